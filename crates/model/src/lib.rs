@@ -1,1 +1,39 @@
-//! landfall-model
+//! The vocabulary of Landfall: ids, accounts, applications, products, devices, reports, commands, events, batches and errors.
+//!
+//! Absent on purpose: behaviour beyond small accessors, any runtime, socket, clock, randomness or database.
+
+mod account;
+mod app;
+mod batch;
+mod call;
+mod device;
+mod error;
+mod event;
+mod id;
+mod page;
+mod product;
+mod report;
+mod secret;
+mod session;
+mod subscription;
+mod time;
+
+pub use account::{Account, AccountSettings};
+pub use app::{App, AppLimits, TokenSlot};
+pub use batch::{Batch, Write};
+pub use call::{CallState, ServiceCall};
+pub use device::{
+    AccessMode, Credentials, Device, DeviceInfo, DeviceStatus, DeviceView, MutedCommand, NodeType, StatusDetail, Tag,
+};
+pub use error::{Cause, Error, ErrorKind, Result};
+pub use event::{BindResult, Confirmation, Event, EventBody, NotifyType, ProductChange, StoredEvent};
+pub use id::{AccountId, AppId, CallId, DeviceId, ProductId, Seq, SubscriptionId};
+pub use page::{Page, PageRequest, Sort};
+pub use product::{
+    Codec, CommandResponse, DataFormat, Parameter, Product, ProductKey, Property, SampleFrame, Service, ServiceCommand,
+};
+pub use report::{HistoryPoint, Report, Reported, ServiceReport};
+pub use secret::{Digest, Secret};
+pub use session::{OutboundMessage, StoredSession, SubscribedFilter};
+pub use subscription::{Channel, Cursor, Subscription, SubscriptionKind};
+pub use time::Time;

@@ -1,0 +1,201 @@
+//! What the domain asks of a store. Implementations: `landfall-store` (SQLite and PostgreSQL), held to one conformance suite.
+
+use async_trait::async_trait;
+use landfall_model::{
+    Account, AccountId, App, AppId, Batch, CallId, Cursor, Device, DeviceId, DeviceStatus, HistoryPoint, NodeType, Page,
+    PageRequest, Product, ProductId, ProductKey, Reported, Result, Seq, ServiceCall, Sort, StoredEvent, StoredSession,
+    Subscription, SubscriptionId, SubscriptionKind, Time,
+};
+use std::sync::Arc;
+
+/// The registry, the history and the event stream.
+///
+/// Everything is written by [`Store::commit`] alone. Reads see every commit that was answered before they began.
+/// Errors: `Internal` for a broken database, `Overloaded` for a full queue, `Stopping` after shutdown began.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Applies a batch durably, whole or not at all; many batches share one sync. Returns the place of its last event, or the newest place.
+    ///
+    /// `Conflict`: `Stale` for a version that moved, `NodeIdTaken`, `NameTaken`, `ProductExists`, `SubscriptionExists` for what must be unique.
+    /// Batches are applied in the order in which these futures were first polled.
+    async fn commit(&self, batch: Batch) -> Result<Seq>;
+
+    /// One account.
+    async fn account(&self, id: AccountId) -> Result<Option<Arc<Account>>>;
+    /// Accounts by name; `name` picks the one of that name.
+    async fn accounts(&self, name: Option<&str>, page: PageRequest) -> Result<Page<Arc<Account>>>;
+
+    /// One application.
+    async fn app(&self, id: AppId) -> Result<Option<Arc<App>>>;
+    /// Applications of an account by name.
+    async fn apps(&self, account: AccountId, page: PageRequest) -> Result<Page<Arc<App>>>;
+
+    /// One product.
+    async fn product(&self, id: ProductId) -> Result<Option<Arc<Product>>>;
+    /// The product with these keys.
+    async fn product_by_key(&self, account: AccountId, key: &ProductKey) -> Result<Option<Arc<Product>>>;
+    /// Products of an account by name.
+    async fn products(&self, account: AccountId, page: PageRequest) -> Result<Page<Arc<Product>>>;
+
+    /// One device.
+    async fn device(&self, id: DeviceId) -> Result<Option<Arc<Device>>>;
+    /// The device that calls itself so.
+    async fn device_by_node(&self, node_id: &str) -> Result<Option<Arc<Device>>>;
+    /// Devices that match, by time of registration (then id).
+    async fn devices(&self, filter: &DeviceFilter, page: PageRequest) -> Result<Page<Arc<Device>>>;
+    /// Whether a device of this id was deleted; kept for 90 days.
+    async fn was_deleted(&self, id: DeviceId) -> Result<bool>;
+    /// The newest values of a device and when it was last heard.
+    async fn device_state(&self, id: DeviceId) -> Result<DeviceState>;
+    /// Devices to look at in the background, at most `limit`, by id after `after`.
+    async fn due_devices(&self, due: Due, after: Option<DeviceId>, limit: u32) -> Result<Vec<Arc<Device>>>;
+
+    /// History, newest arrival first.
+    async fn history(&self, query: &HistoryQuery, page: PageRequest) -> Result<Page<HistoryPoint>>;
+
+    /// One subscription.
+    async fn subscription(&self, id: SubscriptionId) -> Result<Option<Arc<Subscription>>>;
+    /// Subscriptions that match, oldest first.
+    async fn subscriptions(&self, filter: &SubscriptionFilter, page: PageRequest) -> Result<Page<Arc<Subscription>>>;
+    /// How far a subscription was served.
+    async fn cursor(&self, id: SubscriptionId) -> Result<Option<Cursor>>;
+
+    /// One waiting call.
+    async fn call(&self, id: CallId) -> Result<Option<ServiceCall>>;
+    /// The waiting calls of a device, oldest first.
+    async fn calls(&self, device: DeviceId) -> Result<Vec<ServiceCall>>;
+    /// Calls whose `mid` is due to be freed, at most `limit`.
+    async fn expired_calls(&self, now: Time, limit: u32) -> Result<Vec<ServiceCall>>;
+
+    /// The kept MQTT session of a device.
+    async fn session(&self, device: DeviceId) -> Result<Option<StoredSession>>;
+
+    /// Events after `after`, at most `limit`, in order. Events beyond the retention are gone.
+    async fn events_after(&self, after: Seq, limit: u32) -> Result<Vec<StoredEvent>>;
+    /// These events, in order; those that are gone are left out. `seqs` is ascending, at most 1,000.
+    async fn events_at(&self, seqs: &[Seq]) -> Result<Vec<StoredEvent>>;
+    /// The last place before `at`: a cursor there sees everything since.
+    async fn seq_before(&self, at: Time) -> Result<Seq>;
+    /// The newest place.
+    fn newest(&self) -> Seq;
+    /// Returns once the newest place is beyond `seq`.
+    async fn wait_after(&self, seq: Seq);
+
+    /// Deletes what retention no longer keeps, in batches of at most a few thousand rows, and returns whether more is left.
+    async fn prune(&self, now: Time) -> Result<bool>;
+    /// Numbers for operators.
+    async fn stats(&self) -> Result<StoreStats>;
+}
+
+/// Which devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceFilter {
+    /// Of this account.
+    pub account: AccountId,
+    /// Of this application.
+    pub app: Option<AppId>,
+    /// This gateway and the devices behind it.
+    pub gateway: Option<DeviceId>,
+    /// Of this kind.
+    pub node_type: Option<NodeType>,
+    /// Of this device type.
+    pub device_type: Option<String>,
+    /// At this location.
+    pub location: Option<String>,
+    /// Of this name.
+    pub name: Option<String>,
+    /// With this node id.
+    pub node_id: Option<String>,
+    /// Of this product.
+    pub product: Option<ProductId>,
+    /// In this status.
+    pub status: Option<DeviceStatus>,
+    /// Registered later than.
+    pub created_after: Option<Time>,
+    /// Registered earlier than.
+    pub created_before: Option<Time>,
+    /// Order by registration.
+    pub sort: Sort,
+}
+
+impl DeviceFilter {
+    /// All devices of an account, newest first.
+    pub fn of(account: AccountId) -> Self {
+        Self {
+            account,
+            app: None,
+            gateway: None,
+            node_type: None,
+            device_type: None,
+            location: None,
+            name: None,
+            node_id: None,
+            product: None,
+            status: None,
+            created_after: None,
+            created_before: None,
+            sort: Sort::Descending,
+        }
+    }
+}
+
+/// Devices that need a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// In this status and silent since before that time.
+    Silent(DeviceStatus, Time),
+    /// Never activated, and the registration ended before that time.
+    Expired(Time),
+    /// Marked as connected.
+    Connected,
+}
+
+/// Newest values of a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceState {
+    /// When it last reported or connected.
+    pub last_seen: Option<Time>,
+    /// By service id, ascending.
+    pub services: Vec<Reported>,
+}
+
+/// Which points of history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Of these devices, at most 1,000.
+    pub devices: Vec<DeviceId>,
+    /// Measured later than.
+    pub after: Option<Time>,
+    /// Measured earlier than.
+    pub before: Option<Time>,
+}
+
+/// Which subscriptions; `None` means any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubscriptionFilter {
+    /// Of this account.
+    pub account: Option<AccountId>,
+    /// Owned by this application.
+    pub owner: Option<AppId>,
+    /// About the devices of this application.
+    pub target: Option<AppId>,
+    /// Of this kind.
+    pub kind: Option<SubscriptionKind>,
+    /// To this address.
+    pub callback_url: Option<String>,
+}
+
+/// Numbers for operators.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Registered devices.
+    pub devices: u64,
+    /// Points that wait in memory to be cut into chunks; they are durable in the stream already.
+    pub pending_points: u64,
+    /// Batches committed since the start.
+    pub batches: u64,
+    /// Transactions that carried them.
+    pub commits: u64,
+    /// The oldest event that is still kept.
+    pub oldest_seq: u64,
+}

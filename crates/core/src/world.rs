@@ -1,0 +1,52 @@
+//! The outer world as arguments: time, randomness, live connections and payload codecs.
+
+use async_trait::async_trait;
+use landfall_model::{Codec, DeviceId, ProductId, Result, ServiceCall, Time};
+
+/// Time and randomness. The server's is real; tests use a virtual one with a seed.
+pub trait World: Send + Sync {
+    /// Now, UTC.
+    fn now(&self) -> Time;
+    /// Fills `bytes` with randomness fit for keys.
+    fn random(&self, bytes: &mut [u8]);
+}
+
+/// The connections that are open in this process.
+pub trait Live: Send + Sync {
+    /// Whether the device holds a connection of its own.
+    fn is_connected(&self, device: DeviceId) -> bool;
+    /// Hands a call to the connection `via` (the device's own or its gateway's). False: no connection, not subscribed to the device's
+    /// command topic, or its queue is full. Confirmations come back through `Core::call_delivered`.
+    fn deliver(&self, via: DeviceId, message: Downlink) -> bool;
+    /// Closes the device's connection, if there is one.
+    fn close(&self, device: DeviceId, why: CloseCause);
+}
+
+/// A message for a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Downlink {
+    /// The call it carries.
+    pub call: ServiceCall,
+    /// Whether the payload is the product codec's (topic `.../command/binary`) or JSON.
+    pub binary: bool,
+    /// Payload.
+    pub payload: Vec<u8>,
+}
+
+/// Why the platform closes a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseCause {
+    /// The device was deleted.
+    Deleted,
+    /// Its credentials changed.
+    CredentialsChanged,
+}
+
+/// Payload codecs of products, run in a sandbox.
+#[async_trait]
+pub trait PayloadCodec: Send + Sync {
+    /// Runs `decode(bytes, meta)`; returns the JSON text of its result. `CodecFailed` tells what went wrong.
+    async fn decode(&self, product: ProductId, codec: &Codec, bytes: &[u8], meta: &str) -> Result<String>;
+    /// Runs `encode(command)`; returns the bytes.
+    async fn encode(&self, product: ProductId, codec: &Codec, command: &str) -> Result<Vec<u8>>;
+}

@@ -1,0 +1,203 @@
+//! Events: what happened, in the order in which it was committed.
+
+use crate::{AccountId, AppId, DeviceId, DeviceView, ProductId, ProductKey, Report, Seq, SubscriptionId, Time};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// An event of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Account.
+    pub account: AccountId,
+    /// Application of the device; absent for events of the whole account (product models).
+    pub app: Option<AppId>,
+    /// Device; pushes keep the order of each device.
+    pub device: Option<DeviceId>,
+    /// When it was decided.
+    pub at: Time,
+    /// What happened.
+    pub body: EventBody,
+}
+
+/// An event with its place in the stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredEvent {
+    /// Its place.
+    pub seq: Seq,
+    /// What happened.
+    pub event: Arc<Event>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum EventBody {
+    /// 1.6.7.1
+    DeviceAdded(Box<DeviceView>),
+    /// 1.6.7.2
+    DeviceBound {
+        /// How the binding ended.
+        result: BindResult,
+        /// The device then.
+        device: Box<DeviceView>,
+    },
+    /// 1.6.7.3
+    DeviceInfoChanged(Box<DeviceView>),
+    /// 1.6.7.4 and 1.6.7.5
+    Reported(Report),
+    /// 1.6.7.9
+    DeviceDeleted {
+        /// Its gateway, or itself.
+        gateway: DeviceId,
+    },
+    /// 1.6.7.10
+    MessageConfirmed {
+        /// How far the call came.
+        status: Confirmation,
+        /// `requestId` of the call.
+        request_id: String,
+        /// Service of the call.
+        service_id: String,
+        /// Who asked.
+        to: String,
+        /// Address of the call; absent: the subscribers of messageConfirm.
+        address: Option<SubscriptionId>,
+    },
+    /// 1.6.7.11
+    CommandAnswered {
+        /// `requestId` of the call.
+        request_id: String,
+        /// Service of the call.
+        service_id: String,
+        /// Its type.
+        service_type: String,
+        /// Command.
+        method: String,
+        /// Who asked.
+        to: String,
+        /// The device's answer: a JSON object.
+        body: String,
+        /// The device's errcode; 0 is success.
+        errcode: i64,
+        /// Address of the call; absent: the subscribers of commandRsp.
+        address: Option<SubscriptionId>,
+    },
+    /// A subscription was made, changed or deleted; told to nobody, read by the push.
+    SubscriptionChanged(SubscriptionId),
+    /// 1.6.7.6 to 1.6.7.8
+    ProductModel {
+        /// Which of the three.
+        change: ProductChange,
+        /// The product.
+        product: ProductId,
+        /// Its keys.
+        key: ProductKey,
+    },
+}
+
+/// How a binding ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum BindResult {
+    Succeeded,
+    Expired,
+}
+
+/// How far a call came (1.6.7.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Confirmation {
+    Sent,
+    Delivered,
+    Executed,
+}
+
+/// What became of a product model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum ProductChange {
+    Added,
+    Changed,
+    Deleted,
+}
+
+/// The 17 subscribable notifications (1.6.1, 1.6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub enum NotifyType {
+    DeviceAdded,
+    BindDevice,
+    DeviceInfoChanged,
+    DeviceDataChanged,
+    DeviceDatasChanged,
+    DeviceCapabilitiesChanged,
+    DeviceCapabilitiesAdded,
+    DeviceCapabilitiesDeleted,
+    DeviceDeleted,
+    MessageConfirm,
+    CommandRsp,
+    RuleEvent,
+    DeviceDesiredPropertiesModifyStatusChanged,
+    SwUpgradeStateChangeNotify,
+    SwUpgradeResultNotify,
+    FwUpgradeStateChangeNotify,
+    FwUpgradeResultNotify,
+}
+
+impl NotifyType {
+    /// All of them, the 13 of 1.6.1 first.
+    pub const ALL: [Self; 17] = [
+        Self::DeviceAdded,
+        Self::BindDevice,
+        Self::DeviceInfoChanged,
+        Self::DeviceDataChanged,
+        Self::DeviceDatasChanged,
+        Self::DeviceCapabilitiesChanged,
+        Self::DeviceCapabilitiesAdded,
+        Self::DeviceCapabilitiesDeleted,
+        Self::DeviceDeleted,
+        Self::MessageConfirm,
+        Self::CommandRsp,
+        Self::RuleEvent,
+        Self::DeviceDesiredPropertiesModifyStatusChanged,
+        Self::SwUpgradeStateChangeNotify,
+        Self::SwUpgradeResultNotify,
+        Self::FwUpgradeStateChangeNotify,
+        Self::FwUpgradeResultNotify,
+    ];
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DeviceAdded => "deviceAdded",
+            Self::BindDevice => "bindDevice",
+            Self::DeviceInfoChanged => "deviceInfoChanged",
+            Self::DeviceDataChanged => "deviceDataChanged",
+            Self::DeviceDatasChanged => "deviceDatasChanged",
+            Self::DeviceCapabilitiesChanged => "deviceCapabilitiesChanged",
+            Self::DeviceCapabilitiesAdded => "deviceCapabilitiesAdded",
+            Self::DeviceCapabilitiesDeleted => "deviceCapabilitiesDeleted",
+            Self::DeviceDeleted => "deviceDeleted",
+            Self::MessageConfirm => "messageConfirm",
+            Self::CommandRsp => "commandRsp",
+            Self::RuleEvent => "ruleEvent",
+            Self::DeviceDesiredPropertiesModifyStatusChanged => "deviceDesiredPropertiesModifyStatusChanged",
+            Self::SwUpgradeStateChangeNotify => "swUpgradeStateChangeNotify",
+            Self::SwUpgradeResultNotify => "swUpgradeResultNotify",
+            Self::FwUpgradeStateChangeNotify => "fwUpgradeStateChangeNotify",
+            Self::FwUpgradeResultNotify => "fwUpgradeResultNotify",
+        }
+    }
+
+    /// The type with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|t| t.as_str() == word)
+    }
+
+    /// Whether 1.6.2 (upgrades) and not 1.6.1 takes it.
+    pub fn is_management(self) -> bool {
+        self >= Self::SwUpgradeStateChangeNotify
+    }
+}

@@ -1,0 +1,73 @@
+//! What devices report, and how it is kept.
+
+use crate::{AccountId, AppId, DeviceId, Time};
+use serde::{Deserialize, Serialize};
+
+/// One message of a device, checked against its product.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The device.
+    pub device: DeviceId,
+    /// Its account.
+    pub account: AccountId,
+    /// Its application.
+    pub app: AppId,
+    /// Its gateway, or itself.
+    pub gateway: DeviceId,
+    /// When the server took it.
+    pub received_at: Time,
+    /// What it says, 1 to 100 services.
+    pub services: Vec<ServiceReport>,
+    /// The frame before the codec, when there was one.
+    pub raw: Option<Vec<u8>>,
+}
+
+/// The values of one service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceReport {
+    /// Service id.
+    pub service_id: String,
+    /// Service type, where it differs from the id.
+    pub service_type: Option<String>,
+    /// The JSON object of property values.
+    pub data: String,
+    /// When the device measured it; the time of receipt where it gave none.
+    pub event_time: Time,
+}
+
+impl ServiceReport {
+    /// The type of the service: its id where the model gives none (device-side, row 23).
+    pub fn service_type(&self) -> &str {
+        self.service_type.as_deref().unwrap_or(&self.service_id)
+    }
+}
+
+/// The newest values of one service of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// Service id.
+    pub service_id: String,
+    /// Service type, where it differs from the id.
+    pub service_type: Option<String>,
+    /// The JSON object of property values.
+    pub data: String,
+    /// When the device measured it.
+    pub event_time: Time,
+}
+
+/// One entry of a device's history (1.5.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryPoint {
+    /// The device.
+    pub device: DeviceId,
+    /// Its gateway at that time, or itself.
+    pub gateway: DeviceId,
+    /// Its application at that time.
+    pub app: AppId,
+    /// Service id.
+    pub service_id: String,
+    /// The JSON object of property values.
+    pub data: String,
+    /// When the device measured it.
+    pub event_time: Time,
+}

@@ -1,0 +1,56 @@
+//! Subscriptions and their durable cursors (1.6).
+
+use crate::{AccountId, AppId, NotifyType, Seq, SubscriptionId, Time};
+use serde::{Deserialize, Serialize};
+
+/// A wish to be told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// Id.
+    pub id: SubscriptionId,
+    /// Account.
+    pub account: AccountId,
+    /// Counts the writes, from 1.
+    pub version: u64,
+    /// The application that owns the callback address.
+    pub owner: AppId,
+    /// The application whose devices are meant.
+    pub target: AppId,
+    /// What is told.
+    pub kind: SubscriptionKind,
+    /// How.
+    pub channel: Channel,
+    /// Where, up to 1024 characters, http or https.
+    pub callback_url: String,
+    /// When it was made.
+    pub created_at: Time,
+}
+
+/// What a subscription selects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SubscriptionKind {
+    /// One of the notifications of 1.6.1 and 1.6.2.
+    Notify(NotifyType),
+    /// The pushes of calls that name this address in `header.callbackURL` (1.7.7); made by the server, not listed by 1.6.4.
+    CallAddress,
+}
+
+/// How a subscriber is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Channel {
+    /// POST to the callback address.
+    #[default]
+    Http,
+}
+
+/// How far a subscriber has been served. Everything up to `read_to` was confirmed by a 2xx or did not concern it, except `open`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Whose.
+    pub subscription: SubscriptionId,
+    /// Events up to here were looked at.
+    pub read_to: Seq,
+    /// Events up to `read_to` that were not confirmed yet, ascending, at most 1,000.
+    pub open: Vec<Seq>,
+}

@@ -1,10 +1,151 @@
 //! The domain of Landfall: one registry, one event stream, pure decisions.
 //!
-//! Each noun has a file with its verbs on [`Core`] and its pure `decide` functions beside them. The core awaits nothing but [`Store`]
+//! Each noun has a file with its verbs on [`Core`] and its pure decisions beside them. The core awaits nothing but [`Store`]
 //! and [`PayloadCodec`]; it names no socket, no database, no protocol, and reads neither clock nor randomness except through [`World`].
 
+mod account;
+mod app;
+mod authority;
+mod call;
+mod device;
+mod gateway;
+mod history;
+mod message;
+mod presence;
+mod product;
+mod product_check;
+mod session;
+mod settings;
 mod store;
+mod subscription;
+mod uplink;
+mod why;
 mod world;
 
+pub use account::{AccountChange, NewAccount};
+pub use app::{AppChange, NewApp, TokenPair};
+pub use authority::{AppCaller, DeviceCaller, Operator, Scope, digest};
+pub use call::{CallRequest, CallTaken};
+pub use device::{DeviceChange, ProductRef, RegisterDevice};
+pub use gateway::BindRequest;
+pub use history::HistoryFilter;
+pub use message::{Item, Message};
+pub use product::{CodecTrial, ProductDraft};
+pub use settings::Settings;
 pub use store::{DeviceFilter, DeviceState, Due, HistoryQuery, Store, StoreStats, SubscriptionFilter};
-pub use world::{CloseCause, Downlink, Live, PayloadCodec, World};
+pub use subscription::SubscribeRequest;
+pub use uplink::Taken;
+pub use why::{Why, WhyLog};
+pub use world::{CallbackPolicy, CloseCause, Downlink, Live, PayloadCodec, World};
+
+use landfall_model::{Batch, Cause, Digest, Error, Event, EventBody, Result, Time, Write};
+use std::sync::{Arc, atomic::AtomicU32};
+
+/// The one domain behind every protocol and dialect.
+pub struct Core {
+    store: Arc<dyn Store>,
+    world: Arc<dyn World>,
+    live: Arc<dyn Live>,
+    codecs: Arc<dyn PayloadCodec>,
+    callbacks: Arc<dyn CallbackPolicy>,
+    settings: Settings,
+    admin_token: Digest,
+    why: WhyLog,
+    mids: AtomicU32,
+}
+
+/// What a [`Core`] is made of.
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Time and randomness.
+    pub world: Arc<dyn World>,
+    /// Open connections.
+    pub live: Arc<dyn Live>,
+    /// Sandbox of the codecs.
+    pub codecs: Arc<dyn PayloadCodec>,
+    /// Rules for callback addresses.
+    pub callbacks: Arc<dyn CallbackPolicy>,
+    /// Limits and defaults.
+    pub settings: Settings,
+    /// Digest of the server's operator token.
+    pub admin_token: Digest,
+}
+
+impl Core {
+    /// Puts a core together.
+    pub fn new(parts: Parts) -> Self {
+        let mut first = [0; 2];
+        parts.world.random(&mut first);
+        Self {
+            store: parts.store,
+            world: parts.world,
+            live: parts.live,
+            codecs: parts.codecs,
+            callbacks: parts.callbacks,
+            settings: parts.settings,
+            admin_token: parts.admin_token,
+            why: WhyLog::default(),
+            mids: AtomicU32::new(u32::from(u16::from_le_bytes(first))),
+        }
+    }
+
+    /// The store, for consumers of the event stream and for reads that need no authority.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Limits and defaults.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The log of refusals.
+    pub fn why(&self) -> &WhyLog {
+        &self.why
+    }
+
+    /// Now, UTC.
+    pub fn now(&self) -> Time {
+        self.world.now()
+    }
+
+    fn random_16(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        self.world.random(&mut bytes);
+        bytes
+    }
+
+    /// A generated credential of `bytes` random bytes, in hex.
+    fn generated(&self, bytes: usize) -> String {
+        let mut random = vec![0; bytes];
+        self.world.random(&mut random);
+        hex::encode(random)
+    }
+
+    /// Decides and commits, anew when a record moved meanwhile.
+    async fn decide<T>(&self, mut attempt: impl AsyncFnMut() -> Result<(Batch, T)>) -> Result<T> {
+        for _ in 0..8 {
+            let (batch, outcome) = attempt().await?;
+            if batch.writes.is_empty() && batch.events.is_empty() {
+                return Ok(outcome);
+            }
+            match self.store.commit(batch).await {
+                Ok(_) => return Ok(outcome),
+                Err(error) if error.cause == Cause::Stale => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(Cause::Overloaded, "the record changes too often; try again"))
+    }
+}
+
+/// A batch of writes and events.
+fn batch(writes: Vec<Write>, events: Vec<Event>) -> Batch {
+    Batch { writes, events }
+}
+
+/// An event about a device.
+fn device_event(device: &landfall_model::Device, at: Time, body: EventBody) -> Event {
+    Event { account: device.account, app: Some(device.app), device: Some(device.id), at, body }
+}

@@ -15,8 +15,9 @@ pub trait World: Send + Sync {
 pub trait Live: Send + Sync {
     /// Whether the device holds a connection of its own.
     fn is_connected(&self, device: DeviceId) -> bool;
-    /// Hands a call to the connection `via` (the device's own or its gateway's). False: no connection, not subscribed to the device's
-    /// command topic, or its queue is full. Confirmations come back through `Core::call_delivered`.
+    /// Whether the connection `via` (the device's own or its gateway's) is subscribed to the command topic of `device`.
+    fn listens(&self, via: DeviceId, device: DeviceId) -> bool;
+    /// Hands a call to the connection `via`. False: it is gone or its queue is full. The PUBACK comes back through `Core::call_delivered`.
     fn deliver(&self, via: DeviceId, message: Downlink) -> bool;
     /// Closes the device's connection, if there is one.
     fn close(&self, device: DeviceId, why: CloseCause);
@@ -49,4 +50,10 @@ pub trait PayloadCodec: Send + Sync {
     async fn decode(&self, product: ProductId, codec: &Codec, bytes: &[u8], meta: &str) -> Result<String>;
     /// Runs `encode(command)`; returns the bytes.
     async fn encode(&self, product: ProductId, codec: &Codec, command: &str) -> Result<Vec<u8>>;
+}
+
+/// What callback addresses are allowed.
+pub trait CallbackPolicy: Send + Sync {
+    /// `CallbackInvalid` with the exact reason, or nothing.
+    fn check(&self, url: &str) -> Result<()>;
 }

@@ -46,6 +46,8 @@ pub struct Device {
     pub created_at: Time,
     /// When its record last changed.
     pub modified_at: Time,
+    /// When it last connected or changed to ONLINE; reports since then are newer (`Store::device_state`).
+    pub heard_at: Option<Time>,
 }
 
 impl Device {

@@ -109,6 +109,8 @@ causes! {
     Conflict NameTaken;
     /// Product keys that another product has.
     Conflict ProductExists;
+    /// An application that still owns devices.
+    Conflict AppInUse;
     /// A product that devices still use.
     Conflict ProductInUse;
     /// A subscription of the same kind and scope (100227).

@@ -1,0 +1,158 @@
+//! Who may act: values that only authentication makes, and that every verb asks for.
+
+use crate::Core;
+use landfall_model::{Account, AccountId, App, AppId, Cause, Device, DeviceId, Digest, Error, Result};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// An application that showed a valid token.
+#[derive(Clone, Debug)]
+pub struct AppCaller {
+    pub(crate) app: Arc<App>,
+}
+
+impl AppCaller {
+    /// The application.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+}
+
+/// An operator: of the whole server, or of one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    account: Option<AccountId>,
+}
+
+impl Operator {
+    /// Whether it may see every account.
+    pub fn is_server(&self) -> bool {
+        self.account.is_none()
+    }
+
+    /// The account it belongs to, for an operator of one account.
+    pub fn account(&self) -> Option<AccountId> {
+        self.account
+    }
+
+    /// Authority over an account. `AccountNotFound` for an operator of another one, as if it did not exist.
+    pub fn over(&self, account: AccountId) -> Result<Scope> {
+        match self.account {
+            Some(own) if own != account => Err(Error::new(Cause::AccountNotFound, "there is no such account")),
+            _ => Ok(Scope { account, app: None, by: None }),
+        }
+    }
+}
+
+/// Authority over the devices of an application, or of a whole account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    pub(crate) account: AccountId,
+    pub(crate) app: Option<AppId>,
+    pub(crate) by: Option<AppId>,
+}
+
+impl Scope {
+    /// The account.
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// The application; absent for the whole account.
+    pub fn app(&self) -> Option<AppId> {
+        self.app
+    }
+
+    /// Whether a device is within it.
+    pub fn covers(&self, device: &Device) -> bool {
+        device.account == self.account && self.app.is_none_or(|app| app == device.app)
+    }
+
+    pub(crate) fn need_app(&self) -> Result<AppId> {
+        self.app.ok_or_else(|| Error::invalid("appId", "name the application that is to own it"))
+    }
+}
+
+/// A device that proved who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceCaller {
+    pub(crate) device: DeviceId,
+    pub(crate) account: AccountId,
+}
+
+impl DeviceCaller {
+    /// The device.
+    pub fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// Its account.
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+}
+
+impl Core {
+    /// Checks the `app_key` header and bearer token of a request (1.3.1): only the newest token of the application is valid.
+    pub async fn authenticate(&self, app_key: &str, token: &str) -> Result<AppCaller> {
+        let refused = || Error::new(Cause::Unauthenticated, "app_key or access token is not valid");
+        let id = app_key.parse::<AppId>().map_err(|_| refused())?;
+        let app = self.store.app(id).await?.ok_or_else(refused)?;
+        let slot = app.token.as_ref().ok_or_else(refused)?;
+        if !same(&digest(token), &slot.access) || self.now() >= slot.access_until || app.frozen {
+            return Err(refused());
+        }
+        Ok(AppCaller { app })
+    }
+
+    /// Authority over one's own devices, or those of the application `app_id` that has authorized the caller.
+    ///
+    /// `AppNotFound` for an unknown application or one of another account, `AppNotAuthorized` for one that did not authorize the caller.
+    pub async fn act_for(&self, caller: &AppCaller, app_id: Option<&str>) -> Result<Scope> {
+        let own = &caller.app;
+        let by = Some(own.id);
+        let Some(text) = app_id.filter(|text| !text.is_empty()) else {
+            return Ok(Scope { account: own.account, app: by, by });
+        };
+        let unknown = || Error::new(Cause::AppNotFound, "there is no such application").at("appId");
+        let id = text.parse::<AppId>().map_err(|_| unknown())?;
+        if id == own.id {
+            return Ok(Scope { account: own.account, app: by, by });
+        }
+        let target = self.store.app(id).await?.filter(|app| app.account == own.account).ok_or_else(unknown)?;
+        if !target.authorized.contains(&own.id) {
+            return Err(Error::new(Cause::AppNotAuthorized, "that application has not authorized this one").at("appId"));
+        }
+        Ok(Scope { account: own.account, app: Some(id), by })
+    }
+
+    /// The operator who owns this token: the server's, or that of an account in the form `{accountId}.{secret}`.
+    pub async fn operator(&self, token: &str) -> Result<Operator> {
+        let refused = || Error::new(Cause::Unauthenticated, "the operator token is not valid");
+        if same(&digest(token), &self.admin_token) {
+            return Ok(Operator { account: None });
+        }
+        let (id, _) = token.split_once('.').ok_or_else(refused)?;
+        let id = id.parse::<AccountId>().map_err(|_| refused())?;
+        let account: Arc<Account> = self.store.account(id).await?.ok_or_else(refused)?;
+        match &account.token {
+            Some(kept) if same(&digest(token), kept) => Ok(Operator { account: Some(id) }),
+            _ => Err(refused()),
+        }
+    }
+
+    /// The caller behind a device whose credentials an access protocol has checked. The record must be the one they were checked against.
+    pub fn device_caller(&self, device: &Device) -> DeviceCaller {
+        DeviceCaller { device: device.id, account: device.account }
+    }
+}
+
+/// SHA-256 of a token or generated secret.
+pub fn digest(text: &str) -> Digest {
+    Digest(Sha256::digest(text.as_bytes()).into())
+}
+
+pub(crate) fn same(a: &Digest, b: &Digest) -> bool {
+    a.0.ct_eq(&b.0).into()
+}

@@ -1,0 +1,149 @@
+//! Reachability: connections, silence and registrations that end (1.4.1, 1.4.9).
+
+use crate::{
+    Core, DeviceCaller, Due, batch,
+    device::{delete, info_changed},
+    device_event,
+    gateway::activate,
+};
+use landfall_model::{Batch, BindResult, Device, DeviceId, DeviceStatus, EventBody, Result, StatusDetail};
+use std::sync::Arc;
+
+/// Devices looked at in one round of background work.
+const ROUND: u32 = 500;
+
+impl Core {
+    /// A connection of the device was opened: ONLINE; the first time it is bound to its application.
+    pub async fn connected(&self, caller: &DeviceCaller) -> Result<()> {
+        self.decide(async || {
+            let device = self.caller_device(caller).await?;
+            if device.connected && device.status == DeviceStatus::Online && device.activated {
+                return Ok((Batch::default(), ()));
+            }
+            Ok((went_online(&device, true, self.now()), ()))
+        })
+        .await
+    }
+
+    /// The connection of a device is gone: it is OFFLINE, and so are the devices behind it. Does nothing if it holds another one by now.
+    pub async fn disconnected(&self, caller: &DeviceCaller) -> Result<()> {
+        self.decide(async || {
+            let Some(device) = self.store.device(caller.device).await? else { return Ok((Batch::default(), ())) };
+            if !device.connected || self.live.is_connected(device.id) {
+                return Ok((Batch::default(), ()));
+            }
+            let now = self.now();
+            let mut whole = went(&device, DeviceStatus::Offline, StatusDetail::None, now);
+            for child in self.children(&device).await? {
+                if matches!(child.status, DeviceStatus::Online | DeviceStatus::Abnormal) {
+                    let next = went(&child, DeviceStatus::Offline, StatusDetail::None, now);
+                    whole.writes.extend(next.writes);
+                    whole.events.extend(next.events);
+                }
+            }
+            Ok((whole, ()))
+        })
+        .await
+    }
+
+    /// Silent devices become ABNORMAL, then OFFLINE; registrations that were not activated in time end; calls that nobody answered
+    /// free their `mid`. Works in rounds of at most 500 devices and returns whether more is left.
+    pub async fn sweep(&self) -> Result<bool> {
+        let now = self.now();
+        let abnormal = now.minus_s(self.settings.abnormal_after_s.into());
+        let offline = now.minus_s(self.settings.offline_after_s.into());
+        let mut more = false;
+        for (due, status, detail) in [
+            (Due::Silent(DeviceStatus::Abnormal, offline), DeviceStatus::Offline, StatusDetail::TimeOut),
+            (Due::Silent(DeviceStatus::Online, offline), DeviceStatus::Offline, StatusDetail::TimeOut),
+            (Due::Silent(DeviceStatus::Online, abnormal), DeviceStatus::Abnormal, StatusDetail::None),
+        ] {
+            let devices = self.store.due_devices(due, None, ROUND).await?;
+            more |= devices.len() as u32 == ROUND;
+            for device in devices {
+                self.unless_stale(went_silent(&device, status, detail, now)).await?;
+            }
+        }
+        more |= self.end_registrations(now).await?;
+        more |= self.free_mids(now).await?;
+        Ok(more)
+    }
+
+    async fn end_registrations(&self, now: landfall_model::Time) -> Result<bool> {
+        let ended = self.store.due_devices(Due::Expired(now), None, ROUND).await?;
+        for device in &ended {
+            self.unless_stale(expired(device, now)).await?;
+        }
+        Ok(ended.len() as u32 == ROUND)
+    }
+
+    /// After a start: devices that the last run left as connected and that did not come back are OFFLINE. Call once their clients had
+    /// time to reconnect.
+    pub async fn reconcile(&self) -> Result<()> {
+        let mut after: Option<DeviceId> = None;
+        loop {
+            let devices = self.store.due_devices(Due::Connected, after, ROUND).await?;
+            let Some(last) = devices.last() else { return Ok(()) };
+            after = Some(last.id);
+            for device in devices {
+                if !self.live.is_connected(device.id) {
+                    self.disconnected(&self.device_caller(&device)).await?;
+                }
+            }
+        }
+    }
+
+    /// Commits background work; a record that moved meanwhile is left for the next round.
+    async fn unless_stale(&self, work: Batch) -> Result<()> {
+        match self.store.commit(work).await {
+            Err(error) if error.cause != landfall_model::Cause::Stale => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The device is heard: ONLINE, and bound if this is the first time.
+pub(crate) fn went_online(device: &Arc<Device>, connected: bool, now: landfall_model::Time) -> Batch {
+    let mut next = Device {
+        version: device.version + 1,
+        modified_at: now,
+        status: DeviceStatus::Online,
+        status_detail: StatusDetail::None,
+        connected: connected || device.connected,
+        heard_at: Some(now),
+        ..(**device).clone()
+    };
+    let mut whole = batch(vec![], vec![]);
+    activate(&mut next, &mut whole);
+    let changed = info_changed(&next, now);
+    whole.writes.extend(changed.writes);
+    if device.status != DeviceStatus::Online {
+        whole.events.extend(changed.events);
+    }
+    whole
+}
+
+fn went(device: &Arc<Device>, status: DeviceStatus, detail: StatusDetail, now: landfall_model::Time) -> Batch {
+    let next = Device {
+        version: device.version + 1,
+        modified_at: now,
+        status,
+        status_detail: detail,
+        connected: false,
+        ..(**device).clone()
+    };
+    info_changed(&next, now)
+}
+
+fn went_silent(device: &Arc<Device>, status: DeviceStatus, detail: StatusDetail, now: landfall_model::Time) -> Batch {
+    let next = Device { version: device.version + 1, modified_at: now, status, status_detail: detail, ..(**device).clone() };
+    info_changed(&next, now)
+}
+
+/// The period of a registration is over: bindDevice expired, then the record goes (contract section 4).
+fn expired(device: &Arc<Device>, now: landfall_model::Time) -> Batch {
+    let body = EventBody::DeviceBound { result: BindResult::Expired, device: Box::new(device.view()) };
+    let mut whole = batch(vec![], vec![device_event(device, now, body)]);
+    delete(&mut whole, device, now);
+    whole
+}

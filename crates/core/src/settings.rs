@@ -1,0 +1,55 @@
+//! What an operator may tune in the domain; the server reads it from its configuration.
+
+/// Limits and defaults. Those without a source are ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Validity of a registration that names none, in seconds (1.4.1: 180).
+    pub code_timeout_s: u32,
+    /// Silence after which a device is ABNORMAL, in seconds (1.4.9: 25 h).
+    pub abnormal_after_s: u32,
+    /// Silence after which a device is OFFLINE, in seconds (1.4.9: 49 h).
+    pub offline_after_s: u32,
+    /// Time for an answer to a service call before its `mid` is freed, in seconds (device-side section 7: 60).
+    pub call_timeout_s: u32,
+    /// Waiting calls a device may have.
+    pub calls_per_device: usize,
+    /// Life of an access token in seconds (1.3.1: 3600).
+    pub access_token_s: u32,
+    /// Life of a refresh token in seconds (1.3.2: a month).
+    pub refresh_token_s: u32,
+    /// Life of a kept MQTT session without a connection, in seconds.
+    pub session_s: u32,
+    /// Accounts on the server.
+    pub accounts: u64,
+    /// Applications of an account.
+    pub apps: u64,
+    /// Products of an account.
+    pub products: u64,
+    /// Subscriptions of an application, addresses of calls included.
+    pub subscriptions: u64,
+    /// Devices behind one gateway.
+    pub children: u64,
+    /// Devices of an application that has no limit of its own; `None`: no limit.
+    pub devices: Option<u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            code_timeout_s: 180,
+            abnormal_after_s: 25 * 3600,
+            offline_after_s: 49 * 3600,
+            call_timeout_s: 60,
+            calls_per_device: 32,
+            access_token_s: 3600,
+            refresh_token_s: 30 * 86_400,
+            session_s: 86_400,
+            accounts: 10_000,
+            apps: 1_000,
+            products: 10_000,
+            subscriptions: 1_000,
+            children: 10_000,
+            devices: None,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Subscriptions (1.6): who is told what, and where.
+
+use crate::{Core, Scope, SubscriptionFilter, batch};
+use landfall_model::{
+    AppId, Batch, Cause, Channel, Cursor, Error, Event, EventBody, Page, PageRequest, Result, Subscription, SubscriptionId,
+    SubscriptionKind, Time, Write,
+};
+use std::sync::Arc;
+
+/// A subscription to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscribeRequest {
+    /// What is told.
+    pub kind: SubscriptionKind,
+    /// Where: http or https, up to 1024 characters.
+    pub callback_url: String,
+    /// How.
+    pub channel: Channel,
+    /// `ownerFlag` false: the application whose devices are meant owns the address, not the caller.
+    pub owned_by_target: bool,
+}
+
+impl Core {
+    /// Subscribes (1.6.1). It sees every event from now on. `CallbackInvalid`, `SubscriptionExists`, `TooMany`.
+    pub async fn subscribe(&self, scope: &Scope, request: SubscribeRequest) -> Result<Arc<Subscription>> {
+        let target = scope.need_app()?;
+        self.check_callback(&request.callback_url)?;
+        let owner = if request.owned_by_target { target } else { scope.by.unwrap_or(target) };
+        let owned = SubscriptionFilter { owner: Some(owner), ..Default::default() };
+        if self.store.subscriptions(&owned, PageRequest { no: 0, size: 1 }).await?.total >= self.settings.subscriptions {
+            return Err(Error::new(Cause::TooMany, "the application has as many subscriptions as it may"));
+        }
+        let subscription = Subscription {
+            id: SubscriptionId::from_random(self.random_16()),
+            account: scope.account,
+            version: 1,
+            owner,
+            target,
+            kind: request.kind,
+            channel: request.channel,
+            callback_url: request.callback_url,
+            created_at: self.now(),
+        };
+        let cursor = Cursor { subscription: subscription.id, read_to: self.store.newest(), open: vec![] };
+        let writes = vec![Write::Subscription(Box::new(subscription.clone())), Write::Cursor(cursor)];
+        self.store.commit(batch(writes, vec![changed(&subscription, subscription.created_at)])).await?;
+        Ok(Arc::new(subscription))
+    }
+
+    /// One subscription of the caller (1.6.3). `SubscriptionNotFound`.
+    pub async fn subscription(&self, scope: &Scope, id: SubscriptionId) -> Result<Arc<Subscription>> {
+        let found = self.store.subscription(id).await?.filter(|found| visible(scope, found));
+        found.ok_or_else(|| Error::new(Cause::SubscriptionNotFound, "there is no such subscription"))
+    }
+
+    /// Subscriptions of the caller (1.6.4), oldest first; the filter's account, owner and target are set from the scope.
+    pub async fn subscriptions(
+        &self,
+        scope: &Scope,
+        filter: SubscriptionFilter,
+        page: PageRequest,
+    ) -> Result<Page<Arc<Subscription>>> {
+        self.store.subscriptions(&scoped(scope, filter), page).await
+    }
+
+    /// Deletes one subscription (1.6.5).
+    pub async fn delete_subscription(&self, scope: &Scope, id: SubscriptionId) -> Result<()> {
+        let found = self.subscription(scope, id).await?;
+        self.store.commit(gone(&found, self.now())).await.map(|_| ())
+    }
+
+    /// Deletes all that match (1.6.6); `SubscriptionNotFound` where none does. Returns how many.
+    pub async fn delete_subscriptions(&self, scope: &Scope, filter: SubscriptionFilter) -> Result<u64> {
+        match self.delete_subscriptions_where(&scoped(scope, filter), vec![]).await? {
+            0 => Err(Error::new(Cause::SubscriptionNotFound, "no subscription matches")),
+            deleted => Ok(deleted),
+        }
+    }
+
+    pub(crate) async fn delete_subscriptions_where(&self, filter: &SubscriptionFilter, with: Vec<Write>) -> Result<u64> {
+        let size = u32::try_from(self.settings.subscriptions).unwrap_or(u32::MAX);
+        let found = self.store.subscriptions(filter, PageRequest { no: 0, size }).await?.items;
+        let now = self.now();
+        let mut whole = batch(with, vec![]);
+        for subscription in &found {
+            let one = gone(subscription, now);
+            whole.writes.extend(one.writes);
+            whole.events.extend(one.events);
+        }
+        if !whole.writes.is_empty() {
+            self.store.commit(whole).await?;
+        }
+        Ok(found.len() as u64)
+    }
+
+    /// Points a subscription to another address (an operator's help for a receiver that moved).
+    pub async fn move_subscription(&self, scope: &Scope, id: SubscriptionId, callback_url: &str) -> Result<Arc<Subscription>> {
+        self.check_callback(callback_url)?;
+        self.decide(async || {
+            let mut next = (*self.subscription(scope, id).await?).clone();
+            next.version += 1;
+            next.callback_url = callback_url.to_owned();
+            let whole = batch(vec![Write::Subscription(Box::new(next.clone()))], vec![changed(&next, self.now())]);
+            Ok((whole, Arc::new(next)))
+        })
+        .await
+    }
+
+    fn check_callback(&self, url: &str) -> Result<()> {
+        if url.chars().count() > 1024 {
+            return Err(Error::new(Cause::CallbackInvalid, "must be at most 1024 characters").at("callbackUrl"));
+        }
+        self.callbacks.check(url).map_err(|error| error.at("callbackUrl"))
+    }
+}
+
+/// An application sees what it owns, or what is about its devices when it acts for their application.
+fn visible(scope: &Scope, found: &Subscription) -> bool {
+    found.account == scope.account
+        && match scope.app {
+            None => true,
+            Some(app) => {
+                found.target == app && Some(found.owner) == owner_of(scope) && found.kind != SubscriptionKind::CallAddress
+            }
+        }
+}
+
+fn owner_of(scope: &Scope) -> Option<AppId> {
+    scope.by.or(scope.app)
+}
+
+fn scoped(scope: &Scope, filter: SubscriptionFilter) -> SubscriptionFilter {
+    let (owner, target) = match scope.app {
+        None => (filter.owner, filter.target),
+        Some(app) => (owner_of(scope), Some(app)),
+    };
+    SubscriptionFilter { account: Some(scope.account), owner, target, ..filter }
+}
+
+fn changed(subscription: &Subscription, at: Time) -> Event {
+    Event {
+        account: subscription.account,
+        app: Some(subscription.target),
+        device: None,
+        at,
+        body: EventBody::SubscriptionChanged(subscription.id),
+    }
+}
+
+fn gone(subscription: &Subscription, at: Time) -> Batch {
+    batch(vec![Write::DeleteSubscription(subscription.id)], vec![changed(subscription, at)])
+}

@@ -1,0 +1,1 @@
+//! The HTTP listener: TLS, limits, graceful shutdown.

@@ -1,0 +1,1 @@
+//! The OceanConnect northbound API (spec/oceanconnect).

@@ -1,0 +1,372 @@
+//! Configuration: one TOML file, everything with a default, unknown keys refused by name, `LANDFALL_<SECTION>_<KEY>` overrides.
+
+use landfall_core::Settings;
+use serde::{Deserialize, Serialize};
+use std::{net::SocketAddr, path::Path, str::FromStr};
+
+/// All that an operator may set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Listeners.
+    pub listen: Listen,
+    /// TLS of the listeners.
+    pub tls: Tls,
+    /// The database.
+    pub store: StoreConfig,
+    /// Limits and defaults of the domain.
+    pub limits: Limits,
+    /// Northbound API.
+    pub northbound: Northbound,
+    /// MQTT access.
+    pub mqtt: Mqtt,
+    /// Pushes to applications.
+    pub push: Push,
+    /// Payload codecs.
+    pub codec: Codec,
+    /// Logs.
+    pub log: Log,
+}
+
+/// Addresses: `host:port`, port 0 for a free one, `off` for none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Listen {
+    /// Northbound and admin over HTTPS.
+    pub https: Address,
+    /// The same without TLS; keep it on a loopback address.
+    pub http: Address,
+    /// Device bind over HTTPS.
+    pub bind: Address,
+    /// MQTT without TLS; on a loopback address unless devices cannot do TLS.
+    pub mqtt: Address,
+    /// MQTT over TLS.
+    pub mqtts: Address,
+    /// MQTT over WebSocket without TLS, for a proxy in front of it.
+    pub mqtt_ws: Address,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let any = |port| Address::On(SocketAddr::from(([0, 0, 0, 0], port)));
+        let own = |port| Address::On(SocketAddr::from(([127, 0, 0, 1], port)));
+        Self { https: any(8743), http: own(8080), bind: any(8943), mqtt: own(1883), mqtts: any(8883), mqtt_ws: own(8083) }
+    }
+}
+
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Address {
+    /// Not at all.
+    Off,
+    /// Here.
+    On(SocketAddr),
+}
+
+impl TryFrom<String> for Address {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        SocketAddr::from_str(&text).map(Self::On).map_err(|_| format!("{text:?} is neither host:port with a numeric host nor \"off\""))
+    }
+}
+
+impl From<Address> for String {
+    fn from(address: Address) -> Self {
+        match address {
+            Address::Off => "off".into(),
+            Address::On(address) => address.to_string(),
+        }
+    }
+}
+
+/// TLS of the listeners.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file of the operator's own certificate chain; empty: one of Landfall's own CA is made.
+    pub certificate: String,
+    /// PEM file of its key.
+    pub key: String,
+    /// Further host names and addresses for the made certificate; localhost and the machine's name are always in it.
+    pub names: Vec<String>,
+}
+
+/// The database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// `postgres://...`; empty: SQLite in the data directory.
+    pub url: String,
+    /// Devices kept in memory (about 1 KiB each).
+    pub cache_devices: usize,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { url: String::new(), cache_devices: 200_000 }
+    }
+}
+
+/// Limits and defaults of the domain; see the operations guide for each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Limits {
+    pub code_timeout_s: u32,
+    pub abnormal_after_s: u32,
+    pub offline_after_s: u32,
+    pub call_timeout_s: u32,
+    pub calls_per_device: usize,
+    pub session_s: u32,
+    pub accounts: u64,
+    pub apps: u64,
+    pub products: u64,
+    pub subscriptions: u64,
+    pub children: u64,
+    /// Devices of an application; 0: no limit.
+    pub devices: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let s = Settings::default();
+        Self {
+            code_timeout_s: s.code_timeout_s,
+            abnormal_after_s: s.abnormal_after_s,
+            offline_after_s: s.offline_after_s,
+            call_timeout_s: s.call_timeout_s,
+            calls_per_device: s.calls_per_device,
+            session_s: s.session_s,
+            accounts: s.accounts,
+            apps: s.apps,
+            products: s.products,
+            subscriptions: s.subscriptions,
+            children: s.children,
+            devices: 0,
+        }
+    }
+}
+
+impl Limits {
+    /// As the core wants them.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            code_timeout_s: self.code_timeout_s,
+            abnormal_after_s: self.abnormal_after_s,
+            offline_after_s: self.offline_after_s,
+            call_timeout_s: self.call_timeout_s,
+            calls_per_device: self.calls_per_device,
+            session_s: self.session_s,
+            accounts: self.accounts,
+            apps: self.apps,
+            products: self.products,
+            subscriptions: self.subscriptions,
+            children: self.children,
+            devices: (self.devices > 0).then_some(self.devices),
+            ..Settings::default()
+        }
+    }
+}
+
+/// Northbound API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Northbound {
+    /// Calls a minute for each application and operation (1010009); 0: no flow control.
+    pub calls_per_minute: u32,
+    /// Open connections.
+    pub max_connections: usize,
+    /// Whether /metrics needs no token.
+    pub open_metrics: bool,
+}
+
+impl Default for Northbound {
+    fn default() -> Self {
+        Self { calls_per_minute: 100, max_connections: 10_000, open_metrics: false }
+    }
+}
+
+/// MQTT access.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mqtt {
+    /// Open connections.
+    pub max_connections: usize,
+    /// Greatest payload in bytes.
+    pub max_payload_bytes: usize,
+    /// Hours by which the timestamp of a signature of type 1 may differ.
+    pub clock_tolerance_h: u32,
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self { max_connections: 1_000_000, max_payload_bytes: 1024 * 1024, clock_tolerance_h: 1 }
+    }
+}
+
+/// Pushes to applications.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Push {
+    /// Whether callbacks may go to private and loopback addresses.
+    pub allow_private: bool,
+    /// Networks (CIDR) and host names that callbacks may go to although they are private.
+    pub allow: Vec<String>,
+    /// PEM files of further certificate authorities.
+    pub ca_files: Vec<String>,
+    /// Requests in flight for one subscription.
+    pub concurrency: usize,
+    /// Time for one push in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for Push {
+    fn default() -> Self {
+        Self { allow_private: false, allow: vec![], ca_files: vec![], concurrency: 32, timeout_ms: 15_000 }
+    }
+}
+
+/// Payload codecs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Codec {
+    /// Time for one run in milliseconds.
+    pub time_ms: u32,
+    /// Threads that run them.
+    pub workers: usize,
+}
+
+impl Default for Codec {
+    fn default() -> Self {
+        Self { time_ms: 10, workers: 2 }
+    }
+}
+
+/// Logs, to standard error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives like `info,landfall_push=debug`.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+/// Form of the logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Variables with the prefix that are no configuration.
+const OTHER_VARIABLES: [&str; 7] =
+    ["LANDFALL_DATA", "LANDFALL_CONFIG", "LANDFALL_TOKEN", "LANDFALL_ACCOUNT", "LANDFALL_SERVER", "LANDFALL_CA", "LANDFALL_TOKEN_FILE"];
+
+impl Config {
+    /// Reads the file, if there is one, and the overrides. The error names the file, key or variable.
+    pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> Result<Self, String> {
+        let text = match file {
+            Some(path) => std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?,
+            None => String::new(),
+        };
+        let origin = file.map_or_else(|| "configuration".to_owned(), |path| path.display().to_string());
+        let mut table: toml::Table = toml::from_str(&text).map_err(|e| format!("{origin}: {e}"))?;
+        for (name, value) in variables {
+            override_by(&mut table, &name, &value)?;
+        }
+        let config: Self = table.try_into().map_err(|e| format!("{origin}: {e}"))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.tls.certificate.is_empty() != self.tls.key.is_empty() {
+            return Err("tls.certificate and tls.key must be given together".into());
+        }
+        if self.limits.abnormal_after_s >= self.limits.offline_after_s {
+            return Err("limits.abnormal_after_s must be below limits.offline_after_s".into());
+        }
+        for (name, value) in [
+            ("push.concurrency", self.push.concurrency),
+            ("codec.workers", self.codec.workers),
+            ("mqtt.max_connections", self.mqtt.max_connections),
+            ("mqtt.max_payload_bytes", self.mqtt.max_payload_bytes),
+            ("northbound.max_connections", self.northbound.max_connections),
+        ] {
+            if value == 0 {
+                return Err(format!("{name} must be at least 1"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn override_by(table: &mut toml::Table, name: &str, value: &str) -> Result<(), String> {
+    let Some(rest) = name.strip_prefix("LANDFALL_") else { return Ok(()) };
+    if OTHER_VARIABLES.contains(&name) || rest.starts_with("TEST_") {
+        return Ok(());
+    }
+    let lower = rest.to_ascii_lowercase();
+    let (section, key) = lower.split_once('_').ok_or_else(|| format!("{name} names no section and key"))?;
+    let value = toml::from_str::<toml::Table>(&format!("v = {value}"))
+        .ok()
+        .and_then(|mut parsed| parsed.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    let section = section.as_table_mut().ok_or_else(|| format!("{name}: that section is no table"))?;
+    section.insert(key.to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Config, String> {
+        Config::load(None, variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())))
+    }
+
+    #[test]
+    fn everything_has_a_default_and_the_printed_form_is_read_back() {
+        let config = load(&[]).unwrap();
+        assert_eq!(config, Config::default());
+        let printed = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<Config>(&printed).unwrap(), config);
+    }
+
+    #[test]
+    fn variables_override() {
+        let config =
+            load(&[("LANDFALL_LISTEN_MQTT_WS", "off"), ("LANDFALL_PUSH_ALLOW_PRIVATE", "true"), ("LANDFALL_DATA", "/x"), ("HOME", "/")])
+                .unwrap();
+        assert_eq!(config.listen.mqtt_ws, Address::Off);
+        assert!(config.push.allow_private);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (name, value, expected) in [
+            ("LANDFALL_LISTEN_HTPS", "off", "htps"),
+            ("LANDFALL_NOPE_KEY", "1", "nope"),
+            ("LANDFALL_LISTEN_HTTPS", "everywhere", "everywhere"),
+            ("LANDFALL_TLS_KEY", "k.pem", "tls.certificate"),
+            ("LANDFALL_PUSH_CONCURRENCY", "0", "push.concurrency"),
+        ] {
+            let error = load(&[(name, value)]).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Calls of device services (1.7.7, device-side section 7).
+
+use super::{Domain, cause};
+use landfall_core::{CallRequest, DeviceChange};
+use landfall_model::{Cause, DeviceInfo, EventBody, MutedCommand};
+
+fn set(value: &str) -> CallRequest {
+    CallRequest {
+        service_id: "Switch".into(),
+        method: "SET".into(),
+        paras: format!(r#"{{"value":{value}}}"#),
+        request_id: Some("r1".into()),
+        from: Some("/users/1".into()),
+        ack: true,
+        callback_url: None,
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_sent_confirmed_and_answered() {
+    let domain = Domain::new(30).await;
+    let tenant = domain.tenant("a").await;
+    let device = domain.online_device(&tenant, "n").await;
+    let before = domain.newest();
+    let taken = domain.core.call_service(&tenant.scope, device.id, set("4")).await.unwrap();
+    assert_eq!((taken.sent, taken.request_id.as_str()), (true, "r1"));
+    let message = domain.live.sent.lock().remove(0);
+    let expected = format!(r#"{{"msgType":"cloudReq","serviceId":"Switch","mid":{},"cmd":"SET","paras":{{"value":4}}}}"#, message.call.mid);
+    assert_eq!(String::from_utf8(message.payload).unwrap(), expected);
+
+    domain.core.call_delivered(message.call.id).await.unwrap();
+    domain.core.call_delivered(message.call.id).await.unwrap();
+    let answer = format!(r#"{{"msgType":"deviceRsp","mid":{},"errcode":0,"body":{{"result":"ok"}}}}"#, message.call.mid);
+    let caller = domain.core.device_caller(&device);
+    domain.core.take_json(&caller, device.id, answer.as_bytes()).await.unwrap();
+    let told = ["confirmed Sent", "confirmed Delivered", "confirmed Executed", "answered 0"];
+    assert_eq!(domain.told_since(before).await, told);
+    assert_eq!(cause(domain.core.take_json(&caller, device.id, answer.as_bytes()).await), Cause::PayloadInvalid, "answered once");
+}
+
+#[tokio::test]
+async fn a_failed_answer_is_told_without_executed_and_noack_has_no_confirmations() {
+    let domain = Domain::new(31).await;
+    let tenant = domain.tenant("a").await;
+    let device = domain.online_device(&tenant, "n").await;
+    let before = domain.newest();
+    domain.core.call_service(&tenant.scope, device.id, CallRequest { ack: false, ..set("4") }).await.unwrap();
+    let call = domain.live.sent.lock().remove(0).call;
+    domain.core.call_delivered(call.id).await.unwrap();
+    let answer = format!(r#"{{"msgType":"deviceRsp","mid":{},"errcode":3,"body":{{}}}}"#, call.mid);
+    domain.core.take_json(&domain.core.device_caller(&device), device.id, answer.as_bytes()).await.unwrap();
+    assert_eq!(domain.told_since(before).await, ["answered 3"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_refused_with_its_reason() {
+    let domain = Domain::new(32).await;
+    let tenant = domain.tenant("a").await;
+    let device = domain.online_device(&tenant, "n").await;
+    let offline = domain.device(&tenant, "offline").await;
+    let child = domain.core.add_child(&domain.core.device_caller(&offline), "child", None, DeviceInfo::default()).await.unwrap();
+    let product = Some(landfall_core::ProductRef::Key(tenant.product.key.clone()));
+    let change = DeviceChange { product, ..DeviceChange::default() };
+    domain.core.modify_device(&tenant.scope, child.id, change).await.unwrap();
+    let before = domain.newest();
+    let cases = [
+        (device.id, CallRequest { service_id: "Nope".into(), ..set("4") }, Cause::ServiceNotFound),
+        (device.id, CallRequest { method: "NOPE".into(), ..set("4") }, Cause::CommandUnknown),
+        (device.id, CallRequest { paras: "{}".into(), ..set("4") }, Cause::InvalidField),
+        (device.id, set("\"four\""), Cause::InvalidField),
+        (device.id, CallRequest { request_id: Some("r".repeat(129)), ..set("4") }, Cause::InvalidField),
+        (device.id, CallRequest { callback_url: Some("ftp://x".into()), ..set("4") }, Cause::CallbackInvalid),
+        (offline.id, set("4"), Cause::DeviceOffline),
+        (child.id, set("4"), Cause::GatewayOffline),
+    ];
+    for (device, request, expected) in cases {
+        assert_eq!(cause(domain.core.call_service(&tenant.scope, device, request.clone()).await), expected, "{request:?}");
+    }
+    let muted = vec![MutedCommand { service_id: "Switch".into(), method: "SET".into() }];
+    let change = DeviceChange { muted_commands: Some(muted), ..DeviceChange::default() };
+    domain.core.modify_device(&tenant.scope, device.id, change).await.unwrap();
+    assert_eq!(cause(domain.core.call_service(&tenant.scope, device.id, set("4")).await), Cause::CommandMuted);
+    assert!(domain.live.sent.lock().is_empty());
+    assert_eq!(domain.told_since(before).await, ["info ONLINE"]);
+}
+
+#[tokio::test]
+async fn waiting_calls_are_limited_have_distinct_numbers_and_end() {
+    let domain = Domain::new(33).await;
+    let tenant = domain.tenant("a").await;
+    let device = domain.online_device(&tenant, "n").await;
+    for _ in 0..3 {
+        domain.core.call_service(&tenant.scope, device.id, set("4")).await.unwrap();
+    }
+    assert_eq!(cause(domain.core.call_service(&tenant.scope, device.id, set("4")).await), Cause::TooMany);
+    let mut mids: Vec<u16> = domain.live.sent.lock().iter().map(|message| message.call.mid).collect();
+    mids.dedup();
+    assert_eq!(mids.len(), 3);
+    domain.advance_s(61);
+    domain.core.sweep().await.unwrap();
+    assert!(domain.core.store().calls(device.id).await.unwrap().is_empty());
+    assert!(domain.core.why().device(device.account, device.id)[0].detail.contains("no answer to Switch SET"));
+}
+
+#[tokio::test]
+async fn a_call_with_its_own_address_is_told_there_alone() {
+    let domain = Domain::new(34).await;
+    let tenant = domain.tenant("a").await;
+    let device = domain.online_device(&tenant, "n").await;
+    let before = domain.newest();
+    for _ in 0..2 {
+        let request = CallRequest { callback_url: Some("https://app.example/confirm".into()), ..set("4") };
+        domain.core.call_service(&tenant.scope, device.id, request).await.unwrap();
+    }
+    let events = domain.events_since(before).await;
+    let addresses: Vec<_> = events
+        .iter()
+        .filter_map(|stored| match &stored.event.body {
+            EventBody::MessageConfirmed { address, .. } => Some(*address),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(addresses.len(), 2);
+    assert!(addresses[0].is_some() && addresses[0] == addresses[1], "one hidden subscription an address");
+}

@@ -1,0 +1,125 @@
+//! Registration, change and deletion (1.4.1, 1.4.2, 1.4.4, 1.4.5).
+
+use super::{Domain, cause, mqtt_device};
+use landfall_core::{BindRequest, DeviceChange, DeviceFilter, ProductRef, RegisterDevice};
+use landfall_model::{AccessMode, AppLimits, Cause, DeviceInfo, DeviceStatus, PageRequest, Secret, StatusDetail};
+
+#[tokio::test]
+async fn a_registered_device_is_inactive_and_told() {
+    let domain = Domain::new(1).await;
+    let tenant = domain.tenant("a").await;
+    let before = domain.newest();
+    let device = domain.device(&tenant, "n1").await;
+    assert_eq!((device.status, device.status_detail, device.activated), (DeviceStatus::Inactive, StatusDetail::NotActive, false));
+    assert_eq!(device.info.manufacturer_id.as_deref(), Some("acme"), "the product's keys are taken over");
+    assert_eq!(device.credentials.psk.as_ref().map(|psk| psk.expose().len()), Some(32));
+    assert!(device.credentials.secret.is_some());
+    assert_eq!(domain.told_since(before).await, ["added"]);
+}
+
+#[tokio::test]
+async fn bad_registrations_change_nothing() {
+    let domain = Domain::new(2).await;
+    let tenant = domain.tenant("a").await;
+    domain.device(&tenant, "taken").await;
+    let before = domain.newest();
+    let good = || mqtt_device("n", &tenant.product);
+    let cases: Vec<(RegisterDevice, Cause)> = vec![
+        (mqtt_device("taken", &tenant.product), Cause::NodeIdTaken),
+        (mqtt_device("", &tenant.product), Cause::InvalidField),
+        (mqtt_device(&"x".repeat(257), &tenant.product), Cause::InvalidField),
+        (mqtt_device("a/b", &tenant.product), Cause::InvalidField),
+        (RegisterDevice { psk: Some(Secret::new("xyz")), ..good() }, Cause::InvalidField),
+        (RegisterDevice { timeout_s: Some(1 << 31), ..good() }, Cause::InvalidField),
+        (RegisterDevice { product: Some(ProductRef::Id("nope".into())), ..good() }, Cause::ProductNotFound),
+    ];
+    for (request, expected) in cases {
+        assert_eq!(cause(domain.core.register_device(&tenant.scope, request.clone()).await), expected, "{request:?}");
+    }
+    assert_eq!(domain.newest(), before);
+}
+
+#[tokio::test]
+async fn an_application_may_not_own_more_devices_than_its_limit() {
+    let domain = Domain::new(3).await;
+    let tenant = domain.tenant("a").await;
+    let limits = AppLimits { devices: Some(2), ..AppLimits::default() };
+    let change = landfall_core::AppChange { limits: Some(limits), ..Default::default() };
+    domain.core.change_app(&tenant.all, tenant.app.id, change).await.unwrap();
+    domain.device(&tenant, "1").await;
+    domain.device(&tenant, "2").await;
+    let third = domain.core.register_device(&tenant.scope, mqtt_device("3", &tenant.product)).await;
+    assert_eq!(cause(third), Cause::DeviceLimit);
+}
+
+#[tokio::test]
+async fn a_change_sets_only_what_it_names() {
+    let domain = Domain::new(4).await;
+    let tenant = domain.tenant("a").await;
+    let device = domain.device(&tenant, "n").await;
+    let before = domain.newest();
+    let info = DeviceInfo { name: Some("Sensor_12".into()), ..DeviceInfo::default() };
+    let change = DeviceChange { info, mute: Some(true), data_aging_days: Some(30), ..DeviceChange::default() };
+    let changed = domain.core.modify_device(&tenant.scope, device.id, change).await.unwrap();
+    assert_eq!(changed.info.name.as_deref(), Some("Sensor_12"));
+    assert_eq!(changed.info.model, device.info.model);
+    assert_eq!((changed.mute, changed.data_aging_days, changed.version), (true, Some(30), device.version + 1));
+    assert_eq!(*domain.reread(&device).await, *changed);
+    assert_eq!(domain.told_since(before).await, ["info INACTIVE"]);
+}
+
+#[tokio::test]
+async fn deleting_a_gateway_takes_or_frees_what_is_behind_it() {
+    for cascade in [true, false] {
+        let domain = Domain::new(5).await;
+        let tenant = domain.tenant("a").await;
+        let gateway = domain.online_device(&tenant, "gateway").await;
+        let caller = domain.core.device_caller(&gateway);
+        let child = domain.core.add_child(&caller, "child", None, DeviceInfo::default()).await.unwrap();
+        assert_eq!(child.gateway_id(), gateway.id);
+        domain.core.delete_device(&tenant.scope, gateway.id, cascade).await.unwrap();
+        assert_eq!(cause(domain.core.device_by_id(gateway.id).await), Cause::Forbidden, "a tombstone stays");
+        assert!(domain.live.closed.lock().iter().any(|(id, _)| *id == gateway.id));
+        match cascade {
+            true => assert_eq!(cause(domain.core.device(&tenant.scope, child.id).await), Cause::DeviceNotFound),
+            false => assert_eq!(domain.reread(&child).await.gateway_id(), child.id),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_verification_code_is_exchanged_once_and_only_in_time() {
+    let domain = Domain::new(6).await;
+    let tenant = domain.tenant("a").await;
+    let code = |timeout_s| RegisterDevice {
+        access: AccessMode::VerifyCode,
+        verify_code: Some(Secret::new("code")),
+        timeout_s: Some(timeout_s),
+        ..mqtt_device("bound", &tenant.product)
+    };
+    domain.core.register_device(&tenant.scope, code(60)).await.unwrap();
+    let bind = |verify_code: &str| {
+        domain.core.bind(BindRequest { verify_code: Secret::new(verify_code), node_id: "bound".into(), info: DeviceInfo::default() })
+    };
+    assert_eq!(cause(bind("wrong").await), Cause::DeviceNotFound);
+    let before = domain.newest();
+    let (device, _) = bind("code").await.unwrap();
+    assert!(device.activated);
+    assert_eq!(domain.told_since(before).await, ["bound Succeeded", "info INACTIVE"]);
+    assert_eq!(cause(bind("code").await), Cause::Forbidden, "a finite code is spent");
+}
+
+#[tokio::test]
+async fn filters_and_pages_select() {
+    let domain = Domain::new(7).await;
+    let tenant = domain.tenant("a").await;
+    for n in 0..7 {
+        domain.device(&tenant, &format!("n{n}")).await;
+        domain.advance_s(1);
+    }
+    let page = |no| PageRequest { no, size: 3 };
+    let first = domain.core.devices(&tenant.scope, DeviceFilter::of(tenant.scope.account()), page(0)).await.unwrap();
+    assert_eq!((first.total, first.items.len(), first.items[0].node_id.as_str()), (7, 3, "n6"));
+    let last = domain.core.devices(&tenant.scope, DeviceFilter::of(tenant.scope.account()), page(2)).await.unwrap();
+    assert_eq!((last.items.len(), last.items[0].node_id.as_str()), (1, "n0"));
+}

@@ -1,0 +1,251 @@
+//! The domain over a real SQLite store, in virtual time, with connections that the test pretends.
+
+mod calls;
+mod devices;
+mod isolation;
+mod products;
+mod status;
+mod subscriptions;
+mod uplinks;
+
+use async_trait::async_trait;
+use landfall_core::{
+    CallbackPolicy, CloseCause, Core, Downlink, Live, NewAccount, NewApp, Operator, Parts, PayloadCodec, ProductDraft, RegisterDevice,
+    Scope, Settings, World, digest,
+};
+use landfall_model::{
+    AccessMode, AccountSettings, App, AppLimits, Cause, Codec, DataFormat, Device, DeviceId, DeviceInfo, Error, EventBody, Parameter,
+    Product, ProductId, ProductKey, Property, Result, Seq, Service, ServiceCommand, StoredEvent,
+};
+use landfall_testkit::World as VirtualWorld;
+use parking_lot::Mutex;
+use std::{collections::HashSet, sync::Arc};
+
+/// 2024-01-01T00:00:00Z.
+const START_MS: i64 = 1_704_067_200_000;
+const ADMIN_TOKEN: &str = "operator-of-the-test";
+
+/// A core with everything around it.
+pub struct Domain {
+    pub core: Arc<Core>,
+    pub world: Arc<VirtualWorld>,
+    pub live: Arc<PretendedConnections>,
+    pub operator: Operator,
+    _data: tempfile::TempDir,
+}
+
+/// An account with an application and a product.
+pub struct Tenant {
+    pub all: Scope,
+    pub app: Arc<App>,
+    pub secret: String,
+    pub scope: Scope,
+    pub product: Arc<Product>,
+}
+
+impl Domain {
+    pub async fn new(seed: u64) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let world = Arc::new(VirtualWorld::new(seed, START_MS));
+        let live = Arc::new(PretendedConnections::default());
+        let store = landfall_store::open_sqlite(data.path(), landfall_store::Options::default(), world.clone()).unwrap();
+        let core = Core::new(Parts {
+            store: Arc::new(store),
+            world: world.clone(),
+            live: live.clone(),
+            codecs: Arc::new(HexCodec),
+            callbacks: Arc::new(AnyHttp),
+            settings: Settings { calls_per_device: 3, ..Settings::default() },
+            admin_token: digest(ADMIN_TOKEN),
+        });
+        let operator = core.operator(ADMIN_TOKEN).await.unwrap();
+        Self { core: Arc::new(core), world, live, operator, _data: data }
+    }
+
+    pub async fn tenant(&self, name: &str) -> Tenant {
+        let new = NewAccount { name: name.into(), settings: AccountSettings::default() };
+        let (account, _) = self.core.create_account(&self.operator, new).await.unwrap();
+        let all = self.operator.over(account.id).unwrap();
+        let new = NewApp { name: "app".into(), limits: AppLimits::default() };
+        let (app, secret) = self.core.create_app(&all, new).await.unwrap();
+        let scope = self.core.narrow(&all, app.id).await.unwrap();
+        let product = self.core.create_product(&all, thermometer(DataFormat::Json)).await.unwrap();
+        Tenant { all, app, secret: secret.expose().to_owned(), scope, product }
+    }
+
+    pub async fn device(&self, tenant: &Tenant, node_id: &str) -> Arc<Device> {
+        self.core.register_device(&tenant.scope, mqtt_device(node_id, &tenant.product)).await.unwrap()
+    }
+
+    /// A device with a connection that listens to its own commands.
+    pub async fn online_device(&self, tenant: &Tenant, node_id: &str) -> Arc<Device> {
+        let device = self.device(tenant, node_id).await;
+        self.live.open(device.id);
+        self.core.connected(&self.core.device_caller(&device)).await.unwrap();
+        self.reread(&device).await
+    }
+
+    pub async fn reread(&self, device: &Device) -> Arc<Device> {
+        self.core.device_by_id(device.id).await.unwrap()
+    }
+
+    pub async fn events_since(&self, seq: Seq) -> Vec<StoredEvent> {
+        self.core.store().events_after(seq, 10_000).await.unwrap()
+    }
+
+    pub fn newest(&self) -> Seq {
+        self.core.store().newest()
+    }
+
+    /// The kinds of the events since `seq`, as short words.
+    pub async fn told_since(&self, seq: Seq) -> Vec<String> {
+        self.events_since(seq).await.iter().map(|stored| word(&stored.event.body)).collect()
+    }
+
+    pub fn advance_s(&self, seconds: i64) {
+        self.world.advance_ms(seconds * 1000);
+    }
+}
+
+fn word(body: &EventBody) -> String {
+    match body {
+        EventBody::DeviceAdded(_) => "added".into(),
+        EventBody::DeviceBound { result, .. } => format!("bound {result:?}"),
+        EventBody::DeviceInfoChanged(view) => format!("info {}", view.status.as_str()),
+        EventBody::Reported(report) => format!("reported {}", report.services.len()),
+        EventBody::DeviceDeleted { .. } => "deleted".into(),
+        EventBody::MessageConfirmed { status, .. } => format!("confirmed {status:?}"),
+        EventBody::CommandAnswered { errcode, .. } => format!("answered {errcode}"),
+        EventBody::SubscriptionChanged(_) => "subscription".into(),
+        EventBody::ProductModel { change, .. } => format!("model {change:?}"),
+    }
+}
+
+pub fn thermometer(format: DataFormat) -> ProductDraft {
+    let parameter = |name: &str, data_type: &str| Parameter { name: name.into(), data_type: data_type.into(), ..Parameter::default() };
+    let temperature = Property { parameter: parameter("temperature", "decimal"), method: "RE".into() };
+    let set = ServiceCommand {
+        name: "SET".into(),
+        paras: vec![Parameter { required: true, ..parameter("value", "int") }],
+        responses: vec![],
+    };
+    let service = |id: &str, properties, commands| Service {
+        service_id: id.into(),
+        service_type: id.into(),
+        properties,
+        commands,
+        ..Service::default()
+    };
+    ProductDraft {
+        key: ProductKey {
+            manufacturer_id: "acme".into(),
+            manufacturer_name: "Acme".into(),
+            device_type: "Thermometer".into(),
+            model: "T1".into(),
+            protocol_type: "MQTT".into(),
+        },
+        name: "Thermometer T1".into(),
+        format,
+        services: vec![service("Thermometer", vec![temperature], vec![]), service("Switch", vec![], vec![set])],
+        auto_register: None,
+    }
+}
+
+pub fn mqtt_device(node_id: &str, product: &Product) -> RegisterDevice {
+    RegisterDevice {
+        node_id: node_id.into(),
+        access: AccessMode::Secret,
+        product: Some(landfall_core::ProductRef::Id(product.id.to_string())),
+        info: DeviceInfo::default(),
+        verify_code: None,
+        psk: None,
+        secret: None,
+        timeout_s: None,
+        is_secure: false,
+    }
+}
+
+/// Connections that are open because the test says so.
+#[derive(Default)]
+pub struct PretendedConnections {
+    open: Mutex<HashSet<DeviceId>>,
+    pub sent: Mutex<Vec<Downlink>>,
+    pub closed: Mutex<Vec<(DeviceId, CloseCause)>>,
+}
+
+impl PretendedConnections {
+    pub fn open(&self, device: DeviceId) {
+        self.open.lock().insert(device);
+    }
+
+    pub fn shut(&self, device: DeviceId) {
+        self.open.lock().remove(&device);
+    }
+}
+
+impl Live for PretendedConnections {
+    fn is_connected(&self, device: DeviceId) -> bool {
+        self.open.lock().contains(&device)
+    }
+
+    fn listens(&self, via: DeviceId, _device: DeviceId) -> bool {
+        self.is_connected(via)
+    }
+
+    fn deliver(&self, via: DeviceId, message: Downlink) -> bool {
+        let connected = self.is_connected(via);
+        if connected {
+            self.sent.lock().push(message);
+        }
+        connected
+    }
+
+    fn close(&self, device: DeviceId, why: CloseCause) {
+        self.shut(device);
+        self.closed.lock().push((device, why));
+    }
+}
+
+/// A codec whose frames are JSON in hex, so that these tests need no sandbox.
+struct HexCodec;
+
+#[async_trait]
+impl PayloadCodec for HexCodec {
+    async fn decode(&self, _: ProductId, codec: &Codec, bytes: &[u8], _: &str) -> Result<String> {
+        if codec.source.contains("broken") {
+            return Err(Error::new(Cause::CodecFailed, "broken"));
+        }
+        String::from_utf8(bytes.to_vec()).map_err(|e| Error::new(Cause::CodecFailed, e.to_string()))
+    }
+
+    async fn encode(&self, _: ProductId, _: &Codec, command: &str) -> Result<Vec<u8>> {
+        Ok(command.bytes().rev().collect())
+    }
+}
+
+struct AnyHttp;
+
+impl CallbackPolicy for AnyHttp {
+    fn check(&self, url: &str) -> Result<()> {
+        if url.starts_with("http://") || url.starts_with("https://") {
+            return Ok(());
+        }
+        Err(Error::new(Cause::CallbackInvalid, "must be http or https"))
+    }
+}
+
+/// The cause of a refusal.
+pub fn cause<T: std::fmt::Debug>(result: Result<T>) -> Cause {
+    result.unwrap_err().cause
+}
+
+impl std::fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tenant({})", self.app.account)
+    }
+}
+
+/// The virtual clock seen as the core sees it.
+pub fn now(domain: &Domain) -> landfall_model::Time {
+    World::now(&*domain.world)
+}

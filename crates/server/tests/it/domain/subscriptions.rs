@@ -1,0 +1,87 @@
+//! Subscriptions and tokens (1.3, 1.6).
+
+use super::{Domain, Tenant, cause};
+use landfall_core::{AppChange, NewApp, SubscribeRequest, SubscriptionFilter};
+use landfall_model::{AppLimits, Cause, Channel, NotifyType, PageRequest, SubscriptionKind};
+
+const PAGE: PageRequest = PageRequest { no: 0, size: 100 };
+
+fn to(kind: NotifyType, url: &str) -> SubscribeRequest {
+    SubscribeRequest {
+        kind: SubscriptionKind::Notify(kind),
+        callback_url: url.into(),
+        channel: Channel::Http,
+        owned_by_target: false,
+    }
+}
+
+#[tokio::test]
+async fn only_the_newest_token_is_valid_and_a_refresh_token_is_spent() {
+    let domain = Domain::new(50).await;
+    let Tenant { app, secret, .. } = domain.tenant("a").await;
+    let (core, id) = (&domain.core, app.id.to_string());
+    assert_eq!(cause(core.login(&id, "wrong").await), Cause::Unauthenticated);
+    let first = core.login(&id, &secret).await.unwrap();
+    core.authenticate(&id, first.access.expose()).await.unwrap();
+    let second = core.login(&id, &secret).await.unwrap();
+    assert_eq!(cause(core.authenticate(&id, first.access.expose()).await), Cause::Unauthenticated);
+    assert_eq!(cause(core.refresh(&id, &secret, first.refresh.expose()).await), Cause::InvalidField);
+    let third = core.refresh(&id, &secret, second.refresh.expose()).await.unwrap();
+    assert_eq!(cause(core.authenticate(&id, second.access.expose()).await), Cause::Unauthenticated);
+    domain.advance_s(3599);
+    core.authenticate(&id, third.access.expose()).await.unwrap();
+    domain.advance_s(1);
+    assert_eq!(cause(core.authenticate(&id, third.access.expose()).await), Cause::Unauthenticated);
+    domain.advance_s(30 * 86_400);
+    assert_eq!(cause(core.refresh(&id, &secret, third.refresh.expose()).await), Cause::InvalidField);
+}
+
+#[tokio::test]
+async fn a_frozen_application_gets_no_token_and_loses_its_own() {
+    let domain = Domain::new(51).await;
+    let tenant = domain.tenant("a").await;
+    let id = tenant.app.id.to_string();
+    let token = domain.core.login(&id, &tenant.secret).await.unwrap().access;
+    let freeze = AppChange { frozen: Some(true), ..AppChange::default() };
+    domain.core.change_app(&tenant.all, tenant.app.id, freeze).await.unwrap();
+    assert_eq!(cause(domain.core.authenticate(&id, token.expose()).await), Cause::Unauthenticated);
+    assert_eq!(cause(domain.core.login(&id, &tenant.secret).await), Cause::AppFrozen);
+}
+
+#[tokio::test]
+async fn one_subscription_a_type_and_scope() {
+    let domain = Domain::new(52).await;
+    let tenant = domain.tenant("a").await;
+    let made = domain.core.subscribe(&tenant.scope, to(NotifyType::DeviceAdded, "https://a.example/1")).await.unwrap();
+    let twice = domain.core.subscribe(&tenant.scope, to(NotifyType::DeviceAdded, "https://a.example/2")).await;
+    assert_eq!(cause(twice), Cause::SubscriptionExists);
+    assert_eq!(cause(domain.core.subscribe(&tenant.scope, to(NotifyType::BindDevice, "ftp://a")).await), Cause::CallbackInvalid);
+    domain.core.subscribe(&tenant.scope, to(NotifyType::BindDevice, "https://a.example/1")).await.unwrap();
+    assert_eq!(domain.core.subscriptions(&tenant.scope, SubscriptionFilter::default(), PAGE).await.unwrap().total, 2);
+    domain.core.delete_subscription(&tenant.scope, made.id).await.unwrap();
+    let rest = SubscriptionFilter { callback_url: Some("https://a.example/1".into()), ..SubscriptionFilter::default() };
+    assert_eq!(domain.core.delete_subscriptions(&tenant.scope, rest.clone()).await.unwrap(), 1);
+    assert_eq!(cause(domain.core.delete_subscriptions(&tenant.scope, rest).await), Cause::SubscriptionNotFound);
+}
+
+#[tokio::test]
+async fn acting_for_another_application_needs_its_authorization() {
+    let domain = Domain::new(53).await;
+    let tenant = domain.tenant("a").await;
+    let new = NewApp { name: "second".into(), limits: AppLimits::default() };
+    let (second, secret) = domain.core.create_app(&tenant.all, new).await.unwrap();
+    let token = domain.core.login(&second.id.to_string(), secret.expose()).await.unwrap().access;
+    let caller = domain.core.authenticate(&second.id.to_string(), token.expose()).await.unwrap();
+    let first = tenant.app.id.to_string();
+    assert_eq!(cause(domain.core.act_for(&caller, Some("nonsense")).await), Cause::AppNotFound);
+    assert_eq!(cause(domain.core.act_for(&caller, Some(&first)).await), Cause::AppNotAuthorized);
+    domain.core.authorize_app(&tenant.all, tenant.app.id, second.id, true).await.unwrap();
+    let scope = domain.core.act_for(&caller, Some(&first)).await.unwrap();
+    assert_eq!(scope.app(), Some(tenant.app.id));
+    let device = domain.device(&tenant, "n").await;
+    domain.core.device(&scope, device.id).await.unwrap();
+    let mine = domain.core.subscribe(&scope, to(NotifyType::DeviceAdded, "https://b.example/1")).await.unwrap();
+    assert_eq!((mine.owner, mine.target), (second.id, tenant.app.id));
+    domain.core.authorize_app(&tenant.all, tenant.app.id, second.id, false).await.unwrap();
+    assert_eq!(cause(domain.core.act_for(&caller, Some(&first)).await), Cause::AppNotAuthorized);
+}

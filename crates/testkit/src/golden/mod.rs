@@ -73,10 +73,17 @@ pub fn play(text: &str, bindings: &mut Bindings, mut send: impl FnMut(Request) -
     let mut file = File::parse(text)?;
     let mut mismatches = Vec::new();
     for exchange in &mut file.exchanges {
-        let request = exchange.request(bindings).map_err(|e| format!("{}: {e}", exchange.line))?;
-        let response = send(request);
-        let differences = judge(exchange, &response, bindings);
         let heading = format!("{}: {}", exchange.line, exchange.target);
+        let request = match exchange.request(bindings) {
+            Ok(request) => request,
+            Err(why) if mismatches.is_empty() => return Err(format!("{}: {why}", exchange.line)),
+            // What could not be captured above explains this one; the first mismatch must stay the news.
+            Err(why) => {
+                mismatches.push(format!("{heading}: cannot be sent: {why}"));
+                break;
+            }
+        };
+        let differences = judge(exchange, &send(request), bindings);
         mismatches.extend(differences.into_iter().map(|d| format!("{heading}: {d}")));
     }
     let text = if mismatches.is_empty() { text.to_owned() } else { file.render() };

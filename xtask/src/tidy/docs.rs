@@ -1,0 +1,130 @@
+//! What is written beside the code: the requirement table, the page made from it, links, the list of fuzz targets.
+
+use super::Finding;
+use crate::spec::{self, Row, Status};
+use crate::support;
+use crate::tree::Tree;
+
+pub(super) fn spec_index(tree: &Tree) -> Vec<Finding> {
+    let rows = match tree.text(spec::INDEX).map(spec::parse) {
+        Err(_) => return vec![Finding::new(spec::INDEX, 1, "is missing")],
+        Ok(Err(faults)) => return faults.into_iter().map(|(line, m)| Finding::new(spec::INDEX, line, m)).collect(),
+        Ok(Ok(rows)) => rows,
+    };
+    let wrong = |row: &Row| {
+        let claims = matches!(row.status, Status::Yes | Status::Partly);
+        let message = match &row.file {
+            Some(file) if !tree.exists(file) => format!("{} names {file}, which is not there", row.id),
+            None if claims => format!("{} is `{}` and must name the file that meets it", row.id, row.status.word()),
+            _ => return None,
+        };
+        Some(Finding::new(spec::INDEX, row.line, message))
+    };
+    rows.iter().filter_map(wrong).collect()
+}
+
+pub(super) fn support_page(tree: &Tree) -> Vec<Finding> {
+    let Some(rows) = tree.text(spec::INDEX).ok().and_then(|text| spec::parse(text).ok()) else { return Vec::new() };
+    let (want, have) = (support::render(&rows), tree.text(support::PATH).unwrap_or_default());
+    if want == have {
+        return Vec::new();
+    }
+    let same = want.lines().zip(have.lines()).take_while(|(a, b)| a == b).count();
+    vec![Finding::new(support::PATH, same + 1, "is not what `make support` makes of the requirement table")]
+}
+
+pub(super) fn links(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in tree.files().iter().filter(|f| f.path.ends_with(".md")) {
+        let mut fenced = false;
+        for (number, line) in (1..).zip(file.text.lines()) {
+            if line.trim_start().starts_with("```") {
+                fenced = !fenced;
+            }
+            for target in targets(line).filter(|_| !fenced) {
+                if !tree.exists(&resolve(&file.path, target)) {
+                    findings.push(Finding::new(&file.path, number, format!("links to {target}, which is not there")));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// The local files that a line of Markdown links to, outside of inline code.
+fn targets(line: &str) -> impl Iterator<Item = &str> {
+    let prose = line.split('`').step_by(2);
+    let linked = prose.flat_map(|text| text.split("](").skip(1)).filter_map(|rest| rest.split([')', ' ']).next());
+    let local = |target: &&str| !target.is_empty() && !target.contains("://") && !target.starts_with(['#', '<']) && !target.starts_with("mailto:");
+    linked.filter(local).map(|target| target.split('#').next().unwrap_or(target))
+}
+
+/// `target` as seen from the file at `from`, from the root of the tree.
+fn resolve(from: &str, target: &str) -> String {
+    let mut parts: Vec<&str> = from.split('/').collect();
+    parts.pop();
+    if target.starts_with('/') {
+        parts.clear();
+    }
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+pub(super) fn fuzz_targets(tree: &Tree) -> Vec<Finding> {
+    const MANIFEST: &str = "fuzz/Cargo.toml";
+    let Ok(manifest) = tree.text(MANIFEST) else { return Vec::new() };
+    let declared = |path: &str| manifest.lines().any(|line| line.trim() == format!("path = \"fuzz_targets/{path}\""));
+    let unlisted = tree.files().iter().filter_map(|f| f.path.strip_prefix("fuzz/fuzz_targets/")).filter(|path| !declared(path));
+    unlisted.map(|path| Finding::new(MANIFEST, 1, format!("lists no [[bin]] for fuzz_targets/{path}"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::said;
+
+    const NOTHING: Vec<String> = Vec::new();
+
+    #[test]
+    fn claims_name_their_proof() {
+        let index = "id\tstatus\tfile\tnote\na/1\tyes\tsrc/a.rs\t\na/2\tpartly\tsrc\t\na/3\tplanned\t-\t\n";
+        assert_eq!(said(spec_index, &[("spec/index.tsv", index), ("src/a.rs", "")]), NOTHING);
+        assert_eq!(said(spec_index, &[]), ["spec/index.tsv:1: is missing"]);
+        let index = "id\tstatus\tfile\tnote\na/1\tyes\t-\t\na/2\tplanned\tsrc/b.rs\t\n";
+        let want = ["spec/index.tsv:2: a/1 is `yes` and must name the file that meets it", "spec/index.tsv:3: a/2 names src/b.rs, which is not there"];
+        assert_eq!(said(spec_index, &[("spec/index.tsv", index)]), want);
+    }
+
+    #[test]
+    fn the_support_page_is_fresh() {
+        let index = "id\tstatus\tfile\tnote\na/1\tno\t-\tx\n";
+        let page = support::render(&spec::parse(index).unwrap());
+        assert_eq!(said(support_page, &[("docs/support.md", &page), ("spec/index.tsv", index)]), NOTHING);
+        assert_eq!(said(support_page, &[("docs/support.md", &page.replace("| x |", "| y |")), ("spec/index.tsv", index)]).len(), 1);
+        assert_eq!(said(support_page, &[("spec/index.tsv", index)]).len(), 1);
+    }
+
+    #[test]
+    fn links_lead_somewhere() {
+        let good = "[a](b.md#x) [w](https://x.y/z) [h](#here) [up](../README.md) [folder](sub/)\n`[c](none)`\n```\n[d](none)\n```\n";
+        let files = [("README.md", ""), ("docs/a.md", good), ("docs/b.md", ""), ("docs/sub/c.md", "[r](/README.md)")];
+        assert_eq!(said(links, &files), NOTHING);
+        assert_eq!(said(links, &[("docs/a.md", "x\n[b](c.md) [d](../d.md)")]), [
+            "docs/a.md:2: links to c.md, which is not there",
+            "docs/a.md:2: links to ../d.md, which is not there"
+        ]);
+    }
+
+    #[test]
+    fn fuzz_targets_are_declared() {
+        let manifest = "[[bin]]\nname = \"a\"\npath = \"fuzz_targets/a.rs\"\n";
+        let files = [("fuzz/Cargo.toml", manifest), ("fuzz/fuzz_targets/a.rs", ""), ("fuzz/fuzz_targets/b.rs", "")];
+        assert_eq!(said(fuzz_targets, &files), ["fuzz/Cargo.toml:1: lists no [[bin]] for fuzz_targets/b.rs"]);
+    }
+}

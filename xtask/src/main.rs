@@ -12,8 +12,11 @@ use std::process::ExitCode;
 
 use tree::Tree;
 
+/// What a command says on success, or why it failed.
+type Command = fn(&Tree) -> Result<String, String>;
+
 /// One line each, sorted; registration of a command is a row here.
-const COMMANDS: [(&str, &str, fn(&Tree) -> Result<String, String>); 3] = [
+const COMMANDS: [(&str, &str, Command); 3] = [
     ("fuzz-list", "print the fuzz targets, one a line", fuzz_list),
     ("support", "write docs/support.md from spec/index.tsv", write_support),
     ("tidy", "check layout, style and invariants", report),

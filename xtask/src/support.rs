@@ -23,9 +23,10 @@ const GROUPS: [(&str, &str, &str); 10] = [
 
 /// The page for these requirements.
 pub(crate) fn render(rows: &[Row]) -> String {
-    let mut page = "# What Landfall supports\n\nGenerated from [spec/index.tsv](../spec/index.tsv) by `make support`; do not edit.\n\
+    let mut page =
+        "# What Landfall supports\n\nGenerated from [spec/index.tsv](../spec/index.tsv) by `make support`; do not edit.\n\
                     `yes` means wholly and tested, `partly` with the gap named, `planned` not yet, `no` on purpose.\n\n"
-        .to_owned();
+            .to_owned();
     let mut groups: Vec<&str> = GROUPS.iter().map(|(group, _, _)| *group).collect();
     for row in rows {
         if !groups.contains(&row.group()) {

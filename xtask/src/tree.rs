@@ -43,7 +43,9 @@ impl Tree {
         paths.sort();
         paths.dedup();
         // A deleted file that git still lists is no file.
-        let read = |path: String| Some(File { text: String::from_utf8(std::fs::read(root.join(&path)).ok()?).unwrap_or_default(), path });
+        let read = |path: String| {
+            Some(File { text: String::from_utf8(std::fs::read(root.join(&path)).ok()?).unwrap_or_default(), path })
+        };
         let files = paths.into_iter().filter_map(read).collect();
         Ok(Self { root, files })
     }

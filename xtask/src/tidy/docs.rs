@@ -55,7 +55,9 @@ pub(super) fn links(tree: &Tree) -> Vec<Finding> {
 fn targets(line: &str) -> impl Iterator<Item = &str> {
     let prose = line.split('`').step_by(2);
     let linked = prose.flat_map(|text| text.split("](").skip(1)).filter_map(|rest| rest.split([')', ' ']).next());
-    let local = |target: &&str| !target.is_empty() && !target.contains("://") && !target.starts_with(['#', '<']) && !target.starts_with("mailto:");
+    let local = |target: &&str| {
+        !target.is_empty() && !target.contains("://") && !target.starts_with(['#', '<']) && !target.starts_with("mailto:")
+    };
     linked.filter(local).map(|target| target.split('#').next().unwrap_or(target))
 }
 
@@ -84,6 +86,23 @@ pub(super) fn fuzz_targets(tree: &Tree) -> Vec<Finding> {
     unlisted.map(|path| Finding::new(MANIFEST, 1, format!("lists no [[bin]] for fuzz_targets/{path}"))).collect()
 }
 
+/// Every third-party crate of the root manifest has a line that says why, and every line a crate.
+pub(super) fn dependency_reasons(tree: &Tree) -> Vec<Finding> {
+    const REASONS: &str = "docs/decisions/dependencies.md";
+    let (Ok(manifest), Ok(reasons)) = (tree.text("Cargo.toml"), tree.text(REASONS)) else { return Vec::new() };
+    let listed =
+        manifest.lines().skip_while(|l| l.trim() != "[workspace.dependencies]").skip(1).take_while(|l| !l.starts_with('['));
+    let crates: Vec<&str> =
+        listed.filter_map(|l| Some(l.split_once('=')?.0.trim())).filter(|n| !n.starts_with("landfall-")).collect();
+    let rows = (1..).zip(reasons.lines()).filter_map(|(n, l)| Some((n, l.strip_prefix("| ")?.split_once(" |")?.0)));
+    let rows: Vec<(usize, &str)> = rows.filter(|(_, name)| *name != "crate").collect();
+    let missing = crates.iter().filter(|name| !rows.iter().any(|(_, row)| row == *name));
+    let mut findings: Vec<Finding> = missing.map(|name| Finding::new(REASONS, 1, format!("has no line for {name}"))).collect();
+    let stale = rows.iter().filter(|(_, row)| !crates.contains(row));
+    findings.extend(stale.map(|(line, row)| Finding::new(REASONS, *line, format!("{row} is no dependency"))));
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,7 +116,10 @@ mod tests {
         assert_eq!(said(spec_index, &[("spec/index.tsv", index), ("src/a.rs", "")]), NOTHING);
         assert_eq!(said(spec_index, &[]), ["spec/index.tsv:1: is missing"]);
         let index = "id\tstatus\tfile\tnote\na/1\tyes\t-\t\na/2\tplanned\tsrc/b.rs\t\n";
-        let want = ["spec/index.tsv:2: a/1 is `yes` and must name the file that meets it", "spec/index.tsv:3: a/2 names src/b.rs, which is not there"];
+        let want = [
+            "spec/index.tsv:2: a/1 is `yes` and must name the file that meets it",
+            "spec/index.tsv:3: a/2 names src/b.rs, which is not there",
+        ];
         assert_eq!(said(spec_index, &[("spec/index.tsv", index)]), want);
     }
 
@@ -106,19 +128,23 @@ mod tests {
         let index = "id\tstatus\tfile\tnote\na/1\tno\t-\tx\n";
         let page = support::render(&spec::parse(index).unwrap());
         assert_eq!(said(support_page, &[("docs/support.md", &page), ("spec/index.tsv", index)]), NOTHING);
-        assert_eq!(said(support_page, &[("docs/support.md", &page.replace("| x |", "| y |")), ("spec/index.tsv", index)]).len(), 1);
+        assert_eq!(
+            said(support_page, &[("docs/support.md", &page.replace("| x |", "| y |")), ("spec/index.tsv", index)]).len(),
+            1
+        );
         assert_eq!(said(support_page, &[("spec/index.tsv", index)]).len(), 1);
     }
 
     #[test]
     fn links_lead_somewhere() {
-        let good = "[a](b.md#x) [w](https://x.y/z) [h](#here) [up](../README.md) [folder](sub/)\n`[c](none)`\n```\n[d](none)\n```\n";
+        let good =
+            "[a](b.md#x) [w](https://x.y/z) [h](#here) [up](../README.md) [folder](sub/)\n`[c](none)`\n```\n[d](none)\n```\n";
         let files = [("README.md", ""), ("docs/a.md", good), ("docs/b.md", ""), ("docs/sub/c.md", "[r](/README.md)")];
         assert_eq!(said(links, &files), NOTHING);
-        assert_eq!(said(links, &[("docs/a.md", "x\n[b](c.md) [d](../d.md)")]), [
-            "docs/a.md:2: links to c.md, which is not there",
-            "docs/a.md:2: links to ../d.md, which is not there"
-        ]);
+        assert_eq!(
+            said(links, &[("docs/a.md", "x\n[b](c.md) [d](../d.md)")]),
+            ["docs/a.md:2: links to c.md, which is not there", "docs/a.md:2: links to ../d.md, which is not there"]
+        );
     }
 
     #[test]
@@ -126,5 +152,16 @@ mod tests {
         let manifest = "[[bin]]\nname = \"a\"\npath = \"fuzz_targets/a.rs\"\n";
         let files = [("fuzz/Cargo.toml", manifest), ("fuzz/fuzz_targets/a.rs", ""), ("fuzz/fuzz_targets/b.rs", "")];
         assert_eq!(said(fuzz_targets, &files), ["fuzz/Cargo.toml:1: lists no [[bin]] for fuzz_targets/b.rs"]);
+    }
+
+    #[test]
+    fn every_dependency_has_its_reason() {
+        let manifest = "[workspace.dependencies]\nlandfall-core = { path = \"x\" }\n\nserde = \"1\"\nzip = \"9\"\n\n[profile.dev]\ndebug = 1\n";
+        let (good, bad) =
+            ("| crate | why |\n|---|---|\n| serde | s |\n| zip | z |\n", "| crate | why |\n| serde | s |\n| tar | t |\n");
+        let path = "docs/decisions/dependencies.md";
+        assert_eq!(said(dependency_reasons, &[("Cargo.toml", manifest), (path, good)]), NOTHING);
+        let want = [format!("{path}:1: has no line for zip"), format!("{path}:3: tar is no dependency")];
+        assert_eq!(said(dependency_reasons, &[("Cargo.toml", manifest), (path, bad)]), want);
     }
 }

@@ -29,7 +29,16 @@ const BANNED: [(&str, &[&str]); 5] = [
 ];
 /// What `libs` and `model` never name: runtimes, sockets, clocks, files, databases.
 const IMPURE: [&str; 10] = [
-    "tokio", "std::net", "std::fs", "std::thread", "std::process", "Instant::now", "SystemTime", "rusqlite", "postgres", "getrandom",
+    "tokio",
+    "std::net",
+    "std::fs",
+    "std::thread",
+    "std::process",
+    "Instant::now",
+    "SystemTime",
+    "rusqlite",
+    "postgres",
+    "getrandom",
 ];
 const SQL: [&str; 4] = ["SELECT ", "INSERT INTO ", "DELETE FROM ", "CREATE TABLE "];
 const DEVICE_SIDE: [&str; 4] = ["landfall_mqtt", "landfall_south", "mqtt_protocol_core", "mqtt::"];
@@ -56,7 +65,8 @@ pub(super) fn dependencies(tree: &Tree) -> Vec<Finding> {
         let ours = OURS.iter().find(|(folder, _)| inside(folder)).map(|(_, names)| *names);
         let banned = BANNED.iter().find(|(folder, _)| inside(folder)).map_or(&[][..], |(_, names)| *names);
         for (line, name) in direct_dependencies(&file.text) {
-            let foreign = |ours: &[&str]| name.strip_prefix("landfall-").is_some_and(|n| !ours.contains(&n) && !ours.contains(&"*"));
+            let foreign =
+                |ours: &[&str]| name.strip_prefix("landfall-").is_some_and(|n| !ours.contains(&n) && !ours.contains(&"*"));
             if ours.is_some_and(foreign) || banned.contains(&name) {
                 findings.push(Finding::new(&file.path, line, format!("must not depend on {name}")));
             }
@@ -86,7 +96,8 @@ pub(super) fn pure(tree: &Tree) -> Vec<Finding> {
 pub(super) fn north(tree: &Tree) -> Vec<Finding> {
     let here = |file: &&File| ["crates/north/src/", "crates/push/src/"].iter().any(|folder| file.path.starts_with(folder));
     let mut findings = naming(tree.rust().filter(here), Part::Uncommented, &SQL, |word| format!("speaks SQL: `{word}`"));
-    findings.extend(naming(tree.rust().filter(here), Part::Code, &DEVICE_SIDE, |word| format!("names a device protocol: `{word}`")));
+    findings
+        .extend(naming(tree.rust().filter(here), Part::Code, &DEVICE_SIDE, |word| format!("names a device protocol: `{word}`")));
     findings
 }
 
@@ -163,7 +174,8 @@ mod tests {
 
     #[test]
     fn dependencies_point_one_way() {
-        let manifest = |name: &str| format!("[package]\nname = \"x\"\n[dependencies]\n{name}\n[dev-dependencies]\ntokio = \"1\"\n");
+        let manifest =
+            |name: &str| format!("[package]\nname = \"x\"\n[dependencies]\n{name}\n[dev-dependencies]\ntokio = \"1\"\n");
         let good = [
             ("crates/core/Cargo.toml", "landfall-model = { workspace = true }"),
             ("crates/south/Cargo.toml", "landfall-mqtt.workspace = true"),
@@ -209,7 +221,10 @@ mod tests {
     #[test]
     fn only_shells_spawn() {
         let text = "fn f() { tokio::spawn(x); }\n// tokio::spawn\n#[cfg(test)]\nfn g() { std::thread::spawn(y); }\n";
-        assert_eq!(said(spawns, &[("crates/south/src/driver.rs", text), ("crates/server/src/a.rs", text), ("xtask/src/a.rs", text)]), NOTHING);
+        assert_eq!(
+            said(spawns, &[("crates/south/src/driver.rs", text), ("crates/server/src/a.rs", text), ("xtask/src/a.rs", text)]),
+            NOTHING
+        );
         assert_eq!(said(spawns, &[("crates/south/src/mqtt/mod.rs", text)]).len(), 1);
         assert_eq!(said(spawns, &[("crates/core/src/a.rs", "scope.spawn(|| x)")]).len(), 1);
     }
@@ -220,7 +235,10 @@ mod tests {
         let good = [(a, "use crate::alpha::y; use crate::http::z;"), (b, "use crate::core::q; // crate::alpha"), (http, "")];
         assert_eq!(said(dialects, &good), NOTHING);
         let bad = [(a, "use super::beta::y;"), (b, "\nuse crate::alpha::z;"), (http, "use crate::alpha::z;")];
-        let want = [format!("{a}:1: dialect alpha names another: `super::beta`"), format!("{b}:2: dialect beta names another: `crate::alpha`")];
+        let want = [
+            format!("{a}:1: dialect alpha names another: `super::beta`"),
+            format!("{b}:2: dialect beta names another: `crate::alpha`"),
+        ];
         assert_eq!(said(dialects, &bad), want);
         assert_eq!(said(protocols, &bad), NOTHING);
     }

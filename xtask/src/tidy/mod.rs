@@ -16,8 +16,9 @@ struct Check {
 }
 
 /// Every rule, sorted by name; a new one is a row here.
-const CHECKS: [Check; 17] = [
+const CHECKS: [Check; 18] = [
     Check { name: "dependency direction", run: layers::dependencies },
+    Check { name: "dependency reasons", run: docs::dependency_reasons },
     Check { name: "dialects apart", run: layers::dialects },
     Check { name: "file length", run: shape::file_length },
     Check { name: "function length", run: shape::function_length },

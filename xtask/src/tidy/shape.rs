@@ -22,7 +22,11 @@ pub(super) fn file_length(tree: &Tree) -> Vec<Finding> {
         }
         let live = live_lines(file);
         if live > LIVE_LINES_MAX {
-            findings.push(Finding::new(&file.path, LIVE_LINES_MAX + 1, format!("{live} lines without tests, at most {LIVE_LINES_MAX}")));
+            findings.push(Finding::new(
+                &file.path,
+                LIVE_LINES_MAX + 1,
+                format!("{live} lines without tests, at most {LIVE_LINES_MAX}"),
+            ));
         }
     }
     findings

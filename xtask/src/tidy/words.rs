@@ -42,7 +42,9 @@ pub(super) fn places(tree: &Tree) -> Vec<Finding> {
 
 fn place(line: &str) -> Option<&'static str> {
     let host = HOSTS.into_iter().find(|host| line.contains(host));
-    host.or_else(|| MACHINE_FOLDERS.into_iter().find(|folder| line.match_indices(folder).any(|(at, _)| is_path(line, at, folder))))
+    host.or_else(|| {
+        MACHINE_FOLDERS.into_iter().find(|folder| line.match_indices(folder).any(|(at, _)| is_path(line, at, folder)))
+    })
 }
 
 /// A folder at the root of a file system: nothing of a word or path before it, nothing of a word behind it.

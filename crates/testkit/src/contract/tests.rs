@@ -95,3 +95,16 @@ fn pushed_bodies_are_judged_by_their_type() {
     let error = contract.check_notification(&extra).unwrap_err();
     assert!(error.to_string().contains("why"), "{error}");
 }
+
+#[test]
+fn the_examples_of_the_contract_pass_its_schemas() {
+    let document = yaml::to_json(include_str!("../../../../spec/oceanconnect/huawei-northbound.openapi.yaml")).unwrap();
+    let mut examples = 0;
+    for (name, item) in members(&document, "/x-webhooks") {
+        if let Some(example) = item.pointer("/post/requestBody/content/application~1json/example") {
+            assert_eq!(Contract::oceanconnect().check_push(name, example), Ok(()));
+            examples += 1;
+        }
+    }
+    assert_eq!(examples, 18);
+}

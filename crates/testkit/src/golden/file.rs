@@ -99,7 +99,8 @@ impl File {
                 file.exchanges.push(Exchange { line: number, target: target.trim().to_owned(), comment, ..Exchange::default() });
                 at = At::Headers;
             } else if let Some(status) = line.strip_prefix("<<< ") {
-                let exchange = file.exchanges.last_mut().filter(|e| e.answer.is_none()).ok_or_else(|| fail("an answer to nothing"))?;
+                let exchange =
+                    file.exchanges.last_mut().filter(|e| e.answer.is_none()).ok_or_else(|| fail("an answer to nothing"))?;
                 let status = status.trim().parse().map_err(|_| fail("the status is no number"))?;
                 exchange.answer = Some(Answer { status, ..Answer::default() });
                 at = At::Headers;

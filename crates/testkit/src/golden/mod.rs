@@ -51,7 +51,8 @@ pub fn run_file(path: &Path, bindings: &mut Bindings, send: impl FnMut(Request) 
 /// When the directory cannot be read or holds no such file: a golden test that finds nothing must not pass.
 pub fn files(dir: &Path) -> Result<Vec<std::path::PathBuf>, String> {
     let entries = std::fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    let mut paths: Vec<_> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|x| x == "http")).collect();
+    let mut paths: Vec<_> =
+        entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|x| x == "http")).collect();
     paths.sort();
     if paths.is_empty() { Err(format!("{}: no *.http file", dir.display())) } else { Ok(paths) }
 }

@@ -35,7 +35,11 @@ fn exchanges_share_what_they_capture() {
 fn every_part_that_differs_is_told_with_its_line() {
     let cases = [
         ("<<< 204", "<<< 200", "12: GET /devices?id={{n}}: status 204, not 200"),
-        ("Content-Type: application/json", "Content-Type: text/plain", "header Content-Type: \"application/json\", not \"text/plain\""),
+        (
+            "Content-Type: application/json",
+            "Content-Type: text/plain",
+            "header Content-Type: \"application/json\", not \"text/plain\"",
+        ),
         ("\"n\":{{n:int}}", "\"m\":{{n:int}}", "body: \"n\\\":17}\", not \"m\\\":\""),
         ("{{access:token}}", "{{access:uuid}}", "not {{access:uuid}}"),
         ("{{n:int}}}", "{{n:int}}", "goes on with \"}\""),

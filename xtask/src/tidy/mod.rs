@@ -71,6 +71,12 @@ pub(crate) fn findings(tree: &Tree) -> Vec<Finding> {
     all
 }
 
+/// Runs one rule over files given as text and returns what it says, one line each.
+#[cfg(test)]
+fn said(rule: fn(&Tree) -> Vec<Finding>, files: &[(&str, &str)]) -> Vec<String> {
+    rule(&Tree::of(files)).iter().map(ToString::to_string).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,10 +93,4 @@ mod tests {
     fn the_rules_are_sorted_by_name() {
         assert!(CHECKS.is_sorted_by_key(|check| check.name.to_lowercase()));
     }
-}
-
-/// Runs one rule over files given as text and returns what it says, one line each.
-#[cfg(test)]
-fn said(rule: fn(&Tree) -> Vec<Finding>, files: &[(&str, &str)]) -> Vec<String> {
-    rule(&Tree::of(files)).iter().map(ToString::to_string).collect()
 }

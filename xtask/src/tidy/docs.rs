@@ -1,6 +1,7 @@
 //! What is written beside the code: the requirement table, the page made from it, links, the list of fuzz targets.
 
 use super::Finding;
+use crate::rust::words;
 use crate::spec::{self, Row, Status};
 use crate::support;
 use crate::tree::Tree;
@@ -16,11 +17,21 @@ pub(super) fn spec_index(tree: &Tree) -> Vec<Finding> {
         let message = match &row.file {
             Some(file) if !tree.exists(file) => format!("{} names {file}, which is not there", row.id),
             None if claims => format!("{} is `{}` and must name the file that meets it", row.id, row.status.word()),
+            Some(file) if claims && !cites(tree, file, row.requirement()) => {
+                format!("{} names {file}, which does not cite {}", row.id, row.requirement())
+            }
             _ => return None,
         };
         Some(Finding::new(spec::INDEX, row.line, message))
     };
     rows.iter().filter_map(wrong).collect()
+}
+
+/// Whether a source file cites the section it meets, such as `1.4.1`; other names and folders are taken on trust.
+fn cites(tree: &Tree, file: &str, section: &str) -> bool {
+    let is_section = section.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let text = tree.text(file).ok().filter(|_| is_section && file.ends_with(".rs"));
+    text.is_none_or(|text| words(text, section).next().is_some())
 }
 
 pub(super) fn support_page(tree: &Tree) -> Vec<Finding> {
@@ -113,7 +124,11 @@ mod tests {
     #[test]
     fn claims_name_their_proof() {
         let index = "id\tstatus\tfile\tnote\na/1\tyes\tsrc/a.rs\t\na/2\tpartly\tsrc\t\na/3\tplanned\t-\t\n";
-        assert_eq!(said(spec_index, &[("spec/index.tsv", index), ("src/a.rs", "")]), NOTHING);
+        assert_eq!(said(spec_index, &[("spec/index.tsv", index), ("src/a.rs", "/// (1)")]), NOTHING);
+        assert_eq!(
+            said(spec_index, &[("spec/index.tsv", index), ("src/a.rs", "/// (12)")]),
+            ["spec/index.tsv:2: a/1 names src/a.rs, which does not cite 1"]
+        );
         assert_eq!(said(spec_index, &[]), ["spec/index.tsv:1: is missing"]);
         let index = "id\tstatus\tfile\tnote\na/1\tyes\t-\t\na/2\tplanned\tsrc/b.rs\t\n";
         let want = [

@@ -2,19 +2,32 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::rust::Source;
 
 /// Directories that a walk without git leaves out.
 const SKIPPED: [&str; 6] = [".git", "target", ".cache", ".venv", "node_modules", "__pycache__"];
 
 /// One file; binary files have no text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct File {
     /// From the root, with `/`.
     pub path: String,
     pub text: String,
+    source: OnceLock<Source>,
 }
 
 impl File {
+    fn new(path: String, text: String) -> Self {
+        Self { path, text, source: OnceLock::new() }
+    }
+
+    /// The text taken apart as Rust, once for all rules that ask.
+    pub(crate) fn source(&self) -> &Source {
+        self.source.get_or_init(|| Source::new(&self.text))
+    }
+
     pub(crate) fn is_rust(&self) -> bool {
         self.path.ends_with(".rs")
     }
@@ -44,7 +57,8 @@ impl Tree {
         paths.dedup();
         // A deleted file that git still lists is no file.
         let read = |path: String| {
-            Some(File { text: String::from_utf8(std::fs::read(root.join(&path)).ok()?).unwrap_or_default(), path })
+            let text = String::from_utf8(std::fs::read(root.join(&path)).ok()?).unwrap_or_default();
+            Some(File::new(path, text))
         };
         let files = paths.into_iter().filter_map(read).collect();
         Ok(Self { root, files })
@@ -53,7 +67,7 @@ impl Tree {
     /// A tree of texts, for checks under test.
     #[cfg(test)]
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
-        let file = |(path, text): &(&str, &str)| File { path: (*path).to_owned(), text: (*text).to_owned() };
+        let file = |(path, text): &(&str, &str)| File::new((*path).to_owned(), (*text).to_owned());
         Self { root: PathBuf::new(), files: files.iter().map(file).collect() }
     }
 

@@ -1,7 +1,7 @@
 //! The invariants of ARCHITECTURE.md that a text can show: who may name what.
 
 use super::Finding;
-use crate::rust::{Source, words};
+use crate::rust::words;
 use crate::tree::{File, Tree};
 
 /// Folder, and the crates of ours that a crate there may depend on; `landfall-` is left out, `*` means all.
@@ -151,7 +151,7 @@ fn naming<'a>(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in files.filter(|file| !file.is_test()) {
-        let source = Source::new(&file.text);
+        let source = file.source();
         let text = match part {
             Part::Code => &source.code,
             Part::Uncommented => &source.uncommented,

@@ -1,7 +1,6 @@
 //! The shape of source files: lengths, names, module docs, and how often code may give up.
 
 use super::Finding;
-use crate::rust::Source;
 use crate::tree::{File, Tree};
 
 const FILE_LINES_MAX: usize = 1000;
@@ -33,14 +32,14 @@ pub(super) fn file_length(tree: &Tree) -> Vec<Finding> {
 }
 
 fn live_lines(file: &File) -> usize {
-    let source = Source::new(&file.text);
+    let source = file.source();
     if file.is_test() { 0 } else { source.live(&source.code).count() }
 }
 
 pub(super) fn function_length(tree: &Tree) -> Vec<Finding> {
     let (mut all, mut long) = (0, Vec::new());
     for file in tree.rust() {
-        for function in Source::new(&file.text).functions() {
+        for function in file.source().functions() {
             all += 1;
             if function.lines > FUNCTION_LINES_MAX {
                 let message = format!("{} has {} lines, over {FUNCTION_LINES_MAX}", function.name, function.lines);
@@ -71,7 +70,7 @@ pub(super) fn module_names(tree: &Tree) -> Vec<Finding> {
 pub(super) fn unwraps(tree: &Tree) -> Vec<Finding> {
     let (mut lines, mut findings) = (0, Vec::new());
     for file in tree.rust().filter(|file| !file.is_test()) {
-        let source = Source::new(&file.text);
+        let source = file.source();
         for (number, line) in source.live(&source.code) {
             lines += 1;
             let count = line.matches(".unwrap()").count() + line.matches(".expect(").count();

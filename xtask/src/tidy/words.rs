@@ -1,7 +1,7 @@
 //! Words that must not be in the tree: unfinished work, and the places where somebody happened to work.
 
 use super::Finding;
-use crate::rust::{Source, words};
+use crate::rust::words;
 use crate::tree::{File, Tree};
 
 /// Written in halves so that the rule does not find itself in plain text.
@@ -23,8 +23,8 @@ const HOSTS_ALLOWED_IN: [&str; 2] = ["Cargo.lock", "fuzz/Cargo.lock"];
 pub(super) fn unfinished(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.files() {
-        let source = file.is_rust().then(|| Source::new(&file.text));
-        let text = source.as_ref().map_or(file.text.as_str(), |s| s.unquoted.as_str());
+        let source = file.is_rust().then(|| file.source());
+        let text = source.map_or(file.text.as_str(), |s| s.unquoted.as_str());
         each_line(file, text, |line| {
             let found = UNFINISHED.iter().find(|word| words(line, word).next().is_some());
             found.map(|word| format!("`{word}`: finish it, or say in the text what is absent"))

@@ -32,9 +32,10 @@ impl File {
         self.path.ends_with(".rs")
     }
 
-    /// Test code by its place: `tests.rs`, or below a folder `tests`.
+    /// Code beside the product by its place: `tests.rs`, or below a folder for tests, examples or measurements.
     pub(crate) fn is_test(&self) -> bool {
-        self.path.ends_with("/tests.rs") || self.path.contains("/tests/") || self.path.starts_with("tests/")
+        let folders = self.path.split('/').rev().skip(1);
+        self.path.ends_with("/tests.rs") || folders.into_iter().any(|f| ["tests", "examples", "benches"].contains(&f))
     }
 }
 

@@ -47,9 +47,10 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Reads the repository that this program was built from.
+    /// Reads the repository that cargo runs this program in; two checkouts may share one built program.
     pub(crate) fn read() -> Result<Self, String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the manifest has no parent directory")?.to_owned();
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").ok_or("run it through cargo: `cargo run -p xtask`")?;
+        let root = Path::new(&manifest).parent().ok_or("the manifest has no parent directory")?.to_owned();
         let mut paths = tracked(&root).unwrap_or_default();
         if paths.is_empty() {
             walk(&root, "", &mut paths)?;

@@ -1,0 +1,110 @@
+//! The OceanConnect contract itself, and bodies that must and must not pass.
+
+use serde_json::json;
+
+use super::*;
+
+fn answer(method: &str, path: &str, status: u16, body: &Value) -> Result<String, String> {
+    let text = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    Contract::oceanconnect().check_answer(method, path, status, &text).map(|o| o.id.clone()).map_err(|v| v.to_string())
+}
+
+#[test]
+fn the_committed_contract_is_whole() {
+    let contract = Contract::oceanconnect();
+    assert_eq!(contract.operations().len(), 46);
+    assert_eq!(contract.pushes().count(), 20, "17 notifyTypes, the command status and two callbacks without a body of their own");
+    assert_eq!(contract.error_pairs().count(), 413, "415 rows without the two misprints");
+    assert!(contract.operations().iter().all(|o| !o.id.is_empty() && !o.section.is_empty() && !o.answers.is_empty()));
+    for (operation, row) in contract.error_pairs() {
+        let listed = operation.answers.get(&row.http).is_some_and(|a| a.failure.is_some());
+        assert!(listed, "{} lists error {} under {} without a schema for it", operation.id, row.code, row.http);
+    }
+}
+
+#[test]
+fn paths_find_their_operation() {
+    let cases = [
+        ("POST", "/iocm/app/sec/v1.1.0/login", Some("login")),
+        ("post", "/iocm/app/reg/v1.1.0/deviceCredentials?appId=x", Some("register_device_verify_code")),
+        ("PUT", "/iocm/app/reg/v1.1.0/deviceCredentials/d1", Some("refresh_device_key")),
+        ("POST", "/iodm/northbound/v1.5.0/operations/softwareUpgrade", Some("create_software_upgrade")),
+        ("GET", "/iodm/northbound/v1.5.0/operations/softwareUpgrade", Some("get_upgrade_task")),
+        ("GET", "/iocm/app/reg/v1.1.0/deviceCredentials/", None),
+        ("PATCH", "/iocm/app/sec/v1.1.0/login", None),
+        ("GET", "/", None),
+    ];
+    for (method, path, id) in cases {
+        let found = Contract::oceanconnect().operation(method, path);
+        assert_eq!(found.map(|o| o.id.as_str()), id, "{method} {path}");
+    }
+}
+
+#[test]
+fn answers_are_judged_by_status_schema_and_error_table() {
+    let token = json!({"scope": "default", "tokenType": "Bearer", "expiresIn": 3600, "accessToken": "a", "refreshToken": "r"});
+    let mut extra = token.clone();
+    extra["surprise"] = json!(1);
+    let error = |code: &str, desc: &str| json!({"error_code": code, "error_desc": desc});
+    let (login, device) = ("/iocm/app/sec/v1.1.0/login", "/iocm/app/dm/v1.4.0/devices/d1");
+    let good = [
+        ("POST", login, 200, token.clone()),
+        ("POST", login, 401, error("100208", "AppId or secret is not right.")),
+        ("PUT", device, 204, Value::Null),
+        ("PUT", device, 200, error("100203", "The application is not existed.")),
+        ("PUT", device, 403, error("1010005", "App_key or access_token is invalid.")),
+    ];
+    for (method, path, status, body) in good {
+        assert_eq!(answer(method, path, status, &body).map(|_| ()), Ok(()), "{method} {path} {status} {body}");
+    }
+    let bad = [
+        ("POST", login, 201, token.clone(), "status 201 is not listed"),
+        ("POST", login, 200, extra, "surprise"),
+        ("POST", login, 200, json!({"expiresIn": "3600"}), "at /expiresIn"),
+        ("POST", login, 200, Value::Null, "no JSON"),
+        ("POST", login, 200, error("100208", "AppId or secret is not right."), "must not be a failure"),
+        ("POST", login, 401, token, "must be a failure"),
+        ("POST", login, 401, error("100208", "wrong secret"), "no row of the error table"),
+        ("POST", login, 400, error("100208", "AppId or secret is not right."), "no row of the error table"),
+        ("POST", login, 401, json!({"error_code": 100208, "error_desc": "x"}), "at /error_code"),
+        ("PUT", device, 204, json!({}), "has no body"),
+        ("GET", "/nowhere", 200, json!({}), "no such operation"),
+    ];
+    for (method, path, status, body, why) in bad {
+        let error = answer(method, path, status, &body).unwrap_err();
+        assert!(error.contains(why), "{method} {path} {status} {body}: {error}");
+    }
+}
+
+#[test]
+fn the_misprinted_codes_are_never_an_answer() {
+    let path = "/iocm/app/shadow/v1.5.0/devices/d1";
+    let error = answer("PUT", path, 403, &json!({"error_code": "101009", "error_desc": "app throttle exceed."}));
+    assert!(error.is_err_and(|e| e.contains("no row")));
+}
+
+#[test]
+fn pushed_bodies_are_judged_by_their_type() {
+    let contract = Contract::oceanconnect();
+    let deleted = json!({"notifyType": "deviceDeleted", "deviceId": "d", "gatewayId": "g"});
+    assert_eq!(contract.check_notification(&deleted), Ok(()));
+    assert!(contract.check_push("deviceAdded", &deleted).is_err(), "another type");
+    assert!(contract.check_notification(&json!({"deviceId": "d"})).is_err(), "no type");
+    assert!(contract.check_notification(&json!({"notifyType": "deviceLost"})).is_err(), "an unknown type");
+    let extra = json!({"notifyType": "deviceDeleted", "deviceId": "d", "gatewayId": "g", "why": "x"});
+    let error = contract.check_notification(&extra).unwrap_err();
+    assert!(error.to_string().contains("why"), "{error}");
+}
+
+#[test]
+fn the_examples_of_the_contract_pass_its_schemas() {
+    let document = yaml::to_json(include_str!("../../../../spec/oceanconnect/huawei-northbound.openapi.yaml")).unwrap();
+    let mut examples = 0;
+    for (name, item) in members(&document, "/x-webhooks") {
+        if let Some(example) = item.pointer("/post/requestBody/content/application~1json/example") {
+            assert_eq!(Contract::oceanconnect().check_push(name, example), Ok(()));
+            examples += 1;
+        }
+    }
+    assert_eq!(examples, 18);
+}

@@ -1,0 +1,245 @@
+//! The invariants of ARCHITECTURE.md that a text can show: who may name what.
+
+use super::Finding;
+use crate::rust::words;
+use crate::tree::{File, Tree};
+
+/// Folder, and the crates of ours that a crate there may depend on; `landfall-` is left out, `*` means all.
+const OURS: [(&str, &[&str]); 12] = [
+    ("crates/bench", &["*"]),
+    ("crates/codec", &["core", "model"]),
+    ("crates/core", &["model"]),
+    ("crates/model", &[]),
+    ("crates/north", &["core", "model"]),
+    ("crates/push", &["core", "model"]),
+    ("crates/server", &["*"]),
+    ("crates/south", &["core", "model", "coap", "dtls", "lorawan", "lwm2m", "mqtt"]),
+    ("crates/store", &["core", "model"]),
+    ("crates/testkit", &["core", "model"]),
+    ("libs", &[]),
+    ("xtask", &[]),
+];
+/// Folder, and the outside crates that a crate there must not depend on.
+const BANNED: [(&str, &[&str]); 5] = [
+    ("crates/core", &["axum", "hyper", "hyper-util", "postgres", "rusqlite", "rustls", "tokio", "tokio-rustls"]),
+    ("crates/model", &["axum", "hyper", "postgres", "rusqlite", "tokio"]),
+    ("crates/north", &["mqtt-protocol-core", "postgres", "rusqlite", "tokio-tungstenite"]),
+    ("crates/push", &["mqtt-protocol-core", "postgres", "rusqlite"]),
+    ("libs", &["axum", "getrandom", "hyper", "postgres", "rusqlite", "tokio"]),
+];
+/// What `libs` and `model` never name: runtimes, sockets, clocks, files, databases.
+const IMPURE: [&str; 10] = [
+    "tokio",
+    "std::net",
+    "std::fs",
+    "std::thread",
+    "std::process",
+    "Instant::now",
+    "SystemTime",
+    "rusqlite",
+    "postgres",
+    "getrandom",
+];
+const SQL: [&str; 4] = ["SELECT ", "INSERT INTO ", "DELETE FROM ", "CREATE TABLE "];
+const DEVICE_SIDE: [&str; 4] = ["landfall_mqtt", "landfall_south", "mqtt_protocol_core", "mqtt::"];
+/// Folders beside the dialects and protocols that all of them may name.
+const SHARED_FOLDERS: [&str; 2] = ["driver", "http"];
+/// The shells that may start tasks or threads; everything else is a value or a future that they run.
+const MAY_SPAWN: [&str; 9] = [
+    "crates/bench/",
+    "crates/codec/src/",
+    "crates/north/src/http.rs",
+    "crates/north/src/http/",
+    "crates/push/src/",
+    "crates/server/",
+    "crates/south/src/driver.rs",
+    "crates/south/src/driver/",
+    "crates/store/src/",
+];
+const SPAWNS: [&str; 6] = ["tokio::spawn", "thread::spawn", "thread::Builder", "spawn_blocking", ".spawn(", "JoinSet"];
+
+pub(super) fn dependencies(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in tree.files().iter().filter(|f| f.path.ends_with("/Cargo.toml")) {
+        let inside = |folder: &str| file.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        let ours = OURS.iter().find(|(folder, _)| inside(folder)).map(|(_, names)| *names);
+        let banned = BANNED.iter().find(|(folder, _)| inside(folder)).map_or(&[][..], |(_, names)| *names);
+        for (line, name) in direct_dependencies(&file.text) {
+            let foreign =
+                |ours: &[&str]| name.strip_prefix("landfall-").is_some_and(|n| !ours.contains(&n) && !ours.contains(&"*"));
+            if ours.is_some_and(foreign) || banned.contains(&name) {
+                findings.push(Finding::new(&file.path, line, format!("must not depend on {name}")));
+            }
+        }
+    }
+    findings
+}
+
+/// Line and name of each entry in `[dependencies]`; development and build dependencies may be more.
+fn direct_dependencies(manifest: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut section = "";
+    (1..).zip(manifest.lines()).filter_map(move |(number, line)| {
+        if let Some(header) = line.trim().strip_prefix('[') {
+            section = header.trim_end_matches(']');
+            return section.strip_prefix("dependencies.").map(|name| (number, name));
+        }
+        let name = line.split(['=', '.']).next().unwrap_or_default().trim();
+        (section == "dependencies" && !name.is_empty() && !name.starts_with('#')).then_some((number, name))
+    })
+}
+
+pub(super) fn pure(tree: &Tree) -> Vec<Finding> {
+    let here = |file: &&File| file.path.starts_with("libs/") || file.path.starts_with("crates/model/");
+    naming(tree.rust().filter(here), Part::Code, &IMPURE, |word| format!("a pure crate names `{word}`"))
+}
+
+pub(super) fn north(tree: &Tree) -> Vec<Finding> {
+    let here = |file: &&File| ["crates/north/src/", "crates/push/src/"].iter().any(|folder| file.path.starts_with(folder));
+    let mut findings = naming(tree.rust().filter(here), Part::Uncommented, &SQL, |word| format!("speaks SQL: `{word}`"));
+    findings
+        .extend(naming(tree.rust().filter(here), Part::Code, &DEVICE_SIDE, |word| format!("names a device protocol: `{word}`")));
+    findings
+}
+
+pub(super) fn spawns(tree: &Tree) -> Vec<Finding> {
+    let elsewhere = |file: &&File| {
+        let ours = file.path.starts_with("crates/") || file.path.starts_with("libs/");
+        ours && !MAY_SPAWN.iter().any(|place| file.path.starts_with(place))
+    };
+    naming(tree.rust().filter(elsewhere), Part::Code, &SPAWNS, |word| format!("`{word}`: only the shells start tasks"))
+}
+
+pub(super) fn dialects(tree: &Tree) -> Vec<Finding> {
+    apart(tree, "crates/north/src/", "dialect")
+}
+
+pub(super) fn protocols(tree: &Tree) -> Vec<Finding> {
+    apart(tree, "crates/south/src/", "protocol")
+}
+
+/// No folder below `root` names another one beside it.
+fn apart(tree: &Tree, root: &str, what: &str) -> Vec<Finding> {
+    let folder = |file: &File| Some(file.path.strip_prefix(root)?.split_once('/')?.0.to_owned());
+    let mut folders: Vec<String> = tree.rust().filter_map(folder).collect();
+    folders.sort();
+    folders.dedup();
+    folders.retain(|name| !SHARED_FOLDERS.contains(&name.as_str()));
+    let mut findings = Vec::new();
+    for own in &folders {
+        let others = folders.iter().filter(|other| *other != own);
+        let names: Vec<String> = others.flat_map(|o| [format!("crate::{o}"), format!("super::{o}")]).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let files = tree.rust().filter(|file| folder(file).as_ref() == Some(own));
+        findings.extend(naming(files, Part::Code, &names, |word| format!("{what} {own} names another: `{word}`")));
+    }
+    findings
+}
+
+/// Which text of a source a rule looks at.
+#[derive(Clone, Copy)]
+enum Part {
+    Code,
+    Uncommented,
+}
+
+/// A finding for each line outside of tests that names one of `forbidden`.
+fn naming<'a>(
+    files: impl Iterator<Item = &'a File>,
+    part: Part,
+    forbidden: &[&str],
+    message: impl Fn(&str) -> String,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in files.filter(|file| !file.is_test()) {
+        let source = file.source();
+        let text = match part {
+            Part::Code => &source.code,
+            Part::Uncommented => &source.uncommented,
+        };
+        for (number, line) in source.live(text) {
+            if let Some(word) = forbidden.iter().find(|word| words(line, word).next().is_some()) {
+                findings.push(Finding::new(&file.path, number, message(word)));
+            }
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::said;
+
+    const NOTHING: Vec<String> = Vec::new();
+
+    #[test]
+    fn dependencies_point_one_way() {
+        let manifest =
+            |name: &str| format!("[package]\nname = \"x\"\n[dependencies]\n{name}\n[dev-dependencies]\ntokio = \"1\"\n");
+        let good = [
+            ("crates/core/Cargo.toml", "landfall-model = { workspace = true }"),
+            ("crates/south/Cargo.toml", "landfall-mqtt.workspace = true"),
+            ("crates/server/Cargo.toml", "landfall-north = { workspace = true }"),
+            ("libs/mqtt/Cargo.toml", "bytes = \"1\""),
+            ("Cargo.toml", "landfall-core = \"1\""),
+        ];
+        for (path, line) in good {
+            assert_eq!(said(dependencies, &[(path, &manifest(line))]), NOTHING, "{path} {line}");
+        }
+        let bad = [
+            ("crates/core/Cargo.toml", "landfall-store = { workspace = true }", "landfall-store"),
+            ("crates/core/Cargo.toml", "tokio.workspace = true", "tokio"),
+            ("crates/north/Cargo.toml", "landfall-south = { workspace = true }", "landfall-south"),
+            ("crates/model/Cargo.toml", "landfall-core = { workspace = true }", "landfall-core"),
+            ("libs/mqtt/Cargo.toml", "[dependencies.tokio]", "tokio"),
+            ("libs/mqtt/Cargo.toml", "landfall-model = { path = \"x\" }", "landfall-model"),
+        ];
+        for (path, line, name) in bad {
+            let want = format!("{path}:4: must not depend on {name}");
+            assert_eq!(said(dependencies, &[(path, &manifest(line))]), [want], "{line}");
+        }
+    }
+
+    #[test]
+    fn pure_crates_stay_pure_outside_of_tests() {
+        let good = "//! No tokio here.\nuse std::time::Instant;\nlet s = \"tokio\";\n#[cfg(test)]\nmod tests { use std::fs; }\n";
+        assert_eq!(said(pure, &[("libs/a/src/lib.rs", good), ("crates/store/src/lib.rs", "use tokio::x;")]), NOTHING);
+        for line in ["use tokio::net;", "let t = Instant::now();", "use std::net::IpAddr;"] {
+            assert_eq!(said(pure, &[("crates/model/src/lib.rs", line)]).len(), 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn north_and_push_speak_neither_sql_nor_mqtt() {
+        let good = "// SELECT x\nlet mqtt_connect = \"MQTT\"; fn mqtt() {}\nlet t = \"Select an item\";\n";
+        assert_eq!(said(north, &[("crates/north/src/a.rs", good), ("crates/store/src/a.rs", "\"SELECT 1\"")]), NOTHING);
+        for line in ["q(\"SELECT 1\")", "q(r#\"DELETE FROM t\"#)", "use landfall_mqtt::x;", "crate::mqtt::y()"] {
+            assert_eq!(said(north, &[("crates/push/src/a.rs", line)]).len(), 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn only_shells_spawn() {
+        let text = "fn f() { tokio::spawn(x); }\n// tokio::spawn\n#[cfg(test)]\nfn g() { std::thread::spawn(y); }\n";
+        assert_eq!(
+            said(spawns, &[("crates/south/src/driver.rs", text), ("crates/server/src/a.rs", text), ("xtask/src/a.rs", text)]),
+            NOTHING
+        );
+        assert_eq!(said(spawns, &[("crates/south/src/mqtt/mod.rs", text)]).len(), 1);
+        assert_eq!(said(spawns, &[("crates/core/src/a.rs", "scope.spawn(|| x)")]).len(), 1);
+    }
+
+    #[test]
+    fn folders_beside_each_other_do_not_know_each_other() {
+        let (a, b, http) = ("crates/north/src/alpha/mod.rs", "crates/north/src/beta/x.rs", "crates/north/src/http/mod.rs");
+        let good = [(a, "use crate::alpha::y; use crate::http::z;"), (b, "use crate::core::q; // crate::alpha"), (http, "")];
+        assert_eq!(said(dialects, &good), NOTHING);
+        let bad = [(a, "use super::beta::y;"), (b, "\nuse crate::alpha::z;"), (http, "use crate::alpha::z;")];
+        let want = [
+            format!("{a}:1: dialect alpha names another: `super::beta`"),
+            format!("{b}:2: dialect beta names another: `crate::alpha`"),
+        ];
+        assert_eq!(said(dialects, &bad), want);
+        assert_eq!(said(protocols, &bad), NOTHING);
+    }
+}

@@ -26,9 +26,9 @@ fn main() {
     }
 }
 
-/// A topic of 39 bytes and a payload of 80.
+/// A topic of 40 bytes and a payload of 80.
 fn qos1(properties: &[u8]) -> Vec<u8> {
-    let topic = b"/huawei/v1/devices/0123456789/data/json";
+    let topic = b"plant/00000007/devices/0123456789/data/1";
     let body = [&[0, topic.len() as u8][..], topic, &[0, 1], properties, &[b'x'; 80]].concat();
     [&[0x32, body.len() as u8][..], &body].concat()
 }

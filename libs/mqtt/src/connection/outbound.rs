@@ -97,11 +97,11 @@ impl Connection {
     /// connection: it keeps it and gets DUP [MQTT-4.4.0-1], [MQTT-3.3.1-1].
     fn fill_window(&mut self, version: Version) {
         while self.outbound.sent < usize::from(self.outbound.window) && self.outbound.sent < self.outbound.queue.len() {
-            let fresh = self.outbound.free_id();
+            let given = self.outbound.queue.get(self.outbound.sent).and_then(|message| message.packet_id);
+            let id = given.unwrap_or_else(|| self.outbound.free_id());
             let Some(message) = self.outbound.queue.get_mut(self.outbound.sent) else { break };
-            let dup = message.packet_id.is_some();
-            let id = *message.packet_id.get_or_insert(fresh);
-            write::publish(&mut self.tx, version, &message.delivery, Some(id), dup);
+            message.packet_id = Some(id);
+            write::publish(&mut self.tx, version, &message.delivery, Some(id), given.is_some());
             self.outbound.sent += 1;
         }
     }

@@ -150,7 +150,7 @@ fn limits_end_a_connection_by_name() {
 #[test]
 fn connect_fields_are_passed_on_and_the_password_is_not_printed() {
     let cases: &[(&[u8], Version, u32)] = &[
-        (b"\x10\x1e\0\x04MQTT\x04\xee\x01\x00\0\x02id\0\x01w\0\x02pl\0\x01u\0\x03sec", Version::V311, 0),
+        (b"\x10\x1d\0\x04MQTT\x04\xee\x01\x00\0\x02id\0\x01w\0\x02pl\0\x01u\0\x03sec", Version::V311, 0),
         (
             b"\x10\x29\0\x04MQTT\x05\xee\x01\x00\x05\x11\0\0\0\x07\0\x02id\x05\x18\0\0\0\x09\0\x01w\0\x02pl\0\x01u\0\x03sec",
             Version::V5,

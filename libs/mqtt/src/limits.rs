@@ -9,7 +9,7 @@ use crate::Qos;
 pub struct Limits {
     /// Largest whole PUBLISH, fixed header included; announced to MQTT 5 clients.
     pub packet_bytes: usize,
-    /// Largest whole packet of any other type.
+    /// Largest whole packet of any other type; MQTT 5 cannot announce it apart from [`Limits::packet_bytes`].
     pub control_bytes: usize,
     /// Largest property block of one MQTT 5 packet.
     pub property_bytes: usize,
@@ -25,7 +25,7 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Most packet identifiers waiting for PUBREL.
     pub qos2_received: usize,
-    /// Most outbound QoS 1 messages kept, sent or not.
+    /// Most outbound QoS 1 messages kept, sent or not; above 60,000 counts as 60,000.
     pub outbound_queue: usize,
     /// Most outbound QoS 1 messages sent and not yet acknowledged; the client's receive maximum may lower it.
     pub outbound_inflight: u16,

@@ -120,7 +120,7 @@ impl Connection {
             Phase::Connecting => true,
             Phase::Deciding | Phase::Closed => false,
             Phase::Open => {
-                self.inbound.waiting() < usize::from(self.limits.inflight) && self.pending.len() < self.limits.pending_subscribes
+                self.inbound.waiting() < usize::from(self.limits.inflight.max(1)) && self.pending.len() < self.limits.pending_subscribes
             }
         }
     }

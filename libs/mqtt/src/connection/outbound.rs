@@ -10,6 +10,8 @@ use crate::{Qos, Version, write};
 
 /// Largest remaining length of a packet (2.2.3).
 const REMAINING_MAX: usize = 268_435_455;
+/// Below the number of packet identifiers, so that a free one always exists.
+const QUEUE_MAX: usize = 60_000;
 
 /// The outbound half of the state.
 #[derive(Default)]
@@ -66,12 +68,14 @@ impl Connection {
             self.events.push_back(Output::Delivered { token: delivery.token, code: 0 });
             return Ok(());
         }
-        if self.outbound.queue.len() >= self.limits.outbound_queue {
-            return Err(DropReason::QueueFull);
-        }
+        self.check_room()?;
         self.outbound.queue.push_back(OutboundMessage { delivery, packet_id: None });
         self.fill_window(version);
         Ok(())
+    }
+
+    fn check_room(&self) -> Result<(), DropReason> {
+        if self.outbound.queue.len() < self.limits.outbound_queue.min(QUEUE_MAX) { Ok(()) } else { Err(DropReason::QueueFull) }
     }
 
     /// Measured, not written: a message may be far larger than the client takes.
@@ -119,13 +123,13 @@ impl Connection {
         self.fill_window(version);
     }
 
-    /// A kept session goes on: unacknowledged messages first, in their order [MQTT-4.6.0-1].
+    /// A kept session goes on: unacknowledged messages first, in their order [MQTT-4.6.0-1]. What the limits no longer allow is dropped.
     pub(super) fn redeliver(&mut self, mut saved: Vec<OutboundMessage>) {
         let (Phase::Open, Some(version)) = (self.phase, self.version) else { return };
         saved.sort_by_key(|message| message.packet_id.is_none());
         for message in saved {
             let token = message.delivery.token;
-            match self.check_size(version, &message.delivery) {
+            match self.check_size(version, &message.delivery).and(self.check_room()) {
                 Ok(()) => self.outbound.queue.push_back(message),
                 Err(reason) => self.events.push_back(Output::Dropped { token, reason }),
             }

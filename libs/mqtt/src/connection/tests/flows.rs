@@ -288,6 +288,17 @@ fn deliveries_keep_window_order_and_session() {
 }
 
 #[test]
+fn a_kept_session_is_cut_to_the_limits() {
+    let kept = |token| OutboundMessage { delivery: delivery(token, Qos::AtLeastOnce), packet_id: None };
+    let saved = SavedSession { outbound: vec![kept(1), kept(2)], ..SavedSession::default() };
+    let mut bench = Bench::new(Limits { outbound_queue: 1, ..Limits::default() });
+    bench.data(&connect(4));
+    bench.input(Input::Accept(crate::Accept { resume: Some(Box::new(saved)), ..crate::Accept::default() }));
+    assert!(matches!(bench.events.pop(), Some(Output::Dropped { token: 2, reason: DropReason::QueueFull })));
+    assert_eq!(bench.save().outbound.len(), 1);
+}
+
+#[test]
 fn qos0_deliveries_are_reported_after_their_bytes() {
     let mut bench = Bench::open(4);
     bench.connection.handle(bench.now, Input::Deliver(delivery(1, Qos::AtMostOnce)));

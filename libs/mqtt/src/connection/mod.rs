@@ -120,7 +120,8 @@ impl Connection {
             Phase::Connecting => true,
             Phase::Deciding | Phase::Closed => false,
             Phase::Open => {
-                self.inbound.waiting() < usize::from(self.limits.inflight.max(1)) && self.pending.len() < self.limits.pending_subscribes
+                self.inbound.waiting() < usize::from(self.limits.inflight.max(1))
+                    && self.pending.len() < self.limits.pending_subscribes
             }
         }
     }
@@ -148,6 +149,14 @@ impl Connection {
     /// Subscriptions in force.
     pub fn subscriptions(&self) -> &[Subscription] {
         &self.subscriptions
+    }
+
+    /// The subscription that takes messages of `topic`, with the highest quality of service if there are several [MQTT-3.3.5-1].
+    pub fn subscription_for(&self, topic: &str) -> Option<&Subscription> {
+        self.subscriptions
+            .iter()
+            .filter(|subscription| subscription.filter.matches(topic))
+            .max_by_key(|subscription| subscription.qos)
     }
 
     /// Questions not yet answered. Wait for 0 before [`Connection::into_session`], or a QoS 2 message may be taken twice.

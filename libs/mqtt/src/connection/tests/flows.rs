@@ -159,6 +159,18 @@ fn version_5_must_keep_the_receive_maximum() {
 }
 
 #[test]
+fn a_refused_message_frees_its_place() {
+    let mut bench = Bench::open_with(5, Limits { inflight: 1, ..Limits::default() }, None);
+    for (first, id) in [(0x34, 1), (0x32, 2), (0x34, 3)] {
+        bench.data(&publish(5, first, id));
+        let ticket = bench.publishes.remove(0).ticket;
+        bench.input(Input::PublishDone { ticket, result: Err(PublishRefusal::QuotaExceeded) });
+    }
+    assert_eq!(bench.closed, None);
+    assert_eq!(bench.take(), [0x50, 3, 0, 1, 0x97, 0x40, 3, 0, 2, 0x97, 0x50, 3, 0, 3, 0x97]);
+}
+
+#[test]
 fn unreleased_identifiers_are_limited() {
     let mut bench = Bench::open_with(4, Limits { qos2_received: 1, ..Limits::default() }, None);
     bench.data(&publish(4, 0x34, 1));
@@ -233,6 +245,8 @@ fn subscribing_answers_per_filter() {
             &[0x90, 8, 0, 9, 1, 0x80, 0x80, 0x80, 1, 0x80]
         };
         assert_eq!(bench.take(), expected);
+        assert_eq!(bench.connection.subscription_for("a/b").map(|found| found.qos), Some(Qos::AtLeastOnce));
+        assert_eq!(bench.connection.subscription_for("c"), None);
         unsubscribe(bench, level);
     }
 }

@@ -1,0 +1,59 @@
+//! The state that outlives a connection (MQTT 4.1), as plain data for any store. Absent: its key and its expiry, which the owner knows.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{Filter, PublishProperties, Qos};
+
+/// A message for the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The owner's name for it, given back in [`crate::Output::Delivered`] or [`crate::Output::Dropped`].
+    pub token: u64,
+    /// Topic name, at most 65,535 bytes.
+    pub topic: Arc<str>,
+    /// Payload.
+    pub payload: Bytes,
+    /// 0 or 1; 2 is sent as 1.
+    pub qos: Qos,
+    /// The RETAIN flag to show.
+    pub retain: bool,
+    /// MQTT 5 properties; not sent to MQTT 3.1.1 clients.
+    pub properties: Option<Box<PublishProperties>>,
+}
+
+/// A granted subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// What it matches.
+    pub filter: Filter,
+    /// Highest quality of service for it.
+    pub qos: Qos,
+    /// MQTT 5: do not send the client its own messages.
+    pub no_local: bool,
+    /// MQTT 5: keep the RETAIN flag as published.
+    pub retain_as_published: bool,
+    /// MQTT 5 retain handling, 0 to 2 (3.8.3.1).
+    pub retain_handling: u8,
+}
+
+/// A QoS 1 message not yet acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboundMessage {
+    /// The message.
+    pub delivery: Delivery,
+    /// The identifier it was sent with; `None` when it was never sent.
+    pub packet_id: Option<u16>,
+}
+
+/// Everything to keep for a client that comes back without a clean start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SavedSession {
+    /// Subscriptions in the order they were made.
+    pub subscriptions: Vec<Subscription>,
+    /// Inbound QoS 2 identifiers taken over and not yet released [MQTT-4.3.3-2].
+    pub qos2_received: Vec<u16>,
+    /// Outbound QoS 1 messages, oldest first.
+    pub outbound: Vec<OutboundMessage>,
+}

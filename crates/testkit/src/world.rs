@@ -46,6 +46,16 @@ impl World {
     }
 }
 
+impl landfall_core::World for World {
+    fn now(&self) -> landfall_model::Time {
+        landfall_model::Time(self.now_ms())
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        Self::random(self, bytes);
+    }
+}
+
 /// SplitMix64: small, seedable, the same on every machine. Not for keys.
 #[derive(Debug, Clone)]
 pub struct Seeded(u64);

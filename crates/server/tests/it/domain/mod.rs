@@ -21,8 +21,6 @@ use landfall_testkit::World as VirtualWorld;
 use parking_lot::Mutex;
 use std::{collections::HashSet, sync::Arc};
 
-/// 2024-01-01T00:00:00Z.
-const START_MS: i64 = 1_704_067_200_000;
 const ADMIN_TOKEN: &str = "operator-of-the-test";
 
 /// A core with everything around it.
@@ -46,7 +44,7 @@ pub struct Tenant {
 impl Domain {
     pub async fn new(seed: u64) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let world = Arc::new(VirtualWorld::new(seed, START_MS));
+        let world = Arc::new(VirtualWorld::new(seed));
         let live = Arc::new(PretendedConnections::default());
         let store = landfall_store::open_sqlite(data.path(), landfall_store::Options::default(), world.clone()).unwrap();
         let core = Core::new(Parts {
@@ -102,8 +100,8 @@ impl Domain {
         self.events_since(seq).await.iter().map(|stored| word(&stored.event.body)).collect()
     }
 
-    pub fn advance_s(&self, seconds: i64) {
-        self.world.advance_ms(seconds * 1000);
+    pub fn advance_s(&self, seconds: u32) {
+        self.world.advance_s(seconds);
     }
 }
 

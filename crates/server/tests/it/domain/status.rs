@@ -4,7 +4,7 @@ use super::{Domain, mqtt_device};
 use landfall_core::RegisterDevice;
 use landfall_model::{AccessMode, DeviceStatus, StatusDetail};
 
-const HOUR_S: i64 = 3600;
+const HOUR_S: u32 = 3600;
 
 #[tokio::test]
 async fn the_first_connection_binds_and_the_end_of_it_is_offline() {

@@ -7,7 +7,7 @@ use landfall_model::{Cause, DataFormat, DeviceInfo, EventBody, PageRequest, Samp
 const PAGE: PageRequest = PageRequest { no: 0, size: 100 };
 
 fn report(temperature: &str) -> Vec<u8> {
-    let item = format!(r#"{{"serviceId":"Thermometer","serviceData":{{"temperature":{temperature}}},"eventTime":"20240101T000000Z"}}"#);
+    let item = format!(r#"{{"serviceId":"Thermometer","serviceData":{{"temperature":{temperature}}},"eventTime":"20260101T000000Z"}}"#);
     format!(r#"{{"msgType":"deviceReq","data":[{item}]}}"#).into_bytes()
 }
 
@@ -23,7 +23,7 @@ async fn a_report_is_state_history_and_event() {
 
     let state = domain.core.device_state(&device).await.unwrap();
     assert_eq!(state.services[0].data, r#"{"temperature":21.5}"#);
-    assert_eq!(state.services[0].event_time, Time(1_704_067_200_000));
+    assert_eq!(state.services[0].event_time, Time(1_767_225_600_000));
     let filter = HistoryFilter { device: Some(device.id), ..HistoryFilter::default() };
     let history = domain.core.history(&tenant.scope, filter, PAGE).await.unwrap();
     assert_eq!((history.total, history.items[0].data.as_str()), (1, r#"{"temperature":21.5}"#));

@@ -1,0 +1,43 @@
+//! What every store must do, run over SQLite always and over PostgreSQL when `LANDFALL_TEST_POSTGRES` holds a URL; each test has a
+//! directory or schema of its own.
+
+mod history;
+mod life;
+mod lists;
+mod place;
+mod records;
+mod stream;
+
+use place::Place;
+use std::future::Future;
+
+fn run<F: Future<Output = ()>>(place: Place, test: impl FnOnce(Place) -> F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(test(place));
+}
+
+macro_rules! conformance {
+    ($($module:ident: $($name:ident)*;)*) => {
+        mod sqlite {
+            $($(#[test]
+            fn $name() {
+                super::run(super::Place::sqlite(), super::$module::$name);
+            })*)*
+        }
+
+        mod postgres {
+            $($(#[test]
+            fn $name() {
+                if let Some(place) = super::Place::postgres(stringify!($name)) {
+                    super::run(place, super::$module::$name);
+                }
+            })*)*
+        }
+    };
+}
+
+conformance! {
+    records: records_come_back versions_are_checked node_ids_are_unique names_are_unique product_keys_are_unique
+        subscriptions_are_unique a_refused_batch_leaves_nothing deleting_a_device_takes_all_with_it cursors_follow_their_subscription
+        calls_and_sessions odd_texts_are_refused_alone reads_stay_coherent;
+}

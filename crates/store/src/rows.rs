@@ -4,7 +4,7 @@
 
 use crate::sql::{Sql, SqlError, Value, query_one, to_db};
 use landfall_model::{
-    Account, App, Cause, Cursor, Device, DeviceId, DeviceStatus, Error, Product, ProductKey, Result, ServiceCall, StoredSession,
+    Account, App, Cause, Cursor, Device, DeviceId, Error, Product, ProductKey, Result, ServiceCall, StoredSession,
     Subscription, SubscriptionKind, Time, Write,
 };
 use serde::Serialize;
@@ -201,7 +201,8 @@ fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) ON CONFLICT DO NOTHING",
         update: "UPDATE device SET version = ?2, account = ?3, app = ?4, node_id = ?5, product = ?6, gateway = ?7, node_type = ?8, \
                  device_type = ?9, name = ?10, location = ?11, status = ?12, connected = ?13, activated = ?14, code_expires_at = ?15, \
-                 aging_days = ?16, created_at = ?17, last_seen = COALESCE(?18, last_seen), doc = ?19 WHERE id = ?1 AND version + 1 = ?2 \
+                 aging_days = ?16, created_at = ?17, \
+                 last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19 WHERE id = ?1 AND version + 1 = ?2 \
                  AND NOT EXISTS (SELECT 1 FROM device o WHERE o.node_id = ?5 AND o.id <> ?1)",
         version: "SELECT version FROM device WHERE id = ?1",
         taken: Cause::NodeIdTaken,
@@ -225,15 +226,10 @@ fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
         Value::opt_int(r.credentials.code_expires_at.map(|t| t.0)),
         Value::opt_int(r.data_aging_days.map(i64::from)),
         Value::Int(r.created_at.0),
-        Value::opt_int(heard(r).map(|t| t.0)),
+        Value::opt_int(r.heard_at.map(|t| t.0)),
         Value::Text(doc),
     ];
     SQL.put(sql, &params, r.version)
-}
-
-/// A write that says the device is there counts as hearing it.
-fn heard(device: &Device) -> Option<Time> {
-    (device.connected || device.status == DeviceStatus::Online).then_some(device.modified_at)
 }
 
 /// The word of a kind, for filters.

@@ -187,6 +187,7 @@ pub fn device(account: AccountId, app: AppId, node_id: &str) -> Device {
         data_aging_days: None,
         created_at: START,
         modified_at: START,
+        heard_at: None,
     }
 }
 

@@ -5,7 +5,7 @@ set -eu
 
 version=0.14.0
 package_sha256=cee271d0eeba64f0915b846cb7ae02e16faf3dfdffdca91731101d9d30fe3423
-wasm_sha256=498e027501ac2d34a21e96b0956af12843481c9080bcc20675ed3ed565ee0763
+wasm_sha256=726480d61ef2757f49599db872c77180c72bda7b6428245cb569d9de262dc48b
 
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)

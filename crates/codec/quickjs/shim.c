@@ -13,6 +13,7 @@ static const char *const names[FUNCTIONS] = { "decode", "encode", "decodeUplink"
 #define STACK_BYTES (384 * 1024)
 /* Describing an exception needs a little memory even when the script has used all of its own. */
 #define SPARE_BYTES (64 * 1024)
+#define MOST_TEXT 1024
 
 static JSRuntime *rt;
 static JSContext *ctx;
@@ -20,6 +21,14 @@ static JSValue functions[FUNCTIONS];
 static size_t heap_bytes;
 static uint8_t *out;
 static size_t out_bytes;
+
+/* The engine throws null when there is no memory for an error; this tells it from a script's own null. */
+static bool starved;
+static void *noticed(void *ptr) { starved |= !ptr; return ptr; }
+static void *heap_calloc(void *opaque, size_t count, size_t size) { return noticed(calloc(count, size)); }
+static void *heap_malloc(void *opaque, size_t size) { return noticed(malloc(size)); }
+static void *heap_realloc(void *opaque, void *ptr, size_t size) { return noticed(realloc(ptr, size)); }
+static const JSMallocFunctions heap = { heap_calloc, heap_malloc, js_def_free, heap_realloc, js__malloc_usable_size };
 
 EXPORT(lf_alloc) void *lf_alloc(size_t size) { return calloc(1, size); }
 EXPORT(lf_free) void lf_free(void *ptr) { free(ptr); }
@@ -37,51 +46,62 @@ static int emit(int status, const void *data, size_t size) {
     return status;
 }
 
-static int emit_text(int status, const char *text) { return emit(status, text, strlen(text)); }
+/* What `out` holds after any status but DONE: the length of the message (32 bits), the message, the stack; at most MOST_TEXT bytes each. */
+static int emit_failure(int status, const char *text, size_t size, const char *trace, size_t trace_size) {
+    static char all[4 + 2 * MOST_TEXT];
+    uint32_t first = size > MOST_TEXT ? MOST_TEXT : size, second = trace_size > MOST_TEXT ? MOST_TEXT : trace_size;
+    memcpy(all, &first, 4);
+    memcpy(all + 4, text, first);
+    memcpy(all + 4 + first, trace, second);
+    return emit(status, all, 4 + first + second);
+}
 
-/* Takes the pending exception: "message \0 stack", at most 1 KiB each. */
+static int emit_text(int status, const char *text) { return emit_failure(status, text, strlen(text), "", 0); }
+
+/* Takes the pending exception. */
 static int raise(int status) {
     JSValue error = JS_GetException(ctx), stack = JS_UNDEFINED;
-    bool full = rt->malloc_state.malloc_size + SPARE_BYTES > heap_bytes;
+    bool full = starved || rt->malloc_state.malloc_size + SPARE_BYTES > heap_bytes;
     JS_SetMemoryLimit(rt, heap_bytes + SPARE_BYTES);
-    const char *message = JS_ToCString(ctx, error);
+    size_t size, trace_size = 0;
+    const char *message = JS_ToCStringLen(ctx, &size, error);
     if (!message)
         JS_FreeValue(ctx, JS_GetException(ctx));
     if (JS_IsError(error))
         stack = JS_GetPropertyStr(ctx, error, "stack");
-    const char *trace = JS_IsString(stack) ? JS_ToCString(ctx, stack) : NULL;
-    if (JS_IsException(stack))
+    const char *trace = JS_IsString(stack) ? JS_ToCStringLen(ctx, &trace_size, stack) : NULL;
+    if (JS_IsException(stack) || (JS_IsString(stack) && !trace))
         JS_FreeValue(ctx, JS_GetException(ctx));
     const char *text = message ? message : "the thrown value cannot be turned into text";
     if (!strncmp(text, "InternalError: out of memory", 28) || (full && JS_IsNull(error)))
         status = MEMORY;
-    char both[2050];
-    size_t n = strlen(text), m = trace ? strlen(trace) : 0;
-    n = n > 1024 ? 1024 : n;
-    m = m > 1024 ? 1024 : m;
-    memcpy(both, text, n);
-    both[n] = 0;
-    if (trace)
-        memcpy(both + n + 1, trace, m);
+    status = emit_failure(status, text, message ? size : strlen(text), trace ? trace : "", trace_size);
     JS_FreeCString(ctx, message);
     JS_FreeCString(ctx, trace);
     JS_FreeValue(ctx, stack);
     JS_FreeValue(ctx, error);
     JS_SetMemoryLimit(rt, heap_bytes);
-    return emit(status, both, n + 1 + m);
+    return status;
+}
+
+/* Whether the failure in `out` has this message. */
+static bool says(const char *text) {
+    uint32_t size;
+    memcpy(&size, out, 4);
+    return size == strlen(text) && !memcmp(out + 4, text, size);
 }
 
 static JSValue run(const char *source, size_t size, const char *name) {
     return JS_Eval(ctx, source, size, name, JS_EVAL_TYPE_GLOBAL);
 }
 
-EXPORT(lf_open) int lf_open(size_t heap, const char *prelude, size_t prelude_bytes, const char *source, size_t source_bytes) {
-    heap_bytes = heap;
-    rt = JS_NewRuntime();
+EXPORT(lf_open) int lf_open(size_t heap_limit, const char *prelude, size_t prelude_bytes, const char *source, size_t source_bytes) {
+    heap_bytes = heap_limit;
+    rt = JS_NewRuntime2(&heap, NULL);
     if (!rt)
         return emit_text(MEMORY, "");
     rt->stack_limit = rt->stack_top - STACK_BYTES;
-    JS_SetMemoryLimit(rt, heap);
+    JS_SetMemoryLimit(rt, heap_limit);
     ctx = JS_NewContext(rt);
     if (!ctx)
         return emit_text(MEMORY, "");
@@ -135,8 +155,8 @@ static int emit_json(const char *name, JSValueConst value, size_t most) {
         int status = raise(THREW);
         if (status != THREW)
             return status;
-        bool cycle = !strcmp((char *)out, "TypeError: circular reference");
-        if (!cycle && strcmp((char *)out, "TypeError: BigInt are forbidden in JSON.stringify"))
+        bool cycle = says("TypeError: circular reference");
+        if (!cycle && !says("TypeError: BigInt are forbidden in JSON.stringify"))
             return status;
         char text[160];
         snprintf(text, sizeof text, "%s returned a value that JSON cannot hold: %s", name, cycle ? "it contains itself" : "a BigInt");
@@ -263,6 +283,7 @@ EXPORT(lf_call) int lf_call(int which, const uint8_t *bytes, size_t size, const 
         which += 2;
     if (JS_IsUndefined(functions[which]))
         return emit_text(NO_FUNCTION, "");
+    starved = false;
     JSValue json = JS_ParseJSON(ctx, json_text, json_bytes, "input");
     if (JS_IsException(json))
         return raise(BAD_INPUT);

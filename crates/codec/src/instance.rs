@@ -57,8 +57,13 @@ const TOO_DEEP: &str = "RangeError: Maximum call stack size exceeded";
 impl Instance {
     /// Makes an instance, runs `source` in it and finds its functions.
     pub(crate) fn load(runtime: &Runtime, limits: &Limits, source: &str) -> Result<Instance, CodecError> {
-        let store_limits =
-            StoreLimitsBuilder::new().memory_size(limits.memory_bytes).instances(1).memories(1).tables(1).table_elements(4096).build();
+        let store_limits = StoreLimitsBuilder::new()
+            .memory_size(limits.memory_bytes)
+            .instances(1)
+            .memories(1)
+            .tables(1)
+            .table_elements(4096)
+            .build();
         let mut store = Store::new(runtime.template.module().engine(), Host { limits: store_limits, stop_at_ns: 0 });
         store.limiter(|host| &mut host.limits);
         store.epoch_deadline_callback(|context| {
@@ -70,8 +75,12 @@ impl Instance {
         start_clock(&mut store, time_ms);
         let trap = |error| trapped(&error, limits, time_ms);
         let instance = runtime.template.instantiate(&mut store).map_err(trap)?;
-        let memory = instance.get_memory(&mut store, "memory").ok_or_else(|| CodecError::Internal("no memory in the module".into()))?;
-        instance.get_typed_func::<(), ()>(&mut store, "_initialize").and_then(|start| start.call(&mut store, ())).map_err(trap)?;
+        let memory =
+            instance.get_memory(&mut store, "memory").ok_or_else(|| CodecError::Internal("no memory in the module".into()))?;
+        instance
+            .get_typed_func::<(), ()>(&mut store, "_initialize")
+            .and_then(|start| start.call(&mut store, ()))
+            .map_err(trap)?;
         let open = instance.get_typed_func::<(u32, u32, u32, u32, u32), u32>(&mut store, "lf_open").map_err(trap)?;
         let mut loaded = Instance {
             alloc: instance.get_typed_func(&mut store, "lf_alloc").map_err(trap)?,
@@ -98,16 +107,17 @@ impl Instance {
     /// Which functions the script defines.
     pub(crate) fn exports(&mut self) -> Result<Exports, CodecError> {
         let bits = self.exports.call(&mut self.store, ()).map_err(|error| trapped(&error, &self.limits, self.limits.time_ms))?;
-        Ok(Exports {
-            decode: bits & 1 != 0,
-            encode: bits & 2 != 0,
-            decode_uplink: bits & 4 != 0,
-            encode_downlink: bits & 8 != 0,
-        })
+        Ok(Exports { decode: bits & 1 != 0, encode: bits & 2 != 0, decode_uplink: bits & 4 != 0, encode_downlink: bits & 8 != 0 })
     }
 
     /// Calls one function; the answer is JSON text or the encoded bytes.
-    pub(crate) fn call(&mut self, runtime: &Runtime, function: Function, bytes: &[u8], json: &str) -> Result<Vec<u8>, CodecError> {
+    pub(crate) fn call(
+        &mut self,
+        runtime: &Runtime,
+        function: Function,
+        bytes: &[u8],
+        json: &str,
+    ) -> Result<Vec<u8>, CodecError> {
         self.calls = self.calls.saturating_add(1);
         let time_ms = self.limits.time_ms;
         let _ticking = runtime.ticker.enter();
@@ -138,7 +148,8 @@ impl Instance {
     /// Copies `data` into the guest, followed by the zero that the engine's parsers look for.
     fn put(&mut self, data: &[u8], time_ms: u32) -> Result<(u32, u32), CodecError> {
         let size = u32::try_from(data.len()).map_err(|_| CodecError::Internal("argument beyond 4 GiB".into()))?;
-        let at = self.alloc.call(&mut self.store, size.saturating_add(1)).map_err(|error| trapped(&error, &self.limits, time_ms))?;
+        let at =
+            self.alloc.call(&mut self.store, size.saturating_add(1)).map_err(|error| trapped(&error, &self.limits, time_ms))?;
         if at == 0 {
             return Err(self.out_of_memory());
         }
@@ -156,9 +167,11 @@ impl Instance {
         let size = self.out_bytes.call(&mut self.store, ()).map_err(trap)? as usize;
         let out = self.memory.data(&self.store).get(at..at.saturating_add(size));
         let out = out.ok_or_else(|| CodecError::Internal("the engine gave a result outside its memory".into()))?;
+        if status == 0 {
+            return Ok(out.to_vec());
+        }
         let (message, stack) = message_and_stack(out);
         Err(match status {
-            0 => return Ok(out.to_vec()),
             1 => CodecError::Syntax { message, line: line_of(&stack) },
             2 => CodecError::Threw { message, stack: first_lines(&stack) },
             3 => self.out_of_memory(),
@@ -197,9 +210,12 @@ fn trapped(error: &wasmtime::Error, limits: &Limits, time_ms: u32) -> CodecError
     }
 }
 
+/// The guest's failure: length of the message (32 bits, little endian), message, stack.
 fn message_and_stack(out: &[u8]) -> (String, String) {
-    let mut parts = out.splitn(2, |byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
-    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+    let Some((size, text)) = out.split_first_chunk::<4>() else { return Default::default() };
+    let size = usize::try_from(u32::from_le_bytes(*size)).unwrap_or(usize::MAX);
+    let (message, stack) = text.split_at_checked(size).unwrap_or((text, &[]));
+    (String::from_utf8_lossy(message).into_owned(), String::from_utf8_lossy(stack).into_owned())
 }
 
 /// The line in `    at codec.js:3:9`.

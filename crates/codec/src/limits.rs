@@ -47,7 +47,8 @@ impl Limits {
         if !(4 << 20..=1 << 30).contains(&self.memory_bytes) {
             return Err("memory_bytes must be from 4 MiB to 1 GiB".into());
         }
-        if self.output_bytes > self.heap_bytes() || self.source_bytes > self.heap_bytes() || self.input_bytes > self.heap_bytes() {
+        if self.output_bytes > self.heap_bytes() || self.source_bytes > self.heap_bytes() || self.input_bytes > self.heap_bytes()
+        {
             return Err("output_bytes, source_bytes and input_bytes must fit the script's heap".into());
         }
         if self.queue_calls == 0 {

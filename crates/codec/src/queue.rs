@@ -27,7 +27,9 @@ impl<T> Queue<T> {
         let mut state = self.state.lock();
         let waiting = state.items.len();
         let share = (self.most / 4).max(1);
-        if waiting >= self.most || (waiting * 2 >= self.most && state.items.iter().filter(|(of, _)| *of == owner).count() >= share) {
+        if waiting >= self.most
+            || (waiting * 2 >= self.most && state.items.iter().filter(|(of, _)| *of == owner).count() >= share)
+        {
             return false;
         }
         state.items.push_back((owner, item));

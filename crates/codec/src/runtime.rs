@@ -29,7 +29,8 @@ impl Runtime {
         config.epoch_interruption(true).max_wasm_stack(WASM_STACK_BYTES).wasm_backtrace_max_frames(None);
         let engine = Engine::new(&config).map_err(|error| error.to_string())?;
         let module = Module::new(&engine, QUICKJS_WASM).map_err(|error| error.to_string())?;
-        let template = wasi_stubs(&engine).and_then(|linker| linker.instantiate_pre(&module)).map_err(|error| error.to_string())?;
+        let template =
+            wasi_stubs(&engine).and_then(|linker| linker.instantiate_pre(&module)).map_err(|error| error.to_string())?;
         let ticker = Ticker::start(move || engine.increment_epoch()).map_err(|error| error.to_string())?;
         Ok(Runtime { template, ticker })
     }

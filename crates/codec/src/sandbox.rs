@@ -58,7 +58,7 @@ impl Exports {
 /// carry anything from one call to the next. An instance is thrown away after 10,000 calls and after every limit it ran into.
 pub struct Sandbox {
     limits: Limits,
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
     queue: Arc<Queue<Job>>,
 }
 

@@ -102,7 +102,8 @@ impl Worker {
     fn keep(&mut self, key: (u128, u32), instance: Instance, source: Arc<str>) {
         self.turn += 1;
         self.kept.insert(key, Kept { instance, source, last_turn: self.turn });
-        while self.kept.len() > 1 && self.kept.values().map(|kept| kept.instance.memory_bytes()).sum::<usize>() > self.cache_bytes {
+        while self.kept.len() > 1 && self.kept.values().map(|kept| kept.instance.memory_bytes()).sum::<usize>() > self.cache_bytes
+        {
             let oldest = self.kept.iter().min_by_key(|(_, kept)| kept.last_turn).map(|(key, _)| *key);
             oldest.and_then(|key| self.kept.remove(&key));
         }

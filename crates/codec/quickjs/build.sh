@@ -5,7 +5,7 @@ set -eu
 
 version=0.14.0
 package_sha256=cee271d0eeba64f0915b846cb7ae02e16faf3dfdffdca91731101d9d30fe3423
-wasm_sha256=726480d61ef2757f49599db872c77180c72bda7b6428245cb569d9de262dc48b
+wasm_sha256=28a2eff02514eb6d0c7c0e9d9574842af0e2d069a5014858427055d7c25353b6
 
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)

@@ -22,13 +22,47 @@ static size_t heap_bytes;
 static uint8_t *out;
 static size_t out_bytes;
 
-/* The engine throws null when there is no memory for an error; this tells it from a script's own null. */
+/* The heap's limit is kept here and not by the engine, because the engine throws null when there is no memory for an error, and forgets that
+   memory was the reason. */
+static size_t heap_used, heap_spare;
 static bool starved;
-static void *noticed(void *ptr) { starved |= !ptr; return ptr; }
-static void *heap_calloc(void *opaque, size_t count, size_t size) { return noticed(calloc(count, size)); }
-static void *heap_malloc(void *opaque, size_t size) { return noticed(malloc(size)); }
-static void *heap_realloc(void *opaque, void *ptr, size_t size) { return noticed(realloc(ptr, size)); }
-static const JSMallocFunctions heap = { heap_calloc, heap_malloc, js_def_free, heap_realloc, js__malloc_usable_size };
+
+static bool refused(size_t size) {
+    bool no = size > heap_bytes + heap_spare || heap_used > heap_bytes + heap_spare - size;
+    starved |= no;
+    return no;
+}
+
+static void *counted(void *ptr) {
+    starved |= !ptr;
+    heap_used += ptr ? malloc_usable_size(ptr) : 0;
+    return ptr;
+}
+
+static void *heap_malloc(void *opaque, size_t size) { return refused(size) ? NULL : counted(malloc(size)); }
+
+static void *heap_calloc(void *opaque, size_t count, size_t size) {
+    return (size && count > heap_bytes / size) || refused(count * size) ? NULL : counted(calloc(count, size));
+}
+
+static void heap_free(void *opaque, void *ptr) {
+    heap_used -= ptr ? malloc_usable_size(ptr) : 0;
+    free(ptr);
+}
+
+static void *heap_realloc(void *opaque, void *ptr, size_t size) {
+    size_t before = ptr ? malloc_usable_size(ptr) : 0;
+    if (size > before && refused(size - before))
+        return NULL;
+    void *moved = realloc(ptr, size);
+    if (!moved)
+        starved = true;
+    else
+        heap_used += malloc_usable_size(moved) - before;
+    return moved;
+}
+
+static const JSMallocFunctions heap = { heap_calloc, heap_malloc, heap_free, heap_realloc, js__malloc_usable_size };
 
 EXPORT(lf_alloc) void *lf_alloc(size_t size) { return calloc(1, size); }
 EXPORT(lf_free) void lf_free(void *ptr) { free(ptr); }
@@ -61,8 +95,8 @@ static int emit_text(int status, const char *text) { return emit_failure(status,
 /* Takes the pending exception. */
 static int raise(int status) {
     JSValue error = JS_GetException(ctx), stack = JS_UNDEFINED;
-    bool full = starved || rt->malloc_state.malloc_size + SPARE_BYTES > heap_bytes;
-    JS_SetMemoryLimit(rt, heap_bytes + SPARE_BYTES);
+    bool lacking = starved;
+    heap_spare = SPARE_BYTES;
     size_t size, trace_size = 0;
     const char *message = JS_ToCStringLen(ctx, &size, error);
     if (!message)
@@ -73,14 +107,14 @@ static int raise(int status) {
     if (JS_IsException(stack) || (JS_IsString(stack) && !trace))
         JS_FreeValue(ctx, JS_GetException(ctx));
     const char *text = message ? message : "the thrown value cannot be turned into text";
-    if (!strncmp(text, "InternalError: out of memory", 28) || (full && JS_IsNull(error)))
+    if (!strncmp(text, "InternalError: out of memory", 28) || (lacking && JS_IsNull(error)))
         status = MEMORY;
     status = emit_failure(status, text, message ? size : strlen(text), trace ? trace : "", trace_size);
     JS_FreeCString(ctx, message);
     JS_FreeCString(ctx, trace);
     JS_FreeValue(ctx, stack);
     JS_FreeValue(ctx, error);
-    JS_SetMemoryLimit(rt, heap_bytes);
+    heap_spare = 0;
     return status;
 }
 
@@ -101,7 +135,6 @@ EXPORT(lf_open) int lf_open(size_t heap_limit, const char *prelude, size_t prelu
     if (!rt)
         return emit_text(MEMORY, "");
     rt->stack_limit = rt->stack_top - STACK_BYTES;
-    JS_SetMemoryLimit(rt, heap_limit);
     ctx = JS_NewContext(rt);
     if (!ctx)
         return emit_text(MEMORY, "");

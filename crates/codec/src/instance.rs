@@ -10,7 +10,7 @@ use crate::runtime::{PRELUDE, Runtime};
 use crate::sandbox::Exports;
 
 /// Loading a script may take this many times the time of one call.
-const LOAD_TIMES: u32 = 4;
+const LOAD_TIMES: u32 = 10;
 const STACK_LINES: usize = 5;
 const INPUT_NOT_JSON: &str = "the JSON argument is not JSON";
 

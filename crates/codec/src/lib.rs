@@ -14,7 +14,10 @@
 //! Besides the language there are a small `Buffer` and a silent `console` (`quickjs/prelude.js`). Numbers without a JSON form (NaN,
 //! Infinity) inside a result become `null`, as `JSON.stringify` has it.
 //!
-//! Absent: promises as results, modules, timers, input and output, registry of codecs and their versions, metrics.
+//! The same script gives the same result in Node except for `Math.exp`, `log`, `pow`, `sin` and their like, which may differ in the last digit,
+//! and for the wording of errors that the engine itself throws.
+//!
+//! Absent: promises as results, `Intl`, `TextDecoder`, modules, timers, input and output, registry of codecs and their versions, metrics.
 
 #![forbid(unsafe_code)]
 

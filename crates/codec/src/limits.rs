@@ -3,7 +3,7 @@
 /// What one call of a script may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Processor time of one call, ms, at least 1. Loading a script may take four times as much. The call is stopped at most
+    /// Processor time of one call, ms, at least 1. Loading a script may take ten times as much. The call is stopped at most
     /// two ticks of 1 ms after it.
     pub time_ms: u32,
     /// Linear memory of one instance, bytes; the script's own heap may take three quarters of it. At least 4 MiB, at most 1 GiB.

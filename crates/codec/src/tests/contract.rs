@@ -1,4 +1,9 @@
-use super::{sandbox, script};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::{COMPILED, sandbox, script};
 use crate::{CodecError, Exports, Limits, Script};
 
 fn bad(message: &str) -> CodecError {
@@ -209,4 +214,38 @@ async fn the_longest_unused_instance_goes_first() {
         seen.push(sandbox.decode(&of(id), &[], "{}").await.unwrap());
     }
     assert_eq!(seen, ["[1]", "[1]", "[2]", "[1]", "[3]", "[1]"]);
+}
+
+#[tokio::test]
+async fn a_source_of_the_greatest_length_loads_in_time() {
+    let mut source = String::from("function decode() { return [f0(1, 2).c] }\n");
+    for n in 0.. {
+        let before = source.len();
+        writeln!(
+            source,
+            "function f{n}(a, b) {{ if (a > 5) {{ return b.map((x) => x * a + {n}); }} return {{ a, b, c: 'text {n}' }}; }}"
+        )
+        .unwrap();
+        if source.len() > Limits::default().source_bytes {
+            source.truncate(before);
+            break;
+        }
+    }
+    let result = sandbox(Limits::default()).decode(&script(1, &source), &[], "{}").await;
+    assert_eq!(result.as_deref(), Ok(r#"["text 0"]"#));
+}
+
+#[tokio::test]
+async fn many_codecs_at_once_on_several_workers() {
+    let sandbox = Arc::new(COMPILED.sibling(Limits::default(), 3).unwrap());
+    let mut calls = JoinSet::new();
+    for number in 0..300u32 {
+        let sandbox = sandbox.clone();
+        let id = u128::from(number % 10);
+        let codec = script(id, &format!("function decode(bytes) {{ return [{id}, bytes[0]] }}"));
+        calls.spawn(async move { (id, number, sandbox.decode(&codec, &[number as u8], "{}").await) });
+    }
+    for (id, number, result) in calls.join_all().await {
+        assert_eq!(result, Ok(format!("[{id},{}]", number as u8)));
+    }
 }

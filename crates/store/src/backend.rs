@@ -47,17 +47,15 @@ impl Backend {
             Self::Sqlite(dir) => Ok(Box::new(Sqlite::writer(dir)?)),
             Self::Postgres(url) => {
                 let mut sql = Postgres::connect(url)?;
-                // The schema is part of the lock: several stores may share a database.
-                let locked = query_one(
-                    &mut sql,
-                    "SELECT CASE WHEN pg_try_advisory_lock(1279348294, hashtext(current_schema())) THEN 1::bigint ELSE 0::bigint END",
-                    &[],
-                    |row| row.int(0),
-                )?;
-                match locked {
-                    Some(1) => Ok(Box::new(sql)),
-                    _ => Err(SqlError::wrong("the PostgreSQL database is in use by another process")),
-                }
+                // The schema is part of the lock: several stores may share a database. A process that has just ended is waited for.
+                sql.batch("SET lock_timeout = '2s'")?;
+                let lock = "SELECT pg_advisory_lock(1279348294, hashtext(current_schema()))";
+                query_one(&mut sql, lock, &[], |_| Ok(())).map_err(|error| match error.gone {
+                    true => error,
+                    false => SqlError::wrong("the PostgreSQL database is in use by another process"),
+                })?;
+                sql.batch("SET lock_timeout = 0")?;
+                Ok(Box::new(sql))
             }
         }
     }

@@ -17,7 +17,7 @@ pub(crate) fn after(sql: &mut dyn Sql, after: u64, limit: u64) -> SqlResult<Vec<
     let from = row_start(sql, after + 1)?;
     let rows = query_all(
         sql,
-        "SELECT first_seq, last_seq, length(events) FROM stream WHERE first_seq >= ?1 ORDER BY first_seq LIMIT ?2",
+        "SELECT first_seq, last_seq, CAST(length(events) AS BIGINT) FROM stream WHERE first_seq >= ?1 ORDER BY first_seq LIMIT ?2",
         &[Value::Int(to_db(from)), Value::Int(ROWS)],
         |row| Ok((row.seq(0)?, row.seq(1)?, row.seq(2)?)),
     )?;

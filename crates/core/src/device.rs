@@ -150,17 +150,19 @@ impl Core {
         let product = self.named_product(scope, change.product.as_ref()).await?;
         let new_psk = change.psk.is_some();
         let changed = self
-            .decide(async || {
-                let mut device = (*self.device(scope, id).await?).clone();
-                apply(&mut device, &change);
-                match &product {
-                    Some(product) => bind_product(&mut device, product),
-                    None => self.rebind_by_keys(scope, &mut device, &change).await?,
-                }
-                device.version += 1;
-                device.modified_at = self.now();
-                let device = Arc::new(device);
-                Ok((info_changed(&device, device.modified_at), device))
+            .decide(|| {
+                Box::pin(async {
+                    let mut device = (*self.device(scope, id).await?).clone();
+                    apply(&mut device, &change);
+                    match &product {
+                        Some(product) => bind_product(&mut device, product),
+                        None => self.rebind_by_keys(scope, &mut device, &change).await?,
+                    }
+                    device.version += 1;
+                    device.modified_at = self.now();
+                    let device = Arc::new(device);
+                    Ok((info_changed(&device, device.modified_at), device))
+                })
             })
             .await?;
         if new_psk {
@@ -188,27 +190,33 @@ impl Core {
     /// they become directly connected.
     pub async fn delete_device(&self, scope: &Scope, id: DeviceId, cascade: bool) -> Result<()> {
         let gone = self
-            .decide(async || {
-                let device = self.device(scope, id).await?;
-                let children = self.children(&device).await?;
-                let now = self.now();
-                let mut whole = Batch::default();
-                let mut gone = vec![];
-                for child in children {
-                    if cascade {
-                        delete(&mut whole, &child, now);
-                        gone.push(child.id);
-                    } else {
-                        let freed =
-                            Arc::new(Device { gateway: None, version: child.version + 1, modified_at: now, ..(*child).clone() });
-                        let changed = info_changed(&freed, now);
-                        whole.writes.extend(changed.writes);
-                        whole.events.extend(changed.events);
+            .decide(|| {
+                Box::pin(async {
+                    let device = self.device(scope, id).await?;
+                    let children = self.children(&device).await?;
+                    let now = self.now();
+                    let mut whole = Batch::default();
+                    let mut gone = vec![];
+                    for child in children {
+                        if cascade {
+                            delete(&mut whole, &child, now);
+                            gone.push(child.id);
+                        } else {
+                            let freed = Arc::new(Device {
+                                gateway: None,
+                                version: child.version + 1,
+                                modified_at: now,
+                                ..(*child).clone()
+                            });
+                            let changed = info_changed(&freed, now);
+                            whole.writes.extend(changed.writes);
+                            whole.events.extend(changed.events);
+                        }
                     }
-                }
-                delete(&mut whole, &device, now);
-                gone.push(id);
-                Ok((whole, gone))
+                    delete(&mut whole, &device, now);
+                    gone.push(id);
+                    Ok((whole, gone))
+                })
             })
             .await?;
         for id in gone {

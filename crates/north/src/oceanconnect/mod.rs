@@ -1,1 +1,94 @@
-//! The OceanConnect northbound API (spec/oceanconnect).
+//! The OceanConnect northbound API (spec/huawei-northbound.md): 17 of its 46 operations and its notifications over the core.
+//!
+//! Absent: refreshing a device key (1.4.3), shadows, cached commands, batches, groups, upgrades and the MQTT channel of subscriptions;
+//! their paths are answered with 404 and an error body.
+
+mod call;
+mod capability;
+mod device;
+mod errors;
+mod flow;
+mod history;
+mod map;
+mod notify;
+mod operation;
+mod register;
+mod request;
+mod subscription;
+mod token;
+mod wire;
+
+pub use notify::notifications;
+
+use axum::{
+    Router,
+    routing::{any, delete, get, post, put},
+};
+use errors::Fault;
+use flow::FlowControl;
+use landfall_core::Core;
+use operation::Operation;
+use request::served;
+use std::sync::Arc;
+
+/// What an operator may tune in the dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Calls a minute, for each application and operation; 0 is no limit. An application's own limit goes first.
+    pub calls_per_minute_default: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { calls_per_minute_default: 100 }
+    }
+}
+
+/// The dialect over a core.
+pub struct OceanConnect {
+    core: Arc<Core>,
+    settings: Settings,
+    flow: FlowControl,
+}
+
+impl OceanConnect {
+    /// Puts the dialect together.
+    pub fn new(core: Arc<Core>, settings: Settings) -> Self {
+        Self { core, settings, flow: FlowControl::new() }
+    }
+}
+
+/// The routes of the dialect, all under /iocm and /iodm.
+pub fn router(state: Arc<OceanConnect>) -> Router {
+    use Operation as Op;
+    let by_code = post(served(Op::RegisterByCode, register::by_code));
+    let by_secret = post(served(Op::RegisterBySecret, register::by_secret));
+    let device = get(served(Op::GetDevice, device::get))
+        .merge(put(served(Op::ModifyDevice, device::modify)))
+        .merge(delete(served(Op::DeleteDevice, device::delete)));
+    let subscriptions = get(served(Op::ListSubscriptions, subscription::list))
+        .merge(post(served(Op::Subscribe, subscription::create)))
+        .merge(delete(served(Op::DeleteSubscriptions, subscription::delete_matching)));
+    let subscription =
+        get(served(Op::GetSubscription, subscription::get)).merge(delete(served(Op::DeleteSubscription, subscription::delete)));
+    Router::new()
+        .route("/iocm/app/data/v1.1.0/deviceCapabilities", get(served(Op::Capabilities, capability::list)))
+        .route("/iocm/app/data/v1.2.0/deviceDataHistory", get(served(Op::History, history::list)))
+        .route("/iocm/app/dm/v1.4.0/devices", get(served(Op::ListDevices, device::list)))
+        .route("/iocm/app/dm/v1.4.0/devices/{deviceId}", device)
+        .route("/iocm/app/reg/v1.1.0/deviceCredentials", by_code)
+        .route("/iocm/app/reg/v1.1.0/deviceCredentials/{deviceId}", get(served(Op::Activation, device::activation)))
+        .route("/iocm/app/reg/v2.0.0/deviceCredentials", by_secret)
+        .route("/iocm/app/sec/v1.1.0/login", post(token::login))
+        .route("/iocm/app/sec/v1.1.0/refreshToken", post(token::refresh))
+        .route(
+            "/iocm/app/signaltrans/v1.1.0/devices/{deviceId}/services/{serviceId}/sendCommand",
+            post(served(Op::CallService, call::send)),
+        )
+        .route("/iocm/app/sub/v1.2.0/subscriptions", subscriptions)
+        .route("/iocm/app/sub/v1.2.0/subscriptions/{subscriptionId}", subscription)
+        .method_not_allowed_fallback(async || errors::wrong_method())
+        .route("/iocm/{*rest}", any(async || errors::unsupported()))
+        .route("/iodm/{*rest}", any(async || errors::unsupported()))
+        .with_state(state)
+}

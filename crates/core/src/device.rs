@@ -150,7 +150,7 @@ impl Core {
         let product = self.named_product(scope, change.product.as_ref()).await?;
         let new_psk = change.psk.is_some();
         let changed = self
-            .decide(async || {
+            .decide(|| Box::pin(async {
                 let mut device = (*self.device(scope, id).await?).clone();
                 apply(&mut device, &change);
                 match &product {
@@ -161,7 +161,7 @@ impl Core {
                 device.modified_at = self.now();
                 let device = Arc::new(device);
                 Ok((info_changed(&device, device.modified_at), device))
-            })
+            }))
             .await?;
         if new_psk {
             self.live.close(id, CloseCause::CredentialsChanged);
@@ -188,7 +188,7 @@ impl Core {
     /// they become directly connected.
     pub async fn delete_device(&self, scope: &Scope, id: DeviceId, cascade: bool) -> Result<()> {
         let gone = self
-            .decide(async || {
+            .decide(|| Box::pin(async {
                 let device = self.device(scope, id).await?;
                 let children = self.children(&device).await?;
                 let now = self.now();
@@ -209,7 +209,7 @@ impl Core {
                 delete(&mut whole, &device, now);
                 gone.push(id);
                 Ok((whole, gone))
-            })
+            }))
             .await?;
         for id in gone {
             self.live.close(id, CloseCause::Deleted);

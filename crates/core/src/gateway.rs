@@ -31,7 +31,7 @@ impl Core {
         let unknown = || Error::new(Cause::DeviceNotFound, "no device waits with this nodeId and verifyCode");
         let secret = Secret::new(self.generated(10));
         let bound = self
-            .decide(async || {
+            .decide(|| Box::pin(async {
                 let device = self.store.device_by_node(&request.node_id).await?.ok_or_else(unknown)?;
                 let code = device.credentials.verify_code.as_ref().ok_or_else(unknown)?;
                 if !bool::from(code.expose().as_bytes().ct_eq(request.verify_code.expose().as_bytes())) {
@@ -54,7 +54,7 @@ impl Core {
                 whole.writes.extend(changed.writes);
                 whole.events.extend(changed.events);
                 Ok((whole, Arc::new(next)))
-            })
+            }))
             .await?;
         self.live.close(bound.id, CloseCause::CredentialsChanged);
         Ok((bound, secret))
@@ -107,12 +107,12 @@ impl Core {
 
     /// Removes a device behind the calling gateway and tells deviceDeleted.
     pub async fn remove_child(&self, gateway: &DeviceCaller, id: DeviceId) -> Result<()> {
-        self.decide(async || {
+        self.decide(|| Box::pin(async {
             let child = self.child_of(gateway, id).await?;
             let mut whole = Batch::default();
             delete(&mut whole, &child, self.now());
             Ok((whole, ()))
-        })
+        }))
         .await
     }
 
@@ -124,7 +124,7 @@ impl Core {
         status: DeviceStatus,
         detail: StatusDetail,
     ) -> Result<()> {
-        self.decide(async || {
+        self.decide(|| Box::pin(async {
             let device = self.reachable(caller, id).await?;
             if device.status == status && device.status_detail == detail {
                 return Ok((Batch::default(), ()));
@@ -140,7 +140,7 @@ impl Core {
             whole.writes.extend(changed.writes);
             whole.events.extend(changed.events);
             Ok((whole, ()))
-        })
+        }))
         .await
     }
 

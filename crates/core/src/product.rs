@@ -213,15 +213,15 @@ impl Core {
         &self,
         scope: &Scope,
         id: ProductId,
-        mut edit: impl FnMut(&mut Product) -> Result<Option<ProductChange>>,
+        edit: impl Fn(&mut Product) -> Result<Option<ProductChange>> + Sync,
     ) -> Result<Arc<Product>> {
-        self.decide(async || {
+        self.decide(|| Box::pin(async {
             let mut product = (*self.product(scope, id).await?).clone();
             product.version += 1;
             product.modified_at = self.now();
             let change = edit(&mut product)?;
             Ok((told(&product, change, product.modified_at), Arc::new(product)))
-        })
+        }))
         .await
     }
 }

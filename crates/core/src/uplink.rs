@@ -113,7 +113,7 @@ impl Core {
         if device.status == DeviceStatus::Online {
             return self.store.commit(batch(vec![], vec![event])).await.map(|_| ());
         }
-        self.decide(async || {
+        self.decide(|| Box::pin(async {
             let device = self.store.device(device.id).await?;
             let device = device.ok_or_else(|| Error::new(Cause::DeviceNotFound, "the device was deleted"))?;
             let mut whole = batch(vec![], vec![]);
@@ -122,7 +122,7 @@ impl Core {
             }
             whole.events.push(event.clone());
             Ok((whole, ()))
-        })
+        }))
         .await
     }
 

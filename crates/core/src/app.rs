@@ -57,18 +57,20 @@ impl Core {
         let refused = || Error::new(Cause::Unauthenticated, "appId or secret is wrong");
         let id = app_id.parse::<AppId>().map_err(|_| refused())?;
         let (access, refresh) = (self.generated(32), self.generated(32));
-        self.decide(|| Box::pin(async {
-            let app = self.store.app(id).await?.ok_or_else(refused)?;
-            if !same(&digest(secret), &app.secret) {
-                return Err(refused());
-            }
-            if app.frozen {
-                return Err(Error::new(Cause::AppFrozen, "the application is frozen"));
-            }
-            check(&app)?;
-            let app = with_token(&app, &access, &refresh, self.now(), &self.settings);
-            Ok((batch(vec![Write::App(Box::new(app))], vec![]), ()))
-        }))
+        self.decide(|| {
+            Box::pin(async {
+                let app = self.store.app(id).await?.ok_or_else(refused)?;
+                if !same(&digest(secret), &app.secret) {
+                    return Err(refused());
+                }
+                if app.frozen {
+                    return Err(Error::new(Cause::AppFrozen, "the application is frozen"));
+                }
+                check(&app)?;
+                let app = with_token(&app, &access, &refresh, self.now(), &self.settings);
+                Ok((batch(vec![Write::App(Box::new(app))], vec![]), ()))
+            })
+        })
         .await?;
         let expires_in_s = self.settings.access_token_s;
         Ok(TokenPair { access: Secret::new(access), expires_in_s, refresh: Secret::new(refresh) })
@@ -167,12 +169,14 @@ impl Core {
     }
 
     async fn edit_app(&self, scope: &Scope, id: AppId, edit: impl Fn(&mut App) + Sync) -> Result<Arc<App>> {
-        self.decide(|| Box::pin(async {
-            let mut app = (*self.app(scope, id).await?).clone();
-            app.version += 1;
-            edit(&mut app);
-            Ok((batch(vec![Write::App(Box::new(app.clone()))], vec![]), Arc::new(app)))
-        }))
+        self.decide(|| {
+            Box::pin(async {
+                let mut app = (*self.app(scope, id).await?).clone();
+                app.version += 1;
+                edit(&mut app);
+                Ok((batch(vec![Write::App(Box::new(app.clone()))], vec![]), Arc::new(app)))
+            })
+        })
         .await
     }
 }

@@ -424,7 +424,9 @@ impl Worker {
         if let Some(result) = pending(&mut self.commit).await {
             self.commit_done(&result);
         }
-        self.start_commit(self.ctx.world.now(), true);
+        let now = self.ctx.world.now();
+        self.ingest(now);
+        self.start_commit(now, true);
         if let Some(result) = pending(&mut self.commit).await {
             self.commit_done(&result);
         }
@@ -433,6 +435,7 @@ impl Worker {
     fn publish(&mut self, now: Time) {
         let board = &self.ties.board;
         board.read_to.store(self.lanes.read_to().0, Ordering::Relaxed);
+        board.live.store(self.reading == Reading::Live, Ordering::Relaxed);
         board.durable_to.store(self.lanes.durable_to().0, Ordering::Relaxed);
         self.seen.backlog_open = self.lanes.open_count() as u64;
         self.seen.oldest_undelivered = self.lanes.oldest().map(|(seq, open)| Undelivered { seq, at: open.at, device: open.lane });

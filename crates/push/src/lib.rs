@@ -9,6 +9,7 @@
 //!
 //! Absent on purpose: what the bodies say ([`Render`] is given), SQL, device protocols, redirects.
 
+mod attempt;
 mod bodies;
 mod config;
 mod connect;

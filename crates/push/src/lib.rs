@@ -9,6 +9,8 @@
 //!
 //! Absent on purpose: what the bodies say ([`Render`] is given), SQL, device protocols, redirects.
 
+#![forbid(unsafe_code)]
+
 mod attempt;
 mod bodies;
 mod config;

@@ -109,6 +109,12 @@ impl Inbox {
         }
     }
 
+    /// Whether a worker that lives on the inbox has nothing to take.
+    pub fn is_idle(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.attached && inner.queue.is_empty()
+    }
+
     /// Wakes the worker.
     pub fn ring(&self) {
         self.bell.notify_one();
@@ -117,5 +123,48 @@ impl Inbox {
     /// Returns once the worker was woken.
     pub async fn woken(&self) {
         self.bell.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_model::{AccountId, DeviceId, Event, EventBody, Time};
+    use std::sync::Arc;
+
+    fn event(seq: u64) -> StoredEvent {
+        let id = [1; 16];
+        let body = EventBody::DeviceDeleted { gateway: DeviceId::from_random(id) };
+        let event = Event { account: AccountId::from_random(id), app: None, device: None, at: Time(0), body };
+        StoredEvent { seq: Seq(seq), event: Arc::new(event) }
+    }
+
+    #[test]
+    fn only_an_attached_inbox_takes_events() {
+        let (tail, inbox) = (Tail::new(Seq(4)), Inbox::default());
+        inbox.offer(&event(5));
+        assert_eq!(inbox.take(&tail), Taken::Detached);
+        inbox.attach();
+        assert_eq!(inbox.take(&tail), Taken::Empty(Seq(4)));
+        tail.claim(Seq(9));
+        inbox.offer(&event(6));
+        assert!(!inbox.is_idle());
+        assert_eq!(inbox.take(&tail), Taken::Event(event(6)));
+        assert_eq!(inbox.take(&tail), Taken::Empty(Seq(4)), "9 is claimed, not routed");
+        tail.finish(Seq(9));
+        assert_eq!(inbox.take(&tail), Taken::Empty(Seq(9)));
+    }
+
+    #[test]
+    fn an_inbox_that_overflows_is_detached() {
+        let (tail, inbox) = (Tail::new(Seq(0)), Inbox::default());
+        inbox.attach();
+        for seq in 0..INBOX_LIMIT as u64 {
+            inbox.offer(&event(seq));
+        }
+        assert!(matches!(inbox.take(&tail), Taken::Event(_)));
+        inbox.offer(&event(5_000));
+        inbox.offer(&event(5_001));
+        assert_eq!(inbox.take(&tail), Taken::Detached);
     }
 }

@@ -9,6 +9,9 @@
 //!
 //! Absent on purpose: what the bodies say ([`Render`] is given), SQL, device protocols, redirects.
 
+#![forbid(unsafe_code)]
+
+mod attempt;
 mod bodies;
 mod config;
 mod connect;
@@ -36,7 +39,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use supervisor::{Handles, Replay, Supervisor};
+use supervisor::{Handle, Handles, Replay, Supervisor};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 use worker::Context;
@@ -49,7 +52,7 @@ pub trait Render: Send + Sync {
     fn render(&self, subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8>>;
 }
 
-/// The running push.
+/// The running push. Dropping it stops it too, without waiting.
 pub struct Push {
     ctx: Arc<Context>,
     handles: Handles,
@@ -97,9 +100,14 @@ impl Push {
 
     /// How a subscription is served; none when it is not (yet) known.
     pub fn status(&self, id: SubscriptionId) -> Option<DeliveryStatus> {
-        let board = Arc::clone(&self.handles.lock().get(&id)?.board);
+        let handles = self.handles.lock();
+        let Handle { board, inbox, .. } = handles.get(&id)?;
         let mut status = board.status.lock().clone();
-        status.behind = self.ctx.store.newest().0.saturating_sub(board.read_to().0);
+        // An idle worker is not woken for the events of others, so its own count lags.
+        let routed = self.ctx.tail.routed();
+        let idle = board.live.load(Ordering::Relaxed) && inbox.is_idle();
+        let read_to = if idle { board.read_to().max(routed) } else { board.read_to() };
+        status.behind = self.ctx.store.newest().0.saturating_sub(read_to.0);
         Some(status)
     }
 
@@ -129,6 +137,14 @@ impl Push {
             delivered_total: self.ctx.counters.delivered.load(Ordering::Relaxed),
             failed_attempts_total: self.ctx.counters.failed.load(Ordering::Relaxed),
             expired_total: self.ctx.counters.expired.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Ends everything at once, as a kill of the process does.
+    #[cfg(test)]
+    fn kill(&self) {
+        if let Some(task) = self.supervisor.lock().take() {
+            task.abort();
         }
     }
 

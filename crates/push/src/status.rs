@@ -2,7 +2,7 @@
 
 use landfall_model::{DeviceId, Seq, Time};
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How one subscription is served. Counters begin with the process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,6 +101,8 @@ pub(crate) struct Board {
     pub status: Mutex<DeliveryStatus>,
     /// Events up to here were looked at.
     pub read_to: AtomicU64,
+    /// Whether its inbox brings all there is.
+    pub live: AtomicBool,
     /// As in the durable cursor.
     pub durable_to: AtomicU64,
 }

@@ -3,6 +3,7 @@
 //! Decisions are those of [`Lanes`]; this file carries them out. A kill repeats at most the newest event of each device: the one whose 2xx
 //! had arrived while the cursor without it was not durable yet. An event of several bodies is repeated from its first body then.
 
+use crate::attempt::{End, Outcome, attempt, client};
 use crate::bodies::{Bodies, Budget};
 use crate::config::Config;
 use crate::delivery::{Client, Failure, Shared};
@@ -10,7 +11,6 @@ use crate::inbox::{Inbox, Tail, Taken};
 use crate::lane::{Health, Lanes, OPEN_LIMIT};
 use crate::route::concerns;
 use crate::status::{Board, Counters, DeliveryError, DeliveryState, DeliveryStatus, Undelivered};
-use crate::target::Target;
 use crate::{Render, supervisor::Replay};
 use futures_util::future::{BoxFuture, FutureExt, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -66,20 +66,6 @@ enum Reading {
     Live,
     /// The store is read; up to `goal` the inbox may have missed something, if it is attached.
     Behind { goal: Option<Seq> },
-}
-
-struct Outcome {
-    seq: Seq,
-    end: End,
-}
-
-enum End {
-    Delivered,
-    Failed(usize, Failure),
-    /// The event left the stream.
-    Lost,
-    /// It means nothing to the subscription any more.
-    Unconcerned,
 }
 
 pub(crate) struct Worker {
@@ -424,7 +410,9 @@ impl Worker {
         if let Some(result) = pending(&mut self.commit).await {
             self.commit_done(&result);
         }
-        self.start_commit(self.ctx.world.now(), true);
+        let now = self.ctx.world.now();
+        self.ingest(now);
+        self.start_commit(now, true);
         if let Some(result) = pending(&mut self.commit).await {
             self.commit_done(&result);
         }
@@ -433,6 +421,7 @@ impl Worker {
     fn publish(&mut self, now: Time) {
         let board = &self.ties.board;
         board.read_to.store(self.lanes.read_to().0, Ordering::Relaxed);
+        board.live.store(self.reading == Reading::Live, Ordering::Relaxed);
         board.durable_to.store(self.lanes.durable_to().0, Ordering::Relaxed);
         self.seen.backlog_open = self.lanes.open_count() as u64;
         self.seen.oldest_undelivered = self.lanes.oldest().map(|(seq, open)| Undelivered { seq, at: open.at, device: open.lane });
@@ -452,47 +441,10 @@ impl Worker {
     }
 }
 
-async fn attempt(
-    ctx: &Context,
-    subscription: &Subscription,
-    client: std::result::Result<Arc<Client>, Failure>,
-    seq: Seq,
-    bodies: Option<Arc<Bodies>>,
-    done: usize,
-) -> End {
-    let client = match client {
-        Ok(client) => client,
-        Err(failure) => return End::Failed(done, failure),
-    };
-    let bodies = match bodies {
-        Some(bodies) => bodies,
-        None => match ctx.store.events_at(&[seq]).await {
-            Err(error) => return End::Failed(done, Failure::new(format!("the event cannot be read: {error}"))),
-            Ok(events) => match events.first() {
-                None => return End::Lost,
-                Some(event) => Bodies::new(ctx.render.render(subscription, event), &ctx.budget),
-            },
-        },
-    };
-    if bodies.list().is_empty() {
-        return End::Unconcerned;
-    }
-    match client.deliver(seq, bodies.list(), done).await {
-        (_, None) => End::Delivered,
-        (done, Some(failure)) => End::Failed(done, failure),
-    }
-}
-
 fn commit(ctx: &Context, cursor: Cursor) -> BoxFuture<'static, Result<Seq>> {
     let store = Arc::clone(&ctx.store);
     let batch = Batch { writes: vec![Write::Cursor(cursor)], events: Vec::new() };
     async move { store.commit(batch).await }.boxed()
-}
-
-fn client(ctx: &Context, subscription: &Subscription) -> std::result::Result<Arc<Client>, Failure> {
-    let target = Target::parse(&subscription.callback_url);
-    let target = target.map_err(|error| Failure::new(format!("callback address: {}", error.detail)))?;
-    Ok(Arc::new(Client::new(subscription.id, target, Arc::clone(&ctx.net))))
 }
 
 /// The result of what is under way; none when nothing is.

@@ -44,7 +44,7 @@ async fn a_silent_receiver_delays_nobody_else() {
     assert_eq!(status.backlog_open, 600);
     assert_eq!(status.last_error.unwrap().text, "no answer within 15000 ms");
     assert_eq!(status.oldest_undelivered.unwrap().device, Some(device(1)));
-    assert_eq!(push.totals().held_bytes, 0, "a dead receiver keeps no bodies in memory");
+    assert!(push.totals().held_bytes <= 8, "a dead receiver keeps no bodies in memory but that of a probe");
     dead.set(|_, _| 200);
     until("recovered", || push.status(dead_id).unwrap().delivered_total == 600).await;
 }
@@ -58,9 +58,9 @@ async fn a_full_worker_stops_reading_and_goes_on_later() {
     for _ in 0..30 {
         rig.report(&(1..=100).collect::<Vec<u8>>());
     }
-    until("full", || push.status(id).unwrap_or_default().backlog_open == 1_000).await;
+    until("full", || push.status(id).unwrap_or_default().failed_attempts_total >= 5).await;
+    assert!((750..=1_000).contains(&push.status(id).unwrap().backlog_open));
     assert!(push.status(id).unwrap().behind >= 2_000);
-    assert!(push.status(id).unwrap().failed_attempts_total >= 5);
     receiver.set(|_, _| 200);
     until("all", || push.status(id).unwrap().delivered_total == 3_000).await;
     let status = push.status(id).unwrap();

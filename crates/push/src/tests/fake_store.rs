@@ -19,6 +19,8 @@ pub struct FakeStore {
     newest: watch::Sender<u64>,
     /// Cursors committed.
     pub cursor_commits: AtomicU64,
+    /// Milliseconds before each commit.
+    pub commit_delay_ms: AtomicU64,
     /// Commits of cursors fail while set.
     pub broken: AtomicBool,
 }
@@ -30,6 +32,7 @@ impl FakeStore {
             state: Mutex::new(state),
             newest: watch::channel(0).0,
             cursor_commits: AtomicU64::new(0),
+            commit_delay_ms: AtomicU64::new(0),
             broken: AtomicBool::new(false),
         })
     }
@@ -75,7 +78,8 @@ fn absent<T>() -> Result<T> {
 #[async_trait]
 impl Store for FakeStore {
     async fn commit(&self, batch: Batch) -> Result<Seq> {
-        tokio::task::yield_now().await;
+        let delay_ms = self.commit_delay_ms.load(Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         if self.broken.load(Ordering::SeqCst) {
             return Err(Error::new(Cause::Internal, "broken"));
         }
@@ -112,7 +116,8 @@ impl Store for FakeStore {
         Seq(*self.newest.borrow())
     }
     async fn wait_after(&self, seq: Seq) {
-        let _newest = self.newest.subscribe().wait_for(|newest| *newest > seq.0).await;
+        let mut newest = self.newest.subscribe();
+        newest.wait_for(|newest| *newest > seq.0).await.unwrap();
     }
 
     async fn accounts(&self, _: Option<&str>, _: PageRequest) -> Result<Page<Arc<Account>>> {

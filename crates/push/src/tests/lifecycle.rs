@@ -11,15 +11,48 @@ async fn a_restart_loses_nothing_and_repeats_nothing_confirmed() {
     let push = rig.start();
     rig.report(&[1, 2, 1, 2, 2]);
     until("durable", || rig.store.cursor_now(id).unwrap().open == [Seq(2), Seq(4)]).await;
-    // As after a kill: no shutdown, all tasks are cut off from the receiver; a second push starts from the store.
-    receiver.set(|_, _| 0);
+    push.kill();
     let confirmed = receiver.answered(200);
     assert_eq!(confirmed, [3, 5, 6]);
     let second = rig.receiver("a", |_, _| 200);
-    drop(push);
     let push = rig.start();
     until("the rest", || push.status(id).unwrap_or_default().delivered_total == 2).await;
     assert_eq!(second.answered(200), [2, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn kills_at_any_moment_repeat_only_what_was_not_durable_and_lose_nothing() {
+    let rig = Rig::new();
+    let receiver = rig.receiver("a", |_, _| 200);
+    receiver.delay_ms.store(7, Ordering::SeqCst);
+    rig.store.commit_delay_ms.store(11, Ordering::SeqCst);
+    let id = rig.subscribe(1, "a");
+    let devices: Vec<u8> = (0..120).map(|i| 1 + i % 4).collect();
+    let last = rig.report(&devices);
+    let mut kills = 0;
+    while receiver.arrivals.lock().iter().all(|arrival| arrival.seq != last.0) {
+        let push = rig.start();
+        tokio::time::sleep(Duration::from_millis(20 + kills * 13 % 50)).await;
+        push.kill();
+        let cursor = rig.store.cursor_now(id).unwrap();
+        let before = receiver.arrivals.lock().len();
+        let next = rig.start();
+        tokio::time::sleep(Duration::from_millis(15)).await;
+        next.kill();
+        let again = receiver.arrivals.lock()[before..].to_vec();
+        assert!(again.iter().all(|a| Seq(a.seq) > cursor.read_to || cursor.open.contains(&Seq(a.seq))), "{again:?} {cursor:?}");
+        kills += 2;
+        assert!(kills < 1_000, "no progress");
+    }
+    assert!(kills > 10);
+    for n in 1..=4 {
+        let prefix = format!("{n}:");
+        let mut mine: Vec<u64> = receiver.arrivals.lock().iter().filter(|a| a.body.starts_with(&prefix)).map(|a| a.seq).collect();
+        mine.dedup();
+        let all: Vec<u64> = (2..=last.0).filter(|seq| (seq - 2) % 4 == n - 1).collect();
+        assert!(all.starts_with(&mine), "in order, only the newest repeated: {mine:?}");
+        assert!(mine.len() >= 29, "{mine:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ mod app;
 mod authority;
 mod call;
 mod device;
+pub mod fuzz;
 mod gateway;
 mod history;
 mod message;

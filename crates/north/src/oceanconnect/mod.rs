@@ -1,4 +1,4 @@
-//! The OceanConnect northbound API (spec/huawei-northbound.md): 17 of its 46 operations and its notifications over the core.
+//! The OceanConnect northbound API (spec/oceanconnect/huawei-northbound.md): 17 of its 46 operations and its notifications over the core.
 //!
 //! Absent: refreshing a device key (1.4.3), shadows, cached commands, batches, groups, upgrades and the MQTT channel of subscriptions;
 //! their paths are answered with 404 and an error body.

@@ -300,7 +300,7 @@ fn body(status: u16, code: &str, desc: &str) -> Response {
 mod tests {
     use super::*;
 
-    const CONTRACT: &str = include_str!("../../../../spec/huawei-northbound.openapi.yaml");
+    const CONTRACT: &str = include_str!("../../../../spec/oceanconnect/huawei-northbound.openapi.yaml");
 
     /// The rows that the contract prints for an operation.
     fn printed(operation: Operation) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! The OceanConnect northbound API (spec/huawei-northbound.md): 17 of its 46 operations and its notifications over the core.
+//! The OceanConnect northbound API (spec/oceanconnect/huawei-northbound.md): 17 of its 46 operations and its notifications over the core.
 //!
 //! Absent: refreshing a device key (1.4.3), shadows, cached commands, batches, groups, upgrades and the MQTT channel of subscriptions;
 //! their paths are answered with 404 and an error body.
@@ -71,7 +71,7 @@ pub fn router(state: Arc<OceanConnect>) -> Router {
         .merge(delete(served(Op::DeleteSubscriptions, subscription::delete_matching)));
     let subscription =
         get(served(Op::GetSubscription, subscription::get)).merge(delete(served(Op::DeleteSubscription, subscription::delete)));
-    Router::new()
+    let operations = Router::new()
         .route("/iocm/app/data/v1.1.0/deviceCapabilities", get(served(Op::Capabilities, capability::list)))
         .route("/iocm/app/data/v1.2.0/deviceDataHistory", get(served(Op::History, history::list)))
         .route("/iocm/app/dm/v1.4.0/devices", get(served(Op::ListDevices, device::list)))
@@ -86,9 +86,46 @@ pub fn router(state: Arc<OceanConnect>) -> Router {
             post(served(Op::CallService, call::send)),
         )
         .route("/iocm/app/sub/v1.2.0/subscriptions", subscriptions)
-        .route("/iocm/app/sub/v1.2.0/subscriptions/{subscriptionId}", subscription)
+        .route("/iocm/app/sub/v1.2.0/subscriptions/{subscriptionId}", subscription);
+    refusing_the_rest(operations).with_state(state)
+}
+
+/// Answers with an error body whatever else there is under /iocm and /iodm.
+fn refusing_the_rest<S: Clone + Send + Sync + 'static>(operations: Router<S>) -> Router<S> {
+    operations
         .method_not_allowed_fallback(async || errors::wrong_method())
         .route("/iocm/{*rest}", any(async || errors::unsupported()))
         .route("/iodm/{*rest}", any(async || errors::unsupported()))
-        .with_state(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{body::Body, extract::Request};
+    use hyper::service::Service;
+    use hyper_util::service::TowerToHyperService;
+
+    #[tokio::test]
+    async fn paths_and_methods_of_no_operation_get_an_error_body() {
+        let known = Router::new()
+            .route("/iocm/app/dm/v1.4.0/devices/{deviceId}", get(async || "one"))
+            .route("/iocm/app/dm/v1.4.0/devices", get(async || "list"));
+        let service = TowerToHyperService::new(refusing_the_rest(known));
+        let cases = [
+            ("GET", "/iocm/app/dm/v1.4.0/devices", 200, "list"),
+            ("GET", "/iocm/app/dm/v1.4.0/devices/d", 200, "one"),
+            ("POST", "/iocm/app/dm/v1.4.0/devices", 405, r#""error_code":"100405""#),
+            ("GET", "/iocm/app/dm/v1.4.0/devices/d/x", 404, r#""error_code":"100404""#),
+            ("PUT", "/iocm/app/shadow/v1.5.0/devices/d", 404, r#""error_code":"100404""#),
+            ("POST", "/iodm/app/sub/v1.1.0/subscribe", 404, r#""error_code":"100404""#),
+            ("GET", "/api/v1/devices", 404, ""),
+        ];
+        for (method, path, status, text) in cases {
+            let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+            let response = service.call(request).await.unwrap();
+            assert_eq!(response.status().as_u16(), status, "{method} {path}");
+            let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
+            assert!(std::str::from_utf8(&body).unwrap().contains(text), "{method} {path}");
+        }
+    }
 }

@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(info.name.as_deref(), Some("attic"));
         let some = RegisterInfo { model: None, ..keys() };
         assert!(matches!(described(Some(some), Some("p".into())).unwrap().0, Some(ProductRef::Id(id)) if id == "p"));
-        assert!(matches!(described(None, None).unwrap().0, None));
+        assert!(described(None, None).unwrap().0.is_none());
         let partial = RegisterInfo { protocol_type: None, ..keys() };
         assert!(matches!(described(Some(partial), None), Err(Fault::Missing("deviceInfo.protocolType"))));
         let long = RegisterInfo { name: Some("n".repeat(257)), ..keys() };

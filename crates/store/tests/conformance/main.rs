@@ -46,5 +46,5 @@ conformance! {
     history: history_by_pages history_by_time history_of_many_devices newest_values retention_of_history deleted_points_do_not_return
         flushing_never_hides_a_point;
     life: a_crash_loses_nothing a_crash_inside_a_flush_repeats_nothing a_second_process_is_refused shutdown_drains
-        small_chunks_are_merged;
+        small_chunks_are_merged a_lost_connection_is_replaced;
 }

@@ -1,5 +1,7 @@
 //! What every store must do, run over SQLite always and over PostgreSQL when `LANDFALL_TEST_POSTGRES` holds a URL; each test has a
 //! directory or schema of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test may fail,
+#![allow(clippy::disallowed_methods)] // and it spawns what races.
 
 mod history;
 mod life;

@@ -9,15 +9,15 @@ CREATE INDEX product_by_name ON product (account, name, id);
 
 CREATE TABLE device (
     id {blob} PRIMARY KEY, version BIGINT NOT NULL, account {blob} NOT NULL, app {blob} NOT NULL, node_id {text} NOT NULL UNIQUE,
-    product {blob}, gateway {blob}, node_type {text} NOT NULL, device_type {text}, name {text}, location {text}, status {text} NOT NULL,
+    product {blob}, gateway {blob} NOT NULL, node_type {text} NOT NULL, device_type {text}, name {text}, location {text}, status {text} NOT NULL,
     connected BIGINT NOT NULL, activated BIGINT NOT NULL, code_expires_at BIGINT, aging_days BIGINT,
     created_at BIGINT NOT NULL, last_seen BIGINT, doc {text} NOT NULL);
 CREATE INDEX device_by_account ON device (account, created_at, id);
 CREATE INDEX device_by_app ON device (account, app, created_at, id);
-CREATE INDEX device_by_gateway ON device (gateway) WHERE gateway IS NOT NULL;
+CREATE INDEX device_by_gateway ON device (account, gateway, created_at, id);
 CREATE INDEX device_by_product ON device (product) WHERE product IS NOT NULL;
 CREATE INDEX device_silent ON device (status, (COALESCE(last_seen, created_at)));
-CREATE INDEX device_expiring ON device (code_expires_at) WHERE activated = 0 AND code_expires_at IS NOT NULL;
+CREATE INDEX device_expiring ON device (id, code_expires_at) WHERE activated = 0 AND code_expires_at IS NOT NULL;
 CREATE INDEX device_connected ON device (id) WHERE connected = 1;
 CREATE INDEX device_aging ON device (id, aging_days) WHERE aging_days IS NOT NULL;
 

@@ -27,18 +27,20 @@ pub(crate) enum Backend {
 }
 
 /// Keeps other processes out as long as it lives.
-pub(crate) struct Lock(#[allow(dead_code)] Option<File>);
+pub(crate) struct Lock {
+    _file: Option<File>,
+}
 
 impl Backend {
     /// Makes the directory and takes its lock; PostgreSQL is locked by the writer's connection.
     pub(crate) fn lock(&self) -> SqlResult<Lock> {
-        let Self::Sqlite(dir) = self else { return Ok(Lock(None)) };
+        let Self::Sqlite(dir) = self else { return Ok(Lock { _file: None }) };
         let failed = |e: std::io::Error| SqlError::wrong(format!("{}: {e}", dir.display()));
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
         let lock = private(&dir.join(LOCK)).map_err(failed)?;
         lock.try_lock().map_err(|_| SqlError::wrong(format!("{} is in use by another process", dir.display())))?;
         private(&dir.join(DATABASE)).map_err(failed)?;
-        Ok(Lock(Some(lock)))
+        Ok(Lock { _file: Some(lock) })
     }
 
     /// The one connection that writes.

@@ -202,3 +202,67 @@ impl Part {
 pub(crate) fn parse_services(json: &str) -> SqlResult<Vec<Reported>> {
     serde_json::from_str(json).map_err(|_| Malformed.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{backend::Backend, migrate, record::tests::scratch, replay, sql::query_all};
+    use landfall_model::{AccountId, AppId, Report, ServiceReport, Time};
+    use uuid::Uuid;
+
+    fn device(n: u64) -> DeviceId {
+        DeviceId(Uuid::from_u64_pair(7, n))
+    }
+
+    fn pending(devices: u64) -> Pending {
+        let mut pending = Pending::default();
+        for n in 1..=devices {
+            let service =
+                ServiceReport { service_id: "s".into(), service_type: None, data: "{}".into(), event_time: Time(n as i64) };
+            let report = Report {
+                device: device(n),
+                account: AccountId(Uuid::nil()),
+                app: AppId(Uuid::nil()),
+                gateway: device(n),
+                received_at: Time(5),
+                services: vec![service],
+                raw: None,
+            };
+            pending.add(&report, n, Time(5));
+        }
+        pending
+    }
+
+    /// After a slice, the database says of exactly the written devices that replay must skip them.
+    #[test]
+    fn each_slice_is_whole_by_itself() {
+        let dir = scratch();
+        let backend = Backend::Sqlite(dir.clone());
+        let _lock = backend.lock().unwrap();
+        let mut sql = backend.writer().unwrap();
+        migrate::migrate(&mut *sql, migrate::NEWEST).unwrap();
+        let devices = 2 * SLICE_DEVICES as u64 + 1;
+        for n in 1..=devices {
+            let text = "INSERT INTO device (id, version, account, app, node_id, gateway, node_type, status, connected, activated, created_at, doc) \
+                        VALUES (?1, 1, ?1, ?1, ?2, ?1, '', '', 0, 0, 0, '')";
+            sql.execute(text, &[Value::Bytes(device(n).0.as_bytes()), Value::Text(&n.to_string())]).unwrap();
+        }
+        let pending = Mutex::new(pending(devices));
+        let sealed = pending.lock().seal();
+        let mut flush = Flush::new(sealed, devices);
+        for slice in 1..=3 {
+            assert_eq!(flush.slice(&mut *sql, &pending).unwrap(), slice == 3);
+            let written = query_all(&mut *sql, "SELECT device, flushed_seq FROM device_state", &[], |row| {
+                Ok((DeviceId(replay::id(row.bytes(0)?)?), row.seq(1)?))
+            })
+            .unwrap();
+            let chunks = query_one(&mut *sql, "SELECT COUNT(*) FROM chunk", &[], |row| row.seq(0)).unwrap().unwrap();
+            assert_eq!((written.len() as u64, chunks), ((slice * SLICE_DEVICES as u64).min(devices), written.len() as u64));
+            assert!(written.iter().all(|(id, seq)| *id == device(*seq)));
+            assert_eq!(pending.lock().points(), devices - chunks);
+            assert_eq!(replay::meta(&mut *sql, "flushing_seq").unwrap(), devices);
+            assert_eq!(replay::meta(&mut *sql, "flushed_seq").unwrap(), if slice == 3 { devices } else { 0 });
+        }
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}

@@ -103,9 +103,7 @@ pub(crate) fn devices(sql: &mut dyn Sql, filter: &DeviceFilter, page: PageReques
     let mut conditions = Conditions::new();
     conditions.and_id("account", Some(&filter.account.0));
     conditions.and_id("app", filter.app.as_ref().map(|id| &id.0));
-    if let Some(gateway) = &filter.gateway {
-        conditions.and("(gateway = # OR id = #)", Value::Bytes(gateway.0.as_bytes()));
-    }
+    conditions.and_id("gateway", filter.gateway.as_ref().map(|id| &id.0));
     conditions.and_text("node_type", filter.node_type.map(|t| t.as_str()));
     conditions.and_text("device_type", filter.device_type.as_deref());
     conditions.and_text("location", filter.location.as_deref());

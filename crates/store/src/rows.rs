@@ -208,6 +208,8 @@ fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
         taken: Cause::NodeIdTaken,
         taken_detail: "another device has this nodeId",
     };
+    // A device without a gateway is its own, as 1.4.9 has it: one equality finds a gateway and what is behind it.
+    let gateway = r.gateway_id();
     let params = [
         Value::Bytes(r.id.0.as_bytes()),
         Value::Int(to_db(r.version)),
@@ -215,7 +217,7 @@ fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
         Value::Bytes(r.app.0.as_bytes()),
         Value::Text(&r.node_id),
         Value::opt_bytes(r.product.as_ref().map(|id| id.0.as_bytes().as_slice())),
-        Value::opt_bytes(r.gateway.as_ref().map(|id| id.0.as_bytes().as_slice())),
+        Value::Bytes(gateway.0.as_bytes()),
         Value::Text(r.node_type.as_str()),
         Value::opt_text(r.info.device_type.as_deref()),
         Value::opt_text(r.info.name.as_deref()),

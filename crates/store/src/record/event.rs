@@ -37,7 +37,7 @@ fn is_plain(event: &Event, report: &Report) -> bool {
 fn encode_report(out: &mut Vec<u8>, at: Time, report: &Report) {
     out.push(REPORT);
     let gateway = report.gateway != report.device;
-    out.push(u8::from(gateway) * HAS_GATEWAY | u8::from(report.raw.is_some()) * HAS_RAW);
+    out.push((u8::from(gateway) * HAS_GATEWAY) | (u8::from(report.raw.is_some()) * HAS_RAW));
     put_id(out, &report.account.0);
     put_id(out, &report.app.0);
     put_id(out, &report.device.0);

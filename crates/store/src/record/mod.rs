@@ -6,7 +6,7 @@
 mod event;
 mod point;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wire;
 
 pub(crate) use event::{EVENTS_VERSION, decode_events, encode_event};

@@ -42,7 +42,7 @@ impl PointWriter {
         let first = self.context.is_none();
         let context = self.context != Some((point.gateway, point.app));
         let service = first || self.service != point.service_id;
-        let flags = u8::from(context) * CONTEXT | u8::from(service) * SERVICE | u8::from(first) * ABSOLUTE;
+        let flags = (u8::from(context) * CONTEXT) | (u8::from(service) * SERVICE) | (u8::from(first) * ABSOLUTE);
         self.body.push(flags);
         if context {
             put_id(&mut self.body, &point.gateway.0);

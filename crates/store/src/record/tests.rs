@@ -142,3 +142,11 @@ fn points_come_back_and_bodies_can_be_joined() {
         assert_eq!(seen, points);
     }
 }
+
+/// A directory name that no other test uses.
+pub(crate) fn scratch() -> std::path::PathBuf {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("landfall_store_unit_{}_{n}", std::process::id()))
+}

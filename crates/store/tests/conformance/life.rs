@@ -157,3 +157,31 @@ pub async fn small_chunks_are_merged(place: Place) {
     assert_eq!(chunks, 2, "one a day");
     assert_eq!(totals(&place.open(), &[de]).await, 20);
 }
+
+/// The server ends the writer's connection; after a while the store goes on by itself, with nothing lost.
+pub async fn a_lost_connection_is_replaced(place: Place) {
+    let Kind::Postgres { admin, schema, .. } = &place.kind else { return };
+    let store = place.open();
+    let devices = many_devices(&store, 3).await;
+    store.commit(tell(vec![reported(&devices[0], START, "s", "before", START)])).await.unwrap();
+    let kill = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1279348294 \
+         AND objid::bigint = (hashtext('{schema}')::bigint & 4294967295)"
+    );
+    let admin = admin.clone();
+    let ask = move || postgres::Client::connect(&admin, postgres::NoTls).unwrap().query(&kill, &[]).unwrap().len();
+    assert_eq!(tokio::task::spawn_blocking(ask).await.unwrap(), 1);
+    let mut refused = 0;
+    let taken = loop {
+        match store.commit(tell(vec![reported(&devices[1], START, "s", "after", START)])).await {
+            Ok(seq) => break seq,
+            Err(error) => assert_eq!(error.cause, Cause::Overloaded),
+        }
+        refused += 1;
+        assert!(refused < 1_000);
+    };
+    assert!(refused > 0);
+    assert_eq!(taken, Seq(2));
+    assert_eq!(totals(&store, &devices).await, 2);
+    assert!(store.device(devices[2].id).await.unwrap().is_some());
+}

@@ -1,5 +1,7 @@
 //! What every store must do, run over SQLite always and over PostgreSQL when `LANDFALL_TEST_POSTGRES` holds a URL; each test has a
 //! directory or schema of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test may fail,
+#![allow(clippy::disallowed_methods)] // and it spawns what races.
 
 mod history;
 mod life;
@@ -46,5 +48,5 @@ conformance! {
     history: history_by_pages history_by_time history_of_many_devices newest_values retention_of_history deleted_points_do_not_return
         flushing_never_hides_a_point;
     life: a_crash_loses_nothing a_crash_inside_a_flush_repeats_nothing a_second_process_is_refused shutdown_drains
-        small_chunks_are_merged;
+        small_chunks_are_merged a_lost_connection_is_replaced;
 }

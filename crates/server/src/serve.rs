@@ -3,14 +3,17 @@
 use crate::{
     config::{Address, Config, LogFormat},
     tls,
-    wiring::{Callbacks, Codecs, Notifications, Running},
+    wiring::{Callbacks, Codecs, DeviceLogins, Notifications, Running},
     world::RealWorld,
 };
 use landfall_core::{Core, NewAccount, Parts, Store, World, digest};
 use landfall_model::{AccountSettings, PageRequest};
 use landfall_north::{admin, bind, http, oceanconnect};
 use landfall_push::Push;
-use landfall_south::mqtt::{self, Connections, Mqtt, Transport};
+use landfall_south::{
+    Transport,
+    mqtt::{self, Connections, Mqtt},
+};
 use landfall_store::SharedStore;
 use std::{
     net::SocketAddr,
@@ -213,6 +216,11 @@ impl Sockets {
         Ok(Self(sockets))
     }
 
+    /// The port of a listener, 0 where it is off.
+    fn port(&self, name: &str) -> u16 {
+        self.0.iter().find(|(listener, _, _)| *listener == name).map_or(0, |(_, _, taken)| taken.port())
+    }
+
     fn ports(&self) -> Vec<(String, String, u16)> {
         self.0.iter().map(|(name, _, taken)| ((*name).to_owned(), taken.ip().to_string(), taken.port())).collect()
     }
@@ -229,24 +237,27 @@ fn listen(
     stopping: &watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), String> {
-    let settings = oceanconnect::Settings { calls_per_minute: config.northbound.calls_per_minute };
+    let settings = oceanconnect::Settings { calls_per_minute_default: config.northbound.calls_per_minute };
+    let operators = Arc::new(admin::Admin::new(core.clone(), running));
     let north = oceanconnect::router(Arc::new(oceanconnect::OceanConnect::new(core.clone(), settings)))
-        .merge(admin::router(Arc::new(admin::Admin::new(core.clone(), running.clone()))))
-        .merge(admin::observe::router(core.clone(), running, config.northbound.open_metrics));
-    let devices = bind::router(core.clone(), Arc::new(crate::wiring::DeviceLogins(mqtt.clone())));
-    let limits = http::Limits { max_connections: config.northbound.max_connections, ..Default::default() };
+        .merge(admin::router(operators.clone()))
+        .merge(admin::observe::router(operators, config.northbound.open_metrics));
+    let addresses = bind::Addresses { host: None, https_port: sockets.port("bind"), mqtts_port: sockets.port("mqtts") };
+    let devices = bind::DeviceApi::new(core.clone(), Arc::new(DeviceLogins(mqtt.clone())), addresses);
+    let devices = bind::router(Arc::new(devices));
+    let limits = http::Limits { connections: config.northbound.max_connections, ..Default::default() };
     let over_tls = tls::server_config(files, &[b"http/1.1"])?;
     let mqtt_tls = tls::server_config(files, &[])?;
     for (name, socket, _) in sockets.0 {
         let stopping = stopping.clone();
         let mqtt = mqtt.clone();
         match name {
-            "https" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), north.clone(), limits.clone(), stopping)),
-            "http" => tasks.spawn(http::serve(socket, None, north.clone(), limits.clone(), stopping)),
-            "bind" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), devices.clone(), limits.clone(), stopping)),
-            "mqtts" => tasks.spawn(mqtt::listen(mqtt, socket, Transport::Tls(mqtt_tls.clone()), stopping)),
-            "mqtt_ws" => tasks.spawn(mqtt::listen(mqtt, socket, Transport::WebSocket, stopping)),
-            _ => tasks.spawn(mqtt::listen(mqtt, socket, Transport::Tcp, stopping)),
+            "https" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), north.clone(), limits, stopping)),
+            "http" => tasks.spawn(http::serve(socket, None, north.clone(), limits, stopping)),
+            "bind" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), devices.clone(), limits, stopping)),
+            "mqtts" => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::Tls(mqtt_tls.clone()), stopping)),
+            "mqtt_ws" => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::WebSocket, stopping)),
+            _ => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::Tcp, stopping)),
         };
     }
     Ok(())

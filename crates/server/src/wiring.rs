@@ -3,9 +3,12 @@
 
 use async_trait::async_trait;
 use landfall_codec::{CodecError, Sandbox, Script};
-use landfall_core::{CallbackPolicy, PayloadCodec};
+use landfall_core::{CallbackPolicy, DeviceCaller, PayloadCodec};
 use landfall_model::{Cause, Codec, Error, ProductId, Result, Seq, StoredEvent, Subscription, SubscriptionId, Time};
-use landfall_north::admin::{self, Delivery, Operations, Snapshot, Status};
+use landfall_north::{
+    admin::{self, Delivery, Operations, Snapshot, Status},
+    bind::DeviceAuthenticator,
+};
 use landfall_push::{DeliveryState, DeliveryStatus, Push, Render};
 use landfall_south::mqtt::Mqtt;
 use std::sync::{
@@ -69,6 +72,16 @@ impl Render for Notifications {
     }
 }
 
+/// MQTT logins as the credentials of the device API: one verifier for both (device-side section 8).
+pub struct DeviceLogins(pub Arc<Mqtt>);
+
+#[async_trait]
+impl DeviceAuthenticator for DeviceLogins {
+    async fn authenticate(&self, client_id: &str, password: &str) -> Result<DeviceCaller> {
+        self.0.authenticate(client_id, password).await
+    }
+}
+
 /// The running parts, as operators see them.
 pub struct Running {
     /// Pushes.
@@ -108,9 +121,9 @@ impl Operations for Running {
         let (mqtt, push) = (self.mqtt.counters(), self.push.totals());
         let (memory_bytes, cpu_s) = process();
         Snapshot {
-            mqtt_connections: vec![("tcp", mqtt.tcp), ("tls", mqtt.tls), ("ws", mqtt.web_socket)],
+            mqtt_connections: ["tcp", "tls", "ws", "wss"].into_iter().zip(mqtt.connections).collect(),
             publishes: mqtt.publishes,
-            refused: mqtt.connects_refused + mqtt.publishes_refused,
+            refused: mqtt.connects_refused.iter().sum::<u64>() + mqtt.publishes_refused,
             pushes_delivered: push.delivered_total,
             pushes_failed: push.failed_attempts_total,
             codec_runs: self.codecs.runs.load(Ordering::Relaxed),

@@ -65,7 +65,8 @@ pub async fn listen(mqtt: Arc<Mqtt>, listener: TcpListener, transport: Transport
                     count(&mqtt.tally.turned_away);
                     continue;
                 };
-                let start = Start { mqtt: Arc::clone(&mqtt), peer, stop: stop.clone(), handshakes: Arc::clone(&handshakes), open };
+                let start =
+                    Start { mqtt: Arc::clone(&mqtt), peer, stop: stop.clone(), handshakes: Arc::clone(&handshakes), open };
                 start.spawn(stream, transport.clone());
             }
             Err(error) => {
@@ -194,10 +195,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mqtt: Arc<Mqtt>, stream: S, pe
         if deadline < sleep.deadline() {
             sleep.as_mut().reset(deadline);
         }
+        let handle = link.handle().cloned();
         tokio::select! {
             biased;
             () = stopped(&mut stop), if !link.is_stopping() => link.stop(),
-            () = rung(link.handle()), if wire.has_room() => link.mail(),
+            () = rung(handle.as_ref()), if wire.has_room() => link.mail(),
             done = link.flow.next(), if !link.flow.is_empty() => link.done(done).await,
             alive = poll_fn(|cx| wire.poll(cx, &mut link.machine, clock)) => {
                 if !alive {

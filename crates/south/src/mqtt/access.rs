@@ -89,7 +89,8 @@ async fn find(mqtt: &Mqtt, login: &Login<'_>) -> Result<Arc<Device>, Error> {
     if login.kind == Kind::NodeId {
         return mqtt.core.device_by_node(login.id).await;
     }
-    let unknown = || Error::new(landfall_model::Cause::DeviceNotFound, "the id in clientId is no deviceId (36 lower-case characters)");
+    let unknown =
+        || Error::new(landfall_model::Cause::DeviceNotFound, "the id in clientId is no deviceId (36 lower-case characters)");
     mqtt.core.device_by_id(topics::device_id(login.id).ok_or_else(unknown)?).await
 }
 

@@ -5,7 +5,8 @@
 
 use landfall_model::{Cause, Error, ErrorKind, Product, ProductId};
 use landfall_mqtt::{
-    ConnectRefusal, ConnectRequest, Delivery, DisconnectReason, PublishRefusal, Qos, SubscribeGrant, SubscribeRefusal, Subscription,
+    ConnectRefusal, ConnectRequest, Delivery, DisconnectReason, PublishRefusal, Qos, SubscribeGrant, SubscribeRefusal,
+    Subscription,
 };
 use std::{net::SocketAddr, sync::Arc};
 
@@ -77,8 +78,7 @@ impl Claim {
         };
         match claimed {
             Ok((device, secret)) => {
-                let message =
-                    serde_json::json!({"msgType": "cloudSendSecret", "deviceid": device.id.to_string(), "secret": secret.expose()});
+                let message = serde_json::json!({"msgType": "cloudSendSecret", "deviceid": device.id.to_string(), "secret": secret.expose()});
                 self.secret = Some(Delivery {
                     token: 0,
                     topic: self.topics.notify.as_str().into(),

@@ -80,8 +80,7 @@ impl<'a> Login<'a> {
     /// Whether the timestamp may be used at `now`: type 0 always, type 1 within so many hours before and after the current one.
     pub(crate) fn is_fresh(&self, now: Time, tolerance_h: u32) -> bool {
         !self.dated
-            || hour(self.timestamp)
-                .is_some_and(|hour| hour.abs_diff(now.unix_s().div_euclid(HOUR_S)) <= u64::from(tolerance_h))
+            || hour(self.timestamp).is_some_and(|hour| hour.abs_diff(now.unix_s().div_euclid(HOUR_S)) <= u64::from(tolerance_h))
     }
 
     /// Whether the password is the HMAC-SHA256 of the secret under the timestamp, in hex of either case. Compares in constant time.
@@ -106,11 +105,14 @@ pub(crate) fn fuzz(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (client_id, password) = text.split_once('\n').unwrap_or((text, ""));
     let Ok(login) = Login::parse(client_id) else { return };
-    let digits = [match login.kind {
-        Kind::DeviceId => "0",
-        Kind::Claim => "1",
-        Kind::NodeId => "2",
-    }, if login.dated { "1" } else { "0" }];
+    let digits = [
+        match login.kind {
+            Kind::DeviceId => "0",
+            Kind::Claim => "1",
+            Kind::NodeId => "2",
+        },
+        if login.dated { "1" } else { "0" },
+    ];
     assert_eq!(format!("{}_{}_{}_{}", login.id, digits[0], digits[1], login.timestamp), client_id);
     let _ = login.named(login.id.split('_').next().unwrap_or_default());
     let _ = login.is_fresh(Time(0), 1);

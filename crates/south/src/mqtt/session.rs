@@ -3,8 +3,8 @@
 use landfall_core::{DeviceCaller, Downlink};
 use landfall_model::{CallId, Error, ErrorKind};
 use landfall_mqtt::{
-    CloseKind, CloseReason, Connection, Delivery, DisconnectReason, DropReason, Publish, PublishRefusal, Qos,
-    SavedSession, SubscribeGrant, SubscribeRefusal, Subscription, Will,
+    CloseKind, CloseReason, Connection, Delivery, DisconnectReason, DropReason, Publish, PublishRefusal, Qos, SavedSession,
+    SubscribeGrant, SubscribeRefusal, Subscription, Will,
 };
 use std::{
     net::SocketAddr,
@@ -187,7 +187,8 @@ impl Session {
     /// Keeps or forgets the session, tells the core that the device is gone (unless the server is), and makes room for its next connection.
     async fn end(self, mqtt: &Mqtt, machine: Connection, stopping: bool) {
         for message in self.handle.ending() {
-            let detail = format!("{} {}: the connection ended before the command was sent", message.call.service_id, message.call.method);
+            let detail =
+                format!("{} {}: the connection ended before the command was sent", message.call.service_id, message.call.method);
             self.note(mqtt, "mqtt.command", "command.not-connected", detail);
         }
         if let Err(error) = self.settle(mqtt, machine).await {
@@ -208,7 +209,8 @@ impl Session {
             return Ok(());
         }
         let session = machine.into_session();
-        let stored = kept::stored(&self.caller, session, |token| self.calls.iter().find(|(t, ..)| *t == token).map(|(_, c, _)| *c));
+        let stored =
+            kept::stored(&self.caller, session, |token| self.calls.iter().find(|(t, ..)| *t == token).map(|(_, c, _)| *c));
         mqtt.core.keep_session(&self.caller, stored, seconds).await
     }
 
@@ -217,7 +219,9 @@ impl Session {
         for wait_s in [1, 5, 0] {
             match mqtt.core.disconnected(&self.caller).await {
                 Ok(()) => return,
-                Err(error) => tracing::warn!(device = %self.caller.device(), %error, "the end of a connection could not be stored"),
+                Err(error) => {
+                    tracing::warn!(device = %self.caller.device(), %error, "the end of a connection could not be stored")
+                }
             }
             tokio::time::sleep(Duration::from_secs(wait_s)).await;
         }

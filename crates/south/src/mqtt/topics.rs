@@ -65,7 +65,9 @@ impl Own {
             "command/json" => (true, false),
             "command/binary" => (false, true),
             "command/+" if device == self.device => (true, true),
-            _ => return Err("a device subscribes to .../command/json or .../command/binary (for itself also .../command/+) only"),
+            _ => {
+                return Err("a device subscribes to .../command/json or .../command/binary (for itself also .../command/+) only");
+            }
         };
         Ok(Commands { device, json, binary })
     }
@@ -222,7 +224,8 @@ mod tests {
 
     #[test]
     fn anything_can_be_read() {
-        let topics = [format!("{DEVICES}{OWN}/data/json"), format!("{DEVICES}node/1/command/+"), format!("{DEVICES}{CHILD}/command/json")];
+        let topics =
+            [format!("{DEVICES}{OWN}/data/json"), format!("{DEVICES}node/1/command/+"), format!("{DEVICES}{CHILD}/command/json")];
         let corpus: Vec<&[u8]> = topics.iter().map(|topic| topic.as_bytes()).collect();
         landfall_testkit::mutate::run(&corpus, 2, 20_000, fuzz);
     }

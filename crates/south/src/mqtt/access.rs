@@ -85,7 +85,7 @@ async fn attempt(mqtt: &Arc<Mqtt>, peer: SocketAddr, request: &ConnectRequest) -
     Ok((Role::Device(session), accept))
 }
 
-async fn find(mqtt: &Mqtt, login: &Login<'_>) -> Result<Arc<Device>, Error> {
+pub(super) async fn find(mqtt: &Mqtt, login: &Login<'_>) -> Result<Arc<Device>, Error> {
     if login.kind == Kind::NodeId {
         return mqtt.core.device_by_node(login.id).await;
     }

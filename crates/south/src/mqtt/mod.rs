@@ -4,6 +4,7 @@
 //! as ordinary ones, a will is published as soon as its connection ends whatever its delay, and there is no messaging between devices.
 
 mod access;
+mod basic;
 mod claim;
 mod connections;
 mod counters;

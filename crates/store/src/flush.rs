@@ -184,8 +184,13 @@ impl Part {
     }
 
     fn write_state(&self, sql: &mut dyn Sql, device: Value<'_>) -> SqlResult<()> {
-        let stored =
-            query_one(sql, "SELECT services FROM device_state WHERE device = ?1", &[device], |row| parse_services(row.text(0)?))?;
+        let text = "SELECT services FROM device_state WHERE device = ?1";
+        let stored = query_one(sql, text, &[device], |row| Ok(parse_services(row.text(0)?)))?;
+        // One unreadable state must not hold up the history of all devices.
+        let stored = stored.transpose().unwrap_or_else(|error| {
+            tracing::error!(error = %error.text, "the newest values of a device are begun anew");
+            None
+        });
         let mut services = stored.unwrap_or_default();
         overlay(&mut services, self.services.clone());
         let services = serde_json::to_string(&services).map_err(|e| SqlError::wrong(e.to_string()))?;

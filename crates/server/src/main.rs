@@ -2,17 +2,16 @@
 
 mod cli;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use std::process::ExitCode;
 
-/// An IoT platform in one program
 #[derive(Parser)]
-#[command(name = "landfall", version)]
-struct Program {
+#[command(name = "landfall", version, about = "One program where any IoT device can come ashore")]
+struct Arguments {
     #[command(subcommand)]
     command: cli::Command,
 }
 
 fn main() -> ExitCode {
-    cli::run(Program::parse().command, Program::command())
+    cli::run(Arguments::parse().command)
 }

@@ -36,7 +36,7 @@ fn kill_9_loses_nothing_acknowledged_and_repeats_nothing_confirmed() {
     let mut acknowledged: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     let mut deaths = vec![];
     for round in 0..ROUNDS {
-        let after = 5 + random.next_u64() % 120;
+        let after = 5 + random.next() % 120;
         for (device, values) in publish_until_killed(&mut server, &devices, round * 100_000, after) {
             acknowledged.entry(device).or_default().extend(values);
         }

@@ -80,7 +80,7 @@ fn a_codec_translates_binary_frames_both_ways() {
     let account = api::account(&server, "codec");
     let product = api::thermometer(&server, &account);
     let mut model = api::thermometer_model();
-    model["dataFormat"] = json!("binary");
+    model["format"] = json!("binary");
     let replaced = admin(&server, "PUT", &format!("/products/{product}?account={account}"), Some(model));
     assert_eq!(replaced.status, 200, "{}", replaced.text);
     let source = "function decode(b) { return b[0] === 0xff ? {msgType: 'deviceRsp', mid: b[1], errcode: 0, body: {ok: b[2]}} :

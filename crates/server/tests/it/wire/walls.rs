@@ -91,12 +91,12 @@ fn no_admin_operation_crosses_the_wall() {
     for operation in operations.operations() {
         let path = operation
             .template
-            .replace("{accountId}", &theirs.account_id)
-            .replace("{appId}", &theirs.app.id)
-            .replace("{otherAppId}", &mine.app.id)
-            .replace("{productId}", &theirs.product)
-            .replace("{deviceId}", &theirs.device)
-            .replace("{subscriptionId}", &theirs.subscription)
+            .replace("{account}", &theirs.account_id)
+            .replace("{app}", &theirs.app.id)
+            .replace("{other}", &mine.app.id)
+            .replace("{product}", &theirs.product)
+            .replace("{device}", &theirs.device)
+            .replace("{subscription}", &theirs.subscription)
             .replace("{version}", "1");
         assert!(!path.contains('{'), "{path} has a parameter that this test does not know");
         let path = if path.starts_with("/api/v1") { path } else { format!("/api/v1{path}") };

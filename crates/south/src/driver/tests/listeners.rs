@@ -15,7 +15,7 @@ async fn listening(ground: &Ground, transport: Transport) -> (SocketAddr, JoinHa
     (address, tokio::spawn(listen(ground.mqtt.clone(), listener, transport, ground.stop.subscribe())))
 }
 
-fn connect_packet(device: &Device) -> Vec<u8> {
+pub(super) fn connect_packet(device: &Device) -> Vec<u8> {
     let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 0xc2, 0, 60];
     let id = device.id.to_string();
     for field in [&format!("{id}_0_1_{HOUR}"), &id, &password(HOUR, device.credentials.secret.as_ref().unwrap().expose())] {
@@ -93,4 +93,16 @@ async fn a_web_socket_without_the_subprotocol_is_refused() {
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     assert_eq!(ground.mqtt.counters().handshakes_failed, 1);
+}
+
+/// Bytes of the future that a function gives.
+fn future_bytes<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
+    size_of::<F>()
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    let tcp = future_bytes(serve::<TcpStream>);
+    println!("task of a TCP connection: {tcp} bytes, of which its machine {}", size_of::<Connection>());
+    assert!(tcp <= 2_048, "{tcp} bytes");
 }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod connects;
+mod costs;
 mod listeners;
 mod publishes;
 mod sessions;

@@ -81,6 +81,7 @@ fn fixture(server: &Server, n: usize) -> Bindings {
         ("deviceId", &device),
         ("nodeId", &format!("golden-{n}-1")),
         ("foreignDeviceId", &foreign_device),
+        ("callbackUrl", &"http://127.0.0.1:9/callback".to_owned()),
     ] {
         bindings.set(name, value);
     }

@@ -23,7 +23,7 @@ fn side<'a>(server: &'a Server, name: &str) -> Side<'a> {
     let app = App::create(server, name, "app");
     let (device, _) = app.register(&format!("node-of-{name}"), &product);
     let subscription = app.subscribe("deviceAdded", &format!("http://127.0.0.1:9/{name}"));
-    let (account_id, account_token) = (text(&made.json(), "id"), text(&made.json(), "token"));
+    let (account_id, account_token) = (text(&made.json(), "accountId"), text(&made.json(), "token"));
     Side { app, product, device, subscription, account_id, account_token }
 }
 

@@ -13,6 +13,7 @@ pub static SEEN: Mutex<Vec<(String, u16, String)>> = Mutex::new(Vec::new());
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
+    pub headers: Vec<(String, String)>,
     pub text: String,
 }
 
@@ -36,7 +37,11 @@ pub fn send(server: &Server, method: &str, path: &str, headers: &[(&str, &str)],
     }
     let request = request.body(body.unwrap_or_default().to_vec()).unwrap();
     let mut response = agent.run(request).unwrap_or_else(|e| panic!("{method} {path}: {e}"));
-    Answer { status: response.status().as_u16(), text: response.body_mut().read_to_string().unwrap() }
+    let named = |(name, value): (&ureq::http::HeaderName, &ureq::http::HeaderValue)| {
+        (name.to_string(), value.to_str().unwrap_or_default().to_owned())
+    };
+    let headers = response.headers().iter().map(named).collect();
+    Answer { status: response.status().as_u16(), headers, text: response.body_mut().read_to_string().unwrap() }
 }
 
 /// The admin API with the server's token.

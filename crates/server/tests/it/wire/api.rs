@@ -106,7 +106,8 @@ impl<'a> App<'a> {
     }
 
     pub fn history(&self, device_id: &str, page_size: u32) -> Value {
-        let path = format!("/iocm/app/data/v1.2.0/deviceDataHistory?deviceId={device_id}&gatewayId={device_id}&pageSize={page_size}");
+        let path =
+            format!("/iocm/app/data/v1.2.0/deviceDataHistory?deviceId={device_id}&gatewayId={device_id}&pageSize={page_size}");
         let answer = self.call("GET", &path, None);
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.json()

@@ -1,7 +1,7 @@
 //! The exact bytes of one good and each bad answer of every OceanConnect operation, and the proof that none is missing.
 
 use super::{
-    api::{self, App, Answer, CONTRACT, SEEN, admin, check},
+    api::{self, Answer, App, CONTRACT, SEEN, admin, check},
     server::Server,
 };
 use landfall_testkit::golden::{self, Bindings, Request, Response};

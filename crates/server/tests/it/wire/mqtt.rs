@@ -115,9 +115,8 @@ fn a_graceful_stop_and_a_new_start_keep_everything() {
     let app = App::create(&server, &account, "app");
     let (id, secret) = app.register("n", &product);
     let (app_id, app_secret, token) = (app.id.clone(), app.secret.clone(), app.token.clone());
-    Device::login(&server, &id, &secret).report(
-        &json!({"msgType": "deviceReq", "data": [{"serviceId": "Battery", "serviceData": {"batteryLevel": 50}}]}),
-    );
+    Device::login(&server, &id, &secret)
+        .report(&json!({"msgType": "deviceReq", "data": [{"serviceId": "Battery", "serviceData": {"batteryLevel": 50}}]}));
     assert!(server.stop(), "SIGTERM ends with status 0");
     server.resume();
     let app = App { server: &server, id: app_id, secret: app_secret, token };

@@ -2,7 +2,10 @@
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap};
 use serde_json::Value;
-use std::sync::{Arc, Mutex, atomic::{AtomicU16, Ordering}};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU16, Ordering},
+};
 
 /// One push.
 #[derive(Clone, Debug)]

@@ -39,11 +39,4 @@ impl Scene {
         }
         api::register_all(&mut connections, &self.app, &self.product, prefix, count).await
     }
-
-    /// Stops the server and starts it on the same directory.
-    pub fn restart(self) -> Outcome<Self> {
-        let data = self.server.data.clone();
-        self.server.stop()?;
-        Ok(Self { server: Landfall::start(&data)?, app: self.app, product: self.product })
-    }
 }

@@ -54,12 +54,14 @@ impl Core {
         if let Some(settings) = &change.settings {
             check_settings(settings)?;
         }
-        self.decide(async || {
-            let mut account = (*self.account(operator, id).await?).clone();
-            account.version += 1;
-            account.name = change.name.clone().unwrap_or(account.name);
-            account.settings = change.settings.clone().unwrap_or(account.settings);
-            Ok((batch(vec![Write::Account(Box::new(account.clone()))], vec![]), Arc::new(account)))
+        self.decide(|| {
+            Box::pin(async {
+                let mut account = (*self.account(operator, id).await?).clone();
+                account.version += 1;
+                account.name = change.name.clone().unwrap_or(account.name);
+                account.settings = change.settings.clone().unwrap_or(account.settings);
+                Ok((batch(vec![Write::Account(Box::new(account.clone()))], vec![]), Arc::new(account)))
+            })
         })
         .await
     }
@@ -67,11 +69,13 @@ impl Core {
     /// Gives an account a new operator token; the old one ends at once.
     pub async fn rotate_account_token(&self, operator: &Operator, id: AccountId) -> Result<Secret> {
         let token = format!("{id}.{}", self.generated(32));
-        self.decide(async || {
-            let mut account = (*self.account(operator, id).await?).clone();
-            account.version += 1;
-            account.token = Some(digest(&token));
-            Ok((batch(vec![Write::Account(Box::new(account))], vec![]), ()))
+        self.decide(|| {
+            Box::pin(async {
+                let mut account = (*self.account(operator, id).await?).clone();
+                account.version += 1;
+                account.token = Some(digest(&token));
+                Ok((batch(vec![Write::Account(Box::new(account))], vec![]), ()))
+            })
         })
         .await?;
         Ok(Secret::new(token))

@@ -53,21 +53,23 @@ impl Core {
         .await
     }
 
-    async fn issue(&self, app_id: &str, secret: &str, check: impl Fn(&App) -> Result<()>) -> Result<TokenPair> {
+    async fn issue(&self, app_id: &str, secret: &str, check: impl Fn(&App) -> Result<()> + Sync) -> Result<TokenPair> {
         let refused = || Error::new(Cause::Unauthenticated, "appId or secret is wrong");
         let id = app_id.parse::<AppId>().map_err(|_| refused())?;
         let (access, refresh) = (self.generated(32), self.generated(32));
-        self.decide(async || {
-            let app = self.store.app(id).await?.ok_or_else(refused)?;
-            if !same(&digest(secret), &app.secret) {
-                return Err(refused());
-            }
-            if app.frozen {
-                return Err(Error::new(Cause::AppFrozen, "the application is frozen"));
-            }
-            check(&app)?;
-            let app = with_token(&app, &access, &refresh, self.now(), &self.settings);
-            Ok((batch(vec![Write::App(Box::new(app))], vec![]), ()))
+        self.decide(|| {
+            Box::pin(async {
+                let app = self.store.app(id).await?.ok_or_else(refused)?;
+                if !same(&digest(secret), &app.secret) {
+                    return Err(refused());
+                }
+                if app.frozen {
+                    return Err(Error::new(Cause::AppFrozen, "the application is frozen"));
+                }
+                check(&app)?;
+                let app = with_token(&app, &access, &refresh, self.now(), &self.settings);
+                Ok((batch(vec![Write::App(Box::new(app))], vec![]), ()))
+            })
         })
         .await?;
         let expires_in_s = self.settings.access_token_s;
@@ -166,12 +168,14 @@ impl Core {
         self.delete_subscriptions_where(&owned, vec![Write::DeleteApp(id)]).await.map(|_| ())
     }
 
-    async fn edit_app(&self, scope: &Scope, id: AppId, mut edit: impl FnMut(&mut App)) -> Result<Arc<App>> {
-        self.decide(async || {
-            let mut app = (*self.app(scope, id).await?).clone();
-            app.version += 1;
-            edit(&mut app);
-            Ok((batch(vec![Write::App(Box::new(app.clone()))], vec![]), Arc::new(app)))
+    async fn edit_app(&self, scope: &Scope, id: AppId, edit: impl Fn(&mut App) + Sync) -> Result<Arc<App>> {
+        self.decide(|| {
+            Box::pin(async {
+                let mut app = (*self.app(scope, id).await?).clone();
+                app.version += 1;
+                edit(&mut app);
+                Ok((batch(vec![Write::App(Box::new(app.clone()))], vec![]), Arc::new(app)))
+            })
         })
         .await
     }

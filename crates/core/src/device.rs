@@ -67,21 +67,42 @@ impl Core {
     ///
     /// `InvalidField`, `ProductNotFound`, `NodeIdTaken`, `DeviceLimit`.
     pub async fn register_device(&self, scope: &Scope, request: RegisterDevice) -> Result<Arc<Device>> {
+        let device = self.plan_device(scope, &request).await?;
+        self.store.commit(added(&device, device.created_at)).await?;
+        Ok(device)
+    }
+
+    /// Registers all of them or none, in one commit; the same errors.
+    pub async fn register_devices(&self, scope: &Scope, requests: &[RegisterDevice]) -> Result<Vec<Arc<Device>>> {
+        self.check_device_limit(scope, scope.need_app()?, requests.len() as u64).await?;
+        let mut whole = Batch::default();
+        let mut devices = Vec::with_capacity(requests.len());
+        for request in requests {
+            let device = self.plan_device(scope, request).await?;
+            let one = added(&device, device.created_at);
+            whole.writes.extend(one.writes);
+            whole.events.extend(one.events);
+            devices.push(device);
+        }
+        self.store.commit(whole).await?;
+        Ok(devices)
+    }
+
+    /// The device that [`Core::register_device`] would make, after all its checks except that nobody else takes the nodeId meanwhile.
+    pub async fn plan_device(&self, scope: &Scope, request: &RegisterDevice) -> Result<Arc<Device>> {
         let app = scope.need_app()?;
-        check_registration(&request)?;
+        check_registration(request)?;
         let product = self.named_product(scope, request.product.as_ref()).await?;
-        self.check_device_limit(scope, app).await?;
+        self.check_device_limit(scope, app, 1).await?;
         let now = self.now();
         let mut device = new_device(DeviceId::from_random(self.random_16()), scope.account, app, request.node_id.clone(), now);
         device.access = request.access;
         device.info = request.info.clone();
-        device.credentials = self.first_credentials(&request, now);
+        device.credentials = self.first_credentials(request, now);
         if let Some(product) = &product {
             bind_product(&mut device, product);
         }
-        let device = Arc::new(device);
-        self.store.commit(added(&device, now)).await?;
-        Ok(device)
+        Ok(Arc::new(device))
     }
 
     fn first_credentials(&self, request: &RegisterDevice, now: Time) -> Credentials {
@@ -98,11 +119,11 @@ impl Core {
         made
     }
 
-    async fn check_device_limit(&self, scope: &Scope, app: landfall_model::AppId) -> Result<()> {
+    async fn check_device_limit(&self, scope: &Scope, app: landfall_model::AppId, adding: u64) -> Result<()> {
         let own = self.store.app(app).await?.and_then(|app| app.limits.devices);
         let Some(limit) = own.or(self.settings.devices) else { return Ok(()) };
         let filter = DeviceFilter { app: Some(app), ..DeviceFilter::of(scope.account) };
-        if self.store.devices(&filter, PageRequest { no: 0, size: 1 }).await?.total >= limit {
+        if self.store.devices(&filter, PageRequest { no: 0, size: 1 }).await?.total.saturating_add(adding) > limit {
             return Err(Error::new(Cause::DeviceLimit, "the application owns as many devices as it may"));
         }
         Ok(())
@@ -150,17 +171,19 @@ impl Core {
         let product = self.named_product(scope, change.product.as_ref()).await?;
         let new_psk = change.psk.is_some();
         let changed = self
-            .decide(async || {
-                let mut device = (*self.device(scope, id).await?).clone();
-                apply(&mut device, &change);
-                match &product {
-                    Some(product) => bind_product(&mut device, product),
-                    None => self.rebind_by_keys(scope, &mut device, &change).await?,
-                }
-                device.version += 1;
-                device.modified_at = self.now();
-                let device = Arc::new(device);
-                Ok((info_changed(&device, device.modified_at), device))
+            .decide(|| {
+                Box::pin(async {
+                    let mut device = (*self.device(scope, id).await?).clone();
+                    apply(&mut device, &change);
+                    match &product {
+                        Some(product) => bind_product(&mut device, product),
+                        None => self.rebind_by_keys(scope, &mut device, &change).await?,
+                    }
+                    device.version += 1;
+                    device.modified_at = self.now();
+                    let device = Arc::new(device);
+                    Ok((info_changed(&device, device.modified_at), device))
+                })
             })
             .await?;
         if new_psk {
@@ -188,27 +211,33 @@ impl Core {
     /// they become directly connected.
     pub async fn delete_device(&self, scope: &Scope, id: DeviceId, cascade: bool) -> Result<()> {
         let gone = self
-            .decide(async || {
-                let device = self.device(scope, id).await?;
-                let children = self.children(&device).await?;
-                let now = self.now();
-                let mut whole = Batch::default();
-                let mut gone = vec![];
-                for child in children {
-                    if cascade {
-                        delete(&mut whole, &child, now);
-                        gone.push(child.id);
-                    } else {
-                        let freed =
-                            Arc::new(Device { gateway: None, version: child.version + 1, modified_at: now, ..(*child).clone() });
-                        let changed = info_changed(&freed, now);
-                        whole.writes.extend(changed.writes);
-                        whole.events.extend(changed.events);
+            .decide(|| {
+                Box::pin(async {
+                    let device = self.device(scope, id).await?;
+                    let children = self.children(&device).await?;
+                    let now = self.now();
+                    let mut whole = Batch::default();
+                    let mut gone = vec![];
+                    for child in children {
+                        if cascade {
+                            delete(&mut whole, &child, now);
+                            gone.push(child.id);
+                        } else {
+                            let freed = Arc::new(Device {
+                                gateway: None,
+                                version: child.version + 1,
+                                modified_at: now,
+                                ..(*child).clone()
+                            });
+                            let changed = info_changed(&freed, now);
+                            whole.writes.extend(changed.writes);
+                            whole.events.extend(changed.events);
+                        }
                     }
-                }
-                delete(&mut whole, &device, now);
-                gone.push(id);
-                Ok((whole, gone))
+                    delete(&mut whole, &device, now);
+                    gone.push(id);
+                    Ok((whole, gone))
+                })
             })
             .await?;
         for id in gone {

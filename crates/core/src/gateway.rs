@@ -31,29 +31,31 @@ impl Core {
         let unknown = || Error::new(Cause::DeviceNotFound, "no device waits with this nodeId and verifyCode");
         let secret = Secret::new(self.generated(10));
         let bound = self
-            .decide(async || {
-                let device = self.store.device_by_node(&request.node_id).await?.ok_or_else(unknown)?;
-                let code = device.credentials.verify_code.as_ref().ok_or_else(unknown)?;
-                if !bool::from(code.expose().as_bytes().ct_eq(request.verify_code.expose().as_bytes())) {
-                    return Err(unknown());
-                }
-                let now = self.now();
-                let spent = device.activated && device.credentials.code_timeout_s != Some(0);
-                if spent || device.credentials.code_expires_at.is_some_and(|end| now >= end) {
-                    return Err(Error::new(Cause::Forbidden, "the verification code is over"));
-                }
-                let mut next = (*device).clone();
-                next.version += 1;
-                next.modified_at = now;
-                next.credentials.secret = Some(secret.clone());
-                next.credentials.code_expires_at = None;
-                fill_info(&mut next.info, request.info.clone());
-                let mut whole = batch(vec![], vec![]);
-                activate(&mut next, &mut whole);
-                let changed = info_changed(&next, now);
-                whole.writes.extend(changed.writes);
-                whole.events.extend(changed.events);
-                Ok((whole, Arc::new(next)))
+            .decide(|| {
+                Box::pin(async {
+                    let device = self.store.device_by_node(&request.node_id).await?.ok_or_else(unknown)?;
+                    let code = device.credentials.verify_code.as_ref().ok_or_else(unknown)?;
+                    if !bool::from(code.expose().as_bytes().ct_eq(request.verify_code.expose().as_bytes())) {
+                        return Err(unknown());
+                    }
+                    let now = self.now();
+                    let spent = device.activated && device.credentials.code_timeout_s != Some(0);
+                    if spent || device.credentials.code_expires_at.is_some_and(|end| now >= end) {
+                        return Err(Error::new(Cause::Forbidden, "the verification code is over"));
+                    }
+                    let mut next = (*device).clone();
+                    next.version += 1;
+                    next.modified_at = now;
+                    next.credentials.secret = Some(secret.clone());
+                    next.credentials.code_expires_at = None;
+                    fill_info(&mut next.info, request.info.clone());
+                    let mut whole = batch(vec![], vec![]);
+                    activate(&mut next, &mut whole);
+                    let changed = info_changed(&next, now);
+                    whole.writes.extend(changed.writes);
+                    whole.events.extend(changed.events);
+                    Ok((whole, Arc::new(next)))
+                })
             })
             .await?;
         self.live.close(bound.id, CloseCause::CredentialsChanged);
@@ -107,11 +109,13 @@ impl Core {
 
     /// Removes a device behind the calling gateway and tells deviceDeleted.
     pub async fn remove_child(&self, gateway: &DeviceCaller, id: DeviceId) -> Result<()> {
-        self.decide(async || {
-            let child = self.child_of(gateway, id).await?;
-            let mut whole = Batch::default();
-            delete(&mut whole, &child, self.now());
-            Ok((whole, ()))
+        self.decide(|| {
+            Box::pin(async {
+                let child = self.child_of(gateway, id).await?;
+                let mut whole = Batch::default();
+                delete(&mut whole, &child, self.now());
+                Ok((whole, ()))
+            })
         })
         .await
     }
@@ -124,22 +128,24 @@ impl Core {
         status: DeviceStatus,
         detail: StatusDetail,
     ) -> Result<()> {
-        self.decide(async || {
-            let device = self.reachable(caller, id).await?;
-            if device.status == status && device.status_detail == detail {
-                return Ok((Batch::default(), ()));
-            }
-            let now = self.now();
-            let mut next =
-                Device { version: device.version + 1, modified_at: now, status, status_detail: detail, ..(*device).clone() };
-            let mut whole = Batch::default();
-            if status == DeviceStatus::Online {
-                activate(&mut next, &mut whole);
-            }
-            let changed = info_changed(&next, now);
-            whole.writes.extend(changed.writes);
-            whole.events.extend(changed.events);
-            Ok((whole, ()))
+        self.decide(|| {
+            Box::pin(async {
+                let device = self.reachable(caller, id).await?;
+                if device.status == status && device.status_detail == detail {
+                    return Ok((Batch::default(), ()));
+                }
+                let now = self.now();
+                let mut next =
+                    Device { version: device.version + 1, modified_at: now, status, status_detail: detail, ..(*device).clone() };
+                let mut whole = Batch::default();
+                if status == DeviceStatus::Online {
+                    activate(&mut next, &mut whole);
+                }
+                let changed = info_changed(&next, now);
+                whole.writes.extend(changed.writes);
+                whole.events.extend(changed.events);
+                Ok((whole, ()))
+            })
         })
         .await
     }

@@ -8,6 +8,7 @@ mod app;
 mod authority;
 mod call;
 mod device;
+pub mod fuzz;
 mod gateway;
 mod history;
 mod message;
@@ -39,7 +40,10 @@ pub use why::{Why, WhyLog};
 pub use world::{CallbackPolicy, CloseCause, Downlink, Live, PayloadCodec, World};
 
 use landfall_model::{Batch, Cause, Digest, Error, Event, EventBody, Result, Time, Write};
-use std::sync::{Arc, atomic::AtomicU32};
+use std::{
+    pin::Pin,
+    sync::{Arc, atomic::AtomicU32},
+};
 
 /// The one domain behind every protocol and dialect.
 pub struct Core {
@@ -71,6 +75,9 @@ pub struct Parts {
     /// Digest of the server's operator token.
     pub admin_token: Digest,
 }
+
+/// One try of [`Core::decide`].
+type Attempt<'a, T> = Pin<Box<dyn Future<Output = Result<(Batch, T)>> + Send + 'a>>;
 
 impl Core {
     /// Puts a core together.
@@ -124,7 +131,9 @@ impl Core {
     }
 
     /// Decides and commits, anew when a record moved meanwhile.
-    async fn decide<T>(&self, mut attempt: impl AsyncFnMut() -> Result<(Batch, T)>) -> Result<T> {
+    ///
+    /// Attempts are boxed: the compiler cannot tell that the futures of a generic `AsyncFn` are `Send`, and callers spawn them.
+    async fn decide<'a, T>(&self, attempt: impl Fn() -> Attempt<'a, T> + Send) -> Result<T> {
         for _ in 0..8 {
             let (batch, outcome) = attempt().await?;
             if batch.writes.is_empty() && batch.events.is_empty() {

@@ -15,33 +15,37 @@ const ROUND: u32 = 500;
 impl Core {
     /// A connection of the device was opened: ONLINE; the first time it is bound to its application.
     pub async fn connected(&self, caller: &DeviceCaller) -> Result<()> {
-        self.decide(async || {
-            let device = self.caller_device(caller).await?;
-            if device.connected && device.status == DeviceStatus::Online && device.activated {
-                return Ok((Batch::default(), ()));
-            }
-            Ok((went_online(&device, true, self.now()), ()))
+        self.decide(|| {
+            Box::pin(async {
+                let device = self.caller_device(caller).await?;
+                if device.connected && device.status == DeviceStatus::Online && device.activated {
+                    return Ok((Batch::default(), ()));
+                }
+                Ok((went_online(&device, true, self.now()), ()))
+            })
         })
         .await
     }
 
     /// The connection of a device is gone: it is OFFLINE, and so are the devices behind it. Does nothing if it holds another one by now.
     pub async fn disconnected(&self, caller: &DeviceCaller) -> Result<()> {
-        self.decide(async || {
-            let Some(device) = self.store.device(caller.device).await? else { return Ok((Batch::default(), ())) };
-            if !device.connected || self.live.is_connected(device.id) {
-                return Ok((Batch::default(), ()));
-            }
-            let now = self.now();
-            let mut whole = went(&device, DeviceStatus::Offline, StatusDetail::None, now);
-            for child in self.children(&device).await? {
-                if matches!(child.status, DeviceStatus::Online | DeviceStatus::Abnormal) {
-                    let next = went(&child, DeviceStatus::Offline, StatusDetail::None, now);
-                    whole.writes.extend(next.writes);
-                    whole.events.extend(next.events);
+        self.decide(|| {
+            Box::pin(async {
+                let Some(device) = self.store.device(caller.device).await? else { return Ok((Batch::default(), ())) };
+                if !device.connected || self.live.is_connected(device.id) {
+                    return Ok((Batch::default(), ()));
                 }
-            }
-            Ok((whole, ()))
+                let now = self.now();
+                let mut whole = went(&device, DeviceStatus::Offline, StatusDetail::None, now);
+                for child in self.children(&device).await? {
+                    if matches!(child.status, DeviceStatus::Online | DeviceStatus::Abnormal) {
+                        let next = went(&child, DeviceStatus::Offline, StatusDetail::None, now);
+                        whole.writes.extend(next.writes);
+                        whole.events.extend(next.events);
+                    }
+                }
+                Ok((whole, ()))
+            })
         })
         .await
     }

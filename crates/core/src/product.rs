@@ -38,7 +38,7 @@ pub struct CodecTrial {
 impl Core {
     /// Makes a product and tells deviceCapabilitiesAdded. `InvalidField`, `ProductExists`.
     pub async fn create_product(&self, scope: &Scope, draft: ProductDraft) -> Result<Arc<Product>> {
-        self.check_draft(scope, &draft).await?;
+        self.check_product(scope, &draft).await?;
         let total = self.store.products(scope.account, PageRequest { no: 0, size: 1 }).await?.total;
         if total >= self.settings.products {
             return Err(Error::new(Cause::TooMany, "the account has as many products as it may"));
@@ -64,7 +64,7 @@ impl Core {
 
     /// Replaces what a draft holds; tells deviceCapabilitiesChanged when services changed.
     pub async fn replace_product(&self, scope: &Scope, id: ProductId, draft: ProductDraft) -> Result<Arc<Product>> {
-        self.check_draft(scope, &draft).await?;
+        self.check_product(scope, &draft).await?;
         self.edit_product(scope, id, |product| {
             let draft = draft.clone();
             let changed = product.services != draft.services;
@@ -190,7 +190,8 @@ impl Core {
         Ok(value)
     }
 
-    async fn check_draft(&self, scope: &Scope, draft: &ProductDraft) -> Result<()> {
+    /// The checks of [`Core::create_product`] and [`Core::replace_product`] on the draft itself.
+    pub async fn check_product(&self, scope: &Scope, draft: &ProductDraft) -> Result<()> {
         check_name(&draft.name, 256)?;
         let key = &draft.key;
         for (path, value) in [
@@ -213,14 +214,16 @@ impl Core {
         &self,
         scope: &Scope,
         id: ProductId,
-        mut edit: impl FnMut(&mut Product) -> Result<Option<ProductChange>>,
+        edit: impl Fn(&mut Product) -> Result<Option<ProductChange>> + Sync,
     ) -> Result<Arc<Product>> {
-        self.decide(async || {
-            let mut product = (*self.product(scope, id).await?).clone();
-            product.version += 1;
-            product.modified_at = self.now();
-            let change = edit(&mut product)?;
-            Ok((told(&product, change, product.modified_at), Arc::new(product)))
+        self.decide(|| {
+            Box::pin(async {
+                let mut product = (*self.product(scope, id).await?).clone();
+                product.version += 1;
+                product.modified_at = self.now();
+                let change = edit(&mut product)?;
+                Ok((told(&product, change, product.modified_at), Arc::new(product)))
+            })
         })
         .await
     }

@@ -96,12 +96,14 @@ impl Core {
     /// Points a subscription to another address (an operator's help for a receiver that moved).
     pub async fn move_subscription(&self, scope: &Scope, id: SubscriptionId, callback_url: &str) -> Result<Arc<Subscription>> {
         self.check_callback(callback_url)?;
-        self.decide(async || {
-            let mut next = (*self.subscription(scope, id).await?).clone();
-            next.version += 1;
-            next.callback_url = callback_url.to_owned();
-            let whole = batch(vec![Write::Subscription(Box::new(next.clone()))], vec![changed(&next, self.now())]);
-            Ok((whole, Arc::new(next)))
+        self.decide(|| {
+            Box::pin(async {
+                let mut next = (*self.subscription(scope, id).await?).clone();
+                next.version += 1;
+                next.callback_url = callback_url.to_owned();
+                let whole = batch(vec![Write::Subscription(Box::new(next.clone()))], vec![changed(&next, self.now())]);
+                Ok((whole, Arc::new(next)))
+            })
         })
         .await
     }

@@ -113,15 +113,17 @@ impl Core {
         if device.status == DeviceStatus::Online {
             return self.store.commit(batch(vec![], vec![event])).await.map(|_| ());
         }
-        self.decide(async || {
-            let device = self.store.device(device.id).await?;
-            let device = device.ok_or_else(|| Error::new(Cause::DeviceNotFound, "the device was deleted"))?;
-            let mut whole = batch(vec![], vec![]);
-            if device.status != DeviceStatus::Online {
-                whole = went_online(&device, false, event.at);
-            }
-            whole.events.push(event.clone());
-            Ok((whole, ()))
+        self.decide(|| {
+            Box::pin(async {
+                let device = self.store.device(device.id).await?;
+                let device = device.ok_or_else(|| Error::new(Cause::DeviceNotFound, "the device was deleted"))?;
+                let mut whole = batch(vec![], vec![]);
+                if device.status != DeviceStatus::Online {
+                    whole = went_online(&device, false, event.at);
+                }
+                whole.events.push(event.clone());
+                Ok((whole, ()))
+            })
         })
         .await
     }

@@ -1,1 +1,161 @@
-//! landfall-push
+//! Durable fan-out of the event stream to HTTP callbacks (1.6.7).
+//!
+//! Each subscription has a cursor in the store and a worker here. The order of each device is kept: its next event is sent after the former
+//! was answered with a 2xx and the cursor that says so is durable. Devices are served concurrently, and subscriptions do not wait for each
+//! other. What fails is tried again, with back-off, until the account's retention ends; no receiver is ever given up for failing.
+//!
+//! Delivery is at least once: a kill repeats no push whose confirmation was durable, and of the others at most the newest event of a device.
+//! `X-Landfall-Event` carries the place of the event, by which a receiver recognises a repeat.
+//!
+//! Absent on purpose: what the bodies say ([`Render`] is given), SQL, device protocols, redirects.
+
+#![forbid(unsafe_code)]
+
+mod attempt;
+mod bodies;
+mod config;
+mod connect;
+mod delivery;
+mod inbox;
+mod lane;
+mod retry;
+mod route;
+mod status;
+mod supervisor;
+mod target;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+pub use config::{Config, Trust};
+pub use status::{DeliveryError, DeliveryState, DeliveryStatus, Totals, Undelivered};
+pub use target::{Allow, Host, Policy, check_url};
+
+use connect::{Dial, Network};
+use inbox::Tail;
+use landfall_core::{Store, World};
+use landfall_model::{Cause, Error, Result, Seq, StoredEvent, Subscription, SubscriptionId, Time};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use supervisor::{Handle, Handles, Replay, Supervisor};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinHandle;
+use worker::Context;
+
+/// What an event says to a subscriber.
+pub trait Render: Send + Sync {
+    /// The JSON bodies to POST, in order; none when the event does not concern the subscription.
+    ///
+    /// Called again for a later attempt when the bodies were not kept in memory, so it must answer the same for the same arguments.
+    fn render(&self, subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8>>;
+}
+
+/// The running push. Dropping it stops it too, without waiting.
+pub struct Push {
+    ctx: Arc<Context>,
+    handles: Handles,
+    stop: watch::Sender<bool>,
+    supervisor: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Push {
+    /// Starts to serve all subscriptions. Must be called within a tokio runtime.
+    ///
+    /// `InvalidField`: a certificate file of `config.trust` cannot be read.
+    pub fn start(store: Arc<dyn Store>, world: Arc<dyn World>, render: Arc<dyn Render>, config: Config) -> Result<Self> {
+        let network = Network::new(config.policy.clone(), &config.trust)?;
+        Ok(Self::start_with(store, world, render, config, Arc::new(network)))
+    }
+
+    fn start_with(
+        store: Arc<dyn Store>,
+        world: Arc<dyn World>,
+        render: Arc<dyn Render>,
+        config: Config,
+        dial: Arc<dyn Dial>,
+    ) -> Self {
+        let sockets_total = config.sockets.clamp(4, Semaphore::MAX_PERMITS);
+        let net = Arc::new(delivery::Shared {
+            dial,
+            sockets: Arc::new(Semaphore::new(sockets_total)),
+            sockets_total,
+            world: Arc::clone(&world),
+            connect_timeout: Duration::from_millis(config.connect_timeout_ms),
+            request_timeout: Duration::from_millis(config.request_timeout_ms),
+            idle_timeout_ms: i64::try_from(config.idle_timeout_ms).unwrap_or(i64::MAX),
+        });
+        let tail = Tail::new(store.newest());
+        let budget = bodies::Budget::new(config.held_bytes);
+        let counters = status::Counters::default();
+        let ctx = Arc::new(Context { store, world, render, config, net, tail, budget, counters });
+        let handles = Handles::default();
+        let (stop, stopping) = watch::channel(false);
+        let supervisor = Supervisor::new(Arc::clone(&ctx), Arc::clone(&handles), stopping);
+        #[allow(clippy::disallowed_methods, reason = "the push is one of the shells that spawn; `shutdown` joins it")]
+        let task = tokio::spawn(supervisor.run());
+        Self { ctx, handles, stop, supervisor: Mutex::new(Some(task)) }
+    }
+
+    /// How a subscription is served; none when it is not (yet) known.
+    pub fn status(&self, id: SubscriptionId) -> Option<DeliveryStatus> {
+        let handles = self.handles.lock();
+        let Handle { board, inbox, .. } = handles.get(&id)?;
+        let mut status = board.status.lock().clone();
+        // An idle worker is not woken for the events of others, so its own count lags.
+        let routed = self.ctx.tail.routed();
+        let idle = board.live.load(Ordering::Relaxed) && inbox.is_idle();
+        let read_to = if idle { board.read_to().max(routed) } else { board.read_to() };
+        status.behind = self.ctx.store.newest().0.saturating_sub(read_to.0);
+        Some(status)
+    }
+
+    /// Sends again, in order, everything since `from` that is still in the stream, confirmed or not; returns the place before the first.
+    ///
+    /// Requests under way are called off. Durable when it returns. `SubscriptionNotFound`; errors of the store; `Stopping`.
+    pub async fn replay(&self, id: SubscriptionId, from: Time) -> Result<Seq> {
+        let unknown = || Error::new(Cause::SubscriptionNotFound, "no such subscription is served");
+        let replays = self.handles.lock().get(&id).ok_or_else(unknown)?.replays.clone();
+        let to = self.ctx.store.seq_before(from).await?;
+        let (done, moved) = oneshot::channel();
+        let stopping = || Error::new(Cause::Stopping, "the subscription is no longer served");
+        replays.send(Replay { to, done }).await.map_err(|_| stopping())?;
+        moved.await.map_err(|_| stopping())??;
+        Ok(to)
+    }
+
+    /// Numbers of all subscriptions together.
+    pub fn totals(&self) -> Totals {
+        let net = &self.ctx.net;
+        let handles = self.handles.lock();
+        Totals {
+            subscriptions: handles.len() as u64,
+            backlog_open: handles.values().map(|handle| handle.board.status.lock().backlog_open).sum(),
+            sockets: net.sockets_total.saturating_sub(net.sockets.available_permits()) as u64,
+            held_bytes: self.ctx.budget.used() as u64,
+            delivered_total: self.ctx.counters.delivered.load(Ordering::Relaxed),
+            failed_attempts_total: self.ctx.counters.failed.load(Ordering::Relaxed),
+            expired_total: self.ctx.counters.expired.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Ends everything at once, as a kill of the process does.
+    #[cfg(test)]
+    fn kill(&self) {
+        if let Some(task) = self.supervisor.lock().take() {
+            task.abort();
+        }
+    }
+
+    /// Sends nothing more, waits for requests under way up to `shutdown_timeout_ms`, writes all cursors.
+    pub async fn shutdown(&self) {
+        self.stop.send_replace(true);
+        let task = self.supervisor.lock().take();
+        if let Some(task) = task
+            && task.await.is_err()
+        {
+            tracing::error!("the push ended by a panic");
+        }
+    }
+}

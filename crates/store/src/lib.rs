@@ -1,1 +1,119 @@
-//! landfall-store
+//! The store of Landfall over SQLite (a directory, the default) or PostgreSQL (a URL): registry, event stream and history.
+//!
+//! One thread writes, many batches to a sync ([`landfall_core::Store::commit`]); reports become durable in the stream and are cut into
+//! chunks per device later. Exactly one process may use a database at a time; a second one is refused. Absent: TLS to PostgreSQL,
+//! reading the clock (time comes from the [`World`]), any rule of the domain.
+
+mod backend;
+mod cache;
+mod events;
+mod flush;
+mod history;
+mod lists;
+mod migrate;
+mod pending;
+mod postgres;
+mod prune;
+mod queue;
+mod record;
+mod replay;
+mod ring;
+mod rows;
+mod shared;
+mod sql;
+mod sqlite;
+mod store;
+mod writer;
+
+pub use store::SharedStore;
+
+use backend::Backend;
+use landfall_core::World;
+use landfall_model::{Cause, Error, Result};
+use std::{path::Path, sync::Arc};
+
+/// What may be tuned. `Default` fits a server of 2 cores and 4 GiB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Devices kept in memory.
+    pub cache_devices: usize,
+    /// Accounts, applications, products and subscriptions kept in memory, each.
+    pub cache_records: usize,
+    /// Points that may wait in memory before they are cut into chunks.
+    pub flush_points: u64,
+    /// Bytes of them.
+    pub flush_bytes: usize,
+    /// How long they may wait, in milliseconds.
+    pub flush_age_ms: i64,
+    /// Batches that may wait for the writer; one more is `Overloaded`.
+    pub queue_batches: usize,
+    /// Bytes of them; also the greatest size of one batch.
+    pub queue_bytes: usize,
+    /// Batches in one transaction.
+    pub group_batches: usize,
+    /// Bytes of them.
+    pub group_bytes: usize,
+    /// Newest events kept in memory.
+    pub ring_events: usize,
+    /// Bytes of them.
+    pub ring_bytes: usize,
+    /// Connections for reading.
+    pub readers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_devices: 200_000,
+            cache_records: 10_000,
+            flush_points: 250_000,
+            flush_bytes: 64 << 20,
+            flush_age_ms: 300_000,
+            queue_batches: 65_536,
+            queue_bytes: 64 << 20,
+            group_batches: 4_096,
+            group_bytes: 8 << 20,
+            ring_events: 65_536,
+            ring_bytes: 64 << 20,
+            readers: 4,
+        }
+    }
+}
+
+/// Opens the store at `place`: a `postgres://` or `postgresql://` URL, or else a directory.
+///
+/// # Errors
+/// As [`open_sqlite`] and [`open_postgres`].
+pub fn open(place: &str, options: Options, world: Arc<dyn World>) -> Result<SharedStore> {
+    if place.starts_with("postgres://") || place.starts_with("postgresql://") {
+        open_postgres(place, options, world)
+    } else {
+        open_sqlite(Path::new(place), options, world)
+    }
+}
+
+/// Opens the store in a directory, which is made with mode 0700 if it is not there: the database holds credentials.
+///
+/// # Errors
+/// `Internal` with the reason: no access, in use by another process, or written by a newer program.
+pub fn open_sqlite(dir: &Path, options: Options, world: Arc<dyn World>) -> Result<SharedStore> {
+    apart(Backend::Sqlite(dir.to_path_buf()), options, world)
+}
+
+/// Opens the store in a PostgreSQL database, in the first schema of its search path.
+///
+/// # Errors
+/// `Internal` with the reason: not reachable, in use by another process, or written by a newer program. The reason never holds the URL.
+pub fn open_postgres(url: &str, options: Options, world: Arc<dyn World>) -> Result<SharedStore> {
+    apart(Backend::Postgres(url.into()), options, world)
+}
+
+/// Opens on a thread of its own, because the PostgreSQL client must not block an async one.
+fn apart(backend: Backend, options: Options, world: Arc<dyn World>) -> Result<SharedStore> {
+    let opened = std::thread::scope(|scope| scope.spawn(|| SharedStore::open(backend, options, world)).join());
+    match opened {
+        Ok(Ok(store)) => Ok(store),
+        Ok(Err(error)) => Err(Error::new(Cause::Internal, error.text)),
+        Err(_) => Err(Error::new(Cause::Internal, "opening the store failed")),
+    }
+}

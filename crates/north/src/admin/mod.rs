@@ -1,1 +1,43 @@
-//! The admin API under /api/v1.
+//! The admin API under /api/v1, for operators: accounts, applications, products, devices, subscriptions, settings and status.
+//!
+//! Authentication is a bearer token (`Core::operator`): the server's sees every account, that of an account only its own. The query
+//! parameter `account` (id or name) chooses the account; without it an account's operator works in that account and the server's
+//! in the one named "default". Absent: any rule of the domain, which is `landfall-core`'s.
+
+mod accounts;
+mod apps;
+mod caller;
+mod codecs;
+mod devices;
+mod error;
+mod import;
+pub mod observe;
+mod ops;
+mod package;
+mod products;
+mod query;
+mod register;
+mod routes;
+mod server;
+mod subscriptions;
+mod view;
+
+pub use import::fuzz_profile_package;
+pub use ops::{Delivery, DeliveryError, Operations, Snapshot, Status, Undelivered};
+pub use routes::{OPERATIONS, router};
+
+use landfall_core::Core;
+use std::sync::Arc;
+
+/// What the admin API works on.
+pub struct Admin {
+    core: Arc<Core>,
+    ops: Arc<dyn Operations>,
+}
+
+impl Admin {
+    /// An admin API over a core and the server around it.
+    pub fn new(core: Arc<Core>, ops: Arc<dyn Operations>) -> Self {
+        Self { core, ops }
+    }
+}

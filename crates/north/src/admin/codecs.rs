@@ -1,0 +1,73 @@
+//! /products/{product}/codecs: payload codecs, tried on sample frames before they are taken.
+
+use super::{
+    caller::{JsonBody, Over},
+    error::Answer,
+    products::one,
+    query::{cut, listed},
+    view,
+};
+use axum::{Json, extract::Path, http::StatusCode};
+use landfall_core::CodecTrial;
+use landfall_model::{Cause, Error, SampleFrame};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UploadBody {
+    /// JavaScript; a dry run without it runs the codec in force.
+    source: Option<String>,
+    #[serde(default)]
+    samples: Vec<SampleFrame>,
+}
+
+pub(super) async fn upload(
+    over: Over,
+    Path(product): Path<String>,
+    JsonBody(body): JsonBody<UploadBody>,
+) -> Answer<(StatusCode, Json<Value>)> {
+    over.params.only(&["dryRun"])?;
+    let product = one(&over, &product).await?;
+    if over.params.flag("dryRun")? {
+        let source = match body.source {
+            Some(source) => source.into(),
+            None => product.codec().map(|codec| codec.source.clone()).ok_or_else(none)?,
+        };
+        let trials = over.core.try_codec(&over.scope, product.id, &source, &body.samples).await?;
+        let ok = trials.iter().all(|trial| trial.outcome.is_ok());
+        let trials: Vec<Value> = trials.iter().map(trial).collect();
+        return Ok((StatusCode::OK, Json(json!({ "ok": ok, "trials": trials }))));
+    }
+    let source = body.source.ok_or_else(|| Error::invalid("source", "is missing"))?;
+    let product = over.core.upload_codec(&over.scope, product.id, &source, &body.samples).await?;
+    let codec = product.codec().ok_or_else(none)?;
+    Ok((StatusCode::CREATED, Json(view::codec(codec))))
+}
+
+pub(super) async fn list(over: Over, Path(product): Path<String>) -> Answer {
+    let page = over.params.paged(&[])?;
+    let product = one(&over, &product).await?;
+    Ok(listed(&cut(product.codecs.iter().rev().collect(), page), |codec| view::codec(codec)))
+}
+
+pub(super) async fn show(over: Over, Path((product, version)): Path<(String, String)>) -> Answer {
+    over.params.only(&[])?;
+    let product = one(&over, &product).await?;
+    let version = version.parse::<u32>().ok();
+    let codec = product.codecs.iter().find(|codec| Some(codec.version) == version).ok_or_else(none)?;
+    let mut shown = view::codec(codec);
+    shown["source"] = (*codec.source).into();
+    Ok(Json(shown))
+}
+
+fn none() -> Error {
+    Error::new(Cause::CodecNotFound, "the product has no codec, or none of this version")
+}
+
+fn trial(trial: &CodecTrial) -> Value {
+    match &trial.outcome {
+        Ok(result) => json!({ "hex": trial.hex, "ok": true, "result": result }),
+        Err(error) => json!({ "hex": trial.hex, "ok": false, "error": error }),
+    }
+}

@@ -1,0 +1,163 @@
+//! Case tables for the import.
+
+use super::*;
+use std::io::{Cursor, Write};
+
+const DEVICE: &str = r#"{"devices":[{"manufacturerId":"Huawei","manufacturerName":"Huawei","protocolType":"MQTT","deviceType":"WaterMeter",
+    "model":"NB01","omCapability":{"upgradeCapability":{"supportUpgrade":true}},
+    "serviceTypeCapabilities":[{"serviceId":"Meter","serviceType":"WaterMeterBasic","option":"Mandatory"}]}]}"#;
+const SERVICE: &str = r#"{"services":[{"serviceType":"WaterMeterBasic","description":"basic","commands":[{"commandName":"SET","paras":[
+    {"paraName":"value","dataType":"int","required":"true","min":0,"max":"65535","step":1,"maxLength":0,"unit":"hour","enumList":null}],
+    "responses":[{"responseName":"SET_RSP","paras":[{"paraName":"result","dataType":"int","required":true,"min":"-10","max":10.5,
+    "step":"","maxLength":"10","unit":null,"enumList":null}]}]}],"properties":[{"propertyName":"state","dataType":"enum","required":"false",
+    "min":"","max":null,"step":0.1,"maxLength":16,"method":"RWE","unit":null,"enumList":["ON","OFF"]}]}]}"#;
+const DEVICE_PATH: &str = "profile/devicetype-capability.json";
+const SERVICE_PATH: &str = "service/WaterMeterBasic/profile/servicetype-capability.json";
+
+fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(Cursor::new(vec![]));
+    for (name, content) in files {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn a_profile_package_becomes_a_product() {
+    let draft = read_package(&packed(&[(DEVICE_PATH, DEVICE.as_bytes()), (SERVICE_PATH, SERVICE.as_bytes())])).unwrap();
+    assert_eq!(
+        (draft.name.as_str(), draft.key.device_type.as_str(), draft.key.protocol_type.as_str()),
+        ("Huawei NB01", "WaterMeter", "MQTT")
+    );
+    let service = &draft.services[0];
+    assert_eq!((service.service_id.as_str(), service.service_type.as_str()), ("Meter", "WaterMeterBasic"));
+    assert_eq!((service.option.as_str(), service.description.as_str()), ("Mandatory", "basic"));
+    let para = &service.commands[0].paras[0];
+    assert_eq!((para.required, para.min.as_deref(), para.max.as_deref()), (true, Some("0"), Some("65535")));
+    let answer = &service.commands[0].responses[0].paras[0];
+    assert_eq!((answer.min.as_deref(), answer.max.as_deref(), answer.max_length), (Some("-10"), Some("10.5"), Some(10)));
+    let property = &service.properties[0];
+    assert_eq!((property.method.as_str(), property.parameter.required, property.parameter.step), ("RWE", false, Some(0.1)));
+    assert_eq!((property.parameter.min.as_deref(), property.parameter.enum_list.len()), (None, 2));
+}
+
+#[test]
+fn packages_of_other_tools_are_read_too() {
+    let with_mark = [b"\xef\xbb\xbf", DEVICE.as_bytes()].concat();
+    let cases: [&[(&str, &[u8])]; 3] = [
+        &[
+            ("Meter/profile/devicetype-capability.json", DEVICE.as_bytes()),
+            ("Meter/service/W/profile/servicetype-capability.json", SERVICE.as_bytes()),
+        ],
+        &[
+            ("profile\\devicetype-capability.json", DEVICE.as_bytes()),
+            ("service\\W\\profile\\servicetype-capability.json", SERVICE.as_bytes()),
+        ],
+        &[(DEVICE_PATH, &with_mark), (SERVICE_PATH, SERVICE.as_bytes()), ("readme.txt", b"not JSON")],
+    ];
+    for (n, files) in cases.into_iter().enumerate() {
+        assert_eq!(read_package(&packed(files)).map(|draft| draft.services.len()), Ok(1), "case {n}");
+    }
+}
+
+#[test]
+fn errors_name_the_file_and_the_place() {
+    let device = |from: &str, to: &str| DEVICE.replace(from, to);
+    let service = |from: &str, to: &str| SERVICE.replace(from, to);
+    let cases = [
+        (device("\"model\":\"NB01\",", ""), SERVICE.into(), "profile/devicetype-capability.json:devices[0].model: is missing"),
+        (
+            device("\"WaterMeterBasic\"", "\"Other\""),
+            SERVICE.into(),
+            "profile/devicetype-capability.json:devices[0].serviceTypeCapabilities[0].serviceType: no \
+             service/*/profile/servicetype-capability.json in the package defines the service type Other",
+        ),
+        ("[]".into(), SERVICE.into(), "profile/devicetype-capability.json: must be an object"),
+        (
+            r#"{"devices":[]}"#.into(),
+            SERVICE.into(),
+            "profile/devicetype-capability.json:devices: must hold exactly one device type",
+        ),
+        (
+            DEVICE.into(),
+            service("\"max\":\"65535\"", "\"max\":\"many\""),
+            "service/WaterMeterBasic/profile/servicetype-capability.json:services[0].commands[0].paras[0].max: must be a number",
+        ),
+        (
+            DEVICE.into(),
+            service("\"ON\",", "1,"),
+            "service/WaterMeterBasic/profile/servicetype-capability.json:services[0].properties[0].enumList[0]: must be a string",
+        ),
+        (
+            DEVICE.into(),
+            service("\"required\":\"true\"", "\"required\":\"yes\""),
+            "service/WaterMeterBasic/profile/servicetype-capability.json:services[0].commands[0].paras[0].required: must be true or false",
+        ),
+        (
+            DEVICE.into(),
+            "{".into(),
+            "service/WaterMeterBasic/profile/servicetype-capability.json: is no JSON: EOF while parsing an object at line 1 column 1",
+        ),
+    ];
+    for (device, service, expected) in cases {
+        let package = packed(&[(DEVICE_PATH, device.as_bytes()), (SERVICE_PATH, service.as_bytes())]);
+        assert_eq!(read_package(&package).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn hostile_packages_are_refused() {
+    let zeros = vec![b' '; 900_000];
+    let huge = vec![b' '; 1_100_000];
+    let many: Vec<String> = (0..2_001).map(|n| format!("{n}")).collect();
+    let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    let other = (&*"other/profile/devicetype-capability.json", DEVICE.as_bytes());
+    let cases: [(Vec<u8>, &str); 6] = [
+        (b"PK\x03\x04 no zip".to_vec(), "package: is no readable zip"),
+        (packed(&[("x", b"")]), "profile/devicetype-capability.json: is missing in the package"),
+        (packed(&[(DEVICE_PATH, &zeros)]), "profile/devicetype-capability.json: is packed more than 200 to 1"),
+        (packed(&[(DEVICE_PATH, &huge)]), "profile/devicetype-capability.json: is larger than 1 MiB"),
+        (packed(&many), "package: has more than 2000 entries"),
+        (packed(&[other, (DEVICE_PATH, DEVICE.as_bytes())]), "profile/devicetype-capability.json: is a second device type"),
+    ];
+    for (package, expected) in cases {
+        let error = read_package(&package).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    let whole = packed(&[(DEVICE_PATH, DEVICE.as_bytes()), (SERVICE_PATH, SERVICE.as_bytes())]);
+    for end in 0..whole.len() {
+        fuzz_profile_package(&whole[..end]);
+        let mut bent = whole.clone();
+        bent[end] ^= 0xff;
+        fuzz_profile_package(&bent);
+    }
+}
+
+#[test]
+fn our_own_model_is_strict() {
+    let model = r#"{"manufacturerId":"m","manufacturerName":"M","deviceType":"t","model":"x","protocolType":"MQTT","format":"binary",
+        "services":[{"serviceId":"s","properties":[{"propertyName":"p","dataType":"int","method":"R"}]}]}"#;
+    let draft = read_model(model.as_bytes()).unwrap();
+    assert_eq!((draft.format, draft.name.as_str(), draft.services[0].service_type.as_str()), (DataFormat::Binary, "M x", "s"));
+    let cases = [
+        ("\"binary\"", "\"xml\"", "format: must be json or binary"),
+        ("\"model\"", "\"modle\"", "modle: is no field of a product model"),
+        ("\"dataType\"", "\"datatype\"", "services[0].properties[0].datatype: is no field of a product model"),
+        ("\"serviceId\":\"s\"", "\"serviceId\":7", "services[0].serviceId: must be a string"),
+        ("\"format\":\"binary\"", "\"autoRegister\":\"x\"", "autoRegister: must be an appId"),
+    ];
+    for (from, to, expected) in cases {
+        assert_eq!(read_model(model.replace(from, to).as_bytes()).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn what_the_api_shows_can_be_imported_again() {
+    let draft = read_package(&packed(&[(DEVICE_PATH, DEVICE.as_bytes()), (SERVICE_PATH, SERVICE.as_bytes())])).unwrap();
+    let shown = serde_json::json!({
+        "manufacturerId": draft.key.manufacturer_id, "manufacturerName": draft.key.manufacturer_name, "deviceType": draft.key.device_type,
+        "model": draft.key.model, "protocolType": draft.key.protocol_type, "services": crate::admin::view::services(&draft.services),
+    });
+    assert_eq!(read_model(shown.to_string().as_bytes()), Ok(draft));
+}

@@ -1,0 +1,136 @@
+//! /health, /ready and /metrics, for load balancers and Prometheus.
+
+use super::{Admin, caller::bearer, error::Refusal};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, header},
+    response::IntoResponse,
+    routing::get,
+};
+use landfall_core::StoreStats;
+use landfall_model::{Cause, Error};
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::{Registry, Unit},
+};
+use serde_json::{Value, json};
+use std::sync::{Arc, atomic::AtomicU64};
+
+use super::ops::Snapshot;
+
+#[derive(Clone)]
+struct Observed {
+    admin: Arc<Admin>,
+    metrics_open: bool,
+}
+
+/// The three paths. Without `metrics_open`, /metrics needs the token of the server's operator.
+pub fn router(admin: Arc<Admin>, metrics_open: bool) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(Observed { admin, metrics_open })
+}
+
+/// The process is up.
+async fn health() -> Json<Value> {
+    Json(json!({ "status": "up" }))
+}
+
+/// The store answers and all listeners are up. Tells strangers no more than that.
+async fn ready(State(observed): State<Observed>) -> Result<Json<Value>, Refusal> {
+    let unready = |what: &'static str| Refusal::from(Error::new(Cause::Overloaded, what));
+    observed.admin.core.store().stats().await.map_err(|_| unready("the store does not answer"))?;
+    observed.admin.ops.ready().map_err(|_| unready("the server is starting or stopping"))?;
+    Ok(Json(json!({ "status": "ready" })))
+}
+
+async fn metrics(State(observed): State<Observed>, headers: HeaderMap) -> Result<impl IntoResponse, Refusal> {
+    let core = &observed.admin.core;
+    if !observed.metrics_open && !core.operator(bearer(&headers)?).await?.is_server() {
+        return Err(Error::new(Cause::Forbidden, "only the operator of the server may do this").into());
+    }
+    let stats = core.store().stats().await?;
+    let text = rendered(&observed.admin.ops.metrics(), &stats, core.store().newest().0, core.why().total());
+    let text = text.map_err(|_| Error::new(Cause::Internal, "the metrics could not be written"))?;
+    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+}
+
+/// The exposition text of one scrape. Built anew each time, as the counters live where they are counted.
+fn rendered(snapshot: &Snapshot, stats: &StoreStats, newest: u64, refusals: u64) -> Result<String, std::fmt::Error> {
+    let mut registry = Registry::with_prefix("landfall");
+    let connections = Family::<Vec<(String, String)>, Gauge>::default();
+    for (transport, open) in &snapshot.mqtt_connections {
+        let label = vec![("transport".to_owned(), (*transport).to_owned())];
+        connections.get_or_create(&label).set(i64::try_from(*open).unwrap_or(i64::MAX));
+    }
+    registry.register("mqtt_connections", "Open MQTT connections", connections);
+    for (name, help, value) in [
+        ("mqtt_publishes", "MQTT publishes taken", snapshot.publishes),
+        ("mqtt_refused", "MQTT connects and publishes refused", snapshot.refused),
+        ("pushes_delivered", "Pushes confirmed by their receiver", snapshot.pushes_delivered),
+        ("pushes_failed", "Attempts to push that failed", snapshot.pushes_failed),
+        ("codec_runs", "Codec runs", snapshot.codec_runs),
+        ("codec_failures", "Codec runs that failed", snapshot.codec_failures),
+        ("refusals", "Why records made", refusals),
+        ("store_batches", "Batches committed", stats.batches),
+        ("store_commits", "Transactions that carried them", stats.commits),
+    ] {
+        let counter = Counter::<u64>::default();
+        counter.inc_by(value);
+        registry.register(name, help, counter);
+    }
+    for (name, help, value) in [
+        ("devices", "Registered devices", stats.devices),
+        ("store_pending_points", "Points that wait to be cut into chunks", stats.pending_points),
+        ("events_newest", "Newest place of the event stream", newest),
+        ("events_oldest", "Oldest place that is still kept", stats.oldest_seq),
+    ] {
+        registry.register(name, help, gauge(value));
+    }
+    registry.register_with_unit("process_resident_memory", "Resident memory", Unit::Bytes, gauge(snapshot.memory_bytes));
+    let cpu = Counter::<f64, AtomicU64>::default();
+    cpu.inc_by(snapshot.cpu_s.max(0.0));
+    registry.register_with_unit("process_cpu", "CPU time", Unit::Seconds, cpu);
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+fn gauge(value: u64) -> Gauge {
+    let gauge = Gauge::default();
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scrape_holds_the_numbers() {
+        let snapshot = Snapshot {
+            mqtt_connections: vec![("tcp", 3), ("tls", 4)],
+            publishes: 7,
+            memory_bytes: 1024,
+            cpu_s: 1.5,
+            ..Snapshot::default()
+        };
+        let text = rendered(&snapshot, &StoreStats { devices: 9, ..StoreStats::default() }, 11, 2).unwrap();
+        for line in [
+            "landfall_mqtt_connections{transport=\"tls\"} 4",
+            "landfall_mqtt_publishes_total 7",
+            "landfall_devices 9",
+            "landfall_events_newest 11",
+            "landfall_refusals_total 2",
+            "landfall_process_resident_memory_bytes 1024",
+            "landfall_process_cpu_seconds_total 1.5",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

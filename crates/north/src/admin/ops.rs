@@ -1,0 +1,100 @@
+//! What the admin API asks of the running server beyond the core: deliveries, readiness and numbers.
+
+use async_trait::async_trait;
+use landfall_model::{DeviceId, Result, Seq, SubscriptionId, Time};
+
+/// The running server. Every method answers from memory or with one read; none waits for a network peer.
+#[async_trait]
+pub trait Operations: Send + Sync {
+    /// How far a subscription was served; `None` while nothing is known of it.
+    async fn delivery(&self, id: SubscriptionId) -> Option<Delivery>;
+    /// Sends a subscription everything again that happened from `from` on; returns the place before the first such event.
+    async fn replay(&self, id: SubscriptionId, from: Time) -> Result<Seq>;
+    /// Whether all listeners are up and no shutdown has begun; the error says what is missing.
+    fn ready(&self) -> Result<()>;
+    /// Numbers for /metrics.
+    fn metrics(&self) -> Snapshot;
+    /// What is running.
+    fn status(&self) -> Status;
+}
+
+/// Delivery state of a subscription.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// `idle`, `delivering`, `retrying` or another word of the push.
+    pub state: String,
+    /// Events that were read and not confirmed yet.
+    pub open_events: u64,
+    /// Events between the cursor and the newest place of the stream; they need not all concern the subscription.
+    pub behind: u64,
+    /// The newest failure.
+    pub last_error: Option<DeliveryError>,
+    /// When the receiver last answered 2xx.
+    pub last_success_at: Option<Time>,
+    /// The oldest event that waits.
+    pub oldest_undelivered: Option<Undelivered>,
+    /// Pushes confirmed since the start.
+    pub delivered: u64,
+    /// Attempts that failed since the start.
+    pub failed_attempts: u64,
+    /// Events given up because the retention was over, since the start.
+    pub expired: u64,
+}
+
+/// A failed delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryError {
+    /// When.
+    pub at: Time,
+    /// What happened.
+    pub text: String,
+    /// HTTP status, when the receiver answered.
+    pub status: Option<u16>,
+}
+
+/// An event that waits for its receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    /// Its place.
+    pub seq: Seq,
+    /// When it happened.
+    pub at: Time,
+    /// The device it is about.
+    pub device: Option<DeviceId>,
+}
+
+/// Numbers of the running process. Counters count from the start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// Open MQTT connections by transport: `tcp`, `tls`, `ws`.
+    pub mqtt_connections: Vec<(&'static str, u64)>,
+    /// MQTT publishes taken.
+    pub publishes: u64,
+    /// MQTT connects and publishes refused.
+    pub refused: u64,
+    /// Pushes confirmed by a 2xx.
+    pub pushes_delivered: u64,
+    /// Attempts to push that failed.
+    pub pushes_failed: u64,
+    /// Codec runs.
+    pub codec_runs: u64,
+    /// Codec runs that failed.
+    pub codec_failures: u64,
+    /// Resident memory of the process in bytes.
+    pub memory_bytes: u64,
+    /// CPU time of the process in seconds.
+    pub cpu_s: f64,
+}
+
+/// What is running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// When it started.
+    pub started_at: Time,
+    /// `sqlite` or `postgresql`.
+    pub store: String,
+    /// Listeners: name as in ports.json, host, port.
+    pub listeners: Vec<(String, String, u16)>,
+}

@@ -1,0 +1,136 @@
+//! The zip around an OceanConnect profile: found, bounded, unpacked in memory.
+
+use super::import::{Node, default_name, parsed, product_key, service};
+use landfall_core::ProductDraft;
+use landfall_model::{DataFormat, Error, Result, Service};
+use std::{
+    collections::BTreeMap,
+    io::{Cursor, Read},
+};
+use zip::ZipArchive;
+
+/// Greatest package.
+pub(super) const PACKAGE_BYTES: usize = 4 * 1024 * 1024;
+const ENTRIES_MAX: usize = 2_000;
+const SERVICES_MAX: usize = 500;
+const FILE_BYTES: u64 = 1024 * 1024;
+const TOTAL_BYTES: u64 = 16 * 1024 * 1024;
+const RATIO_MAX: u64 = 200;
+/// Files up to this size may be as compressible as they like.
+const RATIO_FREE_BYTES: u64 = 64 * 1024;
+
+const DEVICE_FILE: &str = "profile/devicetype-capability.json";
+const SERVICE_FILE: &str = "/profile/servicetype-capability.json";
+
+/// Reads a profile package. `InvalidField` names the file inside the zip and the place in it.
+pub(super) fn read_package(bytes: &[u8]) -> Result<ProductDraft> {
+    if bytes.len() > PACKAGE_BYTES {
+        return Err(Error::invalid("package", "is larger than 4 MiB"));
+    }
+    let files = unpacked(bytes)?;
+    let (device_file, root) = device_file(&files)?;
+    let value = parsed(&files[device_file], device_file)?;
+    let top = Node { value: &value, path: format!("{device_file}:"), strict: false };
+    let devices = top.list("devices")?;
+    let [device] = devices.as_slice() else {
+        return Err(top.wrong("devices", "must hold exactly one device type"));
+    };
+    let key = product_key(device)?;
+    let types = service_types(&files, &format!("{root}service/"))?;
+    let services = match device.list("serviceTypeCapabilities")? {
+        listed if listed.is_empty() => types.into_values().map(|(_, service)| service).collect(),
+        listed => listed.iter().map(|capability| chosen(capability, &types)).collect::<Result<_>>()?,
+    };
+    Ok(ProductDraft { name: default_name(&key), key, format: DataFormat::Json, services, auto_register: None })
+}
+
+/// The service of a capability, under the id that the capability gives it.
+fn chosen(capability: &Node<'_>, types: &BTreeMap<String, (String, Service)>) -> Result<Service> {
+    let service_id = capability.needed("serviceId")?;
+    let service_type = capability.text("serviceType")?.unwrap_or_else(|| service_id.clone());
+    let (_, found) = types.get(&service_type).ok_or_else(|| {
+        let rule = format!("no service/*{SERVICE_FILE} in the package defines the service type {service_type:.64}");
+        Error::invalid(capability.join("serviceType"), rule)
+    })?;
+    let option = capability.text("option")?.unwrap_or_else(|| found.option.clone());
+    Ok(Service { service_id, service_type, option, ..found.clone() })
+}
+
+/// Every service type of the package, with the file that defines it.
+fn service_types(files: &BTreeMap<String, Vec<u8>>, root: &str) -> Result<BTreeMap<String, (String, Service)>> {
+    let mut types: BTreeMap<String, (String, Service)> = BTreeMap::new();
+    for (name, bytes) in files.iter().filter(|(name, _)| name.starts_with(root) && name.ends_with(SERVICE_FILE)) {
+        let value = parsed(bytes, name)?;
+        let top = Node { value: &value, path: format!("{name}:"), strict: false };
+        for node in top.list("services")? {
+            let service_type = node.needed("serviceType")?;
+            let read = service(&node, Some(&service_type))?;
+            if let Some((other, _)) = types.insert(service_type, (name.clone(), read)) {
+                return Err(Error::invalid(node.join("serviceType"), format!("is defined in {other:.128} too")));
+            }
+            if types.len() > SERVICES_MAX {
+                return Err(Error::invalid(name.clone(), "is one service too many: at most 500 are allowed"));
+            }
+        }
+    }
+    Ok(types)
+}
+
+/// The device type file and the folder that it counts from: some tools pack the profile with its folder around it.
+fn device_file(files: &BTreeMap<String, Vec<u8>>) -> Result<(&str, &str)> {
+    let mut found = files.keys().filter_map(|name| {
+        let root = name.strip_suffix(DEVICE_FILE)?;
+        (root.is_empty() || root.ends_with('/')).then_some((name.as_str(), root))
+    });
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (Some(_), Some((other, _))) => Err(Error::invalid(other.to_owned(), "is a second device type; pack one profile a file")),
+        (None, _) => Err(Error::invalid(DEVICE_FILE, "is missing in the package")),
+    }
+}
+
+/// The capability files of the zip by name; all others are not even unpacked.
+fn unpacked(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>> {
+    let broken = |error: zip::result::ZipError| Error::invalid("package", format!("is no readable zip: {error}"));
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
+    if archive.len() > ENTRIES_MAX {
+        return Err(Error::invalid("package", "has more than 2000 entries"));
+    }
+    let mut files = BTreeMap::new();
+    let mut total = 0;
+    for n in 0..archive.len() {
+        let mut entry = archive.by_index(n).map_err(broken)?;
+        let name = entry.name().map_err(broken)?.replace('\\', "/");
+        if !name.ends_with(DEVICE_FILE) && !name.ends_with(SERVICE_FILE) {
+            continue;
+        }
+        if name.len() > 512 {
+            return Err(Error::invalid("package", "holds a name of more than 512 bytes"));
+        }
+        let packed = entry.compressed_size();
+        let content = bounded(&mut entry, &name, packed)?;
+        total += content.len() as u64;
+        if total > TOTAL_BYTES {
+            return Err(Error::invalid("package", "unpacks to more than 16 MiB"));
+        }
+        if files.insert(name.clone(), content).is_some() {
+            return Err(Error::invalid(name, "stands twice in the package"));
+        }
+    }
+    Ok(files)
+}
+
+/// Unpacks one file. The sizes a zip declares are not trusted: what comes out is counted.
+fn bounded(entry: &mut impl Read, name: &str, packed: u64) -> Result<Vec<u8>> {
+    let mut content = vec![];
+    let read = entry.take(FILE_BYTES + 1).read_to_end(&mut content);
+    read.map_err(|error| Error::invalid(name.to_owned(), format!("cannot be unpacked: {error}")))?;
+    let size = content.len() as u64;
+    if size > FILE_BYTES {
+        return Err(Error::invalid(name.to_owned(), "is larger than 1 MiB"));
+    }
+    if size > RATIO_FREE_BYTES && size / packed.max(1) > RATIO_MAX {
+        return Err(Error::invalid(name.to_owned(), "is packed more than 200 to 1"));
+    }
+    Ok(content)
+}

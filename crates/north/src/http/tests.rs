@@ -1,0 +1,141 @@
+//! The listener over real sockets on loopback.
+
+use super::*;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::Notify,
+};
+
+struct Running {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    served: tokio::task::JoinHandle<()>,
+}
+
+#[allow(clippy::disallowed_methods, reason = "the test is the driver here")]
+async fn running(router: Router, limits: Limits) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopping) = watch::channel(false);
+    let served = tokio::spawn(serve(listener, None, router, limits, stopping));
+    Running { address, stop, served }
+}
+
+/// Reads one answer with a Content-Length.
+async fn answer(stream: &mut TcpStream) -> String {
+    let (mut text, mut byte) = (String::new(), [0; 1]);
+    while !text.ends_with("\r\n\r\n") {
+        stream.read_exact(&mut byte).await.unwrap();
+        text.push(byte[0].into());
+    }
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    text + &String::from_utf8(body).unwrap()
+}
+
+async fn asked(stream: &mut TcpStream, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    answer(stream).await
+}
+
+fn routes() -> Router {
+    Router::new()
+        .route("/small", post(async |body: Bytes| body.len().to_string()))
+        .route("/large", post(async |body: Bytes| body.len().to_string()).layer(DefaultBodyLimit::max(64)))
+        .route("/peer", get(async |request: Request<Body>| request.extensions().get::<Peer>().unwrap().0.ip().to_string()))
+        .route("/broken", get(async || -> String { panic!("on purpose") }))
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_and_its_requests_are_numbered() {
+    let running = running(routes(), Limits { body_bytes: 16, ..Limits::default() }).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let post = |path: &str, bytes: usize| {
+        format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {bytes}\r\n\r\n{}", "x".repeat(bytes))
+    };
+    let cases = [
+        (post("/small", 16), "200 OK", "16"),
+        (post("/large", 64), "200 OK", "64"),
+        ("GET /peer HTTP/1.1\r\nHost: a\r\n\r\n".into(), "200 OK", "127.0.0.1"),
+        ("GET /broken HTTP/1.1\r\nHost: a\r\n\r\n".into(), "500 Internal", "Internal server error."),
+        ("GET /none HTTP/1.1\r\nHost: a\r\n\r\n".into(), "404 Not Found", ""),
+        (post("/small", 17), "413 Payload Too Large", "limit"),
+    ];
+    for (n, (request, status, body)) in (1..).zip(cases) {
+        let text = asked(&mut stream, &request).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status}")) && text.contains(body), "{text}");
+        assert!(text.contains(&format!("x-request-id: {n}\r\n")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_ends_the_connection() {
+    let running = running(routes(), Limits { head_timeout_ms: 20, ..Limits::default() }).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(b"GET /peer HTT").await.unwrap();
+    let mut rest = vec![];
+    stream.read_to_end(&mut rest).await.unwrap();
+    assert!(!String::from_utf8(rest).unwrap().contains("200 OK"));
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait() {
+    let running = running(routes(), Limits { connections: 1, ..Limits::default() }).await;
+    let mut first = TcpStream::connect(running.address).await.unwrap();
+    asked(&mut first, "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut second = TcpStream::connect(running.address).await.unwrap();
+    second.write_all(b"GET /peer HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    tokio::select! {
+        biased;
+        _ = answer(&mut second) => panic!("served beyond the limit"),
+        _ = asked(&mut first, "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n") => {}
+    }
+    drop(first);
+    assert!(answer(&mut second).await.contains("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn a_stop_lets_requests_finish_and_closes_idle_connections() {
+    let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (told, waits) = (Arc::clone(&entered), Arc::clone(&release));
+    let slow = move || async move {
+        told.notify_one();
+        waits.notified().await;
+        "finished"
+    };
+    let running = running(Router::new().route("/slow", get(slow)), Limits::default()).await;
+    let mut idle = TcpStream::connect(running.address).await.unwrap();
+    let mut busy = TcpStream::connect(running.address).await.unwrap();
+    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    entered.notified().await;
+    running.stop.send(true).unwrap();
+    let mut rest = vec![];
+    idle.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.is_empty());
+    release.notify_one();
+    assert!(answer(&mut busy).await.ends_with("finished"));
+    running.served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_drain_that_takes_too_long_is_cut_off() {
+    let entered = Arc::new(Notify::new());
+    let told = Arc::clone(&entered);
+    let stuck = move || async move {
+        told.notify_one();
+        std::future::pending::<String>().await
+    };
+    let limits = Limits { drain_timeout_ms: 10, ..Limits::default() };
+    let running = running(Router::new().route("/stuck", get(stuck)), limits).await;
+    let mut busy = TcpStream::connect(running.address).await.unwrap();
+    busy.write_all(b"GET /stuck HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    entered.notified().await;
+    running.stop.send(true).unwrap();
+    running.served.await.unwrap();
+    let mut rest = vec![];
+    let _ = busy.read_to_end(&mut rest).await;
+    assert!(rest.is_empty());
+}

@@ -1,0 +1,375 @@
+//! The error tables of the contract: from a fault of an operation to its status, code and text.
+//!
+//! Every operation has a table of its own, with its own spelling. The rows here are those that this server can send; where the
+//! contract lists a code under several statuses, the row is the one that rule [A 4] picks. Not in any table, and answered all the same:
+//! 404 `100404` for operations of the contract that this version does not have, 405 `100405` for methods a path does not have.
+
+use super::Operation;
+use axum::{
+    body::Body,
+    http::{StatusCode, header},
+    response::Response,
+};
+use landfall_model::{Cause, Error};
+use serde::Serialize;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// A mandatory field is missing.
+    Missing(&'static str),
+    /// The body or the query cannot be read: no JSON, a wrong type, a wrong content type.
+    Malformed(String),
+    /// The header with the appId is missing.
+    NoAppKey,
+    /// A fault that has a code of its own in the operation's table.
+    Coded(&'static str, String),
+    /// The core refused, or a field is out of its range.
+    Core(Error),
+}
+
+impl Fault {
+    /// A field out of its range.
+    pub fn invalid(path: &'static str, detail: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        Self::Core(Error::invalid(path, detail))
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Core(error)
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missing(path) => write!(f, "{path}: is mandatory"),
+            Self::Malformed(detail) => write!(f, "malformed: {detail}"),
+            Self::NoAppKey => f.write_str("app_key: the header is missing"),
+            Self::Coded(_, detail) => f.write_str(detail),
+            Self::Core(error) => error.fmt(f),
+        }
+    }
+}
+
+/// A row of an error table: HTTP status, `error_code`, `error_desc`.
+pub(super) type Row = (u16, &'static str, &'static str);
+
+const THROTTLED: Row = (403, "1010009", "app throttle exceed.");
+const UNAUTHENTICATED: Row = (403, "1010005", "App_key or access_token is invalid.");
+const NO_APP: Row = (403, "100203", "The application is not existed.");
+const NOT_AUTHORIZED: Row = (403, "100217", "The application hasn't been authorized.");
+const NO_DEVICE: Row = (404, "100403", "The device is not existed.");
+const FOREIGN_DEVICE: Row = (404, "100418", "The deviceData is not existed.");
+const INTERNAL: Row = (500, "50252", "Internal server error.");
+const NO_PRODUCT: Row = (403, "600002", "The product not existed.");
+const NODE_TAKEN: Row = (400, "100426", "The nodeId is duplicated.");
+const BAD_MESSAGE: Row = (400, "100007", "Bad request message.");
+const DEVICE_LIMIT: Row = (500, "100412", "The amount of device has reached the limit.");
+const INVALID: Row = (400, "50400", "The input is invalid.");
+const INVALID_100022: Row = (400, "100022", "The input is invalid.");
+const APP_INPUT_INVALID: Row = (400, "100216", "The application input is invalid.");
+const PARAMETER_INVALID: Row = (400, "100405", "The request parameter is invalid.");
+const FIELD_NULL: Row = (400, "102202", "Required Parameter is null or empty.");
+const WRONG_SECRET: Row = (401, "100208", "AppId or secret is not right.");
+const NOT_FOUND: Row = (404, "100225", "The resource is not found");
+
+/// The table of an operation.
+pub(super) fn table(operation: Operation) -> &'static [Row] {
+    match operation {
+        Operation::Login => &[(400, "100449", "The device is frozen cant operate."), FIELD_NULL, WRONG_SECRET, INTERNAL],
+        Operation::RefreshToken => {
+            &[(400, "100449", "The device is freezed cant operate."), FIELD_NULL, INVALID, WRONG_SECRET, INTERNAL]
+        }
+        Operation::RegisterByCode => &[
+            (400, "100003", "Invalid verify code."),
+            BAD_MESSAGE,
+            NODE_TAKEN,
+            INVALID,
+            (401, "100025", "AppId for auth not exist."),
+            NO_APP,
+            (403, "100217", "The application has not been authorized."),
+            THROTTLED,
+            UNAUTHENTICATED,
+            NO_PRODUCT,
+            DEVICE_LIMIT,
+            INTERNAL,
+        ],
+        Operation::RegisterBySecret => &[
+            BAD_MESSAGE,
+            NODE_TAKEN,
+            INVALID,
+            NO_APP,
+            NOT_AUTHORIZED,
+            THROTTLED,
+            UNAUTHENTICATED,
+            NO_PRODUCT,
+            DEVICE_LIMIT,
+            INTERNAL,
+        ],
+        Operation::ModifyDevice => &[
+            INVALID_100022,
+            (400, "100440", "The isSecure is invalid."),
+            INVALID,
+            NO_APP,
+            NOT_AUTHORIZED,
+            THROTTLED,
+            UNAUTHENTICATED,
+            NO_DEVICE,
+            FOREIGN_DEVICE,
+            INTERNAL,
+        ],
+        Operation::DeleteDevice => &[NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NO_DEVICE, FOREIGN_DEVICE, INTERNAL],
+        Operation::Activation => &[NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NO_DEVICE, INTERNAL],
+        Operation::GetDevice => {
+            &[PARAMETER_INVALID, NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NO_DEVICE, FOREIGN_DEVICE, INTERNAL]
+        }
+        Operation::ListDevices => &[
+            APP_INPUT_INVALID,
+            (400, "100218", "The gatewayId and pageNo cannot be both null."),
+            PARAMETER_INVALID,
+            NO_APP,
+            NOT_AUTHORIZED,
+            THROTTLED,
+            UNAUTHENTICATED,
+            INTERNAL,
+        ],
+        Operation::History => &[
+            (200, "100418", "The deviceData is not existed."),
+            APP_INPUT_INVALID,
+            (400, "100419", "The deviceId and gatewayId can't be both null."),
+            NO_APP,
+            NOT_AUTHORIZED,
+            THROTTLED,
+            UNAUTHENTICATED,
+            INTERNAL,
+        ],
+        Operation::Capabilities => &[INVALID_100022, NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, INTERNAL],
+        Operation::Subscribe => &[
+            (400, "100222", "The request callbackurl is illegal."),
+            NOT_AUTHORIZED,
+            THROTTLED,
+            UNAUTHENTICATED,
+            (409, "100227", "The resource is conflicted."),
+        ],
+        Operation::ListSubscriptions => &[
+            (400, "100224", "The resource exceeds 1000, please refinement query conditions."),
+            NOT_AUTHORIZED,
+            THROTTLED,
+            UNAUTHENTICATED,
+        ],
+        // The printed table of 1.6.3 has neither 100217 nor 100225; it takes those of 1.6.5 (contract section 8).
+        Operation::GetSubscription | Operation::DeleteSubscription | Operation::DeleteSubscriptions => {
+            &[NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NOT_FOUND]
+        }
+        Operation::CallService => &[
+            (200, "100203", "The application is not existed."),
+            (200, "100217", "The application hasn't been authorized."),
+            (200, "100418", "The deviceData is not existed."),
+            (200, "100428", "The device is not online."),
+            (200, "100432", "The device command is muted."),
+            INVALID_100022,
+            (400, "102203", "CommandName is invalid."),
+            (403, "100450", "The gateway is not online."),
+            THROTTLED,
+            UNAUTHENTICATED,
+            (404, "100444", "The serviceType is not exist."),
+            (500, "100001", "Internal server error."),
+            INTERNAL,
+            (503, "100501", "Congestion occurs, and the current network has been flow-controlled"),
+        ],
+    }
+}
+
+/// The row for a fault of an operation.
+pub(super) fn row(operation: Operation, fault: &Fault) -> Row {
+    let listed = table(operation);
+    let find = |code: &str| listed.iter().find(|row| row.1 == code).copied();
+    match fault {
+        Fault::NoAppKey => find("100025").unwrap_or(UNAUTHENTICATED),
+        Fault::Coded(code, _) => find(code).unwrap_or(INTERNAL),
+        Fault::Missing(_) => find("102202").unwrap_or_else(|| missing(operation)),
+        Fault::Malformed(_) => malformed(operation),
+        Fault::Core(error) => codes(error).iter().find_map(|code| find(code)).unwrap_or_else(|| match error.cause {
+            Cause::InvalidField | Cause::PayloadInvalid | Cause::ProductNotFound | Cause::CallbackInvalid => invalid(operation),
+            _ => INTERNAL,
+        }),
+    }
+}
+
+/// The codes that fit a cause, the best first; the table of the operation decides.
+fn codes(error: &Error) -> &'static [&'static str] {
+    match error.cause {
+        // 1.3.1 and 1.3.2 blame the pair, all others the token.
+        Cause::Unauthenticated => &["100208", "1010005"],
+        Cause::AppFrozen => &["100449", "1010005"],
+        Cause::Throttled => &["1010009"],
+        // The tables of 1.6 do not list 100203.
+        Cause::AppNotFound => &["100203", "100217"],
+        Cause::AppNotAuthorized => &["100217"],
+        Cause::DeviceNotFound => &["100403", "100418"],
+        Cause::DeviceForeign => &["100418", "100403"],
+        Cause::ProductNotFound => &["600002"],
+        Cause::SubscriptionNotFound => &["100225"],
+        Cause::ServiceNotFound => &["100444"],
+        Cause::CommandUnknown => &["102203"],
+        Cause::CommandMuted => &["100432"],
+        Cause::NodeIdTaken => &["100426"],
+        Cause::SubscriptionExists => &["100227"],
+        Cause::CallbackInvalid => &["100222"],
+        Cause::DeviceOffline => &["100428"],
+        Cause::GatewayOffline => &["100450"],
+        Cause::DeviceLimit => &["100412"],
+        Cause::Overloaded | Cause::Stopping => &["100501"],
+        // A device with too many waiting calls; an application with too many subscriptions.
+        Cause::TooMany => &["100501", "100227"],
+        Cause::CodecNotFound | Cause::CodecFailed => &["100001"],
+        Cause::InvalidField if error.path.as_deref() == Some("verifyCode") => &["100003"],
+        _ => &[],
+    }
+}
+
+/// A value out of its range, of a known form.
+fn invalid(operation: Operation) -> Row {
+    match operation {
+        Operation::Login => FIELD_NULL,
+        Operation::GetDevice | Operation::ListDevices => PARAMETER_INVALID,
+        Operation::History => APP_INPUT_INVALID,
+        Operation::ModifyDevice | Operation::Capabilities | Operation::CallService => INVALID_100022,
+        // The only code with status 400 that these tables have.
+        Operation::Subscribe | Operation::ListSubscriptions => table(operation)[0],
+        // A filter that names nothing known matches nothing.
+        Operation::GetSubscription | Operation::DeleteSubscription | Operation::DeleteSubscriptions => NOT_FOUND,
+        // 1.4.7 takes nothing that could be out of range; 1.4.5 lists no code for a bad `cascade`, and guessing would delete devices.
+        _ => INVALID,
+    }
+}
+
+fn missing(operation: Operation) -> Row {
+    match operation {
+        Operation::RegisterByCode | Operation::RegisterBySecret => BAD_MESSAGE,
+        _ => invalid(operation),
+    }
+}
+
+fn malformed(operation: Operation) -> Row {
+    match operation {
+        // 1.4.4 lists both 100022 and 50400 with the same text: this one for what is no request at all.
+        Operation::ModifyDevice => INVALID,
+        _ => missing(operation),
+    }
+}
+
+/// The error body and status for a fault.
+pub(super) fn refuse(operation: Operation, fault: &Fault) -> Response {
+    let (status, code, desc) = row(operation, fault);
+    match fault {
+        Fault::Core(error) if error.kind() == landfall_model::ErrorKind::Internal => {
+            tracing::error!(operation = operation.id(), %fault, "request failed");
+        }
+        _ => tracing::debug!(operation = operation.id(), code, %fault, "request refused"),
+    }
+    body(status, code, desc)
+}
+
+/// The answer for operations of the contract that this version does not have.
+pub(super) fn unsupported() -> Response {
+    body(404, "100404", "The operation is not supported by this version.")
+}
+
+/// The answer for a method that a path does not have.
+pub(super) fn wrong_method() -> Response {
+    body(405, "100405", "The method is not supported by this path.")
+}
+
+fn body(status: u16, code: &str, desc: &str) -> Response {
+    #[derive(Serialize)]
+    struct ErrorBody<'a> {
+        error_code: &'a str,
+        error_desc: &'a str,
+    }
+    let text = serde_json::to_vec(&ErrorBody { error_code: code, error_desc: desc }).unwrap_or_default();
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTRACT: &str = include_str!("../../../../spec/oceanconnect/huawei-northbound.openapi.yaml");
+
+    /// The rows that the contract prints for an operation.
+    fn printed(operation: Operation) -> Vec<String> {
+        let start = CONTRACT.find(&format!("operationId: {}\n", operation.id())).expect("operation");
+        let rest = &CONTRACT[start + 12..];
+        let end = rest.find("operationId:").unwrap_or(rest.len());
+        rest[..end].lines().filter_map(|line| line.trim().strip_prefix("- {http: ")).map(|row| row.replace('\'', "")).collect()
+    }
+
+    #[test]
+    fn every_row_is_printed_in_the_contract() {
+        // What the tables lack and the contract's text adds: section 8 for 1.6.3.
+        let added = [(Operation::GetSubscription, "100217"), (Operation::GetSubscription, "100225")];
+        for operation in Operation::ALL {
+            let printed = printed(operation);
+            assert!(!printed.is_empty(), "{operation:?}");
+            for (status, code, desc) in table(operation) {
+                let row = format!("{status}, code: {code}, desc: {}}}", desc.replace('\'', ""));
+                let listed = printed.contains(&row);
+                assert!(listed || added.contains(&(operation, code)), "{operation:?}: {row}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_cause_has_a_row_of_its_operation() {
+        for operation in Operation::ALL {
+            for cause in Cause::ALL {
+                let (status, code, _) = row(operation, &Fault::Core(Error::new(*cause, "why")));
+                let known = table(operation).iter().any(|r| r.1 == code) || code == INTERNAL.1;
+                let extra = matches!(operation, Operation::DeleteDevice | Operation::Activation) && code == INVALID.1;
+                assert!(known || extra, "{operation:?} {cause:?}: {status} {code}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_cause_differs_by_operation() {
+        use Operation as Op;
+        let core = |cause| Fault::Core(Error::new(cause, ""));
+        let cases = [
+            (Op::RegisterByCode, core(Cause::AppNotAuthorized), (403, "100217", "The application has not been authorized.")),
+            (Op::RegisterBySecret, core(Cause::AppNotAuthorized), NOT_AUTHORIZED),
+            (Op::CallService, core(Cause::AppNotAuthorized), (200, "100217", "The application hasn't been authorized.")),
+            (Op::CallService, core(Cause::AppNotFound), (200, "100203", "The application is not existed.")),
+            (Op::Subscribe, core(Cause::AppNotFound), NOT_AUTHORIZED),
+            (Op::GetDevice, core(Cause::DeviceNotFound), NO_DEVICE),
+            (Op::GetDevice, core(Cause::DeviceForeign), FOREIGN_DEVICE),
+            (Op::Activation, core(Cause::DeviceForeign), NO_DEVICE),
+            (Op::History, core(Cause::DeviceNotFound), (200, "100418", "The deviceData is not existed.")),
+            (Op::CallService, core(Cause::DeviceNotFound), (200, "100418", "The deviceData is not existed.")),
+            (Op::ModifyDevice, core(Cause::ProductNotFound), INVALID_100022),
+            (Op::RegisterByCode, core(Cause::ProductNotFound), NO_PRODUCT),
+            (Op::Login, core(Cause::Unauthenticated), WRONG_SECRET),
+            (Op::GetDevice, core(Cause::Unauthenticated), UNAUTHENTICATED),
+            (Op::RegisterByCode, Fault::NoAppKey, (401, "100025", "AppId for auth not exist.")),
+            (Op::CallService, Fault::NoAppKey, UNAUTHENTICATED),
+            (Op::Login, Fault::Missing("secret"), FIELD_NULL),
+            (Op::RefreshToken, Fault::Malformed(String::new()), INVALID),
+            (Op::RegisterByCode, Fault::invalid("verifyCode", ""), (400, "100003", "Invalid verify code.")),
+            (Op::RegisterByCode, Fault::invalid("psk", ""), INVALID),
+            (Op::RegisterBySecret, Fault::Missing("deviceInfo.nodeId"), BAD_MESSAGE),
+            (Op::DeleteDevice, Fault::invalid("cascade", ""), INVALID),
+            (Op::GetSubscription, core(Cause::SubscriptionNotFound), NOT_FOUND),
+            (Op::CallService, core(Cause::TooMany), table(Op::CallService)[13]),
+            (Op::Subscribe, core(Cause::Internal), INTERNAL),
+        ];
+        for (operation, fault, expected) in cases {
+            assert_eq!(row(operation, &fault), expected, "{operation:?} {fault:?}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Every push against its exact text.
+
+use super::*;
+use landfall_model::{
+    AccountId, AppId, Channel, DeviceInfo, DeviceStatus, NodeType, ProductId, Seq, StatusDetail, SubscriptionId, Time,
+};
+use std::sync::Arc;
+
+const DEVICE: &str = "01010101-0101-4101-8101-010101010101";
+const GATEWAY: &str = "02020202-0202-4202-8202-020202020202";
+const APP: &str = "03030303-0303-4303-8303-030303030303";
+const AT: Time = Time(1_449_922_332_000);
+const INFO: &str = concat!(
+    r#""deviceInfo":{"nodeId":"123456","name":"Sensor_12","description":null,"manufacturerId":null,"manufacturerName":"wulian","#,
+    r#""mac":null,"location":null,"deviceType":null,"model":"90","swVersion":null,"fwVersion":null,"hwVersion":null,"#,
+    r#""protocolType":"zigbee","bridgeId":null,"status":"INACTIVE","statusDetail":"NOT_ACTIVE","mute":"FALSE","#,
+    r#""supportedSecurity":null,"isSecurity":"FALSE","signalStrength":null,"sigVersion":null,"serialNumber":null,"batteryLevel":null}"#
+);
+
+fn device() -> DeviceId {
+    DeviceId::from_random([1; 16])
+}
+
+fn gateway() -> DeviceId {
+    DeviceId::from_random([2; 16])
+}
+
+fn own_address() -> SubscriptionId {
+    SubscriptionId::from_random([9; 16])
+}
+
+fn subscription(kind: SubscriptionKind) -> Subscription {
+    Subscription {
+        id: own_address(),
+        account: AccountId::from_random([4; 16]),
+        version: 1,
+        owner: AppId::from_random([5; 16]),
+        target: AppId::from_random([3; 16]),
+        kind,
+        channel: Channel::Http,
+        callback_url: "https://na.example:443/push".into(),
+        created_at: AT,
+    }
+}
+
+fn event(body: EventBody) -> StoredEvent {
+    let of_model = matches!(body, EventBody::ProductModel { .. });
+    let event = Event {
+        account: AccountId::from_random([4; 16]),
+        app: (!of_model).then(|| AppId::from_random([3; 16])),
+        device: (!of_model).then(device),
+        at: AT,
+        body,
+    };
+    StoredEvent { seq: Seq(7), event: Arc::new(event) }
+}
+
+fn view() -> Box<DeviceView> {
+    let text = |text: &str| Some(text.to_owned());
+    Box::new(DeviceView {
+        node_id: "123456".into(),
+        node_type: NodeType::Gateway,
+        gateway: gateway(),
+        info: DeviceInfo {
+            name: text("Sensor_12"),
+            manufacturer_name: text("wulian"),
+            model: text("90"),
+            protocol_type: text("zigbee"),
+            ..DeviceInfo::default()
+        },
+        status: DeviceStatus::Inactive,
+        status_detail: StatusDetail::NotActive,
+        mute: false,
+        is_secure: false,
+    })
+}
+
+fn report(services: usize) -> EventBody {
+    let service = |n: usize| ServiceReport {
+        service_id: format!("S{n}"),
+        service_type: (n == 0).then(|| "Brightness".to_owned()),
+        data: format!(r#"{{"z":{n}.50, "a":1}}"#),
+        event_time: AT,
+    };
+    EventBody::Reported(Report {
+        device: device(),
+        account: AccountId::from_random([4; 16]),
+        app: AppId::from_random([3; 16]),
+        gateway: gateway(),
+        received_at: AT,
+        services: (0..services).map(service).collect(),
+        raw: None,
+    })
+}
+
+fn confirmed(to: &str, address: Option<SubscriptionId>) -> EventBody {
+    EventBody::MessageConfirmed {
+        status: Confirmation::Delivered,
+        request_id: "r1".into(),
+        service_id: "Switch".into(),
+        to: to.into(),
+        address,
+    }
+}
+
+fn answered(body: &str, errcode: i64, address: Option<SubscriptionId>) -> EventBody {
+    EventBody::CommandAnswered {
+        request_id: "r1".into(),
+        service_id: "Switch".into(),
+        service_type: "SwitchType".into(),
+        method: "SET".into(),
+        to: "/users/1".into(),
+        body: body.into(),
+        errcode,
+        address,
+    }
+}
+
+fn model(change: ProductChange) -> EventBody {
+    let key = ProductKey {
+        manufacturer_id: "wl".into(),
+        manufacturer_name: "wulian".into(),
+        device_type: "MultiSensor".into(),
+        model: "90".into(),
+        protocol_type: "zigbee".into(),
+    };
+    EventBody::ProductModel { change, product: ProductId::from_random([8; 16]), key }
+}
+
+fn told(kind: SubscriptionKind, body: EventBody) -> Vec<String> {
+    let bodies = notifications(&subscription(kind), &event(body));
+    bodies.into_iter().map(|body| String::from_utf8(body).unwrap()).collect()
+}
+
+fn told_as(kind: NotifyType, body: EventBody) -> Vec<String> {
+    told(SubscriptionKind::Notify(kind), body)
+}
+
+#[test]
+fn devices_are_told_as_the_contract_says() {
+    let ids = format!(r#""deviceId":"{DEVICE}","gatewayId":"{GATEWAY}""#);
+    let bound = |word: &str| format!(r#"{{"notifyType":"bindDevice","deviceId":"{DEVICE}","resultCode":"{word}",{INFO}}}"#);
+    let cases = [
+        (
+            NotifyType::DeviceAdded,
+            EventBody::DeviceAdded(view()),
+            format!(r#"{{"notifyType":"deviceAdded",{ids},"nodeType":"GATEWAY",{INFO}}}"#),
+        ),
+        (NotifyType::BindDevice, EventBody::DeviceBound { result: BindResult::Succeeded, device: view() }, bound("succeeded")),
+        (NotifyType::BindDevice, EventBody::DeviceBound { result: BindResult::Expired, device: view() }, bound("expired")),
+        (
+            NotifyType::DeviceInfoChanged,
+            EventBody::DeviceInfoChanged(view()),
+            format!(r#"{{"notifyType":"deviceInfoChanged",{ids},{INFO}}}"#),
+        ),
+        (
+            NotifyType::DeviceDeleted,
+            EventBody::DeviceDeleted { gateway: gateway() },
+            format!(r#"{{"notifyType":"deviceDeleted",{ids}}}"#),
+        ),
+    ];
+    for (kind, body, expected) in cases {
+        assert_eq!(told_as(kind, body), [expected], "{kind:?}");
+    }
+}
+
+#[test]
+fn a_report_is_told_for_each_service_and_once_for_several() {
+    let service = |n: usize, kind: &str| {
+        format!(r#"{{"serviceId":"S{n}","serviceType":"{kind}","data":{{"z":{n}.50, "a":1}},"eventTime":"20151212T121212Z"}}"#)
+    };
+    let (first, second) = (service(0, "Brightness"), service(1, "S1"));
+    let head = |kind: &str| format!(r#"{{"notifyType":"{kind}","requestId":"7","deviceId":"{DEVICE}","gatewayId":"{GATEWAY}","#);
+    let (one, many) = (head("deviceDataChanged"), head("deviceDatasChanged"));
+    let expected = [format!(r#"{one}"service":{first}}}"#), format!(r#"{one}"service":{second}}}"#)];
+    assert_eq!(told_as(NotifyType::DeviceDataChanged, report(2)), expected);
+    assert_eq!(told_as(NotifyType::DeviceDataChanged, report(1)), expected[..1]);
+    assert_eq!(told_as(NotifyType::DeviceDatasChanged, report(2)), [format!(r#"{many}"services":[{first},{second}]}}"#)]);
+    assert!(told_as(NotifyType::DeviceDatasChanged, report(1)).is_empty());
+}
+
+#[test]
+fn product_models_are_told_with_the_application_of_the_subscription() {
+    let cases = [
+        (NotifyType::DeviceCapabilitiesAdded, ProductChange::Added),
+        (NotifyType::DeviceCapabilitiesChanged, ProductChange::Changed),
+        (NotifyType::DeviceCapabilitiesDeleted, ProductChange::Deleted),
+    ];
+    for (kind, change) in cases {
+        let expected = format!(
+            concat!(
+                r#"{{"notifyType":"{}","appId":"{}","deviceType":"MultiSensor","manufacturerName":"wulian","#,
+                r#""manufacturerId":"wl","model":"90","protocolType":"zigbee"}}"#
+            ),
+            kind.as_str(),
+            APP
+        );
+        assert_eq!(told_as(kind, model(change)), [expected]);
+    }
+    assert!(told_as(NotifyType::DeviceCapabilitiesAdded, model(ProductChange::Changed)).is_empty());
+}
+
+#[test]
+fn calls_are_told_with_their_service() {
+    let from = format!("/devices/{DEVICE}/services/Switch");
+    let confirmation = |to: &str| {
+        format!(
+            concat!(
+                r#"{{"notifyType":"messageConfirm","header":{{"requestId":"r1","from":"{}","to":"{}","status":"delivered","#,
+                r#""timestamp":"20151212T121212Z"}},"body":{{}}}}"#
+            ),
+            from, to
+        )
+    };
+    assert_eq!(told_as(NotifyType::MessageConfirm, confirmed("/users/1", None)), [confirmation("/users/1")]);
+    assert_eq!(told_as(NotifyType::MessageConfirm, confirmed("", None)), [confirmation("/users/unknown")]);
+    let answer = |body: &str| {
+        format!(
+            concat!(
+                r#"{{"notifyType":"commandRsp","header":{{"requestId":"r1","from":"{}","to":"/users/1","deviceId":"{}","#,
+                r#""serviceType":"SwitchType","method":"SET"}},"body":{}}}"#
+            ),
+            from, DEVICE, body
+        )
+    };
+    for (body, errcode, expected) in [
+        (r#"{"result": 1.0}"#, 0, r#"{"result": 1.0}"#),
+        (r#"{"result": 1.0}"#, 3, r#"{"errcode":3,"result": 1.0}"#),
+        ("{ }", -1, r#"{"errcode":-1}"#),
+        (r#"{"errcode":9}"#, 3, r#"{"errcode":9}"#),
+    ] {
+        assert_eq!(told_as(NotifyType::CommandRsp, answered(body, errcode, None)), [answer(expected)], "{body} {errcode}");
+    }
+}
+
+#[test]
+fn the_address_of_a_call_gets_its_pushes_and_nobody_else() {
+    let own = Some(own_address());
+    let other = Some(SubscriptionId::from_random([1; 16]));
+    assert_eq!(told(SubscriptionKind::CallAddress, confirmed("/users/1", own)).len(), 1);
+    assert_eq!(told(SubscriptionKind::CallAddress, answered("{}", 0, own)).len(), 1);
+    for body in [confirmed("", other), confirmed("", None), answered("{}", 0, other), report(2), model(ProductChange::Added)] {
+        assert!(told(SubscriptionKind::CallAddress, body).is_empty());
+    }
+    assert!(told_as(NotifyType::MessageConfirm, confirmed("", own)).is_empty());
+    assert!(told_as(NotifyType::CommandRsp, answered("{}", 0, own)).is_empty());
+}
+
+#[test]
+fn other_types_applications_and_accounts_are_not_told() {
+    assert!(told_as(NotifyType::DeviceAdded, EventBody::DeviceInfoChanged(view())).is_empty());
+    assert!(told_as(NotifyType::DeviceAdded, EventBody::SubscriptionChanged(own_address())).is_empty());
+    let own = subscription(SubscriptionKind::Notify(NotifyType::DeviceAdded));
+    let added = event(EventBody::DeviceAdded(view()));
+    assert_eq!(notifications(&own, &added).len(), 1);
+    assert!(notifications(&Subscription { target: AppId::from_random([6; 16]), ..own.clone() }, &added).is_empty());
+    assert!(notifications(&Subscription { account: AccountId::from_random([6; 16]), ..own }, &added).is_empty());
+}

@@ -1,0 +1,261 @@
+//! One request on its way through the checks that all operations share (contract section 1, "Order of checks").
+
+use super::{Fault, OceanConnect, Operation, errors};
+use axum::{
+    RequestExt,
+    body::Body,
+    extract::{RawPathParams, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use bytes::Bytes;
+use landfall_core::{AppCaller, Core, Scope};
+use landfall_model::{AppId, Cause, DeviceId, Error, Time};
+use serde::{Deserialize, Serialize};
+use std::{pin::Pin, sync::Arc};
+
+/// An authenticated request of an operation.
+pub(super) struct Inbound {
+    dialect: Arc<OceanConnect>,
+    caller: AppCaller,
+    path: Vec<(String, String)>,
+    query: Query,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// Makes an axum handler of an operation's verb: flow control, authentication, then the verb; its fault becomes the operation's answer.
+pub(super) fn served<F, A>(
+    operation: Operation,
+    verb: F,
+) -> impl Fn(State<Arc<OceanConnect>>, Request) -> Answering + Clone + Send + Sync + 'static
+where
+    F: Fn(Inbound) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Result<Response, Fault>> + Send + 'static,
+{
+    move |State(dialect), request| {
+        let verb = verb.clone();
+        Box::pin(async move {
+            let outcome = match Inbound::admit(dialect, operation, request).await {
+                Ok(inbound) => verb(inbound).await,
+                Err(fault) => Err(fault),
+            };
+            outcome.unwrap_or_else(|fault| errors::refuse(operation, &fault))
+        })
+    }
+}
+
+impl Inbound {
+    async fn admit(dialect: Arc<OceanConnect>, operation: Operation, mut request: Request) -> Result<Self, Fault> {
+        let key = app_key(request.headers());
+        if let Some(key) = &key {
+            throttle(&dialect, operation, key).await?;
+        }
+        let key = key.ok_or(Fault::NoAppKey)?;
+        let token = bearer(request.headers());
+        let token = token.ok_or_else(|| Error::new(Cause::Unauthenticated, "the Authorization header has no bearer token"))?;
+        let caller = dialect.core.authenticate(&key, token).await?;
+        let path = match request.extract_parts::<RawPathParams>().await {
+            Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            // No id is written with bytes that are no UTF-8: the object does not exist.
+            Err(_) => vec![],
+        };
+        let query = Query::read(request.uri().query().unwrap_or_default())?;
+        let headers = std::mem::take(request.headers_mut());
+        let body = read_body(request).await?;
+        Ok(Self { dialect, caller, path, query, headers, body })
+    }
+
+    pub fn core(&self) -> &Core {
+        &self.dialect.core
+    }
+
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// Authority as the `appId` of the query asks.
+    pub async fn scope(&self) -> Result<Scope, Fault> {
+        self.scope_of(self.query.text("appId")).await
+    }
+
+    /// Authority for this application, or for one's own.
+    pub async fn scope_of(&self, app_id: Option<&str>) -> Result<Scope, Fault> {
+        Ok(self.core().act_for(&self.caller, app_id).await?)
+    }
+
+    /// A segment of the path.
+    pub fn segment(&self, name: &str) -> &str {
+        self.path.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    /// The device that the path names. One that is no id does not exist.
+    pub fn device_id(&self) -> Result<DeviceId, Fault> {
+        device_id(self.segment("deviceId"))
+            .ok_or_else(|| Error::new(Cause::DeviceNotFound, "there is no such device").at("deviceId").into())
+    }
+
+    /// The JSON body. `T` may borrow from it.
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Fault> {
+        if content_type(&self.headers).is_some_and(|kind| !kind.ends_with("json")) {
+            return Err(Fault::Malformed("Content-Type must be application/json".into()));
+        }
+        parse(&self.body)
+    }
+}
+
+/// Counts a call of an application. One that does not exist is not counted, so that invented keys take no memory.
+async fn throttle(dialect: &OceanConnect, operation: Operation, key: &str) -> Result<(), Fault> {
+    let Ok(id) = key.parse::<AppId>() else { return Ok(()) };
+    let Some(app) = dialect.core.store().app(id).await? else { return Ok(()) };
+    let limit = app.limits.calls_per_minute.unwrap_or(dialect.settings.calls_per_minute_default);
+    if dialect.flow.admit(id, operation, limit, dialect.core.now()) {
+        return Ok(());
+    }
+    Err(Error::new(Cause::Throttled, format!("more than {limit} calls a minute")).into())
+}
+
+/// A device id as 1.4.9 writes it, 36 characters.
+pub(super) fn device_id(text: &str) -> Option<DeviceId> {
+    if text.len() == 36 { text.parse().ok() } else { None }
+}
+
+/// The body, up to the listener's limit.
+pub(super) async fn read_body(request: Request) -> Result<Bytes, Fault> {
+    request.extract::<Bytes, _>().await.map_err(|error| Fault::Malformed(error.to_string()))
+}
+
+/// Reads JSON. The text of the fault names line and column, never a value.
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Fault> {
+    serde_json::from_slice(body).map_err(|error| {
+        let kind = if error.is_data() { "a field of a wrong type" } else { "no JSON" };
+        Fault::Malformed(format!("{kind} at line {} column {}", error.line(), error.column()))
+    })
+}
+
+/// The media type without its parameters, in lower case.
+pub(super) fn content_type(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or("unreadable");
+    Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// `app_key`, or its alias `x-app-key` (remark of 100025).
+fn app_key(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("app_key").or_else(|| headers.get("x-app-key"))?;
+    Some(value.to_str().unwrap_or_default().trim().to_owned()).filter(|key| !key.is_empty())
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The parameters of a query; empty ones count as absent, and of twins the first counts.
+#[derive(Debug, Default)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub fn read(text: &str) -> Result<Self, Fault> {
+        let pairs = serde_urlencoded::from_str(text);
+        pairs.map(Self).map_err(|error| Fault::Malformed(format!("query: {error}")))
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// A parameter of at most 256 characters.
+    pub fn short(&self, name: &'static str) -> Result<Option<String>, Fault> {
+        match self.text(name) {
+            Some(text) if text.chars().count() > 256 => Err(Fault::invalid(name, "must be at most 256 characters")),
+            text => Ok(text.map(str::to_owned)),
+        }
+    }
+
+    /// A whole number within `from..=to`.
+    pub fn number(&self, name: &'static str, from: u64, to: u64) -> Result<Option<u64>, Fault> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let value = text.parse::<u64>().ok().filter(|value| (from..=to).contains(value));
+        value.map(Some).ok_or_else(|| Fault::invalid(name, format!("must be a number from {from} to {to}")))
+    }
+
+    /// A time as 1.5.1 writes it.
+    pub fn time(&self, name: &'static str) -> Result<Option<Time>, Fault> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let time = Some(text).filter(|text| text.len() == 16).and_then(Time::parse_compact);
+        time.map(Some).ok_or_else(|| Fault::invalid(name, "must be written yyyyMMdd'T'HHmmss'Z'"))
+    }
+
+    /// One of the words.
+    pub fn word<T: Copy>(&self, name: &'static str, words: &[(&str, T)]) -> Result<Option<T>, Fault> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let known = words.iter().find(|(word, _)| *word == text);
+        known.map(|(_, value)| Some(*value)).ok_or_else(|| Fault::invalid(name, "is none of the known words"))
+    }
+}
+
+/// An answer with a JSON body.
+pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> Result<Response, Fault> {
+    let text = serde_json::to_vec(body).map_err(|error| Error::new(Cause::Internal, format!("answer: {error}")))?;
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// 204 without a body.
+pub(super) fn done() -> Result<Response, Fault> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn the_app_key_has_an_alias_and_the_token_a_scheme() {
+        assert_eq!(app_key(&headers(&[("app_key", "a"), ("x-app-key", "b")])).as_deref(), Some("a"));
+        assert_eq!(app_key(&headers(&[("x-app-key", "b")])).as_deref(), Some("b"));
+        assert_eq!(app_key(&headers(&[("app_key", " ")])), None);
+        for (text, token) in [("Bearer t", Some("t")), ("bearer  t ", Some("t")), ("Basic t", None), ("t", None)] {
+            assert_eq!(bearer(&headers(&[("authorization", text)])), token, "{text}");
+        }
+        assert_eq!(
+            content_type(&headers(&[("content-type", "Application/JSON; charset=utf-8")])).as_deref(),
+            Some("application/json")
+        );
+    }
+
+    #[test]
+    fn query_parameters_are_checked() {
+        let query = Query::read("pageNo=&pageSize=2001&a=1&a=2&start=20151212T121212Z&end=2015-12-12&sort=UP&n=%C3%A4").unwrap();
+        assert_eq!(query.text("pageNo"), None);
+        assert_eq!(query.text("a"), Some("1"));
+        assert_eq!(query.text("n"), Some("ä"));
+        assert!(query.number("pageSize", 1, 2000).is_err());
+        assert_eq!(query.number("pageSize", 1, 2001).unwrap(), Some(2001));
+        assert_eq!(query.number("none", 1, 2).unwrap(), None);
+        assert!(query.number("n", 0, 9).is_err());
+        assert_eq!(query.time("start").unwrap(), Some(Time(1_449_922_332_000)));
+        assert!(query.time("end").is_err());
+        assert!(query.word("sort", &[("ASC", 1)]).is_err());
+        assert_eq!(query.word("a", &[("1", 7)]).unwrap(), Some(7));
+    }
+
+    #[test]
+    fn device_ids_have_36_characters() {
+        let id = "92d3f8da-200a-4143-8d0d-591a7e11de6c";
+        assert!(device_id(id).is_some());
+        for bad in ["", "92d3f8da200a41438d0d591a7e11de6c", "{92d3f8da-200a-4143-8d0d-591a7e11de6c}"] {
+            assert_eq!(device_id(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Subscriptions to service data (1.6.1, 1.6.3 to 1.6.6). Absent: those to management data (1.6.2) and the MQTT channel.
+
+use super::{
+    Fault, map,
+    request::{Inbound, answer, done},
+    wire::{SubscribeBody, SubscriptionListBody},
+};
+use axum::{http::StatusCode, response::Response};
+use landfall_core::{SubscribeRequest, SubscriptionFilter};
+use landfall_model::{Cause, Channel, Error, NotifyType, PageRequest, SubscriptionId, SubscriptionKind};
+
+/// Subscriptions 1.6.4 answers at most (100224).
+const LIST_MAX: usize = 1_000;
+
+/// 1.6.1
+pub(super) async fn create(inbound: Inbound) -> Result<Response, Fault> {
+    let request: SubscribeBody = inbound.json()?;
+    let scope = inbound.scope_of(request.app_id.as_deref()).await?;
+    let owned_by_target = inbound.query().word("ownerFlag", &[("true", false), ("false", true)])?.unwrap_or(false);
+    let request = SubscribeRequest {
+        kind: SubscriptionKind::Notify(service_type(request.notify_type.as_deref())?),
+        channel: channel(request.channel.as_deref())?,
+        callback_url: request.callback_url.filter(|url| !url.is_empty()).ok_or(Fault::Missing("callbackUrl"))?,
+        owned_by_target,
+    };
+    let made = inbound.core().subscribe(&scope, request).await?;
+    answer(StatusCode::CREATED, &map::subscription(&made))
+}
+
+/// One of the 13 types of 1.6.1.
+fn service_type(word: Option<&str>) -> Result<NotifyType, Fault> {
+    let kind = NotifyType::parse(word.ok_or(Fault::Missing("notifyType"))?).filter(|kind| !kind.is_management());
+    kind.ok_or_else(|| Fault::invalid("notifyType", "is none of the service notifications"))
+}
+
+fn channel(word: Option<&str>) -> Result<Channel, Fault> {
+    match word {
+        None | Some("" | "HTTP") => Ok(Channel::Http),
+        Some("MQTT") => Err(Fault::invalid("channel", "MQTT is not supported by this version; use HTTP")),
+        Some(_) => Err(Fault::invalid("channel", "must be HTTP or MQTT")),
+    }
+}
+
+/// 1.6.3
+pub(super) async fn get(inbound: Inbound) -> Result<Response, Fault> {
+    let scope = inbound.scope().await?;
+    let found = inbound.core().subscription(&scope, subscription_id(&inbound)?).await?;
+    answer(StatusCode::OK, &map::subscription(&found))
+}
+
+/// 1.6.5
+pub(super) async fn delete(inbound: Inbound) -> Result<Response, Fault> {
+    let scope = inbound.scope().await?;
+    inbound.core().delete_subscription(&scope, subscription_id(&inbound)?).await?;
+    done()
+}
+
+fn subscription_id(inbound: &Inbound) -> Result<SubscriptionId, Fault> {
+    inbound.segment("subscriptionId").parse().map_err(|_| not_found("there is no such subscription"))
+}
+
+fn not_found(why: &'static str) -> Fault {
+    Error::new(Cause::SubscriptionNotFound, why).into()
+}
+
+/// 1.6.4. The addresses of calls are no subscriptions to applications, so they are neither listed nor counted.
+pub(super) async fn list(inbound: Inbound) -> Result<Response, Fault> {
+    let scope = inbound.scope().await?;
+    let kind = filter_type(&inbound)?.map(SubscriptionKind::Notify);
+    let page_no = inbound.query().number("pageNo", 0, u32::MAX.into())?;
+    let page_size = inbound.query().number("pageSize", 1, u32::MAX.into())?.unwrap_or(10) as usize;
+    let filter = SubscriptionFilter { kind, ..SubscriptionFilter::default() };
+    let size = u32::try_from(inbound.core().settings().subscriptions).unwrap_or(u32::MAX);
+    let found = inbound.core().subscriptions(&scope, filter, PageRequest { no: 0, size }).await?;
+    let shown: Vec<_> = found.items.iter().filter_map(|subscription| map::subscription(subscription)).collect();
+    let total_count = shown.len();
+    if total_count > LIST_MAX {
+        return Err(Fault::Coded("100224", format!("{total_count} subscriptions match")));
+    }
+    let (skip, take) = match page_no {
+        Some(no) => (usize::try_from(no).unwrap_or(usize::MAX).saturating_mul(page_size), page_size),
+        None => (0, total_count),
+    };
+    let subscriptions = shown.into_iter().skip(skip).take(take).collect();
+    let body = SubscriptionListBody { total_count, page_no: page_no.unwrap_or(0), page_size: take, subscriptions };
+    answer(StatusCode::OK, &body)
+}
+
+fn filter_type(inbound: &Inbound) -> Result<Option<NotifyType>, Fault> {
+    inbound.query().word("notifyType", &NotifyType::ALL.map(|kind| (kind.as_str(), kind)))
+}
+
+/// 1.6.6
+pub(super) async fn delete_matching(inbound: Inbound) -> Result<Response, Fault> {
+    let scope = inbound.scope().await?;
+    let kinds = match filter_type(&inbound)? {
+        Some(kind) => vec![kind],
+        None => NotifyType::ALL.to_vec(),
+    };
+    // [A 13]: other channels have no subscriptions here.
+    if inbound.query().text("channel").is_some_and(|channel| channel != "HTTP") {
+        return Err(not_found("no subscription has this channel"));
+    }
+    let callback_url = inbound.query().text("callbackUrl").map(str::to_owned);
+    let mut deleted = 0;
+    // Type by type, so that the addresses of calls stay.
+    for kind in kinds {
+        let kind = Some(SubscriptionKind::Notify(kind));
+        let filter = SubscriptionFilter { kind, callback_url: callback_url.clone(), ..SubscriptionFilter::default() };
+        match inbound.core().delete_subscriptions(&scope, filter).await {
+            Ok(count) => deleted += count,
+            Err(error) if error.cause == Cause::SubscriptionNotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if deleted == 0 { Err(not_found("no subscription matches")) } else { done() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_service_types_and_http_are_taken() {
+        assert_eq!(service_type(Some("deviceAdded")).unwrap(), NotifyType::DeviceAdded);
+        for bad in [None, Some("swUpgradeResultNotify"), Some("deviceadded"), Some("")] {
+            assert!(service_type(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(channel(None).unwrap(), Channel::Http);
+        assert_eq!(channel(Some("HTTP")).unwrap(), Channel::Http);
+        assert!(channel(Some("MQTT")).is_err() && channel(Some("http")).is_err());
+    }
+}

@@ -1,0 +1,415 @@
+//! What one subscription still owes its receiver and what may be sent now: a pure state machine.
+//!
+//! Each device is a lane; events without a device share one. [`Lanes::open`] appends an event to its lane. [`Lanes::pick`] names the next
+//! event to send, which then ends with exactly one of [`Lanes::confirmed`], [`Lanes::failed`], [`Lanes::gone`] or [`Lanes::release_all`].
+//! A confirmed lane rests until the cursor without that event is durable: [`Lanes::begin_commit`], then [`Lanes::commit_done`].
+//!
+//! Absent on purpose: the clock, sockets, the store, the events themselves.
+
+use crate::retry::{LONGEST_MS, backoff_ms};
+use landfall_model::{Cursor, DeviceId, Seq, SubscriptionId, Time};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+/// Unconfirmed events a cursor holds; the reader rests at this number.
+pub(crate) const OPEN_LIMIT: usize = 1_000;
+
+/// Failures in a row after which a receiver is probed with one request at a time.
+const PROBE_AFTER: u32 = 5;
+
+/// The order that must be kept: a device's, or that of the account.
+pub(crate) type LaneKey = Option<DeviceId>;
+
+/// An unconfirmed event.
+#[derive(Debug)]
+pub(crate) struct Open<B> {
+    /// Its lane.
+    pub lane: LaneKey,
+    /// When it happened: the start of its retention.
+    pub at: Time,
+    /// Bodies that were confirmed already; forgotten by a restart.
+    pub done: usize,
+    /// What is to be sent, when it is in memory.
+    pub bodies: Option<B>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    queue: VecDeque<Seq>,
+    phase: Phase,
+    failures: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Ready,
+    Waiting(Time),
+    InFlight,
+    /// Confirmed or given up while the cursor still names the event.
+    Settled,
+}
+
+/// How the receiver does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// Attempts succeed, or have not failed often enough.
+    Good,
+    /// Everything failed: one attempt at a time, the next one at `until`.
+    Probing { failures: u32, until: Time },
+}
+
+/// The state of one subscription; `B` are bodies kept for sending.
+#[derive(Debug)]
+pub(crate) struct Lanes<B> {
+    read_to: Seq,
+    durable_to: Seq,
+    open: BTreeMap<Seq, Open<B>>,
+    lanes: HashMap<LaneKey, Lane>,
+    ready: VecDeque<LaneKey>,
+    waiting: BTreeSet<(Time, LaneKey)>,
+    in_flight: usize,
+    settled: Vec<LaneKey>,
+    committing: Option<(Seq, Vec<LaneKey>)>,
+    dirty: bool,
+    failures_in_row: u32,
+    probe: Option<Seq>,
+    health: Health,
+    hold_until: Time,
+}
+
+impl<B> Lanes<B> {
+    /// Starts behind `read_to`, with nothing open.
+    pub fn new(read_to: Seq) -> Self {
+        Self {
+            read_to,
+            durable_to: read_to,
+            open: BTreeMap::new(),
+            lanes: HashMap::new(),
+            ready: VecDeque::new(),
+            waiting: BTreeSet::new(),
+            in_flight: 0,
+            settled: Vec::new(),
+            committing: None,
+            dirty: false,
+            failures_in_row: 0,
+            probe: None,
+            health: Health::Good,
+            hold_until: Time(i64::MIN),
+        }
+    }
+
+    /// Events up to here were looked at.
+    pub fn read_to(&self) -> Seq {
+        self.read_to
+    }
+
+    /// As [`Lanes::read_to`], in the newest durable cursor.
+    pub fn durable_to(&self) -> Seq {
+        self.durable_to
+    }
+
+    /// How the receiver does.
+    pub fn health(&self) -> Health {
+        self.health
+    }
+
+    /// Unconfirmed events.
+    pub fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether another event may be opened.
+    pub fn has_room(&self) -> bool {
+        self.open.len() < OPEN_LIMIT
+    }
+
+    /// The oldest unconfirmed event.
+    pub fn oldest(&self) -> Option<(Seq, &Open<B>)> {
+        self.open.first_key_value().map(|(seq, open)| (*seq, open))
+    }
+
+    /// An unconfirmed event.
+    pub fn get_mut(&mut self, seq: Seq) -> Option<&mut Open<B>> {
+        self.open.get_mut(&seq)
+    }
+
+    /// Forgets all bodies in memory; they are read from the stream again when they are sent.
+    pub fn drop_bodies(&mut self) {
+        for open in self.open.values_mut() {
+            open.bodies = None;
+        }
+    }
+
+    /// Notes that everything up to `seq` was looked at.
+    pub fn pass(&mut self, seq: Seq) {
+        self.read_to = self.read_to.max(seq);
+    }
+
+    /// Opens an event and passes it.
+    pub fn open(&mut self, seq: Seq, lane: LaneKey, at: Time, bodies: Option<B>) {
+        self.pass(seq);
+        self.open.insert(seq, Open { lane, at, done: 0, bodies });
+        let entry = self.lanes.entry(lane).or_default();
+        entry.queue.push_back(seq);
+        if entry.queue.len() == 1 && entry.phase == Phase::Ready {
+            self.ready.push_back(lane);
+        }
+    }
+
+    /// The cursor lists an event that is gone: the next cursor must not.
+    pub fn mark_dirty(&mut self) {
+        self.dirty = true;
+    }
+
+    /// The next event to send, at most `width` at a time.
+    pub fn pick(&mut self, now: Time, width: usize) -> Option<Seq> {
+        if self.hold_until > now {
+            return None;
+        }
+        let key = match self.health {
+            Health::Probing { until, .. } => {
+                if self.in_flight > 0 || until > now {
+                    return None;
+                }
+                self.pick_probe()?
+            }
+            Health::Good => {
+                if self.in_flight >= width {
+                    return None;
+                }
+                self.wake_due(now);
+                self.ready.pop_front()?
+            }
+        };
+        let lane = self.lanes.get_mut(&key)?;
+        lane.phase = Phase::InFlight;
+        let seq = *lane.queue.front()?;
+        self.in_flight += 1;
+        if self.health != Health::Good {
+            self.probe = Some(seq);
+        }
+        Some(seq)
+    }
+
+    /// The lane that failed least, then longest ago opened: a device whose events are refused does not hide a receiver that is back.
+    fn pick_probe(&mut self) -> Option<LaneKey> {
+        let (key, phase) = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| matches!(lane.phase, Phase::Ready | Phase::Waiting(_)))
+            .filter_map(|(key, lane)| Some((lane.failures, *lane.queue.front()?, *key, lane.phase)))
+            .min_by_key(|(failures, seq, ..)| (*failures, *seq))
+            .map(|(_, _, key, phase)| (key, phase))?;
+        match phase {
+            Phase::Waiting(until) => {
+                self.waiting.remove(&(until, key));
+            }
+            _ => self.ready.retain(|ready| *ready != key),
+        }
+        Some(key)
+    }
+
+    fn wake_due(&mut self, now: Time) {
+        while let Some((until, key)) = self.waiting.first().copied() {
+            if until > now {
+                break;
+            }
+            self.waiting.pop_first();
+            self.make_ready(key);
+        }
+    }
+
+    fn make_ready(&mut self, key: LaneKey) {
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.phase = Phase::Ready;
+            self.ready.push_back(key);
+        }
+    }
+
+    /// All bodies of the event were answered with a 2xx.
+    pub fn confirmed(&mut self, seq: Seq) {
+        self.gone(seq);
+        self.failures_in_row = 0;
+        if self.health != Health::Good {
+            self.wake_all();
+        }
+    }
+
+    /// Gives another receiver a fresh start: nothing that the former one did counts.
+    pub fn recover(&mut self) {
+        self.hold_until = Time(i64::MIN);
+        self.wake_all();
+    }
+
+    fn wake_all(&mut self) {
+        self.health = Health::Good;
+        self.probe = None;
+        self.failures_in_row = 0;
+        for (_, key) in std::mem::take(&mut self.waiting) {
+            self.make_ready(key);
+        }
+    }
+
+    /// The event that was picked needs no delivery any more: it left the stream or means nothing to the subscription.
+    pub fn gone(&mut self, seq: Seq) {
+        self.end_attempt(seq);
+        let Some(open) = self.open.remove(&seq) else { return };
+        if let Some(lane) = self.lanes.get_mut(&open.lane) {
+            lane.queue.pop_front();
+            lane.failures = 0;
+            lane.phase = Phase::Settled;
+            self.settled.push(open.lane);
+        }
+    }
+
+    /// The attempt failed after `done` bodies; `retry_after_ms` is what the receiver asked for.
+    pub fn failed(&mut self, seq: Seq, now: Time, done: usize, retry_after_ms: Option<i64>, jitter: u32) {
+        let was_probe = self.probe == Some(seq);
+        self.end_attempt(seq);
+        if let Some(ms) = retry_after_ms {
+            self.hold_until = self.hold_until.max(plus_ms(now, ms.clamp(0, LONGEST_MS)));
+        }
+        let Some(open) = self.open.get_mut(&seq) else { return };
+        open.done = open.done.max(done);
+        let key = open.lane;
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.failures = lane.failures.saturating_add(1);
+            let until = plus_ms(now, backoff_ms(lane.failures, jitter));
+            lane.phase = Phase::Waiting(until);
+            self.waiting.insert((until, key));
+        }
+        self.failures_in_row = self.failures_in_row.saturating_add(1);
+        let failures = match self.health {
+            Health::Good if self.failures_in_row >= PROBE_AFTER => 1,
+            Health::Probing { failures, .. } if was_probe => failures.saturating_add(1),
+            _ => return,
+        };
+        self.health = Health::Probing { failures, until: plus_ms(now, backoff_ms(failures, jitter)) };
+    }
+
+    /// All attempts were called off.
+    pub fn release_all(&mut self) {
+        let flying: Vec<LaneKey> =
+            self.lanes.iter().filter(|(_, lane)| lane.phase == Phase::InFlight).map(|(key, _)| *key).collect();
+        for key in flying {
+            self.make_ready(key);
+        }
+        self.in_flight = 0;
+        self.probe = None;
+    }
+
+    fn end_attempt(&mut self, seq: Seq) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if self.probe == Some(seq) {
+            self.probe = None;
+        }
+    }
+
+    /// Gives up what happened before `oldest` and is not under way; returns how many.
+    pub fn expire(&mut self, oldest: Time) -> u64 {
+        let mut expired = Vec::new();
+        for (seq, open) in &self.open {
+            if open.at > oldest {
+                break;
+            }
+            expired.push((*seq, open.lane));
+        }
+        let mut count = 0;
+        for (seq, key) in expired {
+            let Some(lane) = self.lanes.get_mut(&key) else { continue };
+            if lane.phase == Phase::InFlight || lane.queue.front() != Some(&seq) {
+                continue;
+            }
+            lane.queue.pop_front();
+            self.open.remove(&seq);
+            self.dirty = true;
+            count += 1;
+            if lane.queue.is_empty() && lane.phase != Phase::Settled {
+                match lane.phase {
+                    Phase::Waiting(until) => {
+                        self.waiting.remove(&(until, key));
+                    }
+                    _ => self.ready.retain(|ready| *ready != key),
+                }
+                self.lanes.remove(&key);
+            }
+        }
+        count
+    }
+
+    /// Whether a cursor is on its way to the store.
+    pub fn is_committing(&self) -> bool {
+        self.committing.is_some()
+    }
+
+    /// Whether the durable cursor names an event that is settled.
+    pub fn must_commit(&self) -> bool {
+        self.dirty || !self.settled.is_empty()
+    }
+
+    /// The cursor to write now, with every confirmation so far; none while one is on its way. `lazy`: also for mere progress.
+    pub fn begin_commit(&mut self, subscription: SubscriptionId, lazy: bool) -> Option<Cursor> {
+        if self.is_committing() || !(self.must_commit() || lazy && self.read_to > self.durable_to) {
+            return None;
+        }
+        self.dirty = false;
+        self.committing = Some((self.read_to, std::mem::take(&mut self.settled)));
+        Some(Cursor { subscription, read_to: self.read_to, open: self.open.keys().copied().collect() })
+    }
+
+    /// The cursor of [`Lanes::begin_commit`] is durable (or not: then the next one carries its confirmations).
+    pub fn commit_done(&mut self, durable: bool) {
+        let Some((read_to, keys)) = self.committing.take() else { return };
+        if !durable {
+            self.settled.extend(keys);
+            self.dirty = true;
+            return;
+        }
+        self.durable_to = read_to;
+        for key in keys {
+            match self.lanes.get(&key) {
+                Some(lane) if lane.queue.is_empty() => {
+                    self.lanes.remove(&key);
+                }
+                Some(_) => self.make_ready(key),
+                None => {}
+            }
+        }
+    }
+
+    /// Until when nothing is sent though something is open, for people.
+    pub fn resting_until(&self, now: Time) -> Option<Time> {
+        let until = match self.health {
+            Health::Probing { until, .. } => until.max(self.hold_until),
+            Health::Good if self.hold_until > now => self.hold_until,
+            Health::Good if self.ready.is_empty() && self.in_flight == 0 && !self.lanes.is_empty() => {
+                self.waiting.first().map(|(until, _)| *until)?
+            }
+            Health::Good => return None,
+        };
+        (until > now).then_some(until)
+    }
+
+    /// When [`Lanes::pick`] may have more to say without anything else happening.
+    pub fn next_wake(&self, now: Time) -> Option<Time> {
+        if self.open.is_empty() {
+            return None;
+        }
+        let next = match self.health {
+            Health::Probing { .. } if self.in_flight > 0 => return None,
+            Health::Probing { until, .. } => until,
+            Health::Good if !self.ready.is_empty() => now,
+            Health::Good => self.waiting.first()?.0,
+        };
+        let next = next.max(self.hold_until);
+        (next > now).then_some(next)
+    }
+}
+
+fn plus_ms(time: Time, ms: i64) -> Time {
+    Time(time.0.saturating_add(ms))
+}
+
+#[cfg(test)]
+#[path = "lane_tests.rs"]
+mod tests;

@@ -1,0 +1,142 @@
+//! The push against a store and receivers in memory, in virtual time.
+#![allow(clippy::disallowed_methods, reason = "virtual time is read from the paused runtime; receivers are tasks")]
+
+mod delivery;
+mod fake_store;
+mod lifecycle;
+mod network;
+mod receiver;
+
+use crate::connect::Dial;
+use crate::*;
+use fake_store::FakeStore;
+use landfall_model::{AccountId, AppId, Batch, Cursor, DeviceId, Event, EventBody, NotifyType, SubscriptionKind, Write};
+use receiver::{Exchange, Receiver};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+const START: Time = Time(1_700_000_000_000);
+
+struct VirtualWorld(tokio::time::Instant);
+
+impl World for VirtualWorld {
+    fn now(&self) -> Time {
+        Time(START.0 + self.0.elapsed().as_millis() as i64)
+    }
+    fn random(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}
+
+/// Bodies `device:seq`; the devices named `x` give three, those named `n` none.
+struct Names;
+
+impl Render for Names {
+    fn render(&self, _: &Subscription, stored: &StoredEvent) -> Vec<Vec<u8>> {
+        let n = stored.event.device.map_or(0, |device| device.0.as_bytes()[0]);
+        match n {
+            b'n' => Vec::new(),
+            b'x' => (1..=3).map(|part| format!("x:{}:{part}", stored.seq).into_bytes()).collect(),
+            _ => vec![format!("{n}:{}", stored.seq).into_bytes()],
+        }
+    }
+}
+
+struct Rig {
+    store: Arc<FakeStore>,
+    world: Arc<VirtualWorld>,
+    exchange: Arc<Exchange>,
+    config: Config,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self {
+            store: FakeStore::new(),
+            world: Arc::new(VirtualWorld(tokio::time::Instant::now())),
+            exchange: Arc::new(Exchange::default()),
+            config: Config::default(),
+        }
+    }
+
+    fn start(&self) -> Push {
+        let dial: Arc<dyn Dial> = Arc::clone(&self.exchange) as _;
+        Push::start_with(Arc::clone(&self.store) as _, Arc::clone(&self.world) as _, Arc::new(Names), self.config.clone(), dial)
+    }
+
+    /// A receiver at `http://NAME/`.
+    fn receiver(&self, name: &str, answer: impl Fn(u64, &str) -> u16 + Send + Sync + 'static) -> Arc<Receiver> {
+        let receiver = Receiver::new(answer);
+        self.exchange.0.lock().insert(name.to_owned(), Arc::clone(&receiver));
+        receiver
+    }
+
+    /// Subscribes as the core does: the subscription, its cursor and the event in one batch.
+    fn subscribe(&self, n: u8, name: &str) -> SubscriptionId {
+        let subscription = subscription(n, name);
+        let id = subscription.id;
+        let read_to = self.store.newest();
+        let cursor = Cursor { subscription: id, read_to, open: Vec::new() };
+        self.write(vec![Write::Subscription(Box::new(subscription)), Write::Cursor(cursor)], id);
+        id
+    }
+
+    fn write(&self, writes: Vec<Write>, id: SubscriptionId) {
+        let events = vec![event_of(self.world.now(), None, EventBody::SubscriptionChanged(id))];
+        self.store.apply(Batch { writes, events });
+    }
+
+    /// One event of each device, in order; returns the place of the last.
+    fn report(&self, devices: &[u8]) -> Seq {
+        let body = |device| EventBody::DeviceDeleted { gateway: device };
+        let events = devices.iter().map(|n| event_of(self.world.now(), Some(*n), body(device(*n)))).collect();
+        self.store.apply(Batch { writes: Vec::new(), events })
+    }
+}
+
+fn device(n: u8) -> DeviceId {
+    let mut bytes = [0; 16];
+    bytes[0] = n;
+    DeviceId::from_random(bytes)
+}
+
+fn account() -> AccountId {
+    AccountId::from_random([1; 16])
+}
+
+fn app() -> AppId {
+    AppId::from_random([2; 16])
+}
+
+fn event_of(at: Time, n: Option<u8>, body: EventBody) -> Event {
+    Event { account: account(), app: Some(app()), device: n.map(device), at, body }
+}
+
+fn subscription(n: u8, name: &str) -> Subscription {
+    Subscription {
+        id: SubscriptionId::from_random([n; 16]),
+        account: account(),
+        version: 1,
+        owner: app(),
+        target: app(),
+        kind: SubscriptionKind::Notify(NotifyType::DeviceDeleted),
+        channel: landfall_model::Channel::Http,
+        callback_url: format!("http://{name}/"),
+        created_at: START,
+    }
+}
+
+/// Lets virtual time pass until `done`, at most an hour of it.
+async fn until(what: &str, done: impl Fn() -> bool) {
+    for _ in 0..360_000 {
+        if done() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never: {what}");
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}

@@ -1,0 +1,30 @@
+//! What a person sees at the start: where everything is, and the next three commands.
+
+use crate::serve::Server;
+
+/// Prints where the server is.
+#[allow(clippy::print_stdout, reason = "for the person who started the server")]
+pub fn print(server: &Server) {
+    let data = server.data.display();
+    println!("Landfall {} is up. Data: {data}", env!("CARGO_PKG_VERSION"));
+    for (name, host, port) in &server.listeners {
+        println!("  {:<8} {host}:{port}  {}", name, purpose(name));
+    }
+    println!("  operator token: {data}/admin.token    certificate authority: {data}/ca.pem");
+    println!("Next, in another terminal:");
+    println!("  export LANDFALL_DATA={data}");
+    println!("  landfall app create my-app              # appId and secret of an application");
+    println!("  landfall product import MODEL.json      # or an OceanConnect profile package (zip)");
+    println!("  landfall status");
+}
+
+fn purpose(name: &str) -> &'static str {
+    match name {
+        "https" => "applications and operators",
+        "http" => "the same without TLS",
+        "bind" => "devices that bind by verification code",
+        "mqtt" => "devices, MQTT without TLS",
+        "mqtts" => "devices, MQTT over TLS",
+        _ => "devices, MQTT over WebSocket",
+    }
+}

@@ -1,0 +1,308 @@
+//! `landfall serve`: puts the parts together, tells where everything is, and takes them apart in order.
+
+use crate::{
+    config::{Address, Config, LogFormat},
+    tls,
+    wiring::{Callbacks, Codecs, DeviceLogins, Notifications, Running},
+    world::RealWorld,
+};
+use landfall_core::{Core, NewAccount, Parts, Store, World, digest};
+use landfall_model::{AccountSettings, PageRequest};
+use landfall_north::{admin, bind, http, oceanconnect};
+use landfall_push::Push;
+use landfall_south::{
+    Transport,
+    mqtt::{self, Connections, Mqtt},
+};
+use landfall_store::SharedStore;
+use std::{
+    net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+/// Seconds between rounds of background work.
+const ROUND_S: u64 = 15;
+/// Seconds after the start in which devices may come back before they are marked as offline.
+const RECONCILE_S: u64 = 120;
+/// Seconds for requests under way when the server ends.
+const GRACE_S: u64 = 10;
+
+/// A server that is up.
+pub struct Server {
+    /// Its data directory.
+    pub data: PathBuf,
+    /// Name, host and port of each listener.
+    pub listeners: Vec<(String, String, u16)>,
+    store: SharedStore,
+    push: Arc<Push>,
+    ready: Arc<AtomicBool>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// Prepares the log; call once.
+pub fn start_log(config: &Config) -> Result<(), String> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level).map_err(|e| format!("log.level: {e}"))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    }
+    .map_err(|e| e.to_string())
+}
+
+/// Starts a server on a data directory; returns once every listener is up and `ports.json` is written.
+pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    make_dir(data)?;
+    let world = Arc::new(RealWorld);
+    let files = tls::prepare(data, &config.tls, world.now())?;
+    let token = admin_token(data, &*world)?;
+    let store = open_store(config, data, world.clone())?;
+    let connections = Arc::new(Connections::default());
+    let codecs = Arc::new(Codecs::new(sandbox(config)?));
+    let policy = policy(config)?;
+    let core = Arc::new(Core::new(Parts {
+        store: Arc::new(store.clone()),
+        world: world.clone(),
+        live: connections.clone(),
+        codecs: codecs.clone(),
+        callbacks: Arc::new(Callbacks(policy.clone())),
+        settings: config.limits.settings(),
+        admin_token: digest(&token),
+    }));
+    default_account(&core, &token).await?;
+    let push = Push::start(Arc::new(store.clone()), world.clone(), Arc::new(Notifications), push_config(config, policy));
+    let push = Arc::new(push.map_err(|e| e.to_string())?);
+    let mqtt = Mqtt::new(core.clone(), connections, mqtt_config(config));
+    let sockets = Sockets::bind(config).await?;
+    let ready = Arc::new(AtomicBool::new(false));
+    let running = Arc::new(Running {
+        push: push.clone(),
+        mqtt: mqtt.clone(),
+        codecs,
+        store: if config.store.url.is_empty() { "sqlite" } else { "postgresql" },
+        started_at: world.now(),
+        listeners: sockets.ports(),
+        ready: ready.clone(),
+    });
+    let (stop, stopping) = watch::channel(false);
+    let listeners = sockets.ports();
+    let mut tasks = JoinSet::new();
+    listen(config, sockets, &files, &core, mqtt, running, &stopping, &mut tasks)?;
+    background(core, stopping, &mut tasks);
+    write_ports(data, &listeners)?;
+    ready.store(true, Ordering::Release);
+    Ok(Server { data: data.to_owned(), listeners, store, push, ready, stop, tasks })
+}
+
+impl Server {
+    /// Stops in order: listeners and connections, pushes, store.
+    pub async fn stop(mut self) {
+        self.ready.store(false, Ordering::Release);
+        self.stop.send_replace(true);
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(GRACE_S + 5), ended).await.is_err() {
+            tracing::warn!("some connections did not end in time");
+        }
+        self.push.shutdown().await;
+        self.store.shutdown().await;
+        let _ = std::fs::remove_file(self.data.join("ports.json"));
+    }
+
+    /// The port of a listener.
+    pub fn port(&self, name: &str) -> Option<u16> {
+        self.listeners.iter().find(|(listener, _, _)| listener == name).map(|(_, _, port)| *port)
+    }
+}
+
+fn make_dir(data: &Path) -> Result<(), String> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|e| format!("{}: {e}", data.display()))
+}
+
+/// Reads or makes the operator token.
+fn admin_token(data: &Path, world: &dyn World) -> Result<String, String> {
+    let path = data.join("admin.token");
+    if let Ok(text) = std::fs::read_to_string(&path) {
+        let token = text.trim().to_owned();
+        return if token.len() >= 32 { Ok(token) } else { Err(format!("{}: is too short for a token", path.display())) };
+    }
+    let mut random = [0; 32];
+    world.random(&mut random);
+    let token = hex::encode(random);
+    tls::write_private(&path, &format!("{token}\n"))?;
+    Ok(token)
+}
+
+fn open_store(config: &Config, data: &Path, world: Arc<RealWorld>) -> Result<SharedStore, String> {
+    let options = landfall_store::Options { cache_devices: config.store.cache_devices, ..Default::default() };
+    match config.store.url.as_str() {
+        "" => landfall_store::open_sqlite(data, options, world),
+        url => landfall_store::open_postgres(url, options, world),
+    }
+    .map_err(|e| e.to_string())
+}
+
+fn sandbox(config: &Config) -> Result<landfall_codec::Sandbox, String> {
+    let limits = landfall_codec::Limits { time_ms: config.codec.time_ms, ..Default::default() };
+    landfall_codec::Sandbox::new(limits, config.codec.workers).map_err(|e| e.to_string())
+}
+
+fn policy(config: &Config) -> Result<landfall_push::Policy, String> {
+    let allow = config.push.allow.iter().map(|text| landfall_push::Allow::parse(text)).collect::<Result<_, _>>();
+    Ok(landfall_push::Policy { allow_private: config.push.allow_private, allow: allow.map_err(|e| format!("push.allow: {e}"))? })
+}
+
+fn push_config(config: &Config, policy: landfall_push::Policy) -> landfall_push::Config {
+    let extra = config.push.ca_files.iter().map(PathBuf::from).collect();
+    landfall_push::Config {
+        policy,
+        trust: landfall_push::Trust { extra, ..Default::default() },
+        in_flight: config.push.concurrency,
+        request_timeout_ms: config.push.timeout_ms,
+        ..Default::default()
+    }
+}
+
+fn mqtt_config(config: &Config) -> mqtt::Config {
+    mqtt::Config {
+        max_connections: config.mqtt.max_connections,
+        max_payload_bytes: config.mqtt.max_payload_bytes,
+        clock_tolerance_h: config.mqtt.clock_tolerance_h,
+        ..Default::default()
+    }
+}
+
+/// A fresh server has one account, so that the first journey needs none.
+async fn default_account(core: &Core, token: &str) -> Result<(), String> {
+    let operator = core.operator(token).await.map_err(|e| e.to_string())?;
+    let some = core.accounts(&operator, PageRequest { no: 0, size: 1 }).await.map_err(|e| e.to_string())?;
+    if some.total == 0 {
+        let new = NewAccount { name: "default".into(), settings: AccountSettings::default() };
+        core.create_account(&operator, new).await.map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}
+
+/// The listening sockets, by their names in `ports.json`.
+struct Sockets(Vec<(&'static str, TcpListener, SocketAddr)>);
+
+impl Sockets {
+    async fn bind(config: &Config) -> Result<Self, String> {
+        let listen = &config.listen;
+        let mut sockets = vec![];
+        for (name, address) in [
+            ("https", listen.https),
+            ("http", listen.http),
+            ("bind", listen.bind),
+            ("mqtt", listen.mqtt),
+            ("mqtts", listen.mqtts),
+            ("mqtt_ws", listen.mqtt_ws),
+        ] {
+            if let Address::On(address) = address {
+                let named = |e: std::io::Error| format!("listen.{name} {address}: {e}");
+                let socket = TcpListener::bind(address).await.map_err(named)?;
+                let taken = socket.local_addr().map_err(named)?;
+                sockets.push((name, socket, taken));
+            }
+        }
+        Ok(Self(sockets))
+    }
+
+    /// The port of a listener, 0 where it is off.
+    fn port(&self, name: &str) -> u16 {
+        self.0.iter().find(|(listener, _, _)| *listener == name).map_or(0, |(_, _, taken)| taken.port())
+    }
+
+    fn ports(&self) -> Vec<(String, String, u16)> {
+        self.0.iter().map(|(name, _, taken)| ((*name).to_owned(), taken.ip().to_string(), taken.port())).collect()
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "called once, with everything there is")]
+fn listen(
+    config: &Config,
+    sockets: Sockets,
+    files: &tls::Files,
+    core: &Arc<Core>,
+    mqtt: Arc<Mqtt>,
+    running: Arc<Running>,
+    stopping: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), String> {
+    let settings = oceanconnect::Settings { calls_per_minute_default: config.northbound.calls_per_minute };
+    let operators = Arc::new(admin::Admin::new(core.clone(), running));
+    let north = oceanconnect::router(Arc::new(oceanconnect::OceanConnect::new(core.clone(), settings)))
+        .merge(admin::router(operators.clone()))
+        .merge(admin::observe::router(operators, config.northbound.open_metrics));
+    let addresses = bind::Addresses { host: None, https_port: sockets.port("bind"), mqtts_port: sockets.port("mqtts") };
+    let devices = bind::DeviceApi::new(core.clone(), Arc::new(DeviceLogins(mqtt.clone())), addresses);
+    let devices = bind::router(Arc::new(devices));
+    let limits = http::Limits { connections: config.northbound.max_connections, ..Default::default() };
+    let over_tls = tls::server_config(files, &[b"http/1.1"])?;
+    let mqtt_tls = tls::server_config(files, &[])?;
+    for (name, socket, _) in sockets.0 {
+        let stopping = stopping.clone();
+        let mqtt = mqtt.clone();
+        match name {
+            "https" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), north.clone(), limits, stopping)),
+            "http" => tasks.spawn(http::serve(socket, None, north.clone(), limits, stopping)),
+            "bind" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), devices.clone(), limits, stopping)),
+            "mqtts" => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::Tls(mqtt_tls.clone()), stopping)),
+            "mqtt_ws" => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::WebSocket, stopping)),
+            _ => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::Tcp, stopping)),
+        };
+    }
+    Ok(())
+}
+
+/// Status changes by silence, ends of registrations and calls, retention.
+fn background(core: Arc<Core>, mut stopping: watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
+    tasks.spawn(async move {
+        let mut rounds = 0;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(ROUND_S)) => {}
+                _ = stopping.wait_for(|stop| *stop) => return,
+            }
+            rounds += 1;
+            if rounds == RECONCILE_S / ROUND_S
+                && let Err(error) = core.reconcile().await
+            {
+                tracing::error!(%error, "devices of the last run could not be looked through");
+            }
+            work_through(&core, &stopping).await;
+        }
+    });
+}
+
+async fn work_through(core: &Core, stopping: &watch::Receiver<bool>) {
+    let (mut sweep, mut prune) = (true, true);
+    while (sweep || prune) && !*stopping.borrow() {
+        let done = async {
+            sweep = sweep && core.sweep().await?;
+            prune = prune && core.store().prune(core.now()).await?;
+            landfall_model::Result::Ok(())
+        };
+        if let Err(error) = done.await {
+            tracing::error!(%error, "background work failed and is tried again later");
+            return;
+        }
+    }
+}
+
+/// Written last and moved into place whole: who finds it finds a server that is up.
+fn write_ports(data: &Path, listeners: &[(String, String, u16)]) -> Result<(), String> {
+    let entry = |(name, host, port): &(String, String, u16)| (name.clone(), serde_json::json!({"host": host, "port": port}));
+    let ports: serde_json::Map<String, serde_json::Value> = listeners.iter().map(entry).collect();
+    let (path, part) = (data.join("ports.json"), data.join("ports.json.part"));
+    let written = std::fs::write(&part, serde_json::Value::Object(ports).to_string()).and_then(|()| std::fs::rename(&part, &path));
+    written.map_err(|e| format!("{}: {e}", path.display()))
+}

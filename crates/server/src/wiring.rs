@@ -1,0 +1,173 @@
+//! What joins crates that must not see each other: the sandbox as the core's codec, the dialect as the push's renderer, the push's rules
+//! as the core's callback policy, and the running parts as the admin API's operations.
+
+use async_trait::async_trait;
+use landfall_codec::{CodecError, Sandbox, Script};
+use landfall_core::{CallbackPolicy, DeviceCaller, PayloadCodec};
+use landfall_model::{Cause, Codec, Error, ProductId, Result, Seq, StoredEvent, Subscription, SubscriptionId, Time};
+use landfall_north::{
+    admin::{self, Delivery, Operations, Snapshot, Status},
+    bind::DeviceAuthenticator,
+};
+use landfall_push::{DeliveryState, DeliveryStatus, Push, Render};
+use landfall_south::mqtt::Mqtt;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+/// The sandbox, with counts for operators.
+pub struct Codecs {
+    sandbox: Sandbox,
+    runs: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl Codecs {
+    /// Wraps a sandbox.
+    pub fn new(sandbox: Sandbox) -> Self {
+        Self { sandbox, runs: AtomicU64::new(0), failures: AtomicU64::new(0) }
+    }
+
+    fn counted<T>(&self, outcome: std::result::Result<T, CodecError>) -> Result<T> {
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        outcome.map_err(|error| {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+            let cause = if matches!(error, CodecError::Busy) { Cause::Overloaded } else { Cause::CodecFailed };
+            Error::new(cause, error.to_string())
+        })
+    }
+}
+
+#[async_trait]
+impl PayloadCodec for Codecs {
+    async fn decode(&self, product: ProductId, codec: &Codec, bytes: &[u8], meta: &str) -> Result<String> {
+        self.counted(self.sandbox.decode(&script(product, codec), bytes, meta).await)
+    }
+
+    async fn encode(&self, product: ProductId, codec: &Codec, command: &str) -> Result<Vec<u8>> {
+        self.counted(self.sandbox.encode(&script(product, codec), command).await)
+    }
+}
+
+fn script(product: ProductId, codec: &Codec) -> Script {
+    Script { id: product.0.as_u128(), version: codec.version, source: codec.source.clone() }
+}
+
+/// Rules for callback addresses.
+pub struct Callbacks(pub landfall_push::Policy);
+
+impl CallbackPolicy for Callbacks {
+    fn check(&self, url: &str) -> Result<()> {
+        landfall_push::check_url(url, &self.0)
+    }
+}
+
+/// Pushes in the words of the OceanConnect dialect.
+pub struct Notifications;
+
+impl Render for Notifications {
+    fn render(&self, subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8>> {
+        landfall_north::oceanconnect::notifications(subscription, event)
+    }
+}
+
+/// MQTT logins as the credentials of the device API: one verifier for both (device-side section 8).
+pub struct DeviceLogins(pub Arc<Mqtt>);
+
+#[async_trait]
+impl DeviceAuthenticator for DeviceLogins {
+    async fn authenticate(&self, client_id: &str, password: &str) -> Result<DeviceCaller> {
+        self.0.authenticate(client_id, password).await
+    }
+}
+
+/// The running parts, as operators see them.
+pub struct Running {
+    /// Pushes.
+    pub push: Arc<Push>,
+    /// MQTT access.
+    pub mqtt: Arc<Mqtt>,
+    /// Codecs.
+    pub codecs: Arc<Codecs>,
+    /// `sqlite` or `postgresql`.
+    pub store: &'static str,
+    /// When it started.
+    pub started_at: Time,
+    /// Name, host and port of each listener.
+    pub listeners: Vec<(String, String, u16)>,
+    /// Set once all listeners are up, cleared when the end begins.
+    pub ready: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Operations for Running {
+    async fn delivery(&self, id: SubscriptionId) -> Option<Delivery> {
+        self.push.status(id).map(delivery)
+    }
+
+    async fn replay(&self, id: SubscriptionId, from: Time) -> Result<Seq> {
+        self.push.replay(id, from).await
+    }
+
+    fn ready(&self) -> Result<()> {
+        if self.ready.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(Error::new(Cause::Stopping, "the server is starting or stopping"))
+    }
+
+    fn metrics(&self) -> Snapshot {
+        let (mqtt, push) = (self.mqtt.counters(), self.push.totals());
+        let (memory_bytes, cpu_s) = process();
+        Snapshot {
+            mqtt_connections: ["tcp", "tls", "ws", "wss"].into_iter().zip(mqtt.connections).collect(),
+            publishes: mqtt.publishes,
+            refused: mqtt.connects_refused.iter().sum::<u64>() + mqtt.publishes_refused,
+            pushes_delivered: push.delivered_total,
+            pushes_failed: push.failed_attempts_total,
+            codec_runs: self.codecs.runs.load(Ordering::Relaxed),
+            codec_failures: self.codecs.failures.load(Ordering::Relaxed),
+            memory_bytes,
+            cpu_s,
+        }
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            started_at: self.started_at,
+            store: self.store.into(),
+            listeners: self.listeners.clone(),
+        }
+    }
+}
+
+fn delivery(status: DeliveryStatus) -> Delivery {
+    let state = match status.state {
+        DeliveryState::Delivering => "delivering".to_owned(),
+        DeliveryState::BackingOff { until } => format!("retrying, next at {}", until.iso()),
+        DeliveryState::Probing { until } => format!("probing, next at {}", until.iso()),
+    };
+    Delivery {
+        state,
+        open_events: status.backlog_open,
+        behind: status.behind,
+        last_error: status.last_error.map(|e| admin::DeliveryError { at: e.at, text: e.text, status: e.http_status }),
+        last_success_at: status.last_success_at,
+        oldest_undelivered: status.oldest_undelivered.map(|o| admin::Undelivered { seq: o.seq, at: o.at, device: o.device }),
+        delivered: status.delivered_total,
+        failed_attempts: status.failed_attempts_total,
+        expired: status.expired_total,
+    }
+}
+
+/// Resident memory in bytes and CPU time in seconds, from /proc (zero where there is none).
+fn process() -> (u64, f64) {
+    let field = |text: &str, n: usize| text.split_whitespace().nth(n).and_then(|value| value.parse::<u64>().ok()).unwrap_or(0);
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = field(after_name, 11) + field(after_name, 12);
+    (field(&statm, 1) * 4096, ticks as f64 / 100.0)
+}

@@ -1,0 +1,92 @@
+//! The exact bytes of one good and each bad answer of every OceanConnect operation, and the proof that none is missing.
+
+use super::{
+    api::{self, App, Answer, CONTRACT, SEEN, admin, check},
+    server::Server,
+};
+use landfall_testkit::golden::{self, Bindings, Request, Response};
+use serde_json::json;
+use std::{collections::BTreeSet, path::Path};
+
+#[test]
+fn golden_answers() {
+    let server = Server::start_with(&[("LANDFALL_NORTHBOUND_CALLS_PER_MINUTE", "0")]);
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../north/src/oceanconnect/golden");
+    let mut faults = vec![];
+    for (n, path) in golden::files(&dir).unwrap().into_iter().enumerate() {
+        let mut bindings = fixture(&server, n);
+        let sent = |request: Request| {
+            let headers: Vec<(&str, &str)> = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            let answer = api::send(&server, &request.method, &request.path, &headers, Some(&request.body));
+            let bare = request.path.split('?').next().unwrap_or_default();
+            if CONTRACT.operation(&request.method, bare).is_some() {
+                check(&request.method, &request.path, &answer);
+            }
+            response(answer)
+        };
+        if let Err(fault) = golden::run_file(&path, &mut bindings, sent) {
+            faults.push(fault);
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+    let seen: BTreeSet<String> = SEEN.lock().unwrap().iter().map(|(operation, _, _)| operation.clone()).collect();
+    for operation in IN_SCOPE {
+        assert!(seen.contains(operation), "no golden file calls {operation}");
+    }
+}
+
+const IN_SCOPE: [&str; 17] = [
+    "login",
+    "refresh_token",
+    "register_device_verify_code",
+    "register_device_password",
+    "modify_device",
+    "delete_device",
+    "get_device_activation",
+    "get_device",
+    "list_devices",
+    "list_device_data_history",
+    "get_device_capabilities",
+    "subscribe_service_data",
+    "get_subscription",
+    "list_subscriptions",
+    "delete_subscription",
+    "delete_subscriptions",
+    "call_device_service",
+];
+
+/// The variables every golden file may use, in an account of its own.
+fn fixture(server: &Server, n: usize) -> Bindings {
+    let account = api::account(server, &format!("golden-{n}"));
+    let foreign = api::account(server, &format!("golden-{n}-foreign"));
+    let product = api::thermometer(server, &account);
+    let foreign_product = api::thermometer(server, &foreign);
+    let app = App::create(server, &account, "app");
+    let (other, stranger) = (App::create(server, &account, "other"), App::create(server, &account, "stranger"));
+    let foreign_app = App::create(server, &foreign, "foreign");
+    let path = format!("/apps/{}/authorized/{}?account={account}", other.id, app.id);
+    let authorized = admin(server, "PUT", &path, Some(json!({})));
+    assert!(authorized.status < 300, "{}", authorized.text);
+    let (device, _) = app.register(&format!("golden-{n}-1"), &product);
+    let (foreign_device, _) = foreign_app.register(&format!("golden-{n}-2"), &foreign_product);
+    let mut bindings = Bindings::default();
+    for (name, value) in [
+        ("appId", &app.id),
+        ("secret", &app.secret),
+        ("token", &app.token),
+        ("otherAppId", &other.id),
+        ("strangerAppId", &stranger.id),
+        ("foreignAppId", &foreign_app.id),
+        ("productId", &product),
+        ("deviceId", &device),
+        ("nodeId", &format!("golden-{n}-1")),
+        ("foreignDeviceId", &foreign_device),
+    ] {
+        bindings.set(name, value);
+    }
+    bindings
+}
+
+fn response(answer: Answer) -> Response {
+    Response { status: answer.status, headers: vec![], body: answer.text.into_bytes() }
+}

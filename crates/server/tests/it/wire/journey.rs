@@ -1,0 +1,63 @@
+//! The main job, end to end: registered northbound, connected over TLS, data pushed and kept, a command answered.
+
+use super::{
+    api::{self, App, CONTRACT},
+    device::Device,
+    receiver::Receiver,
+    server::{Server, until},
+};
+use serde_json::{Value, json};
+
+#[test]
+fn an_application_and_a_device_meet() {
+    let server = Server::start();
+    let account = api::account(&server, "journey");
+    let product = api::thermometer(&server, &account);
+    let app = App::create(&server, &account, "app");
+    let receiver = Receiver::start();
+    for notify_type in [
+        "deviceAdded", "bindDevice", "deviceInfoChanged", "deviceDataChanged", "deviceDatasChanged", "messageConfirm", "commandRsp",
+        "deviceDeleted",
+    ] {
+        app.subscribe(notify_type, &receiver.url);
+    }
+    let (id, secret) = app.register("n1", &product);
+    let mut device = Device::login(&server, &id, &secret);
+    device.listen();
+    device.report(&json!({"msgType": "deviceReq", "data": [
+        {"serviceId": "Thermometer", "serviceData": {"temperature": 21.5}, "eventTime": "20260101T000000Z"},
+        {"serviceId": "Battery", "serviceData": {"batteryLevel": 80}}]}));
+    let history = app.history(&id, 10);
+    assert_eq!(history["totalCount"], 2, "{history}");
+
+    let call = json!({"header": {"mode": "ACK", "from": "/users/1", "method": "SET", "requestId": "r1"}, "body": {"value": 4}});
+    let path = format!("/iocm/app/signaltrans/v1.1.0/devices/{id}/services/Switch/sendCommand");
+    let answer = app.call("POST", &path, Some(call));
+    assert_eq!((answer.status, answer.json()["status"].as_str()), (202, Some("sent")), "{}", answer.text);
+    let command = device.command();
+    assert_eq!((command["cmd"].as_str(), &command["paras"]), (Some("SET"), &json!({"value": 4})));
+    device.report(&json!({"msgType": "deviceRsp", "mid": command["mid"], "errcode": 0, "body": {"result": "ok"}}));
+
+    until("the answer", || receiver.pushes().iter().any(|push| push.body["notifyType"] == "commandRsp").then_some(()));
+    device.close();
+    until("offline", || status(&receiver.pushes(), "OFFLINE"));
+    assert_eq!(app.call("DELETE", &format!("/iocm/app/dm/v1.4.0/devices/{id}"), None).status, 204);
+    until("the deletion", || receiver.pushes().iter().any(|push| push.body["notifyType"] == "deviceDeleted").then_some(()));
+
+    let pushes = receiver.pushes();
+    for push in &pushes {
+        CONTRACT.check_notification(&push.body).unwrap_or_else(|violation| panic!("{}: {violation}", push.body));
+        assert_eq!(push.body.get("deviceId").or_else(|| push.body["header"].get("deviceId")).unwrap_or(&json!(id)), &json!(id));
+    }
+    let mut kinds: Vec<&str> = pushes.iter().filter_map(|push| push.body["notifyType"].as_str()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds.len(), 8, "{kinds:?}");
+    let confirmations: Vec<&Value> =
+        pushes.iter().filter(|push| push.body["notifyType"] == "messageConfirm").map(|push| &push.body["header"]["status"]).collect();
+    assert_eq!(confirmations, ["sent", "delivered", "executed"]);
+}
+
+fn status(pushes: &[super::receiver::Push], wanted: &str) -> Option<()> {
+    pushes.iter().any(|push| push.body["deviceInfo"]["status"] == wanted).then_some(())
+}

@@ -1,0 +1,120 @@
+//! kill -9 at any moment: nothing acknowledged is lost, nothing confirmed is pushed again.
+//!
+//! One push can be repeated for a device: that whose 2xx was on its way when the server died. It is the newest one the device's
+//! receiver saw, as the next is sent only after the confirmation of the one before is durable.
+
+use super::{
+    api::{self, App},
+    device::Device,
+    receiver::{Push, Receiver},
+    server::{Server, until},
+};
+use landfall_testkit::world::Seeded;
+use serde_json::json;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+const ROUNDS: u64 = 6;
+const DEVICES: usize = 4;
+
+#[test]
+fn kill_9_loses_nothing_acknowledged_and_repeats_nothing_confirmed() {
+    let mut server = Server::start();
+    let account = api::account(&server, "kill");
+    let product = api::thermometer(&server, &account);
+    let app = App::create(&server, &account, "app");
+    let receiver = Receiver::start();
+    app.subscribe("deviceDataChanged", &receiver.url);
+    let devices: Vec<_> = (0..DEVICES).map(|n| app.register(&format!("n{n}"), &product)).collect();
+    let (id, secret, token) = (app.id.clone(), app.secret.clone(), app.token.clone());
+    let mut random = Seeded::new(7);
+    let mut acknowledged: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let mut deaths = vec![];
+    for round in 0..ROUNDS {
+        let after = 5 + random.next_u64() % 120;
+        for (device, values) in publish_until_killed(&mut server, &devices, round * 100_000, after) {
+            acknowledged.entry(device).or_default().extend(values);
+        }
+        deaths.push(receiver.pushes().len());
+        server.resume();
+    }
+    let total: usize = acknowledged.values().map(Vec::len).sum();
+    assert!(total > 50, "only {total} reports were acknowledged");
+    let app = App { server: &server, id, secret, token };
+    for (device, values) in &acknowledged {
+        let kept: BTreeSet<u64> = kept_values(&app, device);
+        let lost: Vec<_> = values.iter().filter(|value| !kept.contains(value)).collect();
+        assert!(lost.is_empty(), "{device} lost {lost:?}");
+        until("all pushes", || {
+            let pushed: BTreeSet<u64> = receiver.confirmed().iter().filter(|push| push.body["deviceId"] == **device).filter_map(value).collect();
+            kept.is_subset(&pushed).then_some(())
+        });
+    }
+    check_repeats(&receiver.confirmed(), &deaths);
+}
+
+/// Every device reports one value after the other; gives what was acknowledged before the server was killed.
+fn publish_until_killed(server: &mut Server, devices: &[(String, String)], first: u64, after: u64) -> Vec<(String, Vec<u64>)> {
+    let dead = Arc::new(AtomicBool::new(false));
+    let mut publishers: Vec<_> = devices.iter().map(|(id, secret)| (id.clone(), Device::login(server, id, secret))).collect();
+    let threads: Vec<_> = publishers
+        .drain(..)
+        .map(|(id, mut device)| {
+            let dead = dead.clone();
+            std::thread::spawn(move || {
+                let mut acknowledged = vec![];
+                for value in first.. {
+                    let item = json!({"serviceId": "Thermometer", "serviceData": {"temperature": value}});
+                    if !device.try_report(&json!({"msgType": "deviceReq", "data": [item]})) || dead.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    acknowledged.push(value);
+                }
+                (id, acknowledged)
+            })
+        })
+        .collect();
+    let app_started = threads.len();
+    assert_eq!(app_started, devices.len());
+    wait_ms(after);
+    server.kill();
+    dead.store(true, Ordering::SeqCst);
+    threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+}
+
+fn kept_values(app: &App<'_>, device: &str) -> BTreeSet<u64> {
+    let history = app.history(device, 2000);
+    let points = history["deviceDataHistoryDTOs"].as_array().unwrap();
+    let values: BTreeSet<u64> = points.iter().filter_map(|point| point["data"]["temperature"].as_u64()).collect();
+    assert_eq!(values.len(), points.len(), "history holds a report twice");
+    values
+}
+
+/// A value may come twice only around a death, and only the newest one of its device then.
+fn check_repeats(confirmed: &[Push], deaths: &[usize]) {
+    let mut newest: BTreeMap<String, (u64, usize)> = BTreeMap::new();
+    for (place, push) in confirmed.iter().enumerate() {
+        let device = push.body["deviceId"].as_str().unwrap().to_owned();
+        let value = value(push).unwrap();
+        if let Some((before, at)) = newest.get(&device) {
+            let died_between = deaths.iter().any(|death| *at < *death && *death <= place);
+            let repeated = value == *before && died_between;
+            assert!(value > *before || repeated, "{device}: {value} came after {before} (places {at}, {place}, deaths {deaths:?})");
+        }
+        newest.insert(device, (value, place));
+    }
+}
+
+fn value(push: &Push) -> Option<u64> {
+    push.body["service"]["data"]["temperature"].as_u64()
+}
+
+#[allow(clippy::disallowed_methods, reason = "the moment of death is to be any moment")]
+fn wait_ms(ms: u64) {
+    std::thread::sleep(std::time::Duration::from_millis(ms));
+}

@@ -1,0 +1,13 @@
+//! The real program, started on free ports, spoken to by clients over the wire.
+
+mod admin;
+mod api;
+mod device;
+mod golden;
+mod journey;
+mod kill;
+mod mqtt;
+mod push;
+mod receiver;
+mod server;
+mod walls;

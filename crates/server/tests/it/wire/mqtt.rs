@@ -1,0 +1,126 @@
+//! MQTT access with a foreign client: who gets in, who does not, and why.
+
+use super::{
+    api::{self, App, admin},
+    device::{Device, STAMP, Via, password},
+    server::{Server, until},
+};
+use serde_json::json;
+
+#[test]
+fn every_refusal_has_its_code_and_its_reason() {
+    let server = Server::start();
+    let account = api::account(&server, "mqtt");
+    let product = api::thermometer(&server, &account);
+    let app = App::create(&server, &account, "app");
+    let (id, secret) = app.register("urn:imei:1_2", &product);
+    let good = password(&secret);
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    let cases = [
+        (id.as_str(), format!("{id}_0_0_{STAMP}"), good.as_str(), None),
+        ("urn:imei:1_2", format!("urn:imei:1_2_2_0_{STAMP}"), &good, None),
+        (&id, format!("{id}_0_0_{STAMP}"), "0000", Some("BadUserNamePassword")),
+        (&id, format!("{id}_0_1_{STAMP}"), &good, Some("BadUserNamePassword")),
+        (&id, format!("{id}_0_0"), &good, Some("BadClientId")),
+        ("other", format!("{id}_0_0_{STAMP}"), &good, Some("BadClientId")),
+        (unknown, format!("{unknown}_0_0_{STAMP}"), &good, Some("BadClientId")),
+    ];
+    for (user, client_id, password, refused) in cases {
+        match (Device::connect(&server, Via::Tcp, user, &client_id, password, true), refused) {
+            (Ok(device), None) => device.close(),
+            (Err(error), Some(code)) => assert!(error.contains(code), "{client_id}: {error}, expected {code}"),
+            (other, expected) => panic!("{client_id}: {:?}, expected {expected:?}", other.err()),
+        }
+    }
+    let why = admin(&server, "GET", &format!("/devices/{id}/why?account={account}"), None);
+    let checks = why.json()["items"].as_array().map(Vec::len).unwrap_or_default();
+    assert!(checks >= 2, "{}", why.text);
+    assert!(!why.text.contains(&secret) && !why.text.contains(&good), "a secret is shown");
+    app.call("DELETE", &format!("/iocm/app/dm/v1.4.0/devices/{id}"), None);
+    let deleted = Device::connect(&server, Via::Tcp, &id, &format!("{id}_0_0_{STAMP}"), &good, true).err().unwrap_or_default();
+    assert!(deleted.contains("NotAuthorized"), "{deleted}");
+}
+
+#[test]
+fn a_second_connection_takes_over_and_the_device_stays_online() {
+    let server = Server::start();
+    let account = api::account(&server, "take-over");
+    let product = api::thermometer(&server, &account);
+    let app = App::create(&server, &account, "app");
+    let (id, secret) = app.register("n", &product);
+    let mut first = Device::login(&server, &id, &secret);
+    let mut second = Device::login(&server, &id, &secret);
+    let message = json!({"msgType": "deviceReq", "data": [{"serviceId": "Battery", "serviceData": {"batteryLevel": 7}}]});
+    assert!(!first.try_report(&message), "the first connection is closed");
+    second.report(&message);
+    let shown = app.call("GET", &format!("/iocm/app/dm/v1.4.0/devices/{id}"), None).json();
+    assert_eq!(shown["deviceInfo"]["status"], "ONLINE");
+    assert_eq!(shown["services"][0]["data"], json!({"batteryLevel": 7}));
+}
+
+#[test]
+fn what_does_not_fit_the_model_is_not_stored_and_the_reason_can_be_read() {
+    let server = Server::start();
+    let account = api::account(&server, "bad-input");
+    let product = api::thermometer(&server, &account);
+    let app = App::create(&server, &account, "app");
+    let (id, secret) = app.register("n", &product);
+    let mut device = Device::login(&server, &id, &secret);
+    device.report(&json!({"msgType": "deviceReq", "data": [{"serviceId": "Nope", "serviceData": {}}]}));
+    device.report(&json!({"msgType": "deviceReq", "data": [{"serviceId": "Battery", "serviceData": {"batteryLevel": 101}}]}));
+    device.report(&json!({"msgType": "deviceReq", "data": [{"serviceId": "Battery", "serviceData": {"batteryLevel": 100}}]}));
+    assert_eq!(app.history(&id, 10)["totalCount"], 1);
+    let why = admin(&server, "GET", &format!("/devices/{id}/why?account={account}"), None).text;
+    assert!(why.contains("the product has no service Nope") && why.contains("batteryLevel: is above 100"), "{why}");
+}
+
+#[test]
+fn a_codec_translates_binary_frames_both_ways() {
+    let server = Server::start();
+    let account = api::account(&server, "codec");
+    let product = api::thermometer(&server, &account);
+    let mut model = api::thermometer_model();
+    model["dataFormat"] = json!("binary");
+    let replaced = admin(&server, "PUT", &format!("/products/{product}?account={account}"), Some(model));
+    assert_eq!(replaced.status, 200, "{}", replaced.text);
+    let source = "function decode(b) { return b[0] === 0xff ? {msgType: 'deviceRsp', mid: b[1], errcode: 0, body: {ok: b[2]}} :
+        {msgType: 'deviceReq', data: [{serviceId: 'Battery', serviceData: {batteryLevel: b[0]}}]}; }
+        function encode(c) { return [c.mid >> 8, c.mid & 255, c.paras.value]; }";
+    let bad = json!({"source": source, "samples": [{"hex": "c8"}]});
+    let refused = admin(&server, "POST", &format!("/products/{product}/codecs?account={account}"), Some(bad));
+    assert_eq!(refused.status, 400, "200 is above the model's 100: {}", refused.text);
+    let good = json!({"source": source, "samples": [{"hex": "37"}]});
+    let taken = admin(&server, "POST", &format!("/products/{product}/codecs?account={account}"), Some(good));
+    assert_eq!(taken.status, 201, "{}", taken.text);
+
+    let app = App::create(&server, &account, "app");
+    let (id, secret) = app.register("n", &product);
+    let mut device = Device::login(&server, &id, &secret);
+    device.listen_to("binary");
+    device.send("binary", vec![55]);
+    assert_eq!(app.history(&id, 10)["deviceDataHistoryDTOs"][0]["data"], json!({"batteryLevel": 55}));
+    let call = json!({"header": {"mode": "NOACK", "method": "SET"}, "body": {"value": 9}});
+    let path = format!("/iocm/app/signaltrans/v1.1.0/devices/{id}/services/Switch/sendCommand");
+    assert_eq!(app.call("POST", &path, Some(call)).status, 202);
+    assert_eq!(device.frame().last(), Some(&9));
+    device.send("binary", vec![1, 2, 3]);
+    assert_eq!(app.history(&id, 10)["totalCount"], 2);
+}
+
+#[test]
+fn a_graceful_stop_and_a_new_start_keep_everything() {
+    let mut server = Server::start();
+    let account = api::account(&server, "restart");
+    let product = api::thermometer(&server, &account);
+    let app = App::create(&server, &account, "app");
+    let (id, secret) = app.register("n", &product);
+    let (app_id, app_secret, token) = (app.id.clone(), app.secret.clone(), app.token.clone());
+    Device::login(&server, &id, &secret).report(
+        &json!({"msgType": "deviceReq", "data": [{"serviceId": "Battery", "serviceData": {"batteryLevel": 50}}]}),
+    );
+    assert!(server.stop(), "SIGTERM ends with status 0");
+    server.resume();
+    let app = App { server: &server, id: app_id, secret: app_secret, token };
+    assert_eq!(app.history(&id, 10)["totalCount"], 1, "the token outlives the restart, and so does the report");
+    until("health", || (api::send(&server, "GET", "/ready", &[], None).status == 200).then_some(()));
+}

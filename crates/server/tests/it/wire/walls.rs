@@ -1,0 +1,117 @@
+//! Walls between accounts: every northbound and admin operation, tried by one account on what another one owns.
+
+use super::{
+    api::{self, App, CONTRACT, admin, send, text},
+    server::Server,
+};
+use serde_json::{Value, json};
+
+/// What one account owns, and the words that must never leave it.
+struct Side<'a> {
+    app: App<'a>,
+    product: String,
+    device: String,
+    subscription: String,
+    account_id: String,
+    account_token: String,
+}
+
+fn side<'a>(server: &'a Server, name: &str) -> Side<'a> {
+    let made = admin(server, "POST", "/accounts", Some(json!({"name": name})));
+    assert_eq!(made.status, 201, "{}", made.text);
+    let product = api::thermometer(server, name);
+    let app = App::create(server, name, "app");
+    let (device, _) = app.register(&format!("node-of-{name}"), &product);
+    let subscription = app.subscribe("deviceAdded", &format!("http://127.0.0.1:9/{name}"));
+    let (account_id, account_token) = (text(&made.json(), "id"), text(&made.json(), "token"));
+    Side { app, product, device, subscription, account_id, account_token }
+}
+
+#[test]
+fn no_northbound_operation_crosses_the_wall() {
+    let server = Server::start_with(&[("LANDFALL_NORTHBOUND_CALLS_PER_MINUTE", "0")]);
+    let (mine, theirs) = (side(&server, "mine"), side(&server, "theirs"));
+    let (device, other_app) = (&theirs.device, &theirs.app.id);
+    let mut tried = vec![];
+    let mut call = |method: &str, path: String, body: Option<Value>| {
+        let bare = path.split('?').next().unwrap_or_default().to_owned();
+        let operation = CONTRACT.operation(method, &bare).unwrap_or_else(|| panic!("{method} {bare}")).id.clone();
+        let answer = mine.app.call(method, &path, body);
+        for secret in [&theirs.device, &theirs.product, &theirs.subscription, &"node-of-theirs".to_owned()] {
+            assert!(!answer.text.contains(secret.as_str()), "{method} {path}: {}", answer.text);
+        }
+        tried.push(operation);
+        answer
+    };
+    let reg = "/iocm/app/reg";
+    for foreign in [String::new(), format!("?appId={other_app}")] {
+        let (q, amp) = (foreign.clone(), foreign.replace('?', "&"));
+        let v1 = json!({"nodeId": format!("x{q}"), "productId": theirs.product});
+        assert_eq!(call("POST", format!("{reg}/v1.1.0/deviceCredentials{q}"), Some(v1)).status, 403);
+        let v2 = json!({"deviceInfo": {"nodeId": format!("y{q}")}, "mqttConnect": true, "productId": theirs.product});
+        assert_eq!(call("POST", format!("{reg}/v2.0.0/deviceCredentials{q}"), Some(v2)).status, 403);
+        let refused = |answer: api::Answer| assert!(answer.json()["error_code"].is_string(), "{answer:?}");
+        refused(call("GET", format!("{reg}/v1.1.0/deviceCredentials/{device}{q}"), None));
+        refused(call("PUT", format!("/iocm/app/dm/v1.4.0/devices/{device}{q}"), Some(json!({"name": "mine now"}))));
+        refused(call("GET", format!("/iocm/app/dm/v1.4.0/devices/{device}{q}"), None));
+        refused(call("DELETE", format!("/iocm/app/dm/v1.4.0/devices/{device}{q}"), None));
+        refused(call("GET", format!("/iocm/app/data/v1.2.0/deviceDataHistory?deviceId={device}&gatewayId={device}{amp}"), None));
+        refused(call("GET", format!("/iocm/app/sub/v1.2.0/subscriptions/{}{q}", theirs.subscription), None));
+        refused(call("DELETE", format!("/iocm/app/sub/v1.2.0/subscriptions/{}{q}", theirs.subscription), None));
+        let send = format!("/iocm/app/signaltrans/v1.1.0/devices/{device}/services/Switch/sendCommand{q}");
+        refused(call("POST", send, Some(json!({"header": {"mode": "ACK", "method": "SET"}, "body": {"value": 1}}))));
+        call("GET", format!("/iocm/app/dm/v1.4.0/devices?pageNo=0{amp}"), None);
+        call("GET", format!("/iocm/app/data/v1.1.0/deviceCapabilities?deviceId={device}{amp}"), None);
+        call("GET", format!("/iocm/app/data/v1.1.0/deviceCapabilities{q}"), None);
+        call("GET", format!("/iocm/app/sub/v1.2.0/subscriptions{q}"), None);
+    }
+    let body = json!({"notifyType": "bindDevice", "callbackUrl": "http://127.0.0.1:9/", "appId": other_app});
+    assert!(call("POST", "/iocm/app/sub/v1.2.0/subscriptions".into(), Some(body)).status >= 400);
+    call("DELETE", "/iocm/app/sub/v1.2.0/subscriptions".into(), None);
+    call("DELETE", format!("/iocm/app/sub/v1.2.0/subscriptions?appId={other_app}"), None);
+    tried.sort();
+    tried.dedup();
+    assert_eq!(tried.len(), 15, "every operation that takes a device, product, application or subscription: {tried:?}");
+
+    let shown = theirs.app.call("GET", &format!("/iocm/app/dm/v1.4.0/devices/{device}"), None);
+    assert_eq!((shown.status, &shown.json()["deviceInfo"]["name"]), (200, &Value::Null), "untouched");
+    assert_eq!(theirs.app.call("GET", "/iocm/app/sub/v1.2.0/subscriptions", None).json()["totalCount"], 1);
+}
+
+/// Every admin operation of the document, with the other account's ids in its path, called with an account's own token.
+#[test]
+fn no_admin_operation_crosses_the_wall() {
+    let server = Server::start();
+    let (mine, theirs) = (side(&server, "mine"), side(&server, "theirs"));
+    let bearer = format!("Bearer {}", mine.account_token);
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let operations = landfall_testkit::contract::Contract::parse(include_str!("../../../../../spec/admin/openapi.yaml")).unwrap();
+    let before = theirs.app.call("GET", &format!("/iocm/app/dm/v1.4.0/devices/{}", theirs.device), None).text;
+    let mut tried = 0;
+    for operation in operations.operations() {
+        let path = operation
+            .template
+            .replace("{accountId}", &theirs.account_id)
+            .replace("{appId}", &theirs.app.id)
+            .replace("{otherAppId}", &mine.app.id)
+            .replace("{productId}", &theirs.product)
+            .replace("{deviceId}", &theirs.device)
+            .replace("{subscriptionId}", &theirs.subscription)
+            .replace("{version}", "1");
+        assert!(!path.contains('{'), "{path} has a parameter that this test does not know");
+        let path = if path.starts_with("/api/v1") { path } else { format!("/api/v1{path}") };
+        for query in [String::new(), format!("?account={}", theirs.account_id), "?account=theirs".to_owned()] {
+            let answer = send(&server, &operation.method, &format!("{path}{query}"), &headers, Some(b"{}"));
+            for secret in [&theirs.app.id, &theirs.device, &theirs.product, &theirs.subscription, &theirs.account_id] {
+                assert!(!answer.text.contains(secret.as_str()), "{} {path}{query}: {}", operation.method, answer.text);
+            }
+            let named_theirs = path.len() > operation.template.len() + 20 || !query.is_empty();
+            assert!(!named_theirs || answer.status >= 400 || path.contains("openapi"), "{} {path}{query}: {answer:?}", operation.method);
+        }
+        tried += 1;
+    }
+    assert!(tried > 20, "{tried} operations");
+    assert_eq!(theirs.app.call("GET", &format!("/iocm/app/dm/v1.4.0/devices/{}", theirs.device), None).text, before);
+    let stranger = send(&server, "GET", "/api/v1/devices", &[("Authorization", "Bearer wrong")], None);
+    assert_eq!(stranger.status, 401);
+}

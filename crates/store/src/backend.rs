@@ -1,0 +1,123 @@
+//! Where the data is: makes connections, and keeps a second process out.
+
+use crate::{
+    postgres::Postgres,
+    sql::{Sql, SqlError, SqlResult, query_one},
+    sqlite::Sqlite,
+};
+use parking_lot::Mutex;
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::sync::Semaphore;
+
+pub(crate) const DATABASE: &str = "landfall.db";
+const LOCK: &str = "landfall.lock";
+
+/// A database of either kind.
+#[derive(Clone, Debug)]
+pub(crate) enum Backend {
+    /// A directory.
+    Sqlite(PathBuf),
+    /// A URL, which may hold a password.
+    Postgres(Arc<str>),
+}
+
+/// Keeps other processes out as long as it lives.
+pub(crate) struct Lock {
+    _file: Option<File>,
+}
+
+impl Backend {
+    /// Makes the directory and takes its lock; PostgreSQL is locked by the writer's connection.
+    pub(crate) fn lock(&self) -> SqlResult<Lock> {
+        let Self::Sqlite(dir) = self else { return Ok(Lock { _file: None }) };
+        let failed = |e: std::io::Error| SqlError::wrong(format!("{}: {e}", dir.display()));
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        let lock = private(&dir.join(LOCK)).map_err(failed)?;
+        lock.try_lock().map_err(|_| SqlError::wrong(format!("{} is in use by another process", dir.display())))?;
+        private(&dir.join(DATABASE)).map_err(failed)?;
+        Ok(Lock { _file: Some(lock) })
+    }
+
+    /// The one connection that writes.
+    pub(crate) fn writer(&self) -> SqlResult<Box<dyn Sql>> {
+        match self {
+            Self::Sqlite(dir) => Ok(Box::new(Sqlite::writer(dir)?)),
+            Self::Postgres(url) => {
+                let mut sql = Postgres::connect(url)?;
+                // The schema is part of the lock: several stores may share a database. A process that has just ended is waited for.
+                sql.batch("SET lock_timeout = '2s'")?;
+                let lock = "SELECT pg_advisory_lock(1279348294, hashtext(current_schema()))";
+                query_one(&mut sql, lock, &[], |_| Ok(())).map_err(|error| match error.gone {
+                    true => error,
+                    false => SqlError::wrong("the PostgreSQL database is in use by another process"),
+                })?;
+                sql.batch("SET lock_timeout = 0")?;
+                Ok(Box::new(sql))
+            }
+        }
+    }
+
+    fn reader(&self) -> SqlResult<Box<dyn Sql>> {
+        Ok(match self {
+            Self::Sqlite(dir) => Box::new(Sqlite::reader(dir)?),
+            Self::Postgres(url) => Box::new(Postgres::connect(url)?),
+        })
+    }
+}
+
+/// Opens a file that only its owner may read.
+fn private(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// A few connections for readers.
+pub(crate) struct Readers {
+    backend: Backend,
+    idle: Mutex<Vec<Box<dyn Sql>>>,
+    permits: Semaphore,
+}
+
+impl Readers {
+    pub(crate) fn new(backend: Backend, count: usize) -> Arc<Self> {
+        Arc::new(Self { backend, idle: Mutex::new(Vec::new()), permits: Semaphore::new(count) })
+    }
+
+    /// Runs `read` on a connection, off the async threads.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&mut dyn Sql) -> SqlResult<T> + Send + 'static,
+    ) -> landfall_model::Result<T> {
+        let stopped = || SqlError::wrong("a reader was stopped");
+        let _permit = self.permits.acquire().await.map_err(|_| stopped())?;
+        let readers = self.clone();
+        let result = tokio::task::spawn_blocking(move || readers.read_now(read)).await.map_err(|_| stopped())?;
+        Ok(result?)
+    }
+
+    fn read_now<T>(&self, read: impl FnOnce(&mut dyn Sql) -> SqlResult<T>) -> SqlResult<T> {
+        let idle = self.idle.lock().pop();
+        let mut sql = match idle {
+            Some(sql) => sql,
+            None => self.backend.reader()?,
+        };
+        // A connection on which something failed is not used again: its transaction may still be open.
+        let result = read(&mut *sql)?;
+        self.idle.lock().push(sql);
+        Ok(result)
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        let idle = std::mem::take(self.idle.get_mut());
+        // PostgreSQL connections own a runtime, which must not end on an async thread.
+        if let Ok(ended) = std::thread::Builder::new().name("store-end".into()).spawn(move || drop(idle)) {
+            drop(ended.join());
+        }
+    }
+}

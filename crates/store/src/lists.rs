@@ -1,0 +1,165 @@
+//! Reads of rows: records, lists with filters and pages, background work.
+
+use crate::{
+    record::Malformed,
+    rows::kind_word,
+    sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
+};
+use landfall_core::{DeviceFilter, Due, SubscriptionFilter};
+use landfall_model::{AccountId, Device, DeviceId, Page, PageRequest, Sort, Subscription};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// A record as it is stored.
+pub(crate) fn parse<T: DeserializeOwned>(row: &dyn Row, column: usize) -> SqlResult<T> {
+    serde_json::from_str(row.text(column)?).map_err(|_| Malformed.into())
+}
+
+/// The record of a statement that selects one document by one id.
+pub(crate) fn one<T: DeserializeOwned>(sql: &mut dyn Sql, text: &str, id: &[u8]) -> SqlResult<Option<T>> {
+    query_one(sql, text, &[Value::Bytes(id)], |row| parse(row, 0))
+}
+
+/// Conditions joined by AND, with their parameters.
+struct Conditions<'a> {
+    text: String,
+    params: Vec<Value<'a>>,
+}
+
+impl<'a> Conditions<'a> {
+    fn new() -> Self {
+        Self { text: "1 = 1".into(), params: Vec::new() }
+    }
+
+    /// Adds a condition; `#` in it stands for the value.
+    fn and(&mut self, condition: &str, value: Value<'a>) {
+        self.params.push(value);
+        self.text.push_str(" AND ");
+        self.text.push_str(&condition.replace('#', &format!("?{}", self.params.len())));
+    }
+
+    fn and_text(&mut self, column: &str, value: Option<&'a str>) {
+        if let Some(value) = value {
+            self.and(&format!("{column} = #"), Value::Text(value));
+        }
+    }
+
+    fn and_id(&mut self, column: &str, value: Option<&'a uuid::Uuid>) {
+        if let Some(value) = value {
+            self.and(&format!("{column} = #"), Value::Bytes(value.as_bytes()));
+        }
+    }
+
+    /// A page of documents of a table, and how many there are.
+    fn page<T: DeserializeOwned>(
+        mut self,
+        sql: &mut dyn Sql,
+        table: &str,
+        order: &str,
+        page: PageRequest,
+    ) -> SqlResult<Page<Arc<T>>> {
+        sql.begin_read()?;
+        let count = format!("SELECT COUNT(*) FROM {table} WHERE {}", self.text);
+        let total = query_one(sql, &count, &self.params, |row| row.seq(0))?.unwrap_or(0);
+        let mut items = Vec::new();
+        if page.offset() < total {
+            let n = self.params.len();
+            // The inner query walks the index alone; documents are read for the page only.
+            let text = format!(
+                "SELECT doc FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {} ORDER BY {order} LIMIT ?{} OFFSET ?{}) ORDER BY {order}",
+                self.text,
+                n + 1,
+                n + 2
+            );
+            self.params.push(Value::Int(i64::from(page.size)));
+            self.params.push(Value::Int(to_db(page.offset())));
+            items = query_all(sql, &text, &self.params, |row| parse(row, 0).map(Arc::new))?;
+        }
+        sql.batch("COMMIT")?;
+        Ok(Page { total, items })
+    }
+}
+
+/// Accounts by name.
+pub(crate) fn accounts<T: DeserializeOwned>(sql: &mut dyn Sql, name: Option<&str>, page: PageRequest) -> SqlResult<Page<Arc<T>>> {
+    let mut conditions = Conditions::new();
+    conditions.and_text("name", name);
+    conditions.page(sql, "account", "name, id", page)
+}
+
+/// Records of an account by name; `table` is `app` or `product`.
+pub(crate) fn named<T: DeserializeOwned>(
+    sql: &mut dyn Sql,
+    table: &str,
+    account: AccountId,
+    page: PageRequest,
+) -> SqlResult<Page<Arc<T>>> {
+    let mut conditions = Conditions::new();
+    conditions.and_id("account", Some(&account.0));
+    conditions.page(sql, table, "name, id", page)
+}
+
+pub(crate) fn devices(sql: &mut dyn Sql, filter: &DeviceFilter, page: PageRequest) -> SqlResult<Page<Arc<Device>>> {
+    let mut conditions = Conditions::new();
+    conditions.and_id("account", Some(&filter.account.0));
+    conditions.and_id("app", filter.app.as_ref().map(|id| &id.0));
+    conditions.and_id("gateway", filter.gateway.as_ref().map(|id| &id.0));
+    conditions.and_text("node_type", filter.node_type.map(|t| t.as_str()));
+    conditions.and_text("device_type", filter.device_type.as_deref());
+    conditions.and_text("location", filter.location.as_deref());
+    conditions.and_text("name", filter.name.as_deref());
+    conditions.and_text("node_id", filter.node_id.as_deref());
+    conditions.and_id("product", filter.product.as_ref().map(|id| &id.0));
+    conditions.and_text("status", filter.status.map(|s| s.as_str()));
+    if let Some(t) = filter.created_after {
+        conditions.and("created_at > #", Value::Int(t.0));
+    }
+    if let Some(t) = filter.created_before {
+        conditions.and("created_at < #", Value::Int(t.0));
+    }
+    let order = match filter.sort {
+        Sort::Ascending => "created_at, id",
+        Sort::Descending => "created_at DESC, id DESC",
+    };
+    conditions.page(sql, "device", order, page)
+}
+
+pub(crate) fn subscriptions(
+    sql: &mut dyn Sql,
+    filter: &SubscriptionFilter,
+    page: PageRequest,
+) -> SqlResult<Page<Arc<Subscription>>> {
+    let mut conditions = Conditions::new();
+    conditions.and_id("account", filter.account.as_ref().map(|id| &id.0));
+    conditions.and_id("owner", filter.owner.as_ref().map(|id| &id.0));
+    conditions.and_id("target", filter.target.as_ref().map(|id| &id.0));
+    conditions.and_text("kind", filter.kind.map(kind_word));
+    conditions.and_text("callback_url", filter.callback_url.as_deref());
+    conditions.page(sql, "subscription", "created_at, id", page)
+}
+
+/// Devices that the database knows to be due, by id after `after`.
+pub(crate) fn due(sql: &mut dyn Sql, due: Due, after: Option<DeviceId>, limit: u32) -> SqlResult<Vec<Device>> {
+    let after = after.map(|id| id.0);
+    let after = Value::Bytes(after.as_ref().map_or(&[], |id| id.as_bytes().as_slice()));
+    let limit = Value::Int(i64::from(limit));
+    let doc = |row: &dyn Row| parse(row, 0);
+    match due {
+        Due::Silent(status, before) => query_all(
+            sql,
+            "SELECT doc FROM device WHERE status = ?1 AND COALESCE(last_seen, created_at) < ?2 AND id > ?3 ORDER BY id LIMIT ?4",
+            &[Value::Text(status.as_str()), Value::Int(before.0), after, limit],
+            doc,
+        ),
+        Due::Expired(before) => query_all(
+            sql,
+            "SELECT doc FROM device WHERE activated = 0 AND code_expires_at IS NOT NULL AND code_expires_at < ?1 AND id > ?2 \
+             ORDER BY id LIMIT ?3",
+            &[Value::Int(before.0), after, limit],
+            doc,
+        ),
+        Due::Connected => {
+            query_all(sql, "SELECT doc FROM device WHERE connected = 1 AND id > ?1 ORDER BY id LIMIT ?2", &[after, limit], doc)
+        }
+    }
+}

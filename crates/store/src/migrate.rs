@@ -1,0 +1,113 @@
+//! The schema, brought forward step by step; a database of a newer program is refused.
+
+use crate::sql::{Sql, SqlError, SqlResult, query_one};
+
+/// Every step, oldest first; a step that was released never changes.
+const STEPS: [&str; 3] = [
+    include_str!("../migrations/0001_registry.sql"),
+    include_str!("../migrations/0002_stream.sql"),
+    include_str!("../migrations/0003_history.sql"),
+];
+
+/// The schema this program writes.
+pub(crate) const NEWEST: usize = STEPS.len();
+
+/// Brings the schema forward to `target` in one transaction.
+pub(crate) fn migrate(sql: &mut dyn Sql, target: usize) -> SqlResult<()> {
+    sql.batch("BEGIN")?;
+    match forward(sql, target) {
+        Ok(()) => sql.batch("COMMIT"),
+        Err(error) => {
+            sql.batch("ROLLBACK")?;
+            Err(error)
+        }
+    }
+}
+
+fn forward(sql: &mut dyn Sql, target: usize) -> SqlResult<()> {
+    sql.batch("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")?;
+    let found = query_one(sql, "SELECT version FROM schema_version", &[], |row| row.int(0))?;
+    let version = usize::try_from(found.unwrap_or(0)).map_err(|_| SqlError::wrong("the schema version is negative"))?;
+    if version > NEWEST {
+        return Err(SqlError::wrong(format!(
+            "the database has schema {version}, this program knows schemas up to {NEWEST}: run the newer program that wrote it"
+        )));
+    }
+    if found.is_none() {
+        sql.batch("INSERT INTO schema_version (version) VALUES (0)")?;
+    }
+    for (i, step) in STEPS.iter().enumerate().take(target).skip(version) {
+        let ddl = sql.dialect(step);
+        sql.batch(&ddl)?;
+        sql.batch(&format!("UPDATE schema_version SET version = {}", i + 1))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, backend::Backend, record::tests::scratch, sql::Value};
+    use landfall_core::World;
+    use landfall_model::Time;
+    use std::sync::Arc;
+
+    struct Fixed;
+
+    impl World for Fixed {
+        fn now(&self) -> Time {
+            Time(1)
+        }
+
+        fn random(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    /// A directory as the program with that schema left it.
+    fn older(dir: &std::path::Path, version: usize) {
+        let backend = Backend::Sqlite(dir.to_path_buf());
+        let _lock = backend.lock().unwrap();
+        let mut sql = backend.writer().unwrap();
+        migrate(&mut *sql, version).unwrap();
+        let name = "INSERT INTO account (id, version, name, history_days, event_days, doc) VALUES (?1, 1, 'a', 1, 1, '{}')";
+        sql.execute(name, &[Value::Bytes(&[1; 16])]).unwrap();
+    }
+
+    #[test]
+    fn every_older_directory_is_brought_forward() {
+        for version in 1..=NEWEST {
+            let dir = scratch();
+            older(&dir, version);
+            for _ in 0..2 {
+                drop(crate::open_sqlite(&dir, Options::default(), Arc::new(Fixed)).unwrap());
+            }
+            let mut sql = Backend::Sqlite(dir.clone()).writer().unwrap();
+            let count = |sql: &mut dyn Sql, text: &str| query_one(sql, text, &[], |row| row.int(0)).unwrap().unwrap();
+            assert_eq!(count(&mut *sql, "SELECT version FROM schema_version"), NEWEST as i64);
+            assert_eq!(count(&mut *sql, "SELECT COUNT(*) FROM account"), 1, "from version {version}");
+            drop(sql);
+            std::fs::remove_dir_all(dir).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_newer_directory_is_refused() {
+        let dir = scratch();
+        older(&dir, NEWEST);
+        Backend::Sqlite(dir.clone()).writer().unwrap().batch("UPDATE schema_version SET version = 99").unwrap();
+        let error = crate::open_sqlite(&dir, Options::default(), Arc::new(Fixed)).unwrap_err();
+        assert!(error.detail.contains("schema 99"), "{error}");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn only_the_owner_may_enter_the_directory() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = scratch();
+        older(&dir, NEWEST);
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&dir), mode(&dir.join("landfall.db"))), (0o700, 0o600));
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}

@@ -1,0 +1,193 @@
+//! History points that are durable in the stream but not yet cut into chunks, and the newest values they carry.
+//!
+//! Two layers: points arrive in the active one; a flush seals it and writes it out device by device while a new active layer fills.
+
+use crate::record::{PointView, PointWriter};
+use landfall_model::{AccountId, DeviceId, Report, Reported, Time};
+use std::collections::HashMap;
+
+/// What waits for one device.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) account: AccountId,
+    pub(crate) first_seq: u64,
+    pub(crate) last_seq: u64,
+    pub(crate) last_seen: Time,
+    pub(crate) t0: i64,
+    pub(crate) t1: i64,
+    pub(crate) n: u64,
+    pub(crate) points: PointWriter,
+    /// Newest values by service, in order of first appearance.
+    pub(crate) services: Vec<Reported>,
+}
+
+impl Entry {
+    fn new(report: &Report, seq: u64) -> Self {
+        Self {
+            account: report.account,
+            first_seq: seq,
+            last_seq: seq,
+            last_seen: report.received_at,
+            t0: i64::MAX,
+            t1: i64::MIN,
+            n: 0,
+            points: PointWriter::default(),
+            services: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, report: &Report, seq: u64) {
+        self.last_seq = seq;
+        self.last_seen = self.last_seen.max(report.received_at);
+        for service in &report.services {
+            self.points.push(&PointView {
+                seq,
+                gateway: report.gateway,
+                app: report.app,
+                service_id: &service.service_id,
+                event_time: service.event_time.0,
+                data: &service.data,
+            });
+            self.n += 1;
+            self.t0 = self.t0.min(service.event_time.0);
+            self.t1 = self.t1.max(service.event_time.0);
+            match self.services.iter_mut().find(|known| known.service_id == service.service_id) {
+                Some(known) => {
+                    known.data.clone_from(&service.data);
+                    known.service_type.clone_from(&service.service_type);
+                    known.event_time = service.event_time;
+                }
+                None => self.services.push(Reported {
+                    service_id: service.service_id.clone(),
+                    service_type: service.service_type.clone(),
+                    data: service.data.clone(),
+                    event_time: service.event_time,
+                }),
+            }
+        }
+    }
+}
+
+/// Points of one layer.
+#[derive(Debug, Default)]
+struct Layer {
+    devices: HashMap<DeviceId, Entry>,
+    points: u64,
+    bytes: usize,
+    oldest: Option<Time>,
+}
+
+/// A copy of what waits for a device, for a reader.
+pub(crate) struct Waiting {
+    pub(crate) first_seq: u64,
+    pub(crate) last_seq: u64,
+    pub(crate) t0: i64,
+    pub(crate) t1: i64,
+    pub(crate) n: u64,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Newest values of a device that wait.
+pub(crate) struct WaitingState {
+    pub(crate) last_seq: u64,
+    pub(crate) last_seen: Time,
+    pub(crate) services: Vec<Reported>,
+}
+
+/// Rough cost of an entry beyond its points.
+const ENTRY_BYTES: usize = 512;
+
+/// Both layers.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    active: Layer,
+    sealed: Layer,
+}
+
+impl Pending {
+    pub(crate) fn add(&mut self, report: &Report, seq: u64, at: Time) {
+        let layer = &mut self.active;
+        let entry = layer.devices.entry(report.device).or_insert_with(|| {
+            layer.bytes += ENTRY_BYTES;
+            Entry::new(report, seq)
+        });
+        let before = entry.points.body().len();
+        entry.add(report, seq);
+        layer.bytes += entry.points.body().len() - before;
+        layer.points += report.services.len() as u64;
+        layer.oldest.get_or_insert(at);
+    }
+
+    /// Points in the active layer, bytes they take, and when the first arrived.
+    pub(crate) fn active(&self) -> (u64, usize, Option<Time>) {
+        (self.active.points, self.active.bytes, self.active.oldest)
+    }
+
+    pub(crate) fn points(&self) -> u64 {
+        self.active.points + self.sealed.points
+    }
+
+    /// Makes the active layer the sealed one; the caller has written the old sealed one out. Returns its devices.
+    pub(crate) fn seal(&mut self) -> Vec<DeviceId> {
+        self.sealed = std::mem::take(&mut self.active);
+        self.sealed.devices.keys().copied().collect()
+    }
+
+    pub(crate) fn sealed(&self, device: DeviceId) -> Option<&Entry> {
+        self.sealed.devices.get(&device)
+    }
+
+    /// A sealed device was written out.
+    pub(crate) fn written(&mut self, device: DeviceId) {
+        if let Some(entry) = self.sealed.devices.remove(&device) {
+            self.sealed.points -= entry.n;
+        }
+    }
+
+    /// A device was deleted, and its points go with it.
+    pub(crate) fn forget(&mut self, device: DeviceId) {
+        for layer in [&mut self.active, &mut self.sealed] {
+            if let Some(entry) = layer.devices.remove(&device) {
+                layer.points -= entry.n;
+                layer.bytes -= (ENTRY_BYTES + entry.points.body().len()).min(layer.bytes);
+            }
+        }
+    }
+
+    /// Points of a device, oldest layer first.
+    pub(crate) fn waiting(&self, device: DeviceId) -> Vec<Waiting> {
+        let entries = [&self.sealed, &self.active].into_iter().filter_map(|layer| layer.devices.get(&device));
+        entries
+            .filter(|e| e.n > 0)
+            .map(|e| Waiting {
+                first_seq: e.first_seq,
+                last_seq: e.last_seq,
+                t0: e.t0,
+                t1: e.t1,
+                n: e.n,
+                body: e.points.body().to_vec(),
+            })
+            .collect()
+    }
+
+    /// Newest values of a device, oldest layer first.
+    pub(crate) fn waiting_state(&self, device: DeviceId) -> Vec<WaitingState> {
+        let entries = [&self.sealed, &self.active].into_iter().filter_map(|layer| layer.devices.get(&device));
+        entries.map(|e| WaitingState { last_seq: e.last_seq, last_seen: e.last_seen, services: e.services.clone() }).collect()
+    }
+
+    pub(crate) fn last_seen(&self, device: DeviceId) -> Option<Time> {
+        [&self.sealed, &self.active].into_iter().filter_map(|layer| layer.devices.get(&device)).map(|e| e.last_seen).max()
+    }
+}
+
+/// Lays newer values over older ones, a service at a time; the result is ascending by service id.
+pub(crate) fn overlay(older: &mut Vec<Reported>, newer: Vec<Reported>) {
+    for value in newer {
+        match older.iter_mut().find(|known| known.service_id == value.service_id) {
+            Some(known) => *known = value,
+            None => older.push(value),
+        }
+    }
+    older.sort_by(|a, b| a.service_id.cmp(&b.service_id));
+}

@@ -1,0 +1,78 @@
+//! Deletes what retention no longer keeps, a bounded number of rows at a time.
+//!
+//! The stream is shared by all accounts, so its rows are kept for the longest `event_retention_days` of any account. History goes by the
+//! arrival of its points, to a day: a chunk is deleted when its newest point is too old.
+
+use crate::{
+    replay::meta,
+    shared::Shared,
+    sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+};
+use landfall_model::{AccountSettings, Time};
+use std::sync::atomic::Ordering;
+
+const ROWS: i64 = 1_000;
+const TOMBSTONE_DAYS: i64 = 90;
+const DAY_S: i64 = 86_400;
+
+/// Deletes the next rows of each kind; true when more may be left.
+pub(crate) fn prune(sql: &mut dyn Sql, now: Time, shared: &Shared) -> SqlResult<bool> {
+    sql.batch("BEGIN")?;
+    let mut more = prune_stream(sql, now)?;
+    more |= prune_history(sql, now)?;
+    more |= prune_small(sql, now)?;
+    sql.batch("COMMIT")?;
+    shared.commits.fetch_add(1, Ordering::Relaxed);
+    Ok(more)
+}
+
+fn prune_stream(sql: &mut dyn Sql, now: Time) -> SqlResult<bool> {
+    let days = query_one(sql, "SELECT MAX(event_days) FROM account", &[], |row| row.opt_int(0))?.flatten();
+    let days = days.unwrap_or(i64::from(AccountSettings::default().event_retention_days));
+    let flushed = meta(sql, "flushed_seq")?;
+    // The newest row stays: it says where the stream goes on.
+    let deleted = sql.execute(
+        "DELETE FROM stream WHERE first_seq IN (SELECT first_seq FROM stream WHERE at < ?1 AND last_seq <= ?2 \
+         AND first_seq < (SELECT MAX(first_seq) FROM stream) ORDER BY at, first_seq LIMIT ?3)",
+        &[Value::Int(now.minus_s(days * DAY_S).0), Value::Int(to_db(flushed)), Value::Int(ROWS)],
+    )?;
+    Ok(full(deleted))
+}
+
+fn prune_history(sql: &mut dyn Sql, now: Time) -> SqlResult<bool> {
+    let accounts = query_all(sql, "SELECT id, history_days FROM account", &[], |row| Ok((row.bytes(0)?.to_vec(), row.int(1)?)))?;
+    let mut more = false;
+    for (account, days) in accounts {
+        let deleted = sql.execute(
+            "DELETE FROM chunk WHERE (device, first_seq) IN \
+             (SELECT device, first_seq FROM chunk WHERE account = ?1 AND arrived_at < ?2 LIMIT ?3)",
+            &[Value::Bytes(&account), Value::Int(now.minus_s(days * DAY_S).0), Value::Int(ROWS)],
+        )?;
+        if full(deleted) {
+            return Ok(true);
+        }
+        more |= full(deleted);
+    }
+    let deleted = sql.execute(
+        "DELETE FROM chunk WHERE (device, first_seq) IN (SELECT c.device, c.first_seq FROM device d JOIN chunk c ON c.device = d.id \
+         WHERE d.aging_days IS NOT NULL AND c.arrived_at <= ?1 - d.aging_days * 86400000 LIMIT ?2)",
+        &[Value::Int(now.0), Value::Int(ROWS)],
+    )?;
+    Ok(more || full(deleted))
+}
+
+fn prune_small(sql: &mut dyn Sql, now: Time) -> SqlResult<bool> {
+    let tombstones = sql.execute(
+        "DELETE FROM tombstone WHERE device IN (SELECT device FROM tombstone WHERE deleted_at < ?1 LIMIT ?2)",
+        &[Value::Int(now.minus_s(TOMBSTONE_DAYS * DAY_S).0), Value::Int(ROWS)],
+    )?;
+    let sessions = sql.execute(
+        "DELETE FROM mqtt_session WHERE device IN (SELECT device FROM mqtt_session WHERE expires_at <= ?1 LIMIT ?2)",
+        &[Value::Int(now.0), Value::Int(ROWS)],
+    )?;
+    Ok(full(tombstones) || full(sessions))
+}
+
+fn full(deleted: u64) -> bool {
+    deleted >= ROWS.unsigned_abs()
+}

@@ -1,0 +1,142 @@
+//! The bounded way to the writer: batches in the order in which they were handed over.
+
+use crate::rows::Step;
+use landfall_model::{Cause, Error, Event, Result, Seq, Time};
+use parking_lot::{Condvar, Mutex};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+
+/// A batch, ready to be written.
+pub(crate) struct Job {
+    pub(crate) steps: Vec<Step>,
+    /// Events with their encoded length in bytes.
+    pub(crate) events: Vec<(Arc<Event>, u32)>,
+    /// The records of the events.
+    pub(crate) encoded: Vec<u8>,
+    pub(crate) size: usize,
+    pub(crate) answer: oneshot::Sender<Result<Seq>>,
+}
+
+/// What the writer does.
+pub(crate) enum Task {
+    Commit(Job),
+    Prune(Time, oneshot::Sender<Result<bool>>),
+    /// Cut everything that waits into chunks.
+    Flush(oneshot::Sender<Result<()>>),
+}
+
+impl Task {
+    fn size(&self) -> usize {
+        match self {
+            Self::Commit(job) => job.size,
+            Self::Prune(..) | Self::Flush(_) => 0,
+        }
+    }
+
+    /// Answers with an error.
+    pub(crate) fn refuse(self, error: Error) {
+        match self {
+            Self::Commit(job) => drop(job.answer.send(Err(error))),
+            Self::Prune(_, answer) => drop(answer.send(Err(error))),
+            Self::Flush(answer) => drop(answer.send(Err(error))),
+        }
+    }
+}
+
+/// How the queue ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It does not.
+    Open,
+    /// What is queued is done, then everything is flushed.
+    Drain,
+    /// The writer stops after the group it is at.
+    Drop,
+}
+
+struct State {
+    tasks: VecDeque<Task>,
+    bytes: usize,
+    end: End,
+    waiting: bool,
+}
+
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    bell: Condvar,
+    max_tasks: usize,
+    max_bytes: usize,
+}
+
+impl Queue {
+    pub(crate) fn new(max_tasks: usize, max_bytes: usize) -> Self {
+        let state = State { tasks: VecDeque::new(), bytes: 0, end: End::Open, waiting: false };
+        Self { state: Mutex::new(state), bell: Condvar::new(), max_tasks, max_bytes }
+    }
+
+    pub(crate) fn put(&self, task: Task) -> Result<()> {
+        let size = task.size();
+        let mut state = self.state.lock();
+        if state.end != End::Open {
+            return Err(stopping());
+        }
+        if state.tasks.len() >= self.max_tasks || state.bytes + size > self.max_bytes {
+            return Err(Error::new(Cause::Overloaded, "too many writes are waiting; try again"));
+        }
+        state.bytes += size;
+        state.tasks.push_back(task);
+        if state.waiting {
+            self.bell.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Takes what is there: batches up to the limits, or one other task. Waits at most `patience` for something to come.
+    pub(crate) fn take(&self, max_tasks: usize, max_bytes: usize, patience: Duration) -> (Vec<Task>, End) {
+        let mut state = self.state.lock();
+        if state.tasks.is_empty() && state.end == End::Open && !patience.is_zero() {
+            state.waiting = true;
+            self.bell.wait_for(&mut state, patience);
+            state.waiting = false;
+        }
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        while let Some(next) = state.tasks.front() {
+            let alone = !matches!(next, Task::Commit(_));
+            let full = taken.len() >= max_tasks || bytes + next.size() > max_bytes;
+            if !taken.is_empty() && (alone || full) {
+                break;
+            }
+            bytes += next.size();
+            let Some(task) = state.tasks.pop_front() else { break };
+            taken.push(task);
+            if alone {
+                break;
+            }
+        }
+        state.bytes -= bytes;
+        (taken, state.end)
+    }
+
+    /// Takes nothing more.
+    pub(crate) fn close(&self, end: End) {
+        let mut state = self.state.lock();
+        if state.end != End::Drop {
+            state.end = end;
+        }
+        self.bell.notify_one();
+    }
+
+    /// Waits, unless the store ends.
+    pub(crate) fn pause(&self, patience: Duration) -> End {
+        let mut state = self.state.lock();
+        if state.end == End::Open {
+            self.bell.wait_for(&mut state, patience);
+        }
+        state.end
+    }
+}
+
+pub(crate) fn stopping() -> Error {
+    Error::new(Cause::Stopping, "the server is stopping")
+}

@@ -1,0 +1,126 @@
+//! Events: reports in a compact form, because they are nearly all of the stream; everything else as JSON.
+
+use super::wire::{Input, Malformed, Read, put_bytes, put_i64, put_id, put_u64};
+use landfall_model::{AccountId, AppId, DeviceId, Event, EventBody, Report, ServiceReport, Time};
+
+/// First byte of the `events` blob of a stream row.
+pub(crate) const EVENTS_VERSION: u8 = 1;
+
+const REPORT: u8 = 1;
+const JSON: u8 = 2;
+
+const HAS_GATEWAY: u8 = 1;
+const HAS_RAW: u8 = 2;
+
+/// Appends a record: its length, its kind, its body.
+pub(crate) fn encode_event(out: &mut Vec<u8>, event: &Event) -> Result<(), serde_json::Error> {
+    match &event.body {
+        EventBody::Reported(report) if is_plain(event, report) => {
+            let mut body = Vec::with_capacity(96 + report.services.iter().map(|s| s.data.len() + 24).sum::<usize>());
+            encode_report(&mut body, event.at, report);
+            put_bytes(out, &body);
+        }
+        _ => {
+            let mut body = vec![JSON];
+            serde_json::to_writer(&mut body, event)?;
+            put_bytes(out, &body);
+        }
+    }
+    Ok(())
+}
+
+/// The compact form leaves out what the report says already.
+fn is_plain(event: &Event, report: &Report) -> bool {
+    event.account == report.account && event.app == Some(report.app) && event.device == Some(report.device)
+}
+
+fn encode_report(out: &mut Vec<u8>, at: Time, report: &Report) {
+    out.push(REPORT);
+    let gateway = report.gateway != report.device;
+    out.push((u8::from(gateway) * HAS_GATEWAY) | (u8::from(report.raw.is_some()) * HAS_RAW));
+    put_id(out, &report.account.0);
+    put_id(out, &report.app.0);
+    put_id(out, &report.device.0);
+    if gateway {
+        put_id(out, &report.gateway.0);
+    }
+    put_i64(out, at.0);
+    put_i64(out, report.received_at.0.wrapping_sub(at.0));
+    put_u64(out, report.services.len() as u64);
+    for service in &report.services {
+        put_bytes(out, service.service_id.as_bytes());
+        match &service.service_type {
+            Some(kind) => {
+                out.push(1);
+                put_bytes(out, kind.as_bytes());
+            }
+            None => out.push(0),
+        }
+        put_i64(out, service.event_time.0.wrapping_sub(at.0));
+        put_bytes(out, service.data.as_bytes());
+    }
+    if let Some(raw) = &report.raw {
+        put_bytes(out, raw);
+    }
+}
+
+/// Walks the events of a blob: their index, the event and its encoded size in bytes. Those that are not wanted are skipped cheaply.
+pub(crate) fn decode_events(
+    blob: &[u8],
+    mut want: impl FnMut(u64) -> bool,
+    mut each: impl FnMut(u64, Event, u32),
+) -> Result<(), Malformed> {
+    let mut input = Input(blob);
+    if input.byte()? != EVENTS_VERSION {
+        return Err(Malformed);
+    }
+    let mut index = 0;
+    while !input.is_empty() {
+        let record = input.bytes()?;
+        if want(index) {
+            each(index, decode_event(record)?, u32::try_from(record.len()).unwrap_or(u32::MAX));
+        }
+        index += 1;
+    }
+    Ok(())
+}
+
+fn decode_event(record: &[u8]) -> Read<Event> {
+    let mut input = Input(record);
+    match input.byte()? {
+        REPORT => decode_report(&mut input),
+        JSON => serde_json::from_slice(input.0).map_err(|_| Malformed),
+        _ => Err(Malformed),
+    }
+}
+
+fn decode_report(input: &mut Input<'_>) -> Read<Event> {
+    let flags = input.byte()?;
+    if flags & !(HAS_GATEWAY | HAS_RAW) != 0 {
+        return Err(Malformed);
+    }
+    let account = AccountId(input.id()?);
+    let app = AppId(input.id()?);
+    let device = DeviceId(input.id()?);
+    let gateway = if flags & HAS_GATEWAY != 0 { DeviceId(input.id()?) } else { device };
+    let at = Time(input.i64()?);
+    let received_at = Time(at.0.wrapping_add(input.i64()?));
+    let mut services = Vec::new();
+    for _ in 0..input.u64()? {
+        let service_id = input.str()?.to_owned();
+        let service_type = match input.byte()? {
+            0 => None,
+            1 => Some(input.str()?.to_owned()),
+            _ => return Err(Malformed),
+        };
+        let event_time = Time(at.0.wrapping_add(input.i64()?));
+        let data = input.str()?.to_owned();
+        services.push(ServiceReport { service_id, service_type, data, event_time });
+    }
+    let raw = if flags & HAS_RAW != 0 { Some(input.bytes()?.to_vec()) } else { None };
+    if !input.is_empty() {
+        return Err(Malformed);
+    }
+    let report = Report { device, account, app, gateway, received_at, services, raw };
+    Ok(Event { account, app: Some(app), device: Some(device), at, body: EventBody::Reported(report) })
+}

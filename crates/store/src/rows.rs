@@ -1,0 +1,330 @@
+//! How each write changes the tables.
+//!
+//! Only the writer runs these statements, one batch after another, so that a check and the change it allows cannot be torn apart.
+
+use crate::sql::{Sql, SqlError, Value, query_one, to_db};
+use landfall_model::{
+    Account, App, Cause, Cursor, Device, DeviceId, Error, Product, ProductKey, Result, ServiceCall, StoredSession,
+    Subscription, SubscriptionKind, Time, Write,
+};
+use serde::Serialize;
+
+/// A write with its record as JSON.
+pub(crate) struct Step {
+    pub(crate) write: Write,
+    doc: String,
+}
+
+/// Why a step was not done.
+pub(crate) enum Refused {
+    /// Its batch is refused.
+    Batch(Error),
+    /// The database failed.
+    Group(SqlError),
+}
+
+impl From<SqlError> for Refused {
+    fn from(error: SqlError) -> Self {
+        Self::Group(error)
+    }
+}
+
+type Done = std::result::Result<(), Refused>;
+
+impl Step {
+    /// Makes the JSON and refuses texts that not every database can hold.
+    pub(crate) fn new(write: Write) -> Result<Self> {
+        let doc = match &write {
+            Write::Account(r) => json(r)?,
+            Write::App(r) => json(r)?,
+            Write::Product(r) => json(r)?,
+            Write::Device(r) => json(r)?,
+            Write::Subscription(r) => json(r)?,
+            Write::Cursor(r) => json(r)?,
+            Write::Call(r) => json(r)?,
+            Write::Session(r) => json(r)?,
+            _ => String::new(),
+        };
+        if texts(&write).iter().any(|text| text.contains('\0')) {
+            return Err(Error::new(Cause::InvalidField, "a text holds the character U+0000"));
+        }
+        Ok(Self { write, doc })
+    }
+
+    /// Bytes it will take, roughly.
+    pub(crate) fn size(&self) -> usize {
+        128 + 2 * self.doc.len()
+    }
+
+    /// Whether its batch may be refused because of it.
+    pub(crate) fn can_fail(&self) -> bool {
+        matches!(self.write, Write::Account(_) | Write::App(_) | Write::Product(_) | Write::Device(_) | Write::Subscription(_))
+    }
+
+    pub(crate) fn apply(&self, sql: &mut dyn Sql, now: Time) -> Done {
+        match &self.write {
+            Write::Account(r) => put_account(sql, r, &self.doc),
+            Write::App(r) => put_app(sql, r, &self.doc),
+            Write::Product(r) => put_product(sql, r, &self.doc),
+            Write::Device(r) => put_device(sql, r, &self.doc),
+            Write::Subscription(r) => put_subscription(sql, r, &self.doc),
+            Write::Cursor(r) => put_cursor(sql, r, &self.doc),
+            Write::Call(r) => put_call(sql, r, &self.doc),
+            Write::Session(r) => put_session(sql, r, &self.doc),
+            Write::DeleteApp(id) => delete(sql, "DELETE FROM app WHERE id = ?1", id.0.as_bytes()),
+            Write::DeleteProduct(id) => delete(sql, "DELETE FROM product WHERE id = ?1", id.0.as_bytes()),
+            Write::DeleteDevice(id) => delete_device(sql, *id, now),
+            Write::DeleteSubscription(id) => {
+                delete(sql, "DELETE FROM subscription WHERE id = ?1", id.0.as_bytes())?;
+                delete(sql, "DELETE FROM read_cursor WHERE subscription = ?1", id.0.as_bytes())
+            }
+            Write::DeleteCall(id) => delete(sql, "DELETE FROM service_call WHERE id = ?1", id.0.as_bytes()),
+            Write::DeleteSession(id) => delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", id.0.as_bytes()),
+        }
+    }
+}
+
+fn json<T: Serialize>(record: &T) -> Result<String> {
+    serde_json::to_string(record).map_err(|_| Error::new(Cause::InvalidField, "the record cannot be written as JSON"))
+}
+
+/// The texts that become columns.
+fn texts(write: &Write) -> Vec<&str> {
+    match write {
+        Write::Account(r) => vec![&r.name],
+        Write::App(r) => vec![&r.name],
+        Write::Product(r) => vec![&r.name],
+        Write::Device(r) => {
+            let info = &r.info;
+            let optional = [&info.device_type, &info.name, &info.location];
+            optional.into_iter().flatten().map(String::as_str).chain([r.node_id.as_str()]).collect()
+        }
+        Write::Subscription(r) => vec![&r.callback_url],
+        _ => Vec::new(),
+    }
+}
+
+/// The statements of a table whose records carry a version; `?1` is the id and `?2` the version.
+struct Versioned {
+    insert: &'static str,
+    update: &'static str,
+    version: &'static str,
+    /// Cause when a new or changed record collides with another one.
+    taken: Cause,
+    taken_detail: &'static str,
+}
+
+impl Versioned {
+    fn put(&self, sql: &mut dyn Sql, params: &[Value<'_>], version: u64) -> Done {
+        let text = if version == 1 { self.insert } else { self.update };
+        if sql.execute(text, params)? > 0 {
+            return Ok(());
+        }
+        let stored = query_one(sql, self.version, &params[..1], |row| row.seq(0))?;
+        if stored.unwrap_or(0).checked_add(1) != Some(version) {
+            return Err(Refused::Batch(Error::new(Cause::Stale, "the record changed meanwhile")));
+        }
+        Err(Refused::Batch(Error::new(self.taken, self.taken_detail)))
+    }
+}
+
+fn put_account(sql: &mut dyn Sql, r: &Account, doc: &str) -> Done {
+    const SQL: Versioned = Versioned {
+        insert: "INSERT INTO account (id, version, name, history_days, event_days, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        update: "UPDATE account SET version = ?2, name = ?3, history_days = ?4, event_days = ?5, doc = ?6 WHERE id = ?1 AND version + 1 = ?2 \
+                 AND NOT EXISTS (SELECT 1 FROM account o WHERE o.name = ?3 AND o.id <> ?1)",
+        version: "SELECT version FROM account WHERE id = ?1",
+        taken: Cause::NameTaken,
+        taken_detail: "another account has this name",
+    };
+    let params = [
+        Value::Bytes(r.id.0.as_bytes()),
+        Value::Int(to_db(r.version)),
+        Value::Text(&r.name),
+        Value::Int(i64::from(r.settings.history_retention_days)),
+        Value::Int(i64::from(r.settings.event_retention_days)),
+        Value::Text(doc),
+    ];
+    SQL.put(sql, &params, r.version)
+}
+
+fn put_app(sql: &mut dyn Sql, r: &App, doc: &str) -> Done {
+    const SQL: Versioned = Versioned {
+        insert: "INSERT INTO app (id, version, account, name, doc) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+        update: "UPDATE app SET version = ?2, account = ?3, name = ?4, doc = ?5 WHERE id = ?1 AND version + 1 = ?2 \
+                 AND NOT EXISTS (SELECT 1 FROM app o WHERE o.account = ?3 AND o.name = ?4 AND o.id <> ?1)",
+        version: "SELECT version FROM app WHERE id = ?1",
+        taken: Cause::NameTaken,
+        taken_detail: "another application of the account has this name",
+    };
+    let params = [
+        Value::Bytes(r.id.0.as_bytes()),
+        Value::Int(to_db(r.version)),
+        Value::Bytes(r.account.0.as_bytes()),
+        Value::Text(&r.name),
+        Value::Text(doc),
+    ];
+    SQL.put(sql, &params, r.version)
+}
+
+/// The five keys as one text; JSON, so that no two keys look alike.
+pub(crate) fn product_key(key: &ProductKey) -> String {
+    let keys = [&key.manufacturer_id, &key.manufacturer_name, &key.device_type, &key.model, &key.protocol_type];
+    serde_json::to_string(&keys).unwrap_or_default()
+}
+
+fn put_product(sql: &mut dyn Sql, r: &Product, doc: &str) -> Done {
+    const SQL: Versioned = Versioned {
+        insert: "INSERT INTO product (id, version, account, product_key, name, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        update: "UPDATE product SET version = ?2, account = ?3, product_key = ?4, name = ?5, doc = ?6 WHERE id = ?1 AND version + 1 = ?2 \
+                 AND NOT EXISTS (SELECT 1 FROM product o WHERE o.account = ?3 AND o.product_key = ?4 AND o.id <> ?1)",
+        version: "SELECT version FROM product WHERE id = ?1",
+        taken: Cause::ProductExists,
+        taken_detail: "another product of the account has these keys",
+    };
+    let key = product_key(&r.key);
+    let params = [
+        Value::Bytes(r.id.0.as_bytes()),
+        Value::Int(to_db(r.version)),
+        Value::Bytes(r.account.0.as_bytes()),
+        Value::Text(&key),
+        Value::Text(&r.name),
+        Value::Text(doc),
+    ];
+    SQL.put(sql, &params, r.version)
+}
+
+fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
+    const SQL: Versioned = Versioned {
+        insert: "INSERT INTO device (id, version, account, app, node_id, product, gateway, node_type, device_type, name, location, status, \
+                 connected, activated, code_expires_at, aging_days, created_at, last_seen, doc) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) ON CONFLICT DO NOTHING",
+        update: "UPDATE device SET version = ?2, account = ?3, app = ?4, node_id = ?5, product = ?6, gateway = ?7, node_type = ?8, \
+                 device_type = ?9, name = ?10, location = ?11, status = ?12, connected = ?13, activated = ?14, code_expires_at = ?15, \
+                 aging_days = ?16, created_at = ?17, \
+                 last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19 WHERE id = ?1 AND version + 1 = ?2 \
+                 AND NOT EXISTS (SELECT 1 FROM device o WHERE o.node_id = ?5 AND o.id <> ?1)",
+        version: "SELECT version FROM device WHERE id = ?1",
+        taken: Cause::NodeIdTaken,
+        taken_detail: "another device has this nodeId",
+    };
+    // A device without a gateway is its own, as 1.4.9 has it: one equality finds a gateway and what is behind it.
+    let gateway = r.gateway_id();
+    let params = [
+        Value::Bytes(r.id.0.as_bytes()),
+        Value::Int(to_db(r.version)),
+        Value::Bytes(r.account.0.as_bytes()),
+        Value::Bytes(r.app.0.as_bytes()),
+        Value::Text(&r.node_id),
+        Value::opt_bytes(r.product.as_ref().map(|id| id.0.as_bytes().as_slice())),
+        Value::Bytes(gateway.0.as_bytes()),
+        Value::Text(r.node_type.as_str()),
+        Value::opt_text(r.info.device_type.as_deref()),
+        Value::opt_text(r.info.name.as_deref()),
+        Value::opt_text(r.info.location.as_deref()),
+        Value::Text(r.status.as_str()),
+        Value::Int(i64::from(r.connected)),
+        Value::Int(i64::from(r.activated)),
+        Value::opt_int(r.credentials.code_expires_at.map(|t| t.0)),
+        Value::opt_int(r.data_aging_days.map(i64::from)),
+        Value::Int(r.created_at.0),
+        Value::opt_int(r.heard_at.map(|t| t.0)),
+        Value::Text(doc),
+    ];
+    SQL.put(sql, &params, r.version)
+}
+
+/// The word of a kind, for filters.
+pub(crate) fn kind_word(kind: SubscriptionKind) -> &'static str {
+    match kind {
+        SubscriptionKind::Notify(notify) => notify.as_str(),
+        SubscriptionKind::CallAddress => "*callAddress",
+    }
+}
+
+fn put_subscription(sql: &mut dyn Sql, r: &Subscription, doc: &str) -> Done {
+    const SQL: Versioned = Versioned {
+        insert: "INSERT INTO subscription (id, version, account, owner, target, kind, scope, callback_url, created_at, doc) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+        update: "UPDATE subscription SET version = ?2, account = ?3, owner = ?4, target = ?5, kind = ?6, scope = ?7, callback_url = ?8, \
+                 created_at = ?9, doc = ?10 WHERE id = ?1 AND version + 1 = ?2 \
+                 AND NOT EXISTS (SELECT 1 FROM subscription o WHERE o.owner = ?4 AND o.target = ?5 AND o.scope = ?7 AND o.id <> ?1)",
+        version: "SELECT version FROM subscription WHERE id = ?1",
+        taken: Cause::SubscriptionExists,
+        taken_detail: "there is a subscription of this kind and scope",
+    };
+    let kind = kind_word(r.kind);
+    // One subscription a notification and channel, one call address an address (1.6.1, 100227).
+    let scope = match r.kind {
+        SubscriptionKind::Notify(_) => json(&(kind, r.channel)),
+        SubscriptionKind::CallAddress => json(&(kind, r.channel, &r.callback_url)),
+    };
+    let scope = scope.map_err(Refused::Batch)?;
+    let params = [
+        Value::Bytes(r.id.0.as_bytes()),
+        Value::Int(to_db(r.version)),
+        Value::Bytes(r.account.0.as_bytes()),
+        Value::Bytes(r.owner.0.as_bytes()),
+        Value::Bytes(r.target.0.as_bytes()),
+        Value::Text(kind),
+        Value::Text(&scope),
+        Value::Text(&r.callback_url),
+        Value::Int(r.created_at.0),
+        Value::Text(doc),
+    ];
+    SQL.put(sql, &params, r.version)
+}
+
+/// A cursor whose subscription is gone is not kept.
+fn put_cursor(sql: &mut dyn Sql, r: &Cursor, doc: &str) -> Done {
+    sql.execute(
+        "INSERT INTO read_cursor (subscription, doc) SELECT id, ?2 FROM subscription WHERE id = ?1 \
+         ON CONFLICT (subscription) DO UPDATE SET doc = excluded.doc",
+        &[Value::Bytes(r.subscription.0.as_bytes()), Value::Text(doc)],
+    )?;
+    Ok(())
+}
+
+fn put_call(sql: &mut dyn Sql, r: &ServiceCall, doc: &str) -> Done {
+    sql.execute(
+        "INSERT INTO service_call (id, device, created_at, expires_at, doc) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE \
+         SET device = excluded.device, created_at = excluded.created_at, expires_at = excluded.expires_at, doc = excluded.doc",
+        &[
+            Value::Bytes(r.id.0.as_bytes()),
+            Value::Bytes(r.device.0.as_bytes()),
+            Value::Int(r.created_at.0),
+            Value::Int(r.expires_at.0),
+            Value::Text(doc),
+        ],
+    )?;
+    Ok(())
+}
+
+fn put_session(sql: &mut dyn Sql, r: &StoredSession, doc: &str) -> Done {
+    sql.execute(
+        "INSERT INTO mqtt_session (device, expires_at, doc) VALUES (?1, ?2, ?3) ON CONFLICT (device) DO UPDATE \
+         SET expires_at = excluded.expires_at, doc = excluded.doc",
+        &[Value::Bytes(r.device.0.as_bytes()), Value::Int(r.expires_at.0), Value::Text(doc)],
+    )?;
+    Ok(())
+}
+
+fn delete(sql: &mut dyn Sql, text: &str, id: &[u8]) -> Done {
+    sql.execute(text, &[Value::Bytes(id)])?;
+    Ok(())
+}
+
+fn delete_device(sql: &mut dyn Sql, id: DeviceId, now: Time) -> Done {
+    let key = id.0.as_bytes();
+    if sql.execute("DELETE FROM device WHERE id = ?1", &[Value::Bytes(key)])? == 0 {
+        return Ok(());
+    }
+    sql.execute(
+        "INSERT INTO tombstone (device, deleted_at) VALUES (?1, ?2) ON CONFLICT (device) DO NOTHING",
+        &[Value::Bytes(key), Value::Int(now.0)],
+    )?;
+    delete(sql, "DELETE FROM device_state WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM chunk WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM service_call WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", key)
+}

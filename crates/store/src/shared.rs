@@ -1,0 +1,81 @@
+//! What the writer and the readers have in common.
+
+use crate::{
+    Options,
+    cache::{Cache, Hints},
+    pending::Pending,
+    queue::Queue,
+    ring::Ring,
+};
+use landfall_model::{Account, AccountId, App, AppId, Device, DeviceId, Product, ProductId, Subscription, SubscriptionId, Write};
+use parking_lot::Mutex;
+use std::sync::{Arc, atomic::AtomicU64};
+use tokio::sync::watch;
+
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) queue: Queue,
+    pub(crate) caches: Caches,
+    pub(crate) pending: Mutex<Pending>,
+    pub(crate) ring: Mutex<Ring>,
+    /// The newest place; consumers wait on it.
+    pub(crate) newest: watch::Sender<u64>,
+    pub(crate) batches: AtomicU64,
+    pub(crate) commits: AtomicU64,
+}
+
+/// Records by id, and hints to ids.
+pub(crate) struct Caches {
+    pub(crate) accounts: Cache<AccountId, Account>,
+    pub(crate) apps: Cache<AppId, App>,
+    pub(crate) products: Cache<ProductId, Product>,
+    pub(crate) devices: Cache<DeviceId, Device>,
+    pub(crate) subscriptions: Cache<SubscriptionId, Subscription>,
+    pub(crate) nodes: Hints<Box<str>, DeviceId>,
+    pub(crate) keys: Hints<(AccountId, landfall_model::ProductKey), ProductId>,
+}
+
+impl Caches {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            accounts: Cache::new(options.cache_records),
+            apps: Cache::new(options.cache_records),
+            products: Cache::new(options.cache_records),
+            devices: Cache::new(options.cache_devices),
+            subscriptions: Cache::new(options.cache_records),
+            nodes: Hints::new(options.cache_devices),
+            keys: Hints::new(options.cache_records),
+        }
+    }
+
+    /// A write was committed.
+    pub(crate) fn apply(&self, write: Write) {
+        match write {
+            Write::Account(r) => self.accounts.changed(r.id, Some(Arc::new(*r))),
+            Write::App(r) => self.apps.changed(r.id, Some(Arc::new(*r))),
+            Write::DeleteApp(id) => self.apps.changed(id, None),
+            Write::Product(r) => {
+                self.keys.put((r.account, r.key.clone()), r.id);
+                self.products.changed(r.id, Some(Arc::new(*r)));
+            }
+            Write::DeleteProduct(id) => self.products.changed(id, None),
+            Write::Device(r) => {
+                self.nodes.put(r.node_id.as_str().into(), r.id);
+                self.devices.changed(r.id, Some(Arc::new(*r)));
+            }
+            Write::DeleteDevice(id) => self.devices.changed(id, None),
+            Write::Subscription(r) => self.subscriptions.changed(r.id, Some(Arc::new(*r))),
+            Write::DeleteSubscription(id) => self.subscriptions.changed(id, None),
+            Write::Cursor(_) | Write::Call(_) | Write::DeleteCall(_) | Write::Session(_) | Write::DeleteSession(_) => (),
+        }
+    }
+
+    /// The database may hold more than is known here.
+    pub(crate) fn forget_all(&self) {
+        self.accounts.forget_all();
+        self.apps.forget_all();
+        self.products.forget_all();
+        self.devices.forget_all();
+        self.subscriptions.forget_all();
+    }
+}

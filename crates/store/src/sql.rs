@@ -1,0 +1,135 @@
+//! The seam between the engine and a database: one SQL text for SQLite and PostgreSQL, with numbered
+//! placeholders `?1`, which the PostgreSQL side turns into `$1` when it prepares a statement.
+//!
+//! Absent: queries built by objects, pools; a `?` in a statement is always a placeholder.
+
+use landfall_model::{Cause, Error};
+use std::ops::ControlFlow;
+
+/// A parameter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Value<'a> {
+    Null,
+    Int(i64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+impl Value<'_> {
+    pub(crate) fn opt_int(value: Option<i64>) -> Self {
+        value.map_or(Self::Null, Self::Int)
+    }
+}
+
+impl<'a> Value<'a> {
+    pub(crate) fn opt_text(value: Option<&'a str>) -> Self {
+        value.map_or(Self::Null, Self::Text)
+    }
+
+    pub(crate) fn opt_bytes(value: Option<&'a [u8]>) -> Self {
+        value.map_or(Self::Null, Self::Bytes)
+    }
+}
+
+/// A row of an answer; columns count from 0.
+pub(crate) trait Row {
+    fn opt_int(&self, column: usize) -> SqlResult<Option<i64>>;
+    fn text(&self, column: usize) -> SqlResult<&str>;
+    fn bytes(&self, column: usize) -> SqlResult<&[u8]>;
+
+    fn int(&self, column: usize) -> SqlResult<i64> {
+        self.opt_int(column)?.ok_or_else(|| SqlError::wrong("a number is null"))
+    }
+
+    fn seq(&self, column: usize) -> SqlResult<u64> {
+        self.int(column).map(from_db)
+    }
+}
+
+/// What to do with a row: go on or stop.
+pub(crate) type RowFn<'f> = &'f mut dyn FnMut(&dyn Row) -> SqlResult<ControlFlow<()>>;
+
+/// A connection.
+pub(crate) trait Sql: Send {
+    /// Runs a statement; returns how many rows it changed.
+    fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> SqlResult<u64>;
+    /// Runs a query.
+    fn query(&mut self, sql: &str, params: &[Value<'_>], row: RowFn<'_>) -> SqlResult<()>;
+    /// Runs statements without parameters, such as a migration or `BEGIN`.
+    fn batch(&mut self, sql: &str) -> SqlResult<()>;
+    /// Begins a transaction that sees one state of the database throughout.
+    fn begin_read(&mut self) -> SqlResult<()>;
+    /// Replaces `{blob}`, `{text}` and `{int_key}` in a migration by the names of this database.
+    fn dialect(&self, ddl: &str) -> String;
+}
+
+/// A failure of the database.
+#[derive(Debug)]
+pub(crate) struct SqlError {
+    /// The connection is gone; a new one may work.
+    pub(crate) gone: bool,
+    /// For the operator's log.
+    pub(crate) text: String,
+}
+
+pub(crate) type SqlResult<T> = Result<T, SqlError>;
+
+impl SqlError {
+    pub(crate) fn wrong(text: impl Into<String>) -> Self {
+        Self { gone: false, text: text.into() }
+    }
+
+    pub(crate) fn gone(text: impl Into<String>) -> Self {
+        Self { gone: true, text: text.into() }
+    }
+}
+
+impl From<SqlError> for Error {
+    fn from(error: SqlError) -> Self {
+        if error.gone {
+            return Self::new(Cause::Overloaded, "the database is not reachable; try again");
+        }
+        tracing::error!(error = %error.text, "database error");
+        Self::new(Cause::Internal, "the database failed")
+    }
+}
+
+/// Runs a query for at most one row.
+pub(crate) fn query_one<T>(
+    sql: &mut dyn Sql,
+    text: &str,
+    params: &[Value<'_>],
+    mut map: impl FnMut(&dyn Row) -> SqlResult<T>,
+) -> SqlResult<Option<T>> {
+    let mut found = None;
+    sql.query(text, params, &mut |row| {
+        found = Some(map(row)?);
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(found)
+}
+
+/// Runs a query for all its rows.
+pub(crate) fn query_all<T>(
+    sql: &mut dyn Sql,
+    text: &str,
+    params: &[Value<'_>],
+    mut map: impl FnMut(&dyn Row) -> SqlResult<T>,
+) -> SqlResult<Vec<T>> {
+    let mut found = Vec::new();
+    sql.query(text, params, &mut |row| {
+        found.push(map(row)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(found)
+}
+
+/// A count or place as the databases keep it; places stay far below 2^63.
+pub(crate) fn to_db(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The other way; a negative number cannot have been written.
+pub(crate) fn from_db(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

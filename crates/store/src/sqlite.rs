@@ -1,0 +1,103 @@
+//! SQLite behind [`Sql`]: WAL, `synchronous=FULL`, one file in a directory that only its owner may enter.
+
+use crate::backend::DATABASE;
+use crate::sql::{Row, RowFn, Sql, SqlError, SqlResult, Value};
+use rusqlite::{Connection, OpenFlags, Statement, types::ToSqlOutput, types::ValueRef};
+use std::{ops::ControlFlow, path::Path};
+
+/// Milliseconds to wait for a lock, which only checkpoints and start-up ever hold.
+const BUSY_MS: u32 = 10_000;
+const STATEMENTS: usize = 256;
+
+pub(crate) struct Sqlite(Connection);
+
+impl Sqlite {
+    /// The connection that writes; makes the file.
+    pub(crate) fn writer(dir: &Path) -> SqlResult<Self> {
+        let connection = Connection::open(dir.join(DATABASE)).map_err(failed)?;
+        // A WAL of 32 MiB between checkpoints keeps their share of the write load small.
+        connection
+            .execute_batch(&format!(
+                "PRAGMA busy_timeout={BUSY_MS}; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536; \
+                 PRAGMA wal_autocheckpoint=8192; PRAGMA journal_size_limit=67108864; PRAGMA temp_store=MEMORY;"
+            ))
+            .map_err(failed)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self(connection))
+    }
+
+    /// A connection that only reads.
+    pub(crate) fn reader(dir: &Path) -> SqlResult<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(dir.join(DATABASE), flags).map_err(failed)?;
+        connection
+            .execute_batch(&format!("PRAGMA busy_timeout={BUSY_MS}; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;"))
+            .map_err(failed)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self(connection))
+    }
+}
+
+fn failed(error: rusqlite::Error) -> SqlError {
+    SqlError::wrong(error.to_string())
+}
+
+fn bind(statement: &mut Statement<'_>, params: &[Value<'_>]) -> SqlResult<()> {
+    for (i, value) in params.iter().enumerate() {
+        let value = match value {
+            Value::Null => ValueRef::Null,
+            Value::Int(n) => ValueRef::Integer(*n),
+            Value::Text(s) => ValueRef::Text(s.as_bytes()),
+            Value::Bytes(b) => ValueRef::Blob(b),
+        };
+        statement.raw_bind_parameter(i + 1, ToSqlOutput::Borrowed(value)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+impl Sql for Sqlite {
+    fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> SqlResult<u64> {
+        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        bind(&mut statement, params)?;
+        let changed = statement.raw_execute().map_err(failed)?;
+        Ok(changed as u64)
+    }
+
+    fn query(&mut self, sql: &str, params: &[Value<'_>], row: RowFn<'_>) -> SqlResult<()> {
+        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        bind(&mut statement, params)?;
+        let mut rows = statement.raw_query();
+        while let Some(next) = rows.next().map_err(failed)? {
+            if let ControlFlow::Break(()) = row(next)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, sql: &str) -> SqlResult<()> {
+        self.0.execute_batch(sql).map_err(failed)
+    }
+
+    fn begin_read(&mut self) -> SqlResult<()> {
+        self.batch("BEGIN")
+    }
+
+    fn dialect(&self, ddl: &str) -> String {
+        ddl.replace("{blob}", "BLOB").replace("{text}", "TEXT").replace("{int_key}", "INTEGER PRIMARY KEY")
+    }
+}
+
+impl Row for rusqlite::Row<'_> {
+    fn opt_int(&self, column: usize) -> SqlResult<Option<i64>> {
+        self.get_ref(column).map_err(failed)?.as_i64_or_null().map_err(|e| SqlError::wrong(e.to_string()))
+    }
+
+    fn text(&self, column: usize) -> SqlResult<&str> {
+        self.get_ref(column).map_err(failed)?.as_str().map_err(|e| SqlError::wrong(e.to_string()))
+    }
+
+    fn bytes(&self, column: usize) -> SqlResult<&[u8]> {
+        self.get_ref(column).map_err(failed)?.as_blob().map_err(|e| SqlError::wrong(e.to_string()))
+    }
+}

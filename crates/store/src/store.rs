@@ -1,0 +1,412 @@
+//! [`Store`] for readers and callers: caches first, then readers' connections; writes go to the queue.
+
+use crate::{
+    Options,
+    backend::{Backend, Lock, Readers},
+    cache::{Cache, Look},
+    events,
+    flush::parse_services,
+    history, lists,
+    migrate::{NEWEST, migrate},
+    pending::{Pending, overlay},
+    queue::{End, Job, Queue, Task, stopping},
+    record::encode_event,
+    replay,
+    ring::Ring,
+    rows::{Step, product_key},
+    shared::{Caches, Shared},
+    sql::{Sql, SqlResult, Value, query_all, query_one},
+    writer::Writer,
+};
+use async_trait::async_trait;
+use landfall_core::{DeviceFilter, DeviceState, Due, HistoryQuery, Store, StoreStats, SubscriptionFilter, World};
+use landfall_model::{
+    Account, AccountId, App, AppId, Batch, CallId, Cause, Cursor, Device, DeviceId, Error, HistoryPoint, Page, PageRequest,
+    Product, ProductId, ProductKey, Result, Seq, ServiceCall, StoredEvent, StoredSession, Subscription, SubscriptionId, Time,
+};
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+use std::{
+    hash::Hash,
+    sync::{Arc, atomic::Ordering},
+    thread::JoinHandle,
+};
+use tokio::sync::{oneshot, watch};
+use uuid::Uuid;
+
+/// Devices of one history query, and events of one `events_at`.
+const LIST_LIMIT: usize = 1_000;
+
+/// An open store; clones are the same store. The last one to go stops the writer without a flush, which loses nothing: the next start
+/// reads the stream instead.
+#[derive(Clone)]
+pub struct SharedStore(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    readers: Arc<Readers>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    lock: Mutex<Option<Lock>>,
+}
+
+impl std::fmt::Debug for SharedStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SharedStore").field("newest", &self.newest()).finish_non_exhaustive()
+    }
+}
+
+impl SharedStore {
+    pub(crate) fn open(backend: Backend, options: Options, world: Arc<dyn World>) -> SqlResult<Self> {
+        let lock = backend.lock()?;
+        let mut sql = backend.writer()?;
+        migrate(&mut *sql, NEWEST)?;
+        let start = replay::start(&mut *sql)?;
+        let flushed = replay::meta(&mut *sql, "flushed_seq")?;
+        let shared = Arc::new(Shared {
+            queue: Queue::new(options.queue_batches, options.queue_bytes),
+            caches: Caches::new(&options),
+            pending: Mutex::new(Pending::default()),
+            ring: Mutex::new(Ring::new(flushed, options.ring_events, options.ring_bytes)),
+            newest: watch::Sender::new(start.newest),
+            batches: Default::default(),
+            commits: Default::default(),
+            options,
+        });
+        replay::replay(&mut *sql, &shared)?;
+        let readers = Readers::new(backend.clone(), shared.options.readers.max(1));
+        let writer = Writer::new(shared.clone(), backend, world, sql, &start);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer.run())
+            .map_err(|e| crate::sql::SqlError::wrong(e.to_string()))?;
+        Ok(Self(Arc::new(Inner { shared, readers, writer: Mutex::new(Some(thread)), lock: Mutex::new(Some(lock)) })))
+    }
+
+    /// Takes no more writes, finishes what was queued, cuts the history that waits into chunks and stops. Further calls wait for nothing.
+    pub async fn shutdown(&self) {
+        self.end(End::Drain).await;
+    }
+
+    /// Stops as a crash would, but for what the operating system holds: nothing more is written.
+    pub async fn abort(&self) {
+        self.end(End::Drop).await;
+    }
+
+    async fn end(&self, end: End) {
+        self.0.shared.queue.close(end);
+        let inner = self.0.clone();
+        drop(tokio::task::spawn_blocking(move || inner.join()).await);
+    }
+
+    /// Cuts all history that waits into chunks now.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn flush(&self) -> Result<()> {
+        let (answer, done) = oneshot::channel();
+        self.0.shared.queue.put(Task::Flush(answer))?;
+        done.await.map_err(|_| stopping())?
+    }
+
+    async fn read<T: Send + 'static>(&self, read: impl FnOnce(&mut dyn Sql) -> SqlResult<T> + Send + 'static) -> Result<T> {
+        self.0.readers.read(read).await
+    }
+
+    /// A record by id: from the cache, or read and remembered.
+    async fn cached<K, V>(&self, cache: &Cache<K, V>, id: K, uuid: Uuid, text: &'static str) -> Result<Option<Arc<V>>>
+    where
+        K: Eq + Hash + Copy + Send + Sync,
+        V: DeserializeOwned + Send + Sync + 'static,
+    {
+        let ticket = match cache.look(id) {
+            Look::Hit(found) => return Ok(Some(found)),
+            Look::Miss(ticket) => ticket,
+        };
+        let found: Option<V> = self.read(move |sql| lists::one(sql, text, uuid.as_bytes())).await?;
+        let found = found.map(Arc::new);
+        if let Some(found) = &found {
+            ticket.fill(found.clone());
+        }
+        Ok(found)
+    }
+
+    /// The id that a statement finds.
+    async fn id_of(&self, text: &'static str, params: Vec<String>, account: Option<Uuid>) -> Result<Option<Uuid>> {
+        self.read(move |sql| {
+            let account = account.as_ref().map(|id| Value::Bytes(id.as_bytes()));
+            let params: Vec<Value<'_>> = account.into_iter().chain(params.iter().map(|p| Value::Text(p))).collect();
+            query_one(sql, text, &params, |row| replay::id(row.bytes(0)?))
+        })
+        .await
+    }
+}
+
+impl Inner {
+    fn join(&self) {
+        let mut writer = self.writer.lock();
+        if let Some(thread) = writer.take() {
+            drop(thread.join());
+        }
+        self.lock.lock().take();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.queue.close(End::Drop);
+        self.join();
+    }
+}
+
+#[async_trait]
+impl Store for SharedStore {
+    async fn commit(&self, batch: Batch) -> Result<Seq> {
+        let (answer, done) = oneshot::channel();
+        self.0.shared.queue.put(Task::Commit(job(batch, answer, self.0.shared.options.queue_bytes)?))?;
+        done.await.map_err(|_| stopping())?
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<Arc<Account>>> {
+        self.cached(&self.0.shared.caches.accounts, id, id.0, "SELECT doc FROM account WHERE id = ?1").await
+    }
+
+    async fn accounts(&self, name: Option<&str>, page: PageRequest) -> Result<Page<Arc<Account>>> {
+        let name = name.map(str::to_owned);
+        self.read(move |sql| lists::accounts(sql, name.as_deref(), page)).await
+    }
+
+    async fn app(&self, id: AppId) -> Result<Option<Arc<App>>> {
+        self.cached(&self.0.shared.caches.apps, id, id.0, "SELECT doc FROM app WHERE id = ?1").await
+    }
+
+    async fn apps(&self, account: AccountId, page: PageRequest) -> Result<Page<Arc<App>>> {
+        self.read(move |sql| lists::named(sql, "app", account, page)).await
+    }
+
+    async fn product(&self, id: ProductId) -> Result<Option<Arc<Product>>> {
+        self.cached(&self.0.shared.caches.products, id, id.0, "SELECT doc FROM product WHERE id = ?1").await
+    }
+
+    async fn product_by_key(&self, account: AccountId, key: &ProductKey) -> Result<Option<Arc<Product>>> {
+        let fits = |product: &Arc<Product>| product.account == account && product.key == *key;
+        let hints = &self.0.shared.caches.keys;
+        if let Some(id) = hints.get(&(account, key.clone()))
+            && let Some(product) = self.product(id).await?.filter(fits)
+        {
+            return Ok(Some(product));
+        }
+        const TEXT: &str = "SELECT id FROM product WHERE account = ?1 AND product_key = ?2";
+        let Some(id) = self.id_of(TEXT, vec![product_key(key)], Some(account.0)).await?.map(ProductId) else { return Ok(None) };
+        hints.put((account, key.clone()), id);
+        Ok(self.product(id).await?.filter(fits))
+    }
+
+    async fn products(&self, account: AccountId, page: PageRequest) -> Result<Page<Arc<Product>>> {
+        self.read(move |sql| lists::named(sql, "product", account, page)).await
+    }
+
+    async fn device(&self, id: DeviceId) -> Result<Option<Arc<Device>>> {
+        self.cached(&self.0.shared.caches.devices, id, id.0, "SELECT doc FROM device WHERE id = ?1").await
+    }
+
+    async fn device_by_node(&self, node_id: &str) -> Result<Option<Arc<Device>>> {
+        let fits = |device: &Arc<Device>| device.node_id == node_id;
+        let hints = &self.0.shared.caches.nodes;
+        if let Some(id) = hints.get(node_id)
+            && let Some(device) = self.device(id).await?.filter(fits)
+        {
+            return Ok(Some(device));
+        }
+        if node_id.contains('\0') {
+            return Ok(None);
+        }
+        const TEXT: &str = "SELECT id FROM device WHERE node_id = ?1";
+        let Some(id) = self.id_of(TEXT, vec![node_id.to_owned()], None).await?.map(DeviceId) else { return Ok(None) };
+        hints.put(node_id.into(), id);
+        Ok(self.device(id).await?.filter(fits))
+    }
+
+    async fn devices(&self, filter: &DeviceFilter, page: PageRequest) -> Result<Page<Arc<Device>>> {
+        let filter = filter.clone();
+        self.read(move |sql| lists::devices(sql, &filter, page)).await
+    }
+
+    async fn was_deleted(&self, id: DeviceId) -> Result<bool> {
+        const TEXT: &str = "SELECT deleted_at FROM tombstone WHERE device = ?1";
+        let found = self.read(move |sql| query_one(sql, TEXT, &[Value::Bytes(id.0.as_bytes())], |row| row.int(0))).await?;
+        Ok(found.is_some())
+    }
+
+    async fn device_state(&self, id: DeviceId) -> Result<DeviceState> {
+        // Memory first: what a flush moves meanwhile is then seen twice and not missed.
+        let waiting = self.0.shared.pending.lock().waiting_state(id);
+        const TEXT: &str = "SELECT d.last_seen, COALESCE(s.flushed_seq, 0), COALESCE(s.services, '[]') \
+                            FROM device d LEFT JOIN device_state s ON s.device = d.id WHERE d.id = ?1";
+        let stored = self
+            .read(move |sql| {
+                query_one(sql, TEXT, &[Value::Bytes(id.0.as_bytes())], |row| {
+                    Ok((row.opt_int(0)?.map(Time), row.seq(1)?, parse_services(row.text(2)?)?))
+                })
+            })
+            .await?;
+        let Some((mut last_seen, flushed, mut services)) = stored else { return Ok(DeviceState::default()) };
+        for newer in waiting.into_iter().filter(|newer| newer.last_seq > flushed) {
+            last_seen = last_seen.max(Some(newer.last_seen));
+            overlay(&mut services, newer.services);
+        }
+        Ok(DeviceState { last_seen, services })
+    }
+
+    async fn due_devices(&self, due: Due, after: Option<DeviceId>, limit: u32) -> Result<Vec<Arc<Device>>> {
+        let mut found = Vec::new();
+        let mut after = after;
+        let limit = limit as usize;
+        while found.len() < limit {
+            let want = u32::try_from(limit - found.len()).unwrap_or(u32::MAX);
+            let next = self.read(move |sql| lists::due(sql, due, after, want)).await?;
+            let more = next.len() == want as usize;
+            after = next.last().map(|device| device.id).or(after);
+            let pending = self.0.shared.pending.lock();
+            let silent = |device: &Device| match due {
+                Due::Silent(_, before) => pending.last_seen(device.id).is_none_or(|heard| heard < before),
+                Due::Expired(_) | Due::Connected => true,
+            };
+            found.extend(next.into_iter().filter(silent).map(Arc::new));
+            if !more {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn history(&self, query: &HistoryQuery, page: PageRequest) -> Result<Page<HistoryPoint>> {
+        let mut query = query.clone();
+        query.devices.sort_unstable();
+        query.devices.dedup();
+        if query.devices.len() > LIST_LIMIT {
+            return Err(Error::new(Cause::TooMany, "history of at most 1000 devices can be read at once"));
+        }
+        let waiting = {
+            let pending = self.0.shared.pending.lock();
+            query.devices.iter().map(|device| (*device, pending.waiting(*device))).filter(|(_, w)| !w.is_empty()).collect()
+        };
+        self.read(move |sql| history::history(sql, &query, waiting, page)).await
+    }
+
+    async fn subscription(&self, id: SubscriptionId) -> Result<Option<Arc<Subscription>>> {
+        self.cached(&self.0.shared.caches.subscriptions, id, id.0, "SELECT doc FROM subscription WHERE id = ?1").await
+    }
+
+    async fn subscriptions(&self, filter: &SubscriptionFilter, page: PageRequest) -> Result<Page<Arc<Subscription>>> {
+        let filter = filter.clone();
+        self.read(move |sql| lists::subscriptions(sql, &filter, page)).await
+    }
+
+    async fn cursor(&self, id: SubscriptionId) -> Result<Option<Cursor>> {
+        self.read(move |sql| lists::one(sql, "SELECT doc FROM read_cursor WHERE subscription = ?1", id.0.as_bytes())).await
+    }
+
+    async fn call(&self, id: CallId) -> Result<Option<ServiceCall>> {
+        self.read(move |sql| lists::one(sql, "SELECT doc FROM service_call WHERE id = ?1", id.0.as_bytes())).await
+    }
+
+    async fn calls(&self, device: DeviceId) -> Result<Vec<ServiceCall>> {
+        const TEXT: &str = "SELECT doc FROM service_call WHERE device = ?1 ORDER BY created_at, id";
+        self.read(move |sql| query_all(sql, TEXT, &[Value::Bytes(device.0.as_bytes())], |row| lists::parse(row, 0))).await
+    }
+
+    async fn expired_calls(&self, now: Time, limit: u32) -> Result<Vec<ServiceCall>> {
+        const TEXT: &str = "SELECT doc FROM service_call WHERE expires_at <= ?1 ORDER BY expires_at, id LIMIT ?2";
+        let params = [Value::Int(now.0), Value::Int(i64::from(limit))];
+        self.read(move |sql| query_all(sql, TEXT, &params, |row| lists::parse(row, 0))).await
+    }
+
+    async fn session(&self, device: DeviceId) -> Result<Option<StoredSession>> {
+        self.read(move |sql| lists::one(sql, "SELECT doc FROM mqtt_session WHERE device = ?1", device.0.as_bytes())).await
+    }
+
+    async fn events_after(&self, after: Seq, limit: u32) -> Result<Vec<StoredEvent>> {
+        if limit == 0 || after >= self.newest() {
+            return Ok(Vec::new());
+        }
+        if let Some(recent) = self.0.shared.ring.lock().after(after.0, limit as usize) {
+            return Ok(recent);
+        }
+        self.read(move |sql| events::after(sql, after.0, u64::from(limit))).await
+    }
+
+    async fn events_at(&self, seqs: &[Seq]) -> Result<Vec<StoredEvent>> {
+        if seqs.len() > LIST_LIMIT {
+            return Err(Error::new(Cause::TooMany, "at most 1000 events can be read at once"));
+        }
+        let mut wanted: Vec<u64> = seqs.iter().map(|seq| seq.0).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut recent = Vec::new();
+        {
+            let ring = self.0.shared.ring.lock();
+            wanted.retain(|seq| ring.get(*seq).map(|event| recent.push(event)).is_none());
+        }
+        let mut found = if wanted.is_empty() { Vec::new() } else { self.read(move |sql| events::at(sql, &wanted)).await? };
+        found.append(&mut recent);
+        Ok(found)
+    }
+
+    async fn seq_before(&self, at: Time) -> Result<Seq> {
+        let newest = self.newest();
+        let before = self.read(move |sql| events::before(sql, at)).await?;
+        Ok(before.map_or(newest, Seq))
+    }
+
+    fn newest(&self) -> Seq {
+        Seq(*self.0.shared.newest.borrow())
+    }
+
+    async fn wait_after(&self, seq: Seq) {
+        let mut newest = self.0.shared.newest.subscribe();
+        // The sender lives as long as this store.
+        drop(newest.wait_for(|newest| *newest > seq.0).await);
+    }
+
+    async fn prune(&self, now: Time) -> Result<bool> {
+        let (answer, done) = oneshot::channel();
+        self.0.shared.queue.put(Task::Prune(now, answer))?;
+        done.await.map_err(|_| stopping())?
+    }
+
+    async fn stats(&self) -> Result<StoreStats> {
+        let (devices, oldest_seq) = self
+            .read(|sql| {
+                let devices = query_one(sql, "SELECT COUNT(*) FROM device", &[], |row| row.seq(0))?;
+                let oldest = query_one(sql, "SELECT MIN(first_seq) FROM stream", &[], |row| row.opt_int(0))?;
+                Ok((devices.unwrap_or(0), oldest.flatten().unwrap_or(0)))
+            })
+            .await?;
+        let shared = &self.0.shared;
+        Ok(StoreStats {
+            devices,
+            pending_points: shared.pending.lock().points(),
+            batches: shared.batches.load(Ordering::Relaxed),
+            commits: shared.commits.load(Ordering::Relaxed),
+            oldest_seq: oldest_seq.unsigned_abs(),
+        })
+    }
+}
+
+/// Encodes a batch, on the caller's thread.
+fn job(batch: Batch, answer: oneshot::Sender<Result<Seq>>, max_bytes: usize) -> Result<Job> {
+    let steps = batch.writes.into_iter().map(Step::new).collect::<Result<Vec<_>>>()?;
+    let mut encoded = Vec::new();
+    let mut events = Vec::with_capacity(batch.events.len());
+    for event in batch.events {
+        let before = encoded.len();
+        encode_event(&mut encoded, &event).map_err(|_| Error::new(Cause::InvalidField, "an event cannot be written"))?;
+        let size = u32::try_from(encoded.len() - before).unwrap_or(u32::MAX);
+        events.push((Arc::new(event), size));
+    }
+    let size = steps.iter().map(Step::size).sum::<usize>() + encoded.len() + 256;
+    if size > max_bytes {
+        return Err(Error::new(Cause::TooMany, "the batch is larger than the store takes"));
+    }
+    Ok(Job { steps, events, encoded, size, answer })
+}

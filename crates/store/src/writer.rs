@@ -1,0 +1,342 @@
+//! The one thread that writes: group commit, flush of history in slices, pruning.
+//!
+//! A group is one transaction: every batch in it is applied alone (a refused one leaves no trace), the events of all of them become one
+//! stream row, one sync makes them durable, and only then are memory and callers told.
+
+use crate::{
+    backend::Backend,
+    flush::Flush,
+    prune,
+    queue::{End, Job, Task, stopping},
+    record::EVENTS_VERSION,
+    replay,
+    rows::Refused,
+    shared::Shared,
+    sql::{Sql, SqlError, SqlResult, Value, to_db},
+};
+use landfall_core::World;
+use landfall_model::{Cause, Error, EventBody, Result, Seq, Time, Write};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+/// How long the writer sleeps at most before it looks at the age of what waits.
+const IDLE: Duration = Duration::from_millis(1_000);
+/// First and longest pause between attempts to reach a lost database.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Slices of a flush between two groups while a further flush is due already.
+const SLICES_BEHIND: u32 = 8;
+
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    backend: Backend,
+    world: Arc<dyn World>,
+    /// `None` while the database cannot be reached.
+    sql: Option<Box<dyn Sql>>,
+    /// Grows with each start, so that a reconnected writer notices another one.
+    epoch: i64,
+    newest: u64,
+    /// Time of the newest stream row; rows never go back in time.
+    at: Time,
+    flush: Option<Flush>,
+    retry: Duration,
+}
+
+/// Ends the queue with the writer, however that ends, so that no caller waits for ever.
+struct RefuseLeft(Arc<Shared>);
+
+impl Drop for RefuseLeft {
+    fn drop(&mut self) {
+        self.0.queue.close(End::Drop);
+        loop {
+            let (tasks, _) = self.0.queue.take(usize::MAX, usize::MAX, Duration::ZERO);
+            if tasks.is_empty() {
+                return;
+            }
+            tasks.into_iter().for_each(|task| task.refuse(stopping()));
+        }
+    }
+}
+
+/// Outcome of each job of a group.
+type Outcomes = Vec<Result<Seq>>;
+
+impl Writer {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        backend: Backend,
+        world: Arc<dyn World>,
+        sql: Box<dyn Sql>,
+        start: &replay::Start,
+    ) -> Self {
+        let (epoch, newest, at) = (start.epoch, start.newest, start.at);
+        Self { shared, backend, world, sql: Some(sql), epoch, newest, at, flush: None, retry: RETRY_MIN }
+    }
+
+    /// Works until the queue ends; whatever is left then is refused.
+    pub(crate) fn run(self) {
+        let _left = RefuseLeft(self.shared.clone());
+        self.work_until_end();
+    }
+
+    fn work_until_end(mut self) {
+        loop {
+            let options = &self.shared.options;
+            let patience = if self.flush.is_some() { Duration::ZERO } else { IDLE };
+            let (tasks, end) = self.shared.queue.take(options.group_batches, options.group_bytes, patience);
+            if end == End::Drop {
+                tasks.into_iter().for_each(|task| task.refuse(stopping()));
+                return;
+            }
+            if self.sql.is_none() {
+                let unreachable = || Error::new(Cause::Overloaded, "the database is not reachable; try again");
+                tasks.into_iter().for_each(|task| task.refuse(unreachable()));
+                if end == End::Drain {
+                    return;
+                }
+                self.reconnect();
+                continue;
+            }
+            let idle = tasks.is_empty();
+            self.work(tasks);
+            if idle && end == End::Drain {
+                if let Err(error) = self.flush_all() {
+                    tracing::error!(error = %error.text, "history stays in the stream until the next start");
+                }
+                return;
+            }
+            self.keep_flushing();
+        }
+    }
+
+    fn work(&mut self, mut tasks: Vec<Task>) {
+        match tasks.pop() {
+            Some(Task::Prune(now, answer)) => {
+                let result = self.with_sql(|sql, shared| prune::prune(sql, now, shared));
+                drop(answer.send(result.map_err(Error::from)));
+            }
+            Some(Task::Flush(answer)) => {
+                let result = self.flush_all();
+                drop(answer.send(result.map_err(Error::from)));
+            }
+            Some(last) => {
+                tasks.push(last);
+                self.group(
+                    tasks.into_iter().filter_map(|task| if let Task::Commit(job) = task { Some(job) } else { None }).collect(),
+                );
+            }
+            None => (),
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.world.now().max(self.at)
+    }
+
+    fn with_sql<T>(&mut self, work: impl FnOnce(&mut dyn Sql, &Shared) -> SqlResult<T>) -> SqlResult<T> {
+        let Some(sql) = self.sql.as_deref_mut() else { return Err(SqlError::gone("no connection")) };
+        let result = work(sql, &self.shared);
+        if let Err(error) = &result {
+            self.failed(error.gone);
+        }
+        result
+    }
+
+    /// After an error: back to no transaction, or to no connection.
+    fn failed(&mut self, gone: bool) {
+        let Some(sql) = self.sql.as_deref_mut() else { return };
+        // SQLite may have rolled back by itself; then this fails and says nothing new.
+        let rolled_back = sql.batch("ROLLBACK");
+        if gone || rolled_back.is_err_and(|e| e.gone) {
+            tracing::error!("the database connection is lost");
+            self.sql = None;
+            self.retry = RETRY_MIN;
+        }
+    }
+
+    fn group(&mut self, jobs: Vec<Job>) {
+        let now = self.now();
+        match self.with_newest(|newest, sql| write_group(sql, &jobs, newest, now)) {
+            Ok(outcomes) => self.publish(jobs, outcomes, now),
+            // One batch that the database cannot take must not fail the others.
+            Err(error) if !error.gone && jobs.len() > 1 => jobs.into_iter().for_each(|job| self.group(vec![job])),
+            Err(error) => {
+                let error = Error::from(error);
+                jobs.into_iter().for_each(|job| drop(job.answer.send(Err(error.clone()))));
+            }
+        }
+    }
+
+    fn with_newest<T>(&mut self, work: impl FnOnce(u64, &mut dyn Sql) -> SqlResult<T>) -> SqlResult<T> {
+        let newest = self.newest;
+        self.with_sql(|sql, _| work(newest, sql))
+    }
+
+    /// Tells memory, then the consumers, then the callers.
+    fn publish(&mut self, mut jobs: Vec<Job>, outcomes: Outcomes, now: Time) {
+        let mut seq = self.newest;
+        {
+            let mut pending = self.shared.pending.lock();
+            let mut ring = self.shared.ring.lock();
+            for (job, _) in jobs.iter_mut().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()) {
+                for (event, size) in job.events.drain(..) {
+                    seq += 1;
+                    if let EventBody::Reported(report) = &event.body {
+                        pending.add(report, seq, now);
+                    }
+                    ring.push(event, size);
+                }
+                for step in job.steps.drain(..) {
+                    if let Write::DeleteDevice(id) = step.write {
+                        pending.forget(id);
+                    }
+                    self.shared.caches.apply(step.write);
+                }
+            }
+        }
+        if seq > self.newest {
+            self.newest = seq;
+            self.at = now;
+            self.shared.newest.send_replace(seq);
+        }
+        self.shared.commits.fetch_add(1, Ordering::Relaxed);
+        self.shared.batches.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+            drop(job.answer.send(outcome));
+        }
+    }
+
+    /// Begins a flush when one is due, and does a slice of the one under way.
+    fn keep_flushing(&mut self) {
+        let due = self.flush_due();
+        if self.flush.is_none() && due {
+            self.seal();
+        }
+        let slices = if due { SLICES_BEHIND } else { 1 };
+        for _ in 0..slices {
+            if self.flush.is_none() {
+                return;
+            }
+            if let Err(error) = self.slice() {
+                tracing::error!(error = %error.text, "history could not be flushed; it stays in the stream");
+                self.shared.queue.pause(IDLE);
+                return;
+            }
+        }
+    }
+
+    fn flush_due(&self) -> bool {
+        let options = &self.shared.options;
+        let (points, bytes, oldest) = self.shared.pending.lock().active();
+        let aged = oldest.is_some_and(|t| self.now().0.saturating_sub(t.0) >= options.flush_age_ms);
+        points >= options.flush_points || bytes >= options.flush_bytes || aged
+    }
+
+    fn seal(&mut self) {
+        let devices = self.shared.pending.lock().seal();
+        self.flush = Some(Flush::new(devices, self.newest));
+    }
+
+    fn slice(&mut self) -> SqlResult<()> {
+        let Some(mut flush) = self.flush.take() else { return Ok(()) };
+        let result = self.with_sql(|sql, shared| flush.slice(sql, &shared.pending));
+        if !matches!(result, Ok(true)) {
+            self.flush = Some(flush);
+        }
+        result.map(|_| ())
+    }
+
+    fn flush_all(&mut self) -> SqlResult<()> {
+        while self.flush.is_some() {
+            self.slice()?;
+        }
+        self.seal();
+        while self.flush.is_some() {
+            self.slice()?;
+        }
+        Ok(())
+    }
+
+    /// Waits and tries again to reach the database; closes the store when the database has had another writer.
+    fn reconnect(&mut self) {
+        if self.shared.queue.pause(self.retry) != End::Open {
+            return;
+        }
+        self.retry = (self.retry * 2).min(RETRY_MAX);
+        let mut sql = match self.backend.writer() {
+            Ok(sql) => sql,
+            Err(error) => {
+                tracing::warn!(error = %error.text, "the database is still not reachable");
+                return;
+            }
+        };
+        match replay::resume(&mut *sql, &self.shared, self.epoch, self.newest) {
+            Ok((newest, at)) => {
+                tracing::info!("the database is reachable again");
+                self.newest = newest;
+                self.at = self.at.max(at);
+                self.sql = Some(sql);
+                self.retry = RETRY_MIN;
+            }
+            Err(error) if error.gone => (),
+            Err(error) => {
+                tracing::error!(error = %error.text, "the database cannot be used any more");
+                self.shared.queue.close(End::Drop);
+            }
+        }
+    }
+}
+
+/// Writes a group in one transaction; tells what became of each batch.
+fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlResult<Outcomes> {
+    if jobs.iter().all(|job| job.steps.is_empty() && job.events.is_empty()) {
+        return Ok(jobs.iter().map(|_| Ok(Seq(newest))).collect());
+    }
+    sql.batch("BEGIN")?;
+    let mut outcomes = Vec::with_capacity(jobs.len());
+    let mut blob = Vec::with_capacity(1 + jobs.iter().map(|job| job.encoded.len()).sum::<usize>());
+    blob.push(EVENTS_VERSION);
+    let mut seq = newest;
+    for job in jobs {
+        let outcome = apply(sql, job, now)?;
+        if outcome.is_ok() {
+            blob.extend_from_slice(&job.encoded);
+            seq += job.events.len() as u64;
+        }
+        outcomes.push(outcome.map(|()| Seq(seq)));
+    }
+    if seq > newest {
+        sql.execute(
+            "INSERT INTO stream (first_seq, last_seq, at, events) VALUES (?1, ?2, ?3, ?4)",
+            &[Value::Int(to_db(newest + 1)), Value::Int(to_db(seq)), Value::Int(now.0), Value::Bytes(&blob)],
+        )?;
+    }
+    sql.batch("COMMIT")?;
+    Ok(outcomes)
+}
+
+/// Applies one batch; a refused one is undone alone. A refused step changes nothing by itself, so only a later one needs a savepoint.
+fn apply(sql: &mut dyn Sql, job: &Job, now: Time) -> SqlResult<Result<()>> {
+    let guarded = job.steps.iter().skip(1).any(|step| step.can_fail());
+    if guarded {
+        sql.batch("SAVEPOINT one")?;
+    }
+    for step in &job.steps {
+        match step.apply(sql, now) {
+            Ok(()) => (),
+            Err(Refused::Group(error)) => return Err(error),
+            Err(Refused::Batch(error)) => {
+                if guarded {
+                    sql.batch("ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one")?;
+                }
+                return Ok(Err(error));
+            }
+        }
+    }
+    if guarded {
+        sql.batch("RELEASE SAVEPOINT one")?;
+    }
+    Ok(Ok(()))
+}

@@ -1,0 +1,52 @@
+//! What every store must do, run over SQLite always and over PostgreSQL when `LANDFALL_TEST_POSTGRES` holds a URL; each test has a
+//! directory or schema of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test may fail,
+#![allow(clippy::disallowed_methods)] // and it spawns what races.
+
+mod history;
+mod life;
+mod lists;
+mod place;
+mod records;
+mod stream;
+
+use place::Place;
+use std::future::Future;
+
+fn run<F: Future<Output = ()>>(place: Place, test: impl FnOnce(Place) -> F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(test(place));
+}
+
+macro_rules! conformance {
+    ($($module:ident: $($name:ident)*;)*) => {
+        mod sqlite {
+            $($(#[test]
+            fn $name() {
+                super::run(super::Place::sqlite(), super::$module::$name);
+            })*)*
+        }
+
+        mod postgres {
+            $($(#[test]
+            fn $name() {
+                if let Some(place) = super::Place::postgres(stringify!($name)) {
+                    super::run(place, super::$module::$name);
+                }
+            })*)*
+        }
+    };
+}
+
+conformance! {
+    records: records_come_back versions_are_checked node_ids_are_unique names_are_unique product_keys_are_unique
+        subscriptions_are_unique a_refused_batch_leaves_nothing deleting_a_device_takes_all_with_it cursors_follow_their_subscription
+        calls_and_sessions odd_texts_are_refused_alone reads_stay_coherent;
+    lists: devices_by_filter_and_page lists_stay_within_their_account due_devices_are_found many_devices_page_well;
+    stream: events_have_places_in_order a_refused_batch_takes_no_place events_are_read_from_anywhere waiting_ends_with_the_next_event
+        places_by_time retention_of_events the_queue_is_bounded large_batches;
+    history: history_by_pages history_by_time history_of_many_devices newest_values retention_of_history deleted_points_do_not_return
+        flushing_never_hides_a_point;
+    life: a_crash_loses_nothing a_crash_inside_a_flush_repeats_nothing a_second_process_is_refused shutdown_drains
+        small_chunks_are_merged a_lost_connection_is_replaced;
+}

@@ -1,0 +1,296 @@
+//! Where a test keeps its store, and records to put there.
+
+use landfall_core::{Store, World};
+use landfall_model::*;
+use landfall_store::{Options, SharedStore};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+use uuid::Uuid;
+
+/// Time that a test sets.
+pub struct Clock(AtomicI64);
+
+impl World for Clock {
+    fn now(&self) -> Time {
+        Time(self.0.load(Ordering::SeqCst))
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+pub const DAY_S: i64 = 86_400;
+pub const START: Time = Time(1_700_000_000_000);
+
+pub struct Place {
+    pub clock: Arc<Clock>,
+    pub kind: Kind,
+}
+
+pub enum Kind {
+    Sqlite(PathBuf),
+    Postgres { admin: String, schema: String, url: String },
+}
+
+static COUNTER: AtomicU64 = AtomicU64::new(1);
+
+pub fn fresh_name() -> String {
+    format!("landfall_test_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::SeqCst))
+}
+
+pub fn fresh_dir() -> PathBuf {
+    std::env::temp_dir().join(fresh_name())
+}
+
+impl Place {
+    pub fn sqlite() -> Self {
+        Self { clock: Arc::new(Clock(AtomicI64::new(START.0))), kind: Kind::Sqlite(fresh_dir()) }
+    }
+
+    /// `None`, loudly, without a server to test against.
+    pub fn postgres(test: &str) -> Option<Self> {
+        let Ok(admin) = std::env::var("LANDFALL_TEST_POSTGRES") else {
+            // Written past the capture of the test harness on purpose.
+            let line = format!("\nSKIPPED postgres::{test}: LANDFALL_TEST_POSTGRES holds no URL\n");
+            drop(std::io::stderr().write_all(line.as_bytes()));
+            return None;
+        };
+        let schema = fresh_name();
+        let mut client = postgres::Client::connect(&admin, postgres::NoTls).expect("LANDFALL_TEST_POSTGRES must be reachable");
+        client.batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).unwrap();
+        let mark = if admin.contains('?') { '&' } else { '?' };
+        let url = format!("{admin}{mark}options=-c%20search_path%3D{schema}");
+        Some(Self { clock: Arc::new(Clock(AtomicI64::new(START.0))), kind: Kind::Postgres { admin, schema, url } })
+    }
+
+    pub fn try_open(&self, options: Options) -> Result<SharedStore> {
+        match &self.kind {
+            Kind::Sqlite(dir) => landfall_store::open_sqlite(dir, options, self.clock.clone()),
+            Kind::Postgres { url, .. } => landfall_store::open(url, options, self.clock.clone()),
+        }
+    }
+
+    pub fn open(&self) -> SharedStore {
+        self.try_open(Options::default()).unwrap()
+    }
+
+    pub fn set(&self, time: Time) {
+        self.clock.0.store(time.0, Ordering::SeqCst);
+    }
+
+    pub fn pass_s(&self, seconds: i64) {
+        self.set(self.clock.now().plus_s(seconds));
+    }
+
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        match &self.kind {
+            Kind::Sqlite(dir) => drop(std::fs::remove_dir_all(dir)),
+            Kind::Postgres { admin, schema, .. } => {
+                let (admin, schema) = (admin.clone(), schema.clone());
+                let dropped = std::thread::spawn(move || {
+                    let mut client = postgres::Client::connect(&admin, postgres::NoTls)?;
+                    client.batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE"))
+                });
+                drop(dropped.join());
+            }
+        }
+    }
+}
+
+pub fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+fn uuid() -> Uuid {
+    Uuid::from_u64_pair(COUNTER.fetch_add(1, Ordering::SeqCst).wrapping_mul(0x9E37_79B9_7F4A_7C15), 0x8000_0000_0000_0001)
+}
+
+pub fn account(name: &str) -> Account {
+    Account {
+        id: AccountId(uuid()),
+        version: 1,
+        name: name.into(),
+        token: Some(Digest([3; 32])),
+        settings: AccountSettings::default(),
+        created_at: START,
+    }
+}
+
+pub fn app(account: AccountId, name: &str) -> App {
+    App {
+        id: AppId(uuid()),
+        account,
+        version: 1,
+        name: name.into(),
+        secret: Digest([4; 32]),
+        frozen: false,
+        authorized: vec![],
+        limits: AppLimits::default(),
+        token: None,
+        created_at: START,
+    }
+}
+
+pub fn product(account: AccountId, model: &str) -> Product {
+    Product {
+        id: ProductId(uuid()),
+        account,
+        version: 1,
+        key: ProductKey { model: model.into(), ..ProductKey::default() },
+        name: format!("product {model}"),
+        format: DataFormat::Json,
+        services: vec![Service { service_id: "Meter".into(), ..Service::default() }],
+        codecs: vec![],
+        secret: Some(Secret::new("s")),
+        auto_register: None,
+        created_at: START,
+        modified_at: START,
+    }
+}
+
+pub fn device(account: AccountId, app: AppId, node_id: &str) -> Device {
+    Device {
+        id: DeviceId(uuid()),
+        account,
+        app,
+        version: 1,
+        node_id: node_id.into(),
+        access: AccessMode::Secret,
+        product: None,
+        gateway: None,
+        node_type: NodeType::Endpoint,
+        info: DeviceInfo::default(),
+        credentials: Credentials { secret: Some(Secret::new("k")), ..Credentials::default() },
+        status: DeviceStatus::Inactive,
+        status_detail: StatusDetail::NotActive,
+        activated: false,
+        connected: false,
+        mute: false,
+        muted_commands: vec![],
+        data_aging_days: None,
+        created_at: START,
+        modified_at: START,
+        heard_at: None,
+    }
+}
+
+pub fn subscription(account: AccountId, owner: AppId, kind: SubscriptionKind, url: &str) -> Subscription {
+    Subscription {
+        id: SubscriptionId(uuid()),
+        account,
+        version: 1,
+        owner,
+        target: owner,
+        kind,
+        channel: Channel::Http,
+        callback_url: url.into(),
+        created_at: START,
+    }
+}
+
+pub fn call(device: &Device, mid: u16, expires_at: Time) -> ServiceCall {
+    ServiceCall {
+        id: CallId(uuid()),
+        account: device.account,
+        app: device.app,
+        device: device.id,
+        mid,
+        request_id: format!("r{mid}"),
+        from: "app".into(),
+        ack: true,
+        service_id: "Meter".into(),
+        service_type: "Meter".into(),
+        method: "read".into(),
+        paras: "{}".into(),
+        callback_url: None,
+        state: CallState::Sent,
+        created_at: Time(START.0 + i64::from(mid)),
+        expires_at,
+    }
+}
+
+pub fn session(device: DeviceId, expires_at: Time) -> StoredSession {
+    StoredSession {
+        device,
+        subscriptions: vec![SubscribedFilter { filter: "/a/#".into(), qos: 1 }],
+        qos2_received: vec![4],
+        outbound: vec![OutboundMessage { packet_id: 9, call: None, topic: "t".into(), payload: vec![0, 255] }],
+        expires_at,
+    }
+}
+
+/// A report of one service.
+pub fn reported(device: &Device, at: Time, service: &str, data: &str, event_time: Time) -> Event {
+    let services = vec![ServiceReport { service_id: service.into(), service_type: None, data: data.into(), event_time }];
+    report_of(device, at, services)
+}
+
+pub fn report_of(device: &Device, at: Time, services: Vec<ServiceReport>) -> Event {
+    let report = Report {
+        device: device.id,
+        account: device.account,
+        app: device.app,
+        gateway: device.gateway_id(),
+        received_at: at,
+        services,
+        raw: None,
+    };
+    Event { account: device.account, app: Some(device.app), device: Some(device.id), at, body: EventBody::Reported(report) }
+}
+
+pub fn gone(device: &Device, at: Time) -> Event {
+    let body = EventBody::DeviceDeleted { gateway: device.gateway_id() };
+    Event { account: device.account, app: Some(device.app), device: Some(device.id), at, body }
+}
+
+pub fn put<const N: usize>(writes: [Write; N]) -> Batch {
+    Batch { writes: writes.into(), events: vec![] }
+}
+
+pub fn tell(events: Vec<Event>) -> Batch {
+    Batch { writes: vec![], events }
+}
+
+pub fn write_device(device: &Device) -> Write {
+    Write::Device(Box::new(device.clone()))
+}
+
+/// The next version of a device.
+pub fn next(device: &Device, change: impl FnOnce(&mut Device)) -> Device {
+    let mut device = device.clone();
+    device.version += 1;
+    change(&mut device);
+    device
+}
+
+pub const ALL: PageRequest = PageRequest { no: 0, size: 1_000 };
+
+/// An account with an application and a device in the store.
+pub async fn one_device(store: &SharedStore, node_id: &str) -> Device {
+    let account = account(&format!("account of {node_id}"));
+    let app = app(account.id, "app");
+    let device = device(account.id, app.id, node_id);
+    store.commit(put([Write::Account(Box::new(account)), Write::App(Box::new(app)), write_device(&device)])).await.unwrap();
+    device
+}
+
+pub fn cause<T: std::fmt::Debug>(result: Result<T>) -> Cause {
+    result.unwrap_err().cause
+}

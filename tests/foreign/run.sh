@@ -1,0 +1,101 @@
+#!/bin/bash
+# Clients that are not ours against the real program: curl, mosquitto_pub/mosquitto_sub over TLS, paho-mqtt (3.1.1 and 5, TCP, TLS, WebSocket).
+# Prints "ok NAME" or "FAIL NAME why" for each thing tried; the exit status is 0 when nothing failed.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+target=${CARGO_TARGET_DIR:-target}
+landfall=$target/debug/landfall
+[ -x "$landfall" ] || cargo build -q -p landfall-server
+work=$(mktemp -d)
+export LANDFALL_DATA=$work/data
+failed=0
+
+finish() {
+    for pid in ${server:-} ${receiver:-}; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done
+    rm -rf "$work"
+}
+trap finish EXIT
+
+# try NAME COMMAND...
+try() {
+    local name=$1 out
+    shift
+    if out=$("$@" 2>&1); then
+        echo "ok $name"
+    else
+        echo "FAIL $name $out" | tr '\n' ' '
+        echo
+        failed=1
+    fi
+}
+
+json() { python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+port() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]]["port"])' "$LANDFALL_DATA/ports.json" "$1"; }
+
+env LANDFALL_LISTEN_HTTPS=127.0.0.1:0 LANDFALL_LISTEN_HTTP=127.0.0.1:0 LANDFALL_LISTEN_BIND=127.0.0.1:0 LANDFALL_LISTEN_MQTT=127.0.0.1:0 \
+    LANDFALL_LISTEN_MQTTS=127.0.0.1:0 LANDFALL_LISTEN_MQTT_WS=127.0.0.1:0 LANDFALL_PUSH_ALLOW_PRIVATE=true LANDFALL_LOG_LEVEL=warn \
+    "$landfall" serve >/dev/null &
+server=$!
+for _ in $(seq 600); do [ -e "$LANDFALL_DATA/ports.json" ] && break; sleep 0.1; done
+
+python3 tests/foreign/receiver.py "$work/pushes" "$work/receiver.port" &
+receiver=$!
+for _ in $(seq 100); do [ -s "$work/receiver.port" ] && break; sleep 0.1; done
+
+app=$("$landfall" app create foreign --json)
+app_id=$(json appId <<<"$app")
+secret=$(json secret <<<"$app")
+product=$("$landfall" product import docs/examples/thermometer.json --json | json productId)
+https=https://localhost:$(port https)
+ca=$LANDFALL_DATA/ca.pem
+api() { curl -sS --fail-with-body --cacert "$ca" -H "app_key: $app_id" -H "Authorization: Bearer ${token:-}" -H 'Content-Type: application/json' "$@"; }
+
+login() { curl -sS --fail-with-body --cacert "$ca" -d "appId=$app_id" -d "secret=$secret" "$https/iocm/app/sec/v1.1.0/login"; }
+try curl-login login
+token=$(login | json accessToken)
+device=$(api -d '{"deviceInfo":{"nodeId":"foreign-1"},"mqttConnect":true,"productId":"'"$product"'"}' "$https/iocm/app/reg/v2.0.0/deviceCredentials")
+try curl-register test -n "$device"
+id=$(json deviceId <<<"$device")
+key=$(json secret <<<"$device")
+callback=http://127.0.0.1:$(cat "$work/receiver.port")/callback
+for kind in deviceDataChanged commandRsp; do
+    try curl-subscribe-$kind api -d '{"notifyType":"'$kind'","callbackUrl":"'"$callback"'"}' "$https/iocm/app/sub/v1.2.0/subscriptions"
+done
+
+stamp=$(date -u +%Y%m%d%H)
+password=$(printf %s "$key" | openssl dgst -sha256 -hmac "$stamp" -r | cut -d' ' -f1)
+mosquitto=(-h localhost -p "$(port mqtts)" --cafile "$ca" -u "$id" -P "$password" -i "${id}_0_1_$stamp" -q 1)
+report='{"msgType":"deviceReq","data":[{"serviceId":"Thermometer","serviceData":{"temperature":21.5}}]}'
+for version in 311 5; do
+    try mosquitto_pub-$version mosquitto_pub -V mqttv$version "${mosquitto[@]}" -t "/huawei/v1/devices/$id/data/json" -m "$report"
+done
+refused() { ! mosquitto_pub -h localhost -p "$(port mqtts)" --cafile "$ca" -u "$id" -P wrong -i "${id}_0_1_$stamp" -t t -m m; }
+try mosquitto_pub-refused refused
+history() { api "$https/iocm/app/data/v1.2.0/deviceDataHistory?deviceId=$id&gatewayId=$id&pageSize=10" | grep -q '"totalCount":2'; }
+try curl-history history
+pushed() { for _ in $(seq 100); do [ "$(grep -c "\"$1\"" "$work/pushes" 2>/dev/null)" -ge "$2" ] && return; sleep 0.1; done; cat "$work/pushes"; return 1; }
+try push-deviceDataChanged pushed deviceDataChanged 2
+
+# mosquitto_sub takes one command; its answer goes back with mosquitto_pub.
+command_to_device() {
+    mosquitto_sub -V mqttv5 "${mosquitto[@]}" -t "/huawei/v1/devices/$id/command/json" -C 1 -W 20 >"$work/command" &
+    local subscriber=$! call='{"header":{"mode":"ACK","from":"/users/1","method":"SET"},"body":{"value":4}}'
+    for _ in $(seq 100); do
+        api -d "$call" "$https/iocm/app/signaltrans/v1.1.0/devices/$id/services/Switch/sendCommand" | grep -q '"sent"' && break
+        sleep 0.1
+    done
+    wait $subscriber && grep -q '"cmd":"SET"' "$work/command"
+}
+try mosquitto_sub-command command_to_device
+mid=$(json mid <"$work/command" 2>/dev/null)
+answer='{"msgType":"deviceRsp","mid":'${mid:-0}',"errcode":0,"body":{"result":"ok"}}'
+try mosquitto_pub-answer mosquitto_pub -V mqttv311 "${mosquitto[@]}" -t "/huawei/v1/devices/$id/data/json" -m "$answer"
+try push-commandRsp pushed commandRsp 1
+
+for version in 3 5; do
+    for transport in tcp tls websockets; do
+        case $transport in tcp) at=$(port mqtt) ;; tls) at=$(port mqtts) ;; *) at=$(port mqtt_ws) ;; esac
+        try "paho-$version-$transport" .venv/bin/python tests/foreign/paho_device.py $version $transport "$at" "$id" "$key" "$ca"
+    done
+done
+exit $failed

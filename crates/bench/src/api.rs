@@ -57,7 +57,13 @@ impl Http {
     }
 
     /// One request and its whole answer.
-    pub async fn call(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Outcome<(StatusCode, Bytes)> {
+    pub async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Outcome<(StatusCode, Bytes)> {
         let mut request = Request::builder().method(method).uri(path).header("host", &self.host);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -69,7 +75,14 @@ impl Http {
     }
 
     /// A request with JSON that must be answered with `expected` and JSON or nothing.
-    async fn json(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: &Value, expected: u16) -> Outcome<Value> {
+    async fn json(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+        expected: u16,
+    ) -> Outcome<Value> {
         let headers: Vec<(&str, &str)> = [("content-type", "application/json")].iter().chain(headers).copied().collect();
         let bytes = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         let (status, answer) = self.call(method.clone(), path, &headers, bytes).await?;
@@ -159,7 +172,13 @@ pub async fn register(http: &mut Http, app: &App, body: Bytes) -> Outcome<Device
 }
 
 /// Registers `count` devices over some connections; the result is in the order of their node ids.
-pub async fn register_all(connections: &mut [Http], app: &App, product: &str, prefix: &str, count: usize) -> Outcome<Vec<Device>> {
+pub async fn register_all(
+    connections: &mut [Http],
+    app: &App,
+    product: &str,
+    prefix: &str,
+    count: usize,
+) -> Outcome<Vec<Device>> {
     let lanes = connections.len().max(1);
     let work = connections.iter_mut().enumerate().map(|(lane, http)| async move {
         let mut made = Vec::new();
@@ -182,7 +201,8 @@ pub async fn subscribe(http: &mut Http, app: &App, callback_url: &str) -> Outcom
 
 /// A page of a device's history (1.5.3), as it came.
 pub async fn history(http: &mut Http, app: &App, device: &str, page: u64, size: u32) -> Outcome<Bytes> {
-    let path = format!("/iocm/app/data/v1.2.0/deviceDataHistory?deviceId={device}&gatewayId={device}&pageNo={page}&pageSize={size}");
+    let path =
+        format!("/iocm/app/data/v1.2.0/deviceDataHistory?deviceId={device}&gatewayId={device}&pageNo={page}&pageSize={size}");
     let headers = [("app_key", app.id.as_str()), ("authorization", app.bearer.as_str())];
     let (status, answer) = http.call(Method::GET, &path, &headers, Bytes::new()).await?;
     if status != StatusCode::OK {

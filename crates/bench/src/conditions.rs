@@ -1,12 +1,7 @@
 //! Under which conditions a run was made: they belong to its numbers.
 
 use crate::{Outcome, clock, landfall::Landfall, measure::Bench, mosquitto, process, stats};
-use std::{
-    fs::File,
-    io::Write,
-    path::Path,
-    time::Instant,
-};
+use std::{fs::File, io::Write, path::Path, time::Instant};
 
 const SYNCS: usize = 300;
 const SYNC_BYTES: usize = 4096;
@@ -27,7 +22,8 @@ impl Conditions {
     /// Reads the machine.
     pub fn read(bench: &Bench) -> Outcome<Self> {
         let cpu = std::fs::read_to_string("/proc/cpuinfo")?;
-        let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':')).map_or("unknown", |(_, m)| m.trim());
+        let model =
+            cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':')).map_or("unknown", |(_, m)| m.trim());
         let memory = std::fs::read_to_string("/proc/meminfo")?;
         let total = process::parse_kb(&memory, "MemTotal").ok_or("no MemTotal")?;
         let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
@@ -52,7 +48,8 @@ impl Conditions {
     pub fn markdown(&self, quick: bool) -> Outcome<String> {
         let (busy, stolen, own) = ticks()?;
         let (busy, stolen, own) = (busy - self.ticks.0, stolen - self.ticks.1, own - self.ticks.2);
-        let all = self.began.elapsed().as_secs_f64() * process::ticks_per_s()? * std::thread::available_parallelism()?.get() as f64;
+        let all =
+            self.began.elapsed().as_secs_f64() * process::ticks_per_s()? * std::thread::available_parallelism()?.get() as f64;
         let others = busy.saturating_sub(own) as f64 / all * 100.0;
         let stolen = stolen as f64 / all * 100.0;
         let small = if quick { "- A quick run with small numbers: these are no results.\n" } else { "" };

@@ -224,7 +224,9 @@ impl Fleet {
                 connection.phase = Phase::Open;
                 Ok(true)
             }
-            Some(other) => Err(format!("connection {token} after {:?}: the broker answers {other:?}", self.began.elapsed()).into()),
+            Some(other) => {
+                Err(format!("connection {token} after {:?}: the broker answers {other:?}", self.began.elapsed()).into())
+            }
         }
     }
 

@@ -129,7 +129,8 @@ fn run(options: &Options) -> Outcome<bool> {
 }
 
 fn write_document(results: &str, profile: &str) -> Outcome<()> {
-    let document = std::fs::read_to_string(DOCUMENT).map_err(|e| format!("{DOCUMENT}: {e}; run this at the root of the repository"))?;
+    let document =
+        std::fs::read_to_string(DOCUMENT).map_err(|e| format!("{DOCUMENT}: {e}; run this at the root of the repository"))?;
     let none = "Every aim was reached, and no profile was asked for.";
     let profile = if profile.is_empty() { none } else { profile };
     let document = table::replace_between(&document, "results", results)

@@ -51,9 +51,12 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
     let ratio = own.median / other.median;
     let (own_rate, other_rate) = (spread(&landfall.per_s)?, spread(&mosquitto.per_s)?);
     Ok(vec![
-        Row::new(format!("resident bytes an idle authenticated connection, {} of them", whole(count as f64)), own.show(whole, ""))
-            .against(format!("mosquitto: {}", other.show(whole, "")), ratio)
-            .aims(format!("ratio ≤ {AIM_RATIO}"), ratio <= AIM_RATIO),
+        Row::new(
+            format!("resident bytes an idle authenticated connection, {} of them", whole(count as f64)),
+            own.show(whole, ""),
+        )
+        .against(format!("mosquitto: {}", other.show(whole, "")), ratio)
+        .aims(format!("ratio ≤ {AIM_RATIO}"), ratio <= AIM_RATIO),
         Row::new(format!("connects a second, {AT_ONCE} in flight"), own_rate.show(whole, ""))
             .against(format!("mosquitto: {}", other_rate.show(whole, "")), own_rate.median / other_rate.median),
     ])

@@ -76,7 +76,8 @@ fn row(name: &str, own: &[f64], peer: &[f64]) -> Outcome<Row> {
     let spread = |values: &[f64]| Spread::of(values).ok_or("nothing was measured");
     let (own, peer) = (spread(own)?, spread(peer)?);
     let ms = |x: f64| format!("{x:.2}");
-    Ok(Row::new(name, own.show(ms, " ms")).against(format!("bare hyper echo: {}", peer.show(ms, " ms")), own.median / peer.median))
+    Ok(Row::new(name, own.show(ms, " ms"))
+        .against(format!("bare hyper echo: {}", peer.show(ms, " ms")), own.median / peer.median))
 }
 
 impl Times {

@@ -93,10 +93,12 @@ fn rows(landfall: &Target, peers: &[Target], rate: Spread, count: usize) -> Outc
         Row::new(format!("durable {name}"), rate.show(whole, "")).against(kept_text, kept_ratio),
         Row::new("messages a CPU-second of the server", own.show(whole, ""))
             .against(format!("mosquitto: {}", other.show(whole, "")), own.median / other.median),
-        Row::new("cores the server used meanwhile", cores_own.show(two, "")).beside(format!("mosquitto: {}", cores_other.show(two, ""))),
+        Row::new("cores the server used meanwhile", cores_own.show(two, ""))
+            .beside(format!("mosquitto: {}", cores_other.show(two, ""))),
         Row::new("cores the load generator used meanwhile", load_own.show(two, ""))
             .beside(format!("against mosquitto: {}", load_other.show(two, ""))),
-        Row::new("publish to PUBACK in that flood, p50 / p99", landfall.latency()).beside(format!("mosquitto: {}", plain.latency())),
+        Row::new("publish to PUBACK in that flood, p50 / p99", landfall.latency())
+            .beside(format!("mosquitto: {}", plain.latency())),
     ])
 }
 

@@ -49,7 +49,8 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
     let (own, per_cpu, peer) = (spread(&own)?, spread(&per_cpu)?, spread(&peer)?);
     let name = format!("pushes a second to one receiver, {connections} connections, reports from {} devices", devices.len());
     Ok(vec![
-        Row::new(name, own.show(whole, "")).against(format!("bare posting loop: {}", peer.show(whole, "")), own.median / peer.median),
+        Row::new(name, own.show(whole, ""))
+            .against(format!("bare posting loop: {}", peer.show(whole, "")), own.median / peer.median),
         Row::new("pushes a CPU-second of the server, taking and storing the reports included", per_cpu.show(whole, "")),
     ])
 }

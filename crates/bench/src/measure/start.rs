@@ -48,7 +48,8 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
         none.run(&small, &small_app, &small_ids).await?;
     }
     let spread = |values: &[f64]| Spread::of(values).ok_or("nothing was measured");
-    let (health, device, memory, peak) = (spread(&own.health_s)?, spread(&own.device_s)?, spread(&own.gib)?, spread(&own.peak_gib)?);
+    let (health, device, memory, peak) =
+        (spread(&own.health_s)?, spread(&own.device_s)?, spread(&own.gib)?, spread(&own.peak_gib)?);
     let beside = |values: &[f64], unit: &str| -> Outcome<String> {
         Ok(format!("with one device: {}", spread(values)?.show(decimal, unit)))
     };

@@ -117,3 +117,85 @@ fn folder_of_database(dir: &Path, depth: usize) -> Option<PathBuf> {
     let folders = std::fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
     if depth == 0 { None } else { folders.into_iter().find_map(|folder| folder_of_database(&folder, depth - 1)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_core::HistoryQuery;
+    use landfall_model::{
+        AccessMode, Account, AccountId, App, AppId, Credentials, DeviceInfo, DeviceStatus, Digest, NodeType, PageRequest, StatusDetail,
+    };
+
+    fn first_device() -> (Batch, Device) {
+        let (account, app, id) =
+            (AccountId::from_random(random()), AppId::from_random(random()), DeviceId::from_random(random()));
+        let at = clock::utc();
+        let device = Device {
+            id,
+            account,
+            app,
+            version: 1,
+            node_id: "first".into(),
+            access: AccessMode::Secret,
+            product: None,
+            gateway: None,
+            node_type: NodeType::Unknown,
+            info: DeviceInfo::default(),
+            credentials: Credentials { secret: Some(Secret::new("own")), ..Credentials::default() },
+            status: DeviceStatus::Inactive,
+            status_detail: StatusDetail::NotActive,
+            activated: false,
+            connected: false,
+            mute: false,
+            muted_commands: vec![],
+            data_aging_days: None,
+            created_at: at,
+            modified_at: at,
+            heard_at: None,
+        };
+        let account = Account { id: account, version: 1, name: "a".into(), token: None, settings: Default::default(), created_at: at };
+        let app = App {
+            id: app,
+            account: account.id,
+            version: 1,
+            name: "b".into(),
+            secret: Digest([0; 32]),
+            frozen: false,
+            authorized: vec![],
+            limits: Default::default(),
+            token: None,
+            created_at: at,
+        };
+        let writes =
+            vec![Write::Account(Box::new(account)), Write::App(Box::new(app)), Write::Device(Box::new(device.clone()))];
+        (Batch { writes, events: vec![] }, device)
+    }
+
+    #[tokio::test]
+    async fn what_is_filled_in_is_there_when_the_store_opens_again() {
+        let data = std::env::temp_dir().join(format!("landfall-bench-test-{}", DeviceId::from_random(random())));
+        let dir = data.join("store");
+        let (batch, device) = first_device();
+        let store = open_sqlite(&dir, Options::default(), Arc::new(Machine)).unwrap();
+        store.commit(batch).await.unwrap();
+        store.shutdown().await;
+        drop(store);
+
+        let preload = Preload::open(&data, &[api::Device::new(device.id.to_string(), String::new())]).await.unwrap();
+        let ids = preload.devices("x", 7).await.unwrap();
+        preload.points(&ids, 30).await.unwrap();
+        preload.close().await;
+
+        let store = open_sqlite(&dir, Options::default(), Arc::new(Machine)).unwrap();
+        for id in ids {
+            let copy = store.device(id).await.unwrap().unwrap();
+            assert_ne!(copy.credentials.secret, device.credentials.secret, "each has a secret of its own");
+            let query = HistoryQuery { devices: vec![id], after: None, before: None };
+            let page = store.history(&query, PageRequest { no: 0, size: 20 }).await.unwrap();
+            assert_eq!((page.total, page.items.len()), (30, 20));
+        }
+        store.shutdown().await;
+        drop(store);
+        std::fs::remove_dir_all(data).unwrap();
+    }
+}

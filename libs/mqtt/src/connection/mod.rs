@@ -151,6 +151,12 @@ impl Connection {
         &self.subscriptions
     }
 
+    /// Inbound QoS 2 identifiers taken over and not yet released, in no order: the owner that keeps them durable must do so before it hands out
+    /// the bytes that answer a PUBREL.
+    pub fn qos2_received(&self) -> &[u16] {
+        &self.inbound.qos2_received
+    }
+
     /// The subscription that takes messages of `topic`, with the highest quality of service if there are several [MQTT-3.3.5-1].
     pub fn subscription_for(&self, topic: &str) -> Option<&Subscription> {
         self.subscriptions

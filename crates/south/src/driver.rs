@@ -1,0 +1,340 @@
+//! The only code that owns device sockets, spawns their tasks and looks at the clock.
+//!
+//! One task a connection. It feeds the machine one input, drains it, and waits; an idle one holds no buffer: bytes are read into a buffer of the
+//! thread, and only once there are some.
+
+use landfall_mqtt::{Connection, Input};
+use std::{
+    cell::RefCell,
+    future::{pending, poll_fn},
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc, watch},
+    time::Instant,
+};
+
+use crate::{
+    mqtt::{Handle, Link, Mqtt, count},
+    transport::{self, Transport},
+};
+
+/// Bytes read at once.
+const READ_BYTES: usize = 16_384;
+/// Bytes for a client that wait in memory before nothing more is taken from it or for it.
+const OUT_BYTES: usize = 65_536;
+/// How long TLS and WebSocket handshakes may take together.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a client may take none of the bytes sent to it.
+const STALL: Duration = Duration::from_secs(30);
+/// How long a connection that ended waits for its last bytes to be taken.
+const LAST_BYTES: Duration = Duration::from_secs(2);
+/// How long a connection that ended waits for the store's answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// How long a listener that was stopped waits for its connections.
+const STOP: Duration = Duration::from_secs(10);
+/// How long a listener waits after the system had no socket for it.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+thread_local! {
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
+/// Serves a listener until `stop` is true (or its sender is gone). Then MQTT 5 clients are told that the server shuts down, and this returns once
+/// all connections have ended, or after ten seconds. Devices are not marked as offline then: `Core::reconcile` does that for those
+/// that do not come back to the next run.
+pub async fn listen(mqtt: Arc<Mqtt>, listener: TcpListener, transport: Transport, mut stop: watch::Receiver<bool>) {
+    let (alive, mut all_ended) = mpsc::channel::<()>(1);
+    let handshakes = Arc::new(Semaphore::new(mqtt.config.handshakes.max(1)));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stopped(&mut stop) => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let Some(open) = Open::new(&mqtt, &transport, &alive) else {
+                    count(&mqtt.tally.turned_away);
+                    continue;
+                };
+                let start =
+                    Start { mqtt: Arc::clone(&mqtt), peer, stop: stop.clone(), handshakes: Arc::clone(&handshakes), open };
+                start.spawn(stream, transport.clone());
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop((listener, alive));
+    if tokio::time::timeout(STOP, all_ended.recv()).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// A network connection that counts, until it is dropped.
+struct Open {
+    mqtt: Arc<Mqtt>,
+    index: usize,
+    _alive: mpsc::Sender<()>,
+}
+
+impl Open {
+    /// `None`: there are as many as there may be.
+    fn new(mqtt: &Arc<Mqtt>, transport: &Transport, alive: &mpsc::Sender<()>) -> Option<Self> {
+        let open: u64 = mqtt.tally.connections.iter().map(|n| n.load(Relaxed)).sum();
+        if open >= mqtt.config.max_connections as u64 {
+            return None;
+        }
+        count(&mqtt.tally.accepted);
+        let index = transport.index();
+        mqtt.tally.connections.get(index)?.fetch_add(1, Relaxed);
+        Some(Self { mqtt: Arc::clone(mqtt), index, _alive: alive.clone() })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(open) = self.mqtt.tally.connections.get(self.index) {
+            open.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+/// A connection before its first byte.
+struct Start {
+    mqtt: Arc<Mqtt>,
+    peer: SocketAddr,
+    stop: watch::Receiver<bool>,
+    handshakes: Arc<Semaphore>,
+    open: Open,
+}
+
+impl Start {
+    /// A task for each kind of stream, so that those of plain TCP stay small.
+    #[allow(clippy::disallowed_methods, reason = "this is the driver: a task is a connection")]
+    fn spawn(self, stream: TcpStream, transport: Transport) {
+        // Without it small packets wait for the acknowledgement of the one before; a socket that cannot is as good as lost anyway.
+        let _ = stream.set_nodelay(true);
+        let frame_bytes = self.mqtt.limits.packet_bytes;
+        match transport {
+            Transport::Tcp => {
+                let Self { mqtt, peer, stop, open, .. } = self;
+                tokio::spawn(async move {
+                    serve(mqtt, stream, peer, stop).await;
+                    drop(open);
+                });
+            }
+            Transport::Tls(config) => {
+                tokio::spawn(self.shake_hands(async move { transport::tls(stream, config).await }));
+            }
+            Transport::WebSocket => {
+                tokio::spawn(self.shake_hands(async move { transport::web_socket(stream, frame_bytes).await }));
+            }
+            Transport::WebSocketTls(config) => {
+                tokio::spawn(self.shake_hands(async move {
+                    let stream = transport::tls(stream, config).await?;
+                    transport::web_socket(stream, frame_bytes).await
+                }));
+            }
+        }
+    }
+
+    async fn shake_hands<S>(mut self, handshake: impl Future<Output = io::Result<S>>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let permitted = async {
+            let _permit = self.handshakes.acquire().await;
+            handshake.await
+        };
+        // Boxed: its state is large and gone once the hands are shaken.
+        let shaken = Box::pin(tokio::time::timeout(HANDSHAKE, permitted));
+        let shaken = tokio::select! {
+            () = stopped(&mut self.stop) => return,
+            shaken = shaken => shaken,
+        };
+        match shaken {
+            Ok(Ok(stream)) => {
+                let Self { mqtt, peer, stop, open, .. } = self;
+                serve(mqtt, stream, peer, stop).await;
+                drop(open);
+            }
+            Ok(Err(error)) => {
+                count(&self.mqtt.tally.handshakes_failed);
+                tracing::debug!(peer = %self.peer, %error, "handshake failed");
+            }
+            Err(_) => count(&self.mqtt.tally.handshakes_failed),
+        }
+    }
+}
+
+/// Runs one connection to its end.
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mqtt: Arc<Mqtt>, stream: S, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
+    let clock = Clock::start();
+    let mut link = Link::new(mqtt, peer, clock);
+    let mut wire = Wire::new(stream);
+    let sleep = tokio::time::sleep_until(clock.at(link.deadline()));
+    tokio::pin!(sleep);
+    while link.drain(&mut wire.out).await.is_continue() {
+        // Put off only when it fires: most deadlines move with every packet.
+        let deadline = clock.at(wire.deadline(&link));
+        if deadline < sleep.deadline() {
+            sleep.as_mut().reset(deadline);
+        }
+        let handle = link.handle().cloned();
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop), if !link.is_stopping() => link.stop(),
+            () = rung(handle.as_ref()), if wire.has_room() => link.mail(),
+            done = link.flow.next(), if !link.flow.is_empty() => link.done(done).await,
+            alive = poll_fn(|cx| wire.poll(cx, &mut link.machine, clock)) => {
+                if !alive {
+                    link.lost();
+                }
+            }
+            () = &mut sleep => {
+                if wire.is_stalled(clock) {
+                    link.lost();
+                }
+                link.timeout();
+                sleep.as_mut().reset(clock.at(wire.deadline(&link)));
+            }
+        }
+    }
+    let _ = tokio::time::timeout(LAST_BYTES, wire.finish()).await;
+    drop(wire);
+    Box::pin(link.finish(LAST_ANSWERS)).await;
+}
+
+async fn rung(handle: Option<&Arc<Handle>>) {
+    match handle {
+        Some(handle) => handle.rung().await,
+        None => pending().await,
+    }
+}
+
+/// Time since a connection began, as its machine counts it.
+#[derive(Clone, Copy)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    #[allow(clippy::disallowed_methods, reason = "this is the driver: it gives machines their time")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn now(self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn at(self, since: Duration) -> Instant {
+        self.0 + since
+    }
+}
+
+/// A stream and the bytes that wait to be written to it.
+struct Wire<S> {
+    stream: S,
+    out: Vec<u8>,
+    written: usize,
+    /// Whether bytes written may still wait inside the stream.
+    flushing: bool,
+    /// Since when the client takes nothing.
+    stalled: Option<Duration>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    fn new(stream: S) -> Self {
+        Self { stream, out: Vec::new(), written: 0, flushing: false, stalled: None }
+    }
+
+    /// Whether something more may be put into `out`.
+    fn has_room(&self) -> bool {
+        self.out.len() - self.written < OUT_BYTES
+    }
+
+    fn deadline(&self, link: &Link) -> Duration {
+        self.stalled.map_or(link.deadline(), |since| link.deadline().min(since + STALL))
+    }
+
+    fn is_stalled(&self, clock: Clock) -> bool {
+        self.stalled.is_some_and(|since| clock.now() >= since + STALL)
+    }
+
+    /// Writes what waits and feeds the machine what came. Ready when something changed; false once the connection is lost.
+    fn poll(&mut self, cx: &mut Context<'_>, machine: &mut Connection, clock: Clock) -> Poll<bool> {
+        let had_room = self.has_room();
+        match self.poll_write(cx) {
+            Poll::Ready(Err(_)) => return Poll::Ready(false),
+            Poll::Ready(Ok(())) => self.stalled = None,
+            Poll::Pending => {
+                self.stalled.get_or_insert_with(|| clock.now());
+            }
+        }
+        let mut read = Poll::Pending;
+        if machine.wants_read() && self.has_room() {
+            read = self.poll_read(cx, machine, clock);
+        }
+        if read.is_pending() && had_room != self.has_room() {
+            return Poll::Ready(true);
+        }
+        read
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, machine: &mut Connection, clock: Clock) -> Poll<bool> {
+        READ.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    machine.handle(clock.now(), Input::Data(buffer.filled()));
+                    Poll::Ready(true)
+                }
+                Poll::Ready(_) => Poll::Ready(false),
+            }
+        })
+    }
+
+    /// Ready once the client's side has taken everything.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.out.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                taken => {
+                    self.written += taken;
+                    self.flushing = true;
+                    self.stalled = None;
+                }
+            }
+        }
+        if self.written > 0 {
+            self.out = Vec::new();
+            self.written = 0;
+        }
+        if self.flushing {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.flushing = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes the last bytes and closes.
+    async fn finish(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_write(cx)).await?;
+        self.stream.shutdown().await
+    }
+}

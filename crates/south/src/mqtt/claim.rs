@@ -1,0 +1,121 @@
+//! One-model-one-secret (authentication type 1; device-side section 4): a node that knows only its product's secret asks for its own.
+//!
+//! Such a session has two topics: it subscribes `.../secretNotify`, which makes the platform register the node and publish its secret there, and
+//! publishes an empty message to `.../secretACK` once it has stored it.
+
+use landfall_model::{Cause, Error, ErrorKind, Product, ProductId};
+use landfall_mqtt::{
+    ConnectRefusal, ConnectRequest, Delivery, DisconnectReason, PublishRefusal, Qos, SubscribeGrant, SubscribeRefusal,
+    Subscription,
+};
+use std::{net::SocketAddr, sync::Arc};
+
+use super::{
+    Mqtt, Note,
+    access::{Refused, check_password},
+    count,
+    identity::Login,
+    topics::ClaimTopics,
+};
+
+/// A session of this kind.
+pub(crate) struct Claim {
+    product: ProductId,
+    node_id: Box<str>,
+    topics: ClaimTopics,
+    peer: SocketAddr,
+    /// The message with the secret, once the subscription was granted.
+    secret: Option<Delivery>,
+}
+
+/// Checks a login of this kind.
+pub(super) async fn connect(
+    mqtt: &Mqtt,
+    peer: SocketAddr,
+    request: &ConnectRequest,
+    login: &Login<'_>,
+    product: &str,
+    node_id: &str,
+) -> Result<Claim, Refused> {
+    let unknown = || Error::new(Cause::ProductNotFound, "username is no productId");
+    let id: ProductId = product.parse().map_err(|_| Refused::lookup(&unknown()))?;
+    let found: Arc<Product> = mqtt.core.product_for_claim(id).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Refused::new(ConnectRefusal::ClientIdentifierNotValid, "product.unknown", &error.to_string()),
+        ErrorKind::Denied => Refused::new(ConnectRefusal::NotAuthorized, "product.no-claims", &error.to_string()),
+        _ => Refused::lookup(&error),
+    })?;
+    let Some(secret) = &found.secret else {
+        return Err(Refused::new(ConnectRefusal::NotAuthorized, "product.no-claims", "the product has no secret"));
+    };
+    check_password(mqtt, login, secret, request)?;
+    Ok(Claim { product: id, node_id: node_id.into(), topics: ClaimTopics::new(product, node_id), peer, secret: None })
+}
+
+impl Claim {
+    /// Grants the notify topic and prepares the secret for it.
+    pub(super) async fn subscribe(
+        &mut self,
+        mqtt: &Mqtt,
+        asked: &[Subscription],
+    ) -> Result<Vec<SubscribeGrant>, DisconnectReason> {
+        let mut grants = Vec::with_capacity(asked.len());
+        for subscription in asked {
+            let grant = if subscription.filter.as_str() == self.topics.notify {
+                self.claim(mqtt).await?
+            } else {
+                self.note(mqtt, "mqtt.subscribe", "topic.claim", "this session may subscribe its secretNotify topic only");
+                SubscribeGrant::Refused(SubscribeRefusal::NotAuthorized)
+            };
+            grants.push(grant);
+        }
+        Ok(grants)
+    }
+
+    async fn claim(&mut self, mqtt: &Mqtt) -> Result<SubscribeGrant, DisconnectReason> {
+        let claimed = match mqtt.core.product_for_claim(self.product).await {
+            Ok(product) => mqtt.core.claim(&product, &self.node_id).await,
+            Err(error) => Err(error),
+        };
+        match claimed {
+            Ok((device, secret)) => {
+                let message = serde_json::json!({"msgType": "cloudSendSecret", "deviceid": device.id.to_string(), "secret": secret.expose()});
+                self.secret = Some(Delivery {
+                    token: 0,
+                    topic: self.topics.notify.as_str().into(),
+                    payload: message.to_string().into(),
+                    qos: Qos::AtLeastOnce,
+                    retain: false,
+                    properties: None,
+                });
+                Ok(SubscribeGrant::Granted(Qos::AtLeastOnce))
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal) => {
+                self.note(mqtt, "mqtt.subscribe", "server.unavailable", &error.to_string());
+                Err(DisconnectReason::ServerBusy)
+            }
+            Err(error) => {
+                self.note(mqtt, "mqtt.subscribe", error.cause.as_str(), &error.to_string());
+                Ok(SubscribeGrant::Refused(SubscribeRefusal::NotAuthorized))
+            }
+        }
+    }
+
+    /// The message that waits for the subscription, once.
+    pub(super) fn secret(&mut self) -> Option<Delivery> {
+        self.secret.take()
+    }
+
+    /// The confirmation is taken and means nothing further: until the device has connected with its secret, it may ask again.
+    pub(super) fn publish(&self, mqtt: &Mqtt, topic: &str) -> Result<(), PublishRefusal> {
+        if topic == self.topics.ack {
+            return Ok(());
+        }
+        count(&mqtt.tally.publishes_refused);
+        self.note(mqtt, "mqtt.publish", "topic.claim", "this session may publish to its secretACK topic only");
+        Err(PublishRefusal::NotAuthorized)
+    }
+
+    pub(super) fn note(&self, mqtt: &Mqtt, step: &'static str, check: &'static str, detail: &str) {
+        mqtt.note(None, Note { identity: &self.node_id, peer: self.peer, step, check, detail: detail.to_owned() });
+    }
+}

@@ -1,0 +1,266 @@
+//! Which devices hold a connection in this process, and the way to each of them.
+//!
+//! Absent: sockets. A connection has a bounded inbox and a bell; its driver empties the one when the other rings.
+
+use landfall_core::{CloseCause, Downlink, Live};
+use landfall_model::DeviceId;
+use landfall_mqtt::DisconnectReason;
+use parking_lot::Mutex;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+use tokio::sync::Notify;
+
+use super::topics::Commands;
+
+/// Calls that may wait for a connection's attention.
+const INBOX: usize = 64;
+
+/// The devices that are connected to this process; the core's [`Live`].
+#[derive(Default)]
+pub struct Connections {
+    devices: Mutex<HashMap<DeviceId, Arc<Handle>>>,
+}
+
+/// One device's connection as the others see it.
+#[derive(Default)]
+pub(crate) struct Handle {
+    inbox: Mutex<Inbox>,
+    bell: Notify,
+    ended: Notify,
+}
+
+#[derive(Default)]
+struct Inbox {
+    /// At most [`INBOX`].
+    calls: VecDeque<Box<Downlink>>,
+    /// Why it must end.
+    close: Option<DisconnectReason>,
+    /// At most as many as a session may have subscriptions.
+    listens: Vec<Commands>,
+    /// Set once it takes no more part: calls go elsewhere, and the device counts as gone unless it came back.
+    ending: bool,
+    /// Set once its session is kept and its end told to the core.
+    ended: bool,
+}
+
+/// What is in an inbox.
+pub(crate) struct Mail {
+    pub(crate) calls: VecDeque<Box<Downlink>>,
+    pub(crate) close: Option<DisconnectReason>,
+}
+
+impl Connections {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Devices with a connection.
+    pub fn len(&self) -> usize {
+        self.devices.lock().len()
+    }
+
+    /// Whether no device is connected.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Enters a new connection of a device and closes the one it had, which is returned: its end must be awaited, or the two would write
+    /// the same session.
+    pub(crate) fn enter(&self, device: DeviceId) -> (Arc<Handle>, Option<Arc<Handle>>) {
+        let new = Arc::new(Handle::default());
+        let old = self.devices.lock().insert(device, Arc::clone(&new));
+        if let Some(old) = &old {
+            old.close(DisconnectReason::SessionTakenOver);
+        }
+        (new, old)
+    }
+
+    /// Removes a connection whose end is complete, and lets the next one of the device go on.
+    pub(crate) fn leave(&self, device: DeviceId, handle: &Arc<Handle>) {
+        let mut devices = self.devices.lock();
+        if devices.get(&device).is_some_and(|current| Arc::ptr_eq(current, handle)) {
+            devices.remove(&device);
+        }
+        drop(devices);
+        handle.inbox.lock().ended = true;
+        handle.ended.notify_waiters();
+    }
+
+    fn find(&self, device: DeviceId) -> Option<Arc<Handle>> {
+        self.devices.lock().get(&device).cloned()
+    }
+}
+
+impl Live for Connections {
+    fn is_connected(&self, device: DeviceId) -> bool {
+        self.find(device).is_some_and(|handle| !handle.inbox.lock().ending)
+    }
+
+    fn listens(&self, via: DeviceId, device: DeviceId) -> bool {
+        self.find(via).is_some_and(|handle| handle.inbox.lock().listens.iter().any(|commands| commands.device == device))
+    }
+
+    fn deliver(&self, via: DeviceId, message: Downlink) -> bool {
+        self.find(via).is_some_and(|handle| handle.put(message))
+    }
+
+    fn close(&self, device: DeviceId, why: CloseCause) {
+        let reason = match why {
+            CloseCause::Deleted => DisconnectReason::NotAuthorized,
+            CloseCause::CredentialsChanged => DisconnectReason::AdministrativeAction,
+        };
+        if let Some(handle) = self.find(device) {
+            handle.close(reason);
+        }
+    }
+}
+
+impl Handle {
+    /// Waits until there is mail.
+    pub(crate) async fn rung(&self) {
+        self.bell.notified().await;
+    }
+
+    /// Empties the inbox.
+    pub(crate) fn take(&self) -> Mail {
+        let mut inbox = self.inbox.lock();
+        Mail { calls: std::mem::take(&mut inbox.calls), close: inbox.close.take() }
+    }
+
+    /// The command topics that are subscribed from now on.
+    pub(crate) fn listen(&self, commands: Vec<Commands>) {
+        self.inbox.lock().listens = commands;
+    }
+
+    /// No more calls are taken; those that wait are returned.
+    pub(crate) fn ending(&self) -> VecDeque<Box<Downlink>> {
+        let mut inbox = self.inbox.lock();
+        inbox.ending = true;
+        inbox.listens = Vec::new();
+        std::mem::take(&mut inbox.calls)
+    }
+
+    /// Waits until [`Connections::leave`] was called for it.
+    pub(crate) async fn has_ended(&self) {
+        let told = self.ended.notified();
+        tokio::pin!(told);
+        told.as_mut().enable();
+        if !self.inbox.lock().ended {
+            told.await;
+        }
+    }
+
+    fn close(&self, reason: DisconnectReason) {
+        self.inbox.lock().close.get_or_insert(reason);
+        self.bell.notify_one();
+    }
+
+    fn put(&self, message: Downlink) -> bool {
+        let mut inbox = self.inbox.lock();
+        let wanted = |c: &Commands| c.device == message.call.device && if message.binary { c.binary } else { c.json };
+        if inbox.ending || inbox.close.is_some() || inbox.calls.len() >= INBOX || !inbox.listens.iter().any(wanted) {
+            return false;
+        }
+        inbox.calls.push_back(Box::new(message));
+        drop(inbox);
+        self.bell.notify_one();
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_model::{AccountId, AppId, CallId, CallState, ServiceCall, Time};
+
+    fn device(n: u8) -> DeviceId {
+        DeviceId::from_random([n; 16])
+    }
+
+    fn call(for_device: DeviceId, binary: bool) -> Downlink {
+        let call = ServiceCall {
+            id: CallId::from_random([1; 16]),
+            account: AccountId::from_random([2; 16]),
+            app: AppId::from_random([3; 16]),
+            device: for_device,
+            mid: 1,
+            request_id: String::new(),
+            from: String::new(),
+            ack: true,
+            service_id: "switch".into(),
+            service_type: "switch".into(),
+            method: "SET".into(),
+            paras: "{}".into(),
+            callback_url: None,
+            state: CallState::Sent,
+            created_at: Time(0),
+            expires_at: Time(1),
+        };
+        Downlink { call, binary, payload: vec![] }
+    }
+
+    fn json(device: DeviceId) -> Commands {
+        Commands { device, json: true, binary: false }
+    }
+
+    #[test]
+    fn calls_reach_those_who_listen() {
+        let connections = Connections::new();
+        let (gateway, child) = (device(1), device(2));
+        assert!(!connections.is_connected(gateway) && !connections.deliver(gateway, call(gateway, false)));
+        let (handle, old) = connections.enter(gateway);
+        assert!(old.is_none() && connections.is_connected(gateway));
+        assert!(!connections.listens(gateway, gateway) && !connections.deliver(gateway, call(gateway, false)));
+        handle.listen(vec![json(gateway), json(child)]);
+        assert!(connections.listens(gateway, child) && !connections.listens(gateway, device(3)));
+        assert!(connections.deliver(gateway, call(child, false)));
+        assert!(!connections.deliver(gateway, call(child, true)), "the binary topic is not subscribed");
+        assert_eq!(handle.take().calls.len(), 1);
+    }
+
+    #[test]
+    fn the_inbox_is_bounded() {
+        let connections = Connections::new();
+        let (handle, _) = connections.enter(device(1));
+        handle.listen(vec![json(device(1))]);
+        let taken = (0..INBOX + 10).filter(|_| connections.deliver(device(1), call(device(1), false))).count();
+        assert_eq!((taken, handle.take().calls.len()), (INBOX, INBOX));
+        assert!(connections.deliver(device(1), call(device(1), false)));
+        assert_eq!(handle.ending().len(), 1);
+        assert!(!connections.is_connected(device(1)) && !connections.deliver(device(1), call(device(1), false)));
+    }
+
+    #[tokio::test]
+    async fn a_second_connection_takes_over_and_waits() {
+        let connections = Connections::new();
+        let (first, _) = connections.enter(device(1));
+        let (second, old) = connections.enter(device(1));
+        let old = old.unwrap();
+        assert_eq!(first.take().close, Some(DisconnectReason::SessionTakenOver));
+        assert!(second.take().close.is_none());
+        first.ending();
+        assert!(connections.is_connected(device(1)), "the second one counts");
+        let waiting = old.has_ended();
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        connections.leave(device(1), &first);
+        waiting.await;
+        old.has_ended().await;
+        assert_eq!(connections.len(), 1, "the first one takes only itself out");
+        connections.leave(device(1), &second);
+        assert!(connections.is_empty());
+    }
+
+    #[test]
+    fn the_first_reason_to_close_counts() {
+        let connections = Connections::new();
+        let (handle, _) = connections.enter(device(1));
+        connections.close(device(1), CloseCause::Deleted);
+        connections.close(device(1), CloseCause::CredentialsChanged);
+        assert_eq!(handle.take().close, Some(DisconnectReason::NotAuthorized));
+        connections.close(device(2), CloseCause::Deleted);
+    }
+}

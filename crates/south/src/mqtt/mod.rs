@@ -1,0 +1,118 @@
+//! MQTT access of devices (8.2): who may connect, what their topics mean, which sessions are kept.
+//!
+//! Absent: sockets and timers (`driver.rs`), byte streams (`transport.rs`), the packets themselves (`landfall-mqtt`). Retained messages are taken
+//! as ordinary ones, a will is published as soon as its connection ends whatever its delay, and there is no messaging between devices.
+
+mod access;
+mod claim;
+mod connections;
+mod counters;
+mod identity;
+mod kept;
+mod link;
+mod publishing;
+mod session;
+mod throttle;
+mod topics;
+
+pub use connections::Connections;
+pub use counters::Counters;
+
+pub(crate) use connections::Handle;
+pub(crate) use counters::count;
+pub(crate) use link::Link;
+
+use counters::Tally;
+use landfall_core::{Core, Why};
+use landfall_model::{AccountId, DeviceId};
+use landfall_mqtt::Limits;
+use std::{net::SocketAddr, sync::Arc};
+use throttle::Throttle;
+
+/// What an operator may tune.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Network connections of all listeners together.
+    pub max_connections: usize,
+    /// Largest payload of a message, bytes.
+    pub max_payload_bytes: usize,
+    /// Hours that a checked timestamp may be off (device-side section 4: 1).
+    pub clock_tolerance_h: u32,
+    /// Failed CONNECTs an address may have in a minute before it is turned away; 0: any number.
+    pub failures_per_minute: u32,
+    /// TLS and WebSocket handshakes of a listener at once; further ones wait.
+    pub handshakes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_connections: 100_000,
+            max_payload_bytes: 1_048_576,
+            clock_tolerance_h: 1,
+            failures_per_minute: 30,
+            handshakes: 256,
+        }
+    }
+}
+
+/// MQTT access: what all its listeners share.
+pub struct Mqtt {
+    pub(crate) core: Arc<Core>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) config: Config,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) tally: Tally,
+    throttle: Throttle,
+}
+
+impl Mqtt {
+    /// Access to `core`, whose `Live` the same `connections` must be.
+    pub fn new(core: Arc<Core>, connections: Arc<Connections>, config: Config) -> Arc<Self> {
+        let limits = Arc::new(Limits { packet_bytes: config.max_payload_bytes.saturating_add(16_384), ..Limits::default() });
+        let throttle = Throttle::new(config.failures_per_minute);
+        Arc::new(Self { core, connections, config, limits, tally: Tally::default(), throttle })
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        self.tally.counters()
+    }
+
+    /// Leaves a why record: about a device where it is known, else of unknown origin.
+    pub(crate) fn note(&self, of: Option<(AccountId, DeviceId)>, note: Note<'_>) {
+        let why = Why {
+            at: self.core.now(),
+            identity: note.identity.to_owned(),
+            peer: Some(note.peer.to_string()),
+            step: note.step,
+            check: note.check,
+            detail: note.detail,
+        };
+        match of {
+            Some((account, device)) => self.core.why().of_device(account, device, why),
+            None => self.core.why().of_unknown(why),
+        }
+    }
+}
+
+/// The part of a why record that this side knows.
+pub(crate) struct Note<'a> {
+    /// Who it claimed to be.
+    pub(crate) identity: &'a str,
+    pub(crate) peer: SocketAddr,
+    pub(crate) step: &'static str,
+    /// A stable word.
+    pub(crate) check: &'static str,
+    pub(crate) detail: String,
+}
+
+/// For the fuzzer: reads anything as a clientId.
+pub fn fuzz_identity(data: &[u8]) {
+    identity::fuzz(data);
+}
+
+/// For the fuzzer: reads anything as a topic and a filter.
+pub fn fuzz_topics(data: &[u8]) {
+    topics::fuzz(data);
+}

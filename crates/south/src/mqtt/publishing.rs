@@ -1,0 +1,214 @@
+//! Messages on their way into the store: many of a connection at once, so that they share commits, and their ends.
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use landfall_core::DeviceCaller;
+use landfall_model::{Error, ErrorKind};
+use landfall_mqtt::{DisconnectReason, Publish, PublishRefusal, Qos, Ticket};
+use std::{collections::VecDeque, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
+
+use super::{
+    Mqtt, Note, count,
+    topics::{Content, Target},
+};
+
+type Task = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// It will never be taken.
+    Refused(PublishRefusal),
+    /// It may be taken later, or the device may no longer be here: the connection ends and nothing is acknowledged.
+    Disconnect(DisconnectReason),
+}
+
+/// A piece of work for the store.
+pub(crate) struct Job {
+    /// The message it answers; absent where nobody waits.
+    pub(super) message: Option<(Ticket, Qos, Option<u16>)>,
+    /// Whether it must end before the next one starts: a codec gives no promise about order.
+    pub(super) alone: bool,
+    pub(super) task: Task,
+}
+
+/// The end of a [`Job`].
+pub(crate) struct Done {
+    /// The message, its quality of service and packet identifier.
+    pub(crate) message: Option<(Ticket, Qos, Option<u16>)>,
+    pub(crate) result: Result<(), Failure>,
+    alone: bool,
+}
+
+/// The jobs of a connection. At most as many as the machine leaves unanswered, and one for each outbound message.
+#[derive(Default)]
+pub(crate) struct Flow {
+    running: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
+    waiting: VecDeque<Job>,
+    alone: bool,
+}
+
+impl Flow {
+    /// Starts a job, or lets it wait for the one that must run alone. Jobs start in the order of this call.
+    pub(crate) fn push(&mut self, job: Job) {
+        if self.alone {
+            self.waiting.push_back(job);
+        } else {
+            self.start(job);
+        }
+    }
+
+    /// Whether nothing runs and nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// The next job to end. Never ends while the flow is empty.
+    pub(crate) async fn next(&mut self) -> Done {
+        match self.running.next().await {
+            Some(done) => {
+                self.go_on(&done);
+                done
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    fn start(&mut self, job: Job) {
+        let Job { message, alone, task } = job;
+        self.alone |= alone;
+        self.running.push(Box::pin(async move { Done { message, alone, result: task.await } }));
+    }
+
+    fn go_on(&mut self, done: &Done) {
+        if done.alone {
+            self.alone = false;
+            while !self.alone
+                && let Some(job) = self.waiting.pop_front()
+            {
+                self.start(job);
+            }
+            if self.waiting.is_empty() {
+                self.waiting = VecDeque::new();
+            }
+        }
+    }
+}
+
+/// Takes a message into the core; what it is for was read from its topic.
+pub(super) fn take(mqtt: &Arc<Mqtt>, caller: &DeviceCaller, peer: SocketAddr, publish: Publish, target: Target<'_>) -> Job {
+    let (mqtt, caller) = (Arc::clone(mqtt), caller.clone());
+    let Publish { ticket, topic, payload, qos, packet_id, .. } = publish;
+    let device = target.device;
+    let (alone, form) = match target.content {
+        Content::Json => (false, Form::Json),
+        Content::Binary => (true, Form::Binary),
+        Content::Service(id) => (false, Form::Service(topic.len() - id.len())),
+    };
+    let task = Box::pin(async move {
+        let taken = match form {
+            Form::Json => mqtt.core.take_json(&caller, device, &payload).await,
+            Form::Binary => mqtt.core.take_binary(&caller, device, &payload).await,
+            Form::Service(at) => {
+                let service_id = topic.get(at..).unwrap_or_default();
+                mqtt.core.take_service(&caller, device, service_id, &payload).await
+            }
+        };
+        taken.map(|_| ()).map_err(|error| failed(&mqtt, &caller, peer, &topic, &error))
+    });
+    Job { message: Some((ticket, qos, packet_id)), alone, task }
+}
+
+/// What a payload is, and where the service id begins in its topic.
+enum Form {
+    Json,
+    Binary,
+    Service(usize),
+}
+
+/// What the client is told. The core has left a why record of what was wrong with the payload, not of whose device it was.
+fn failed(mqtt: &Mqtt, caller: &DeviceCaller, peer: SocketAddr, topic: &str, error: &Error) -> Failure {
+    use landfall_model::Cause;
+    let refusal = match error.kind() {
+        ErrorKind::Unavailable => return Failure::Disconnect(DisconnectReason::ServerBusy),
+        ErrorKind::Internal => {
+            tracing::error!(device = %caller.device(), %error, "a message could not be stored");
+            return Failure::Disconnect(DisconnectReason::Unspecified);
+        }
+        ErrorKind::Denied => return Failure::Disconnect(DisconnectReason::NotAuthorized),
+        ErrorKind::Invalid => PublishRefusal::PayloadFormatInvalid,
+        ErrorKind::Limit => PublishRefusal::QuotaExceeded,
+        _ if error.cause == Cause::DeviceNotFound => {
+            note_topic(mqtt, caller, peer, "topic.device", topic, &error.to_string());
+            PublishRefusal::NotAuthorized
+        }
+        _ => PublishRefusal::ImplementationSpecific,
+    };
+    count(&mqtt.tally.publishes_refused);
+    Failure::Refused(refusal)
+}
+
+/// Leaves a why record about a publish topic.
+pub(super) fn note_topic(mqtt: &Mqtt, caller: &DeviceCaller, peer: SocketAddr, check: &'static str, topic: &str, why: &str) {
+    let identity = caller.device().to_string();
+    let detail = format!("{topic:.256}: {why}");
+    mqtt.note(Some((caller.account(), caller.device())), Note { identity: &identity, peer, step: "mqtt.publish", check, detail });
+}
+
+/// A will as the message it is.
+pub(super) fn will(will: landfall_mqtt::Will) -> Publish {
+    Publish {
+        ticket: Ticket(0),
+        topic: will.topic,
+        payload: Bytes::clone(&will.payload),
+        qos: will.qos,
+        dup: false,
+        retain: will.retain,
+        packet_id: None,
+        properties: will.properties,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parking_lot::Mutex;
+    use tokio::sync::oneshot;
+
+    /// A job that logs its start and ends when told.
+    fn job(n: u64, alone: bool, log: &Arc<Mutex<Vec<u64>>>) -> (Job, oneshot::Sender<()>) {
+        let (end, ended) = oneshot::channel();
+        let log = Arc::clone(log);
+        let task = Box::pin(async move {
+            log.lock().push(n);
+            let _ = ended.await;
+            Ok(())
+        });
+        (Job { message: Some((Ticket(n), Qos::AtLeastOnce, None)), alone, task }, end)
+    }
+
+    #[tokio::test]
+    async fn jobs_start_in_order_and_a_lone_one_holds_back_the_rest() {
+        let (mut flow, log) = (Flow::default(), Arc::default());
+        let mut ends = vec![];
+        for (n, alone) in [(1, false), (2, false), (3, true), (4, false), (5, true), (6, false)] {
+            let (job, end) = job(n, alone, &log);
+            flow.push(job);
+            ends.push(Some(end));
+        }
+        assert!(futures_util::poll!(std::pin::pin!(flow.next())).is_pending());
+        assert_eq!(*log.lock(), [1, 2, 3]);
+        for (at, ended, started) in [(1, 2, vec![1, 2, 3]), (2, 3, vec![1, 2, 3, 4, 5]), (0, 1, vec![1, 2, 3, 4, 5])] {
+            ends[at].take().unwrap().send(()).unwrap();
+            let done = flow.next().await;
+            assert_eq!(done.message.map(|(ticket, ..)| ticket), Some(Ticket(ended)));
+            assert!(futures_util::poll!(std::pin::pin!(flow.next())).is_pending());
+            assert_eq!(*log.lock(), started);
+        }
+        for at in [3, 4, 5] {
+            ends[at].take().unwrap().send(()).unwrap();
+            flow.next().await;
+        }
+        assert!(flow.is_empty() && *log.lock() == [1, 2, 3, 4, 5, 6]);
+    }
+}

@@ -30,7 +30,9 @@ pub struct Http {
 impl Http {
     /// Without TLS.
     pub async fn plain(address: SocketAddr) -> Outcome<Self> {
-        Self::over(TcpStream::connect(address).await?, address).await
+        let tcp = TcpStream::connect(address).await?;
+        tcp.set_nodelay(true)?;
+        Self::over(tcp, address).await
     }
 
     /// With TLS to `localhost`, trusting the certificates of a PEM file.

@@ -319,3 +319,85 @@ impl Connection {
         Some(answer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::{Login, STAMP, read_stamp};
+    use std::{
+        net::TcpListener,
+        sync::{Arc, Mutex},
+    };
+
+    const KEY: &[u8] = b"n=";
+
+    /// Answers CONNECT with `code` and every PUBLISH to a topic of one letter with a PUBACK, in pieces; keeps the stamps.
+    fn broker(code: u8) -> (SocketAddr, Arc<Mutex<Vec<u64>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stamps = Arc::new(Mutex::new(Vec::new()));
+        let seen = stamps.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (stream, seen) = (stream.unwrap(), seen.clone());
+                std::thread::spawn(move || answer(stream, code, &seen));
+            }
+        });
+        (address, stamps)
+    }
+
+    /// Ends with the connection.
+    fn answer(mut stream: std::net::TcpStream, code: u8, seen: &Mutex<Vec<u64>>) -> Option<()> {
+        let mut head = [0; 2];
+        loop {
+            stream.read_exact(&mut head).ok()?;
+            let mut body = vec![0; usize::from(head[1])];
+            stream.read_exact(&mut body).ok()?;
+            match head[0] {
+                0x10 => stream.write_all(&[0x20, 2, 0, code]).ok()?,
+                _ => {
+                    seen.lock().unwrap().push(read_stamp(&body, KEY)?);
+                    stream.write_all(&[0x40]).ok()?;
+                    stream.write_all(&[2, body[3], body[4]]).ok()?;
+                }
+            }
+        }
+    }
+
+    fn fleet(address: SocketAddr, count: usize) -> Outcome<Fleet> {
+        let login = Login { client_id: "c".into(), username: "u".into(), password: "p".into() };
+        let (mut fleet, _) = Fleet::connect(address, vec![login.connect(60); count], 2)?;
+        fleet.templates(|_| Template::new("t", &format!("n={STAMP}")));
+        Ok(fleet)
+    }
+
+    #[test]
+    fn a_flood_ends_when_all_is_acknowledged() {
+        let (address, stamps) = broker(0);
+        let mut fleet = fleet(address, 5).unwrap();
+        for (most, so_far) in [(3, 3), (1000, 1003)] {
+            let done = fleet.flood(4, most, Duration::MAX).unwrap();
+            assert_eq!(done.acked, most);
+            assert_eq!(stamps.lock().unwrap().len() as u64, so_far);
+        }
+        assert_eq!((0..5).map(|i| fleet.acked(i)).sum::<u64>(), 1003);
+    }
+
+    #[test]
+    fn paced_messages_carry_their_time() {
+        let (address, stamps) = broker(0);
+        let epoch = clock::now();
+        let done = fleet(address, 3).unwrap().pace(Duration::from_millis(3), 4, epoch).unwrap();
+        assert_eq!(done.acked, 12);
+        let stamps = stamps.lock().unwrap();
+        assert_eq!(stamps.len(), 12);
+        let most = epoch.elapsed().as_micros();
+        assert!(stamps.iter().all(|stamp| u128::from(*stamp) <= most), "{stamps:?} within {most}");
+    }
+
+    #[test]
+    fn a_refusal_is_told() {
+        let error = fleet(broker(4).0, 1).err().unwrap().to_string();
+        assert!(error.contains("Connected(4)"), "{error}");
+    }
+}

@@ -180,8 +180,8 @@ mod tests {
 
     #[test]
     fn packets_are_taken_one_by_one() {
-        let cases: [(&[u8], Option<(Answer, usize)>); 6] = [
-            (b"\x20\x02\x00\x04", Some((Answer::Connected(4), 4))),
+        let cases = [
+            (&b"\x20\x02\x00\x04"[..], Some((Answer::Connected(4), 4))),
             (b"\x40\x02\x01\x00\x40", Some((Answer::Acknowledged(256), 4))),
             (b"\xd0\x00", Some((Answer::Other(0xd0), 2))),
             (b"\x40\x02\x01", None),

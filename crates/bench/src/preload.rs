@@ -123,7 +123,8 @@ mod tests {
     use super::*;
     use landfall_core::HistoryQuery;
     use landfall_model::{
-        AccessMode, Account, AccountId, App, AppId, Credentials, DeviceInfo, DeviceStatus, Digest, NodeType, PageRequest, StatusDetail,
+        AccessMode, Account, AccountId, App, AppId, Credentials, DeviceInfo, DeviceStatus, Digest, NodeType, PageRequest,
+        StatusDetail,
     };
 
     fn first_device() -> (Batch, Device) {
@@ -153,7 +154,8 @@ mod tests {
             modified_at: at,
             heard_at: None,
         };
-        let account = Account { id: account, version: 1, name: "a".into(), token: None, settings: Default::default(), created_at: at };
+        let account =
+            Account { id: account, version: 1, name: "a".into(), token: None, settings: Default::default(), created_at: at };
         let app = App {
             id: app,
             account: account.id,
@@ -166,8 +168,7 @@ mod tests {
             token: None,
             created_at: at,
         };
-        let writes =
-            vec![Write::Account(Box::new(account)), Write::App(Box::new(app)), Write::Device(Box::new(device.clone()))];
+        let writes = vec![Write::Account(Box::new(account)), Write::App(Box::new(app)), Write::Device(Box::new(device.clone()))];
         (Batch { writes, events: vec![] }, device)
     }
 

@@ -6,7 +6,7 @@ use crate::{
     wiring::{Callbacks, Codecs, DeviceLogins, Notifications, Running},
     world::RealWorld,
 };
-use landfall_core::{Core, NewAccount, Parts, Store, World, digest};
+use landfall_core::{Core, NewAccount, Parts, World, digest};
 use landfall_model::{AccountSettings, PageRequest};
 use landfall_north::{admin, bind, http, oceanconnect};
 use landfall_push::Push;

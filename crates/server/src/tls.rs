@@ -19,11 +19,9 @@ const CA_DAYS: i64 = 3650;
 const SERVER_DAYS: i64 = 397;
 const RENEW_DAYS: i64 = 30;
 
-/// Files of the CA and the server's certificate.
+/// Files of the server's certificate.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// The CA's certificate: give it to devices and applications. Absent with an operator's own certificate.
-    pub ca: Option<PathBuf>,
     certificate: PathBuf,
     key: PathBuf,
 }
@@ -31,13 +29,13 @@ pub struct Files {
 /// Finds or makes the certificates. A made certificate is renewed 30 days before its end, or when the names asked for changed.
 pub fn prepare(data: &Path, tls: &Tls, now: Time) -> Result<Files, String> {
     if !tls.certificate.is_empty() {
-        return Ok(Files { ca: None, certificate: tls.certificate.clone().into(), key: tls.key.clone().into() });
+        return Ok(Files { certificate: tls.certificate.clone().into(), key: tls.key.clone().into() });
     }
     let (ca, ca_key) = (data.join("ca.pem"), data.join("ca.key"));
     if !ca.exists() || !ca_key.exists() {
         make_ca(&ca, &ca_key, now)?;
     }
-    let files = Files { ca: Some(ca.clone()), certificate: data.join("server.pem"), key: data.join("server.key") };
+    let files = Files { certificate: data.join("server.pem"), key: data.join("server.key") };
     let names = names(tls);
     let stamp = data.join("server.names");
     let until = fs::read_to_string(&stamp).ok().and_then(|text| valid_until(&text, &names));

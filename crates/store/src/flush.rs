@@ -184,8 +184,13 @@ impl Part {
     }
 
     fn write_state(&self, sql: &mut dyn Sql, device: Value<'_>) -> SqlResult<()> {
-        let stored =
-            query_one(sql, "SELECT services FROM device_state WHERE device = ?1", &[device], |row| parse_services(row.text(0)?))?;
+        let text = "SELECT services FROM device_state WHERE device = ?1";
+        let stored = query_one(sql, text, &[device], |row| Ok(parse_services(row.text(0)?)))?;
+        // One unreadable state must not hold up the history of all devices.
+        let stored = stored.transpose().unwrap_or_else(|error| {
+            tracing::error!(error = %error.text, "the newest values of a device are begun anew");
+            None
+        });
         let mut services = stored.unwrap_or_default();
         overlay(&mut services, self.services.clone());
         let services = serde_json::to_string(&services).map_err(|e| SqlError::wrong(e.to_string()))?;
@@ -206,31 +211,47 @@ pub(crate) fn parse_services(json: &str) -> SqlResult<Vec<Reported>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{backend::Backend, migrate, record::tests::scratch, replay, sql::query_all};
-    use landfall_model::{AccountId, AppId, Report, ServiceReport, Time};
+    use crate::{
+        Options,
+        backend::Backend,
+        migrate,
+        record::{EVENTS_VERSION, encode_event, tests::scratch},
+        replay,
+        shared::Shared,
+        sql::query_all,
+    };
+    use landfall_model::{AccountId, AppId, Event, EventBody, Report, ServiceReport, Time};
     use uuid::Uuid;
 
     fn device(n: u64) -> DeviceId {
         DeviceId(Uuid::from_u64_pair(7, n))
     }
 
+    fn report(n: u64) -> Report {
+        let service = ServiceReport { service_id: "s".into(), service_type: None, data: "{}".into(), event_time: Time(n as i64) };
+        Report {
+            device: device(n),
+            account: AccountId(Uuid::nil()),
+            app: AppId(Uuid::nil()),
+            gateway: device(n),
+            received_at: Time(5),
+            services: vec![service],
+            raw: None,
+        }
+    }
+
     fn pending(devices: u64) -> Pending {
         let mut pending = Pending::default();
-        for n in 1..=devices {
-            let service =
-                ServiceReport { service_id: "s".into(), service_type: None, data: "{}".into(), event_time: Time(n as i64) };
-            let report = Report {
-                device: device(n),
-                account: AccountId(Uuid::nil()),
-                app: AppId(Uuid::nil()),
-                gateway: device(n),
-                received_at: Time(5),
-                services: vec![service],
-                raw: None,
-            };
-            pending.add(&report, n, Time(5));
-        }
+        (1..=devices).for_each(|n| pending.add(&report(n), n, Time(5)));
         pending
+    }
+
+    fn register(sql: &mut dyn Sql, devices: u64) {
+        for n in 1..=devices {
+            let text = "INSERT INTO device (id, version, account, app, node_id, gateway, node_type, status, connected, activated, \
+                        created_at, doc) VALUES (?1, 1, ?1, ?1, ?2, ?1, '', '', 0, 0, 0, '')";
+            sql.execute(text, &[Value::Bytes(device(n).0.as_bytes()), Value::Text(&n.to_string())]).unwrap();
+        }
     }
 
     /// After a slice, the database says of exactly the written devices that replay must skip them.
@@ -242,11 +263,7 @@ mod tests {
         let mut sql = backend.writer().unwrap();
         migrate::migrate(&mut *sql, migrate::NEWEST).unwrap();
         let devices = 2 * SLICE_DEVICES as u64 + 1;
-        for n in 1..=devices {
-            let text = "INSERT INTO device (id, version, account, app, node_id, gateway, node_type, status, connected, activated, created_at, doc) \
-                        VALUES (?1, 1, ?1, ?1, ?2, ?1, '', '', 0, 0, 0, '')";
-            sql.execute(text, &[Value::Bytes(device(n).0.as_bytes()), Value::Text(&n.to_string())]).unwrap();
-        }
+        register(&mut *sql, devices);
         let pending = Mutex::new(pending(devices));
         let sealed = pending.lock().seal();
         let mut flush = Flush::new(sealed, devices);
@@ -263,6 +280,38 @@ mod tests {
             assert_eq!(replay::meta(&mut *sql, "flushing_seq").unwrap(), devices);
             assert_eq!(replay::meta(&mut *sql, "flushed_seq").unwrap(), if slice == 3 { devices } else { 0 });
         }
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    /// The process ends after the first slice: the next start takes up each device exactly where it was.
+    #[test]
+    fn a_start_after_a_slice_repeats_nothing() {
+        let dir = scratch();
+        let backend = Backend::Sqlite(dir.clone());
+        let _lock = backend.lock().unwrap();
+        let mut sql = backend.writer().unwrap();
+        migrate::migrate(&mut *sql, migrate::NEWEST).unwrap();
+        let devices = 2 * SLICE_DEVICES as u64 + 1;
+        register(&mut *sql, devices);
+        let mut blob = vec![EVENTS_VERSION];
+        for n in 1..=devices {
+            let report = report(n);
+            let (account, app, device) = (report.account, Some(report.app), Some(report.device));
+            let event = Event { account, app, device, at: Time(5), body: EventBody::Reported(report) };
+            encode_event(&mut blob, &event).unwrap();
+        }
+        let row = "INSERT INTO stream (first_seq, last_seq, at, events) VALUES (1, ?1, 5, ?2)";
+        sql.execute(row, &[Value::Int(to_db(devices)), Value::Bytes(&blob)]).unwrap();
+        for slices in 0..=3u64 {
+            let shared = Shared::new(Options::default(), replay::meta(&mut *sql, "flushed_seq").unwrap(), devices);
+            replay::replay(&mut *sql, &shared).unwrap();
+            let left = devices.saturating_sub(slices * SLICE_DEVICES as u64);
+            assert_eq!(shared.pending.lock().points(), left, "after {slices} slices");
+            let sealed = shared.pending.lock().seal();
+            Flush::new(sealed, devices).slice(&mut *sql, &shared.pending).unwrap();
+        }
+        let count = query_one(&mut *sql, "SELECT COUNT(*) FROM chunk WHERE n = 1", &[], |row| row.seq(0)).unwrap();
+        assert_eq!(count, Some(devices));
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -24,6 +24,22 @@ pub(crate) struct Shared {
     pub(crate) commits: AtomicU64,
 }
 
+impl Shared {
+    /// Memory for a stream that ends at `newest` and will be replayed after `flushed`.
+    pub(crate) fn new(options: Options, flushed: u64, newest: u64) -> Self {
+        Self {
+            queue: Queue::new(options.queue_batches, options.queue_bytes),
+            caches: Caches::new(&options),
+            pending: Mutex::new(Pending::default()),
+            ring: Mutex::new(Ring::new(flushed, options.ring_events, options.ring_bytes)),
+            newest: watch::Sender::new(newest),
+            batches: AtomicU64::default(),
+            commits: AtomicU64::default(),
+            options,
+        }
+    }
+}
+
 /// Records by id, and hints to ids.
 pub(crate) struct Caches {
     pub(crate) accounts: Cache<AccountId, Account>,

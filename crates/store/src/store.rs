@@ -8,13 +8,12 @@ use crate::{
     flush::parse_services,
     history, lists,
     migrate::{NEWEST, migrate},
-    pending::{Pending, overlay},
-    queue::{End, Job, Queue, Task, stopping},
+    pending::overlay,
+    queue::{End, Job, Task, stopping},
     record::encode_event,
     replay,
-    ring::Ring,
     rows::{Step, product_key},
-    shared::{Caches, Shared},
+    shared::Shared,
     sql::{Sql, SqlResult, Value, query_all, query_one},
     writer::Writer,
 };
@@ -31,7 +30,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 /// Devices of one history query, and events of one `events_at`.
@@ -62,16 +61,7 @@ impl SharedStore {
         migrate(&mut *sql, NEWEST)?;
         let start = replay::start(&mut *sql)?;
         let flushed = replay::meta(&mut *sql, "flushed_seq")?;
-        let shared = Arc::new(Shared {
-            queue: Queue::new(options.queue_batches, options.queue_bytes),
-            caches: Caches::new(&options),
-            pending: Mutex::new(Pending::default()),
-            ring: Mutex::new(Ring::new(flushed, options.ring_events, options.ring_bytes)),
-            newest: watch::Sender::new(start.newest),
-            batches: Default::default(),
-            commits: Default::default(),
-            options,
-        });
+        let shared = Arc::new(Shared::new(options, flushed, start.newest));
         replay::replay(&mut *sql, &shared)?;
         let readers = Readers::new(backend.clone(), shared.options.readers.max(1));
         let writer = Writer::new(shared.clone(), backend, world, sql, &start);

@@ -4,7 +4,7 @@
 //! are not bound yet, or are behind a gateway.
 
 use landfall_core::DeviceCaller;
-use landfall_model::{AccessMode, AccountId, Device, DeviceId, Error, ErrorKind, Secret};
+use landfall_model::{AccessMode, AccountId, Cause, Device, DeviceId, Error, ErrorKind, Secret};
 use landfall_mqtt::{Accept, ConnectRefusal, ConnectRequest};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -79,18 +79,33 @@ async fn attempt(mqtt: &Arc<Mqtt>, peer: SocketAddr, request: &ConnectRequest) -
     }
     let device = find(mqtt, &login).await.map_err(|error| Refused::lookup(&error))?;
     let secret = check_device(&device)?;
-    check_password(mqtt, &login, secret, request).map_err(|refused| refused.of(&device))?;
+    check_password(mqtt, &login, secret, password(request)).map_err(|refused| refused.of(&device))?;
     let own = Own { device: device.id, text: name.into() };
     let (session, accept) = admit(mqtt, peer, request, &device, own).await.map_err(|refused| refused.of(&device))?;
     Ok((Role::Device(session), accept))
+}
+
+/// Checks a clientId and its password outside of MQTT (device-side section 8: HTTP Basic on port 8943).
+pub(super) async fn authenticate(mqtt: &Mqtt, client_id: &str, password: &str) -> Result<DeviceCaller, Error> {
+    let refused = |detail: &'static str| Error::new(Cause::Unauthenticated, detail);
+    let login = Login::parse(client_id).map_err(refused)?;
+    if login.kind == Kind::Claim {
+        return Err(refused("one-model-one-secret is for MQTT only"));
+    }
+    let device = find(mqtt, &login).await?;
+    let checked = check_device(&device).and_then(|secret| check_password(mqtt, &login, secret, Some(password.as_bytes())));
+    checked.map_err(|refused| {
+        let removed = refused.refusal == ConnectRefusal::NotAuthorized;
+        Error::new(if removed { Cause::Forbidden } else { Cause::Unauthenticated }, refused.detail)
+    })?;
+    Ok(mqtt.core.device_caller(&device))
 }
 
 async fn find(mqtt: &Mqtt, login: &Login<'_>) -> Result<Arc<Device>, Error> {
     if login.kind == Kind::NodeId {
         return mqtt.core.device_by_node(login.id).await;
     }
-    let unknown =
-        || Error::new(landfall_model::Cause::DeviceNotFound, "the id in clientId is no deviceId (36 lower-case characters)");
+    let unknown = || Error::new(Cause::DeviceNotFound, "the id in clientId is no deviceId (36 lower-case characters)");
     mqtt.core.device_by_id(topics::device_id(login.id).ok_or_else(unknown)?).await
 }
 
@@ -105,11 +120,15 @@ fn check_device(device: &Device) -> Result<&Secret, Refused> {
     Ok(secret)
 }
 
+pub(super) fn password(request: &ConnectRequest) -> Option<&[u8]> {
+    request.password.as_ref().map(|password| password.as_bytes())
+}
+
 /// The password first, so that only its owner learns about the clock.
-pub(super) fn check_password(mqtt: &Mqtt, login: &Login<'_>, secret: &Secret, request: &ConnectRequest) -> Result<(), Refused> {
+pub(super) fn check_password(mqtt: &Mqtt, login: &Login<'_>, secret: &Secret, password: Option<&[u8]>) -> Result<(), Refused> {
     let wrong = |check, detail: &str| Refused::new(ConnectRefusal::BadUserNameOrPassword, check, detail);
-    let Some(password) = &request.password else { return Err(wrong("password.missing", "CONNECT has no password")) };
-    if !login.proves(secret, password.as_bytes()) {
+    let Some(password) = password else { return Err(wrong("password.missing", "there is no password")) };
+    if !login.proves(secret, password) {
         let detail = "the password is not the hex of HMAC-SHA256 with the clientId's timestamp as key and the secret as message";
         return Err(wrong("password.wrong", detail));
     }

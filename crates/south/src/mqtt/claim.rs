@@ -12,7 +12,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::{
     Mqtt, Note,
-    access::{Refused, check_password},
+    access::{Refused, check_password, password},
     count,
     identity::Login,
     topics::ClaimTopics,
@@ -47,7 +47,7 @@ pub(super) async fn connect(
     let Some(secret) = &found.secret else {
         return Err(Refused::new(ConnectRefusal::NotAuthorized, "product.no-claims", "the product has no secret"));
     };
-    check_password(mqtt, login, secret, request)?;
+    check_password(mqtt, login, secret, password(request))?;
     Ok(Claim { product: id, node_id: node_id.into(), topics: ClaimTopics::new(product, node_id), peer, secret: None })
 }
 

@@ -174,6 +174,7 @@ impl Handle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
     use landfall_model::{AccountId, AppId, CallId, CallState, ServiceCall, Time};
 
     fn device(n: u8) -> DeviceId {
@@ -245,7 +246,7 @@ mod tests {
         assert!(connections.is_connected(device(1)), "the second one counts");
         let waiting = old.has_ended();
         tokio::pin!(waiting);
-        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        assert!(waiting.as_mut().now_or_never().is_none());
         connections.leave(device(1), &first);
         waiting.await;
         old.has_ended().await;

@@ -23,8 +23,8 @@ pub(crate) use counters::count;
 pub(crate) use link::Link;
 
 use counters::Tally;
-use landfall_core::{Core, Why};
-use landfall_model::{AccountId, DeviceId};
+use landfall_core::{Core, DeviceCaller, Why};
+use landfall_model::{AccountId, DeviceId, Result};
 use landfall_mqtt::Limits;
 use std::{net::SocketAddr, sync::Arc};
 use throttle::Throttle;
@@ -77,6 +77,13 @@ impl Mqtt {
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
         self.tally.counters()
+    }
+
+    /// The device of a clientId whose password is right: the same check as that of CONNECT, for other protocols of the device side.
+    ///
+    /// `DeviceNotFound` for an unknown one, `Forbidden` for one that was deleted, else `Unauthenticated`.
+    pub async fn authenticate(&self, client_id: &str, password: &str) -> Result<DeviceCaller> {
+        access::authenticate(self, client_id, password).await
     }
 
     /// Leaves a why record: about a device where it is known, else of unknown origin.

@@ -172,6 +172,7 @@ pub(super) fn will(will: landfall_mqtt::Will) -> Publish {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
     use parking_lot::Mutex;
     use tokio::sync::oneshot;
 
@@ -196,13 +197,13 @@ mod tests {
             flow.push(job);
             ends.push(Some(end));
         }
-        assert!(futures_util::poll!(std::pin::pin!(flow.next())).is_pending());
+        assert!(flow.next().now_or_never().is_none());
         assert_eq!(*log.lock(), [1, 2, 3]);
         for (at, ended, started) in [(1, 2, vec![1, 2, 3]), (2, 3, vec![1, 2, 3, 4, 5]), (0, 1, vec![1, 2, 3, 4, 5])] {
             ends[at].take().unwrap().send(()).unwrap();
             let done = flow.next().await;
             assert_eq!(done.message.map(|(ticket, ..)| ticket), Some(Ticket(ended)));
-            assert!(futures_util::poll!(std::pin::pin!(flow.next())).is_pending());
+            assert!(flow.next().now_or_never().is_none());
             assert_eq!(*log.lock(), started);
         }
         for at in [3, 4, 5] {

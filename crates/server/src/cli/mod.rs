@@ -1,0 +1,163 @@
+//! The `landfall` command line for operators: every operation of the admin API of a running server.
+//!
+//! Answers go to stdout, everything else to stderr. Exit status 0 only on success. Absent: `serve`, `config` and `demo`.
+
+mod account;
+mod app;
+mod client;
+mod codec;
+mod connect;
+mod csv;
+mod device;
+mod import;
+mod output;
+mod product;
+mod server;
+mod subscription;
+
+use clap::{Args, Subcommand};
+use client::Client;
+use connect::Connection;
+use output::Output;
+use std::{fmt, process::ExitCode};
+
+/// The operators' commands; the program adds its own beside them.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Accounts: the walls between customers
+    Account(Group<account::Action>),
+    /// Northbound applications
+    App(Group<app::Action>),
+    /// Product models
+    Product(Group<product::Action>),
+    /// Payload codecs of products
+    Codec(Group<codec::Action>),
+    /// Devices
+    Device(Group<device::Action>),
+    /// Subscriptions and their delivery
+    Subscription(Group<subscription::Action>),
+    /// Limits in force
+    Settings(Group<server::SettingsAction>),
+    /// What is running
+    Status(Alone),
+    /// Print shell completions
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// A family of commands on one noun.
+#[derive(Args, Debug)]
+pub struct Group<A: Subcommand> {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    action: A,
+}
+
+/// A command without a family.
+#[derive(Args, Debug)]
+pub struct Alone {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Runs a command to its end. `root` is the whole program's command line, for the completions.
+pub fn run(command: Command, root: clap::Command) -> ExitCode {
+    let done = match command {
+        Command::Completions { shell } => return completions(shell, root),
+        Command::Account(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::App(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::Product(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::Codec(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::Device(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::Subscription(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::Settings(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::Status(alone) => with_client(&alone.connection, async |client, out| server::status(client, out).await),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("landfall: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_client(connection: &Connection, action: impl AsyncFnOnce(&Client, &Output) -> Done) -> Done {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let client = Client::new(connection.resolve()?);
+    runtime.block_on(action(&client, &Output { json: connection.json }))
+}
+
+fn completions(shell: clap_complete::Shell, mut root: clap::Command) -> ExitCode {
+    let name = root.get_name().to_owned();
+    let mut text = vec![];
+    clap_complete::generate(shell, &mut root, name, &mut text);
+    output::emit(&String::from_utf8_lossy(&text));
+    ExitCode::SUCCESS
+}
+
+/// What a command comes to.
+type Done<T = ()> = Result<T, Failure>;
+
+/// Why a command failed, in one line.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure(String);
+
+impl Failure {
+    fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&output::printable(&self.0))
+    }
+}
+
+/// Reads a file that the user named.
+fn read_file(path: &std::path::Path) -> Done<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[derive(Parser, Debug)]
+    #[command(name = "landfall")]
+    struct Program {
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Program::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_the_connection_go_anywhere() {
+        for line in [
+            "landfall app create shop --json --data d",
+            "landfall app --data d create shop --json",
+            "landfall product import f.zip --replace --dry-run --account a",
+            "landfall device import f.csv --dry-run --failed g.csv",
+            "landfall device why",
+            "landfall codec try 1 f.js --sample 00ff",
+            "landfall subscription replay 1 --from 2026-01-01T00:00:00Z",
+            "landfall settings show",
+            "landfall status --server https://example.org:8743 --token-file t",
+            "landfall completions bash",
+        ] {
+            let parsed = Program::try_parse_from(line.split(' '));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.err().map(|e| e.to_string()).unwrap_or_default());
+        }
+        assert!(Program::try_parse_from(["landfall", "app", "create"]).is_err());
+    }
+}

@@ -1,0 +1,35 @@
+//! `landfall settings` and `landfall status`.
+
+use super::{Done, client::Client, output::Output};
+use clap::Subcommand;
+
+/// What to do with settings.
+#[derive(Debug, Subcommand)]
+pub enum SettingsAction {
+    /// Show the limits in force
+    Show,
+}
+
+impl SettingsAction {
+    pub(super) async fn run(&self, client: &Client, out: &Output) -> Done {
+        let Self::Show = self;
+        out.record(&client.get("/settings", &[]).await?);
+        Ok(())
+    }
+}
+
+/// What is running.
+pub(super) async fn status(client: &Client, out: &Output) -> Done {
+    let mut status = client.get("/status", &[]).await?;
+    if out.json {
+        out.record(&status);
+        return Ok(());
+    }
+    let listeners = status["listeners"].take();
+    out.record(&status);
+    out.rows(
+        listeners.as_array().map(Vec::as_slice).unwrap_or_default(),
+        &[("LISTENER", "/name"), ("HOST", "/host"), ("PORT", "/port")],
+    );
+    Ok(())
+}

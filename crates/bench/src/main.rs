@@ -51,8 +51,8 @@ struct Options {
     /// Runs as a peer; used by the program itself.
     #[arg(long, value_enum, hide = true)]
     peer: Option<Peer>,
-    #[arg(long, hide = true, default_value = "")]
-    body: PathBuf,
+    #[arg(long, hide = true)]
+    body: Option<PathBuf>,
     #[arg(long, hide = true)]
     certificate: Option<PathBuf>,
     #[arg(long, hide = true)]
@@ -87,11 +87,12 @@ fn main() -> ExitCode {
 
 fn run_peer(peer: Peer, options: &Options) -> Outcome<()> {
     let runtime = tokio::runtime::Runtime::new()?;
+    let body = options.body.as_deref().ok_or("no body")?;
     match peer {
-        Peer::Echo => runtime.block_on(peers::run_echo(&options.body, options.certificate.as_deref())),
+        Peer::Echo => runtime.block_on(peers::run_echo(body, options.certificate.as_deref())),
         Peer::Post => {
             let address = options.address.ok_or("no address")?;
-            runtime.block_on(peers::run_post(address, &options.body, options.count, options.connections))
+            runtime.block_on(peers::run_post(address, body, options.count, options.connections))
         }
     }
 }

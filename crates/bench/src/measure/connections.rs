@@ -3,11 +3,14 @@
 
 use super::Bench;
 use crate::{
-    Outcome, clock,
+    Outcome,
+    api::Device,
+    clock,
     landfall::Landfall,
     load::Fleet,
     mosquitto::Mosquitto,
     process,
+    profile::{self, Sampled},
     scene::Scene,
     stats::{Spread, whole},
     table::Row,
@@ -46,6 +49,11 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
         let hellos = devices.iter().map(|d| Mosquitto::login(&d.id).connect(KEEP_ALIVE_S)).collect();
         mosquitto.take(broker.pid(), broker.address, hellos)?;
     }
+    let ratio_now = Spread::of(&landfall.bytes).zip(Spread::of(&mosquitto.bytes)).map(|(own, other)| own.median / other.median);
+    if bench.always_profile || ratio_now.is_none_or(|ratio| ratio > AIM_RATIO) {
+        let text = growth(&data, dir, &devices)?;
+        bench.add_profile("connects", &text);
+    }
     let spread = |values: &[f64]| Spread::of(values).ok_or("nothing was measured");
     let (own, other) = (spread(&landfall.bytes)?, spread(&mosquitto.bytes)?);
     let ratio = own.median / other.median;
@@ -75,4 +83,31 @@ impl Values {
         self.per_s.push(count / elapsed.as_secs_f64());
         Ok(())
     }
+}
+
+/// Connects in two halves and closes all, and tells what each step did to the memory, and who touched new pages.
+fn growth(data: &Path, dir: &Path, devices: &[Device]) -> Outcome<String> {
+    let server = Landfall::start(data)?;
+    clock::pause(SETTLE);
+    let (pid, address, hour) = (server.pid(), server.address("mqtt")?, clock::utc().hour());
+    let mut sizes = vec![process::memory(pid)?.0];
+    let pages = profile::take(Sampled::Pages, pid, dir, || {
+        let mut fleets = Vec::new();
+        for half in devices.chunks(devices.len().div_ceil(2).max(1)) {
+            let hellos = half.iter().map(|d| d.login(&hour).connect(KEEP_ALIVE_S)).collect();
+            fleets.push(Fleet::connect(address, hellos, AT_ONCE)?);
+            clock::pause(SETTLE);
+            sizes.push(process::memory(pid)?.0);
+        }
+        Ok(())
+    })?;
+    clock::pause(SETTLE);
+    sizes.push(process::memory(pid)?.0);
+    server.stop()?;
+    let sizes: Vec<String> = sizes.into_iter().map(|bytes| format!("{:.1}", bytes as f64 / f64::from(1 << 20))).collect();
+    Ok(format!(
+        "Resident MiB of a new process: before, after each half of the {} connections, and two seconds after all were closed: {}.\n{pages}",
+        whole(devices.len() as f64),
+        sizes.join(", ")
+    ))
 }

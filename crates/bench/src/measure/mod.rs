@@ -148,6 +148,11 @@ impl Bench {
         Ok(Self { dir, scale, always_profile, profile: String::new(), epoch: clock::now(), open_files })
     }
 
+    /// Keeps a profile for the document.
+    fn add_profile(&mut self, of: &str, text: &str) {
+        self.profile.push_str(&format!("### During {of}\n\n{}\n\n", text.trim()));
+    }
+
     /// The folder of the run.
     pub fn dir(&self) -> &Path {
         &self.dir

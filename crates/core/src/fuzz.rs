@@ -16,7 +16,8 @@ pub fn fuzz_message(bytes: &[u8]) {
         },
         method: "RWE".into(),
     };
-    let properties = ["int", "decimal", "string", "boolean", "jsonObject", "string list"].map(|data_type| typed(data_type, data_type));
+    let properties =
+        ["int", "decimal", "string", "boolean", "jsonObject", "string list"].map(|data_type| typed(data_type, data_type));
     let service = Service { service_id: "s".into(), properties: properties.into(), ..Service::default() };
     let _ = message::has_msg_type(bytes);
     for read in [message::read(bytes), message::read_service("s", bytes)].into_iter().flatten() {

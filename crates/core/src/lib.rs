@@ -35,7 +35,7 @@ pub use product::{CodecTrial, ProductDraft};
 pub use settings::Settings;
 pub use store::{DeviceFilter, DeviceState, Due, HistoryQuery, Store, StoreStats, SubscriptionFilter};
 pub use subscription::SubscribeRequest;
-pub use uplink::Taken;
+pub use uplink::{Reading, Taken};
 pub use why::{Why, WhyLog};
 pub use world::{CallbackPolicy, CloseCause, Downlink, Live, PayloadCodec, World};
 

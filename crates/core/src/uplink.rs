@@ -17,65 +17,119 @@ pub struct Taken {
     pub dropped: usize,
 }
 
+/// A message that was read and checked, and not stored yet.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    device: Arc<Device>,
+    taken: Taken,
+    says: Says,
+}
+
+#[derive(Clone, Debug)]
+enum Says {
+    /// Nothing to keep: the device is frozen.
+    Nothing,
+    Report(Report),
+    Answer {
+        mid: Option<u16>,
+        errcode: i64,
+        body: String,
+    },
+}
+
 impl Core {
     /// Takes a JSON message of the caller or of a device behind it (`.../data/json`). Returns once it is durable.
     ///
     /// `PayloadInvalid` when nothing of it could be used, `DeviceNotFound` for a device the caller does not speak for. Every refusal
     /// leaves a why record.
     pub async fn take_json(&self, caller: &DeviceCaller, device: DeviceId, payload: &[u8]) -> Result<Taken> {
-        let device = self.reachable(caller, device).await?;
-        let taken = match message::read(payload) {
-            Ok(read) => self.take(&device, read, None).await,
-            Err(error) => Err(error),
-        };
-        self.note(&device, "mqtt.publish", taken)
+        self.keep(self.read_json(caller, device, payload).await?).await
     }
 
     /// Takes a message to `.../services/{serviceId}`: a whole message if it has a `msgType`, else the data of that service.
     pub async fn take_service(&self, caller: &DeviceCaller, device: DeviceId, service_id: &str, payload: &[u8]) -> Result<Taken> {
-        if message::has_msg_type(payload) {
-            return self.take_json(caller, device, payload).await;
-        }
-        let device = self.reachable(caller, device).await?;
-        let taken = match message::read_service(service_id, payload) {
-            Ok(read) => self.take(&device, read, None).await,
-            Err(error) => Err(error),
-        };
-        self.note(&device, "mqtt.publish", taken)
+        self.keep(self.read_service(caller, device, service_id, payload).await?).await
     }
 
     /// Takes a frame in the product's own format (`.../data/binary`): its codec makes a message of it.
     pub async fn take_binary(&self, caller: &DeviceCaller, device: DeviceId, frame: &[u8]) -> Result<Taken> {
         let device = self.reachable(caller, device).await?;
-        let taken = self.take_frame(&device, frame).await;
-        self.note(&device, "codec.decode", taken)
+        let reading = self.read_frame(&device, frame).await;
+        self.keep(self.note(&device, "codec.decode", reading)?).await
     }
 
-    async fn take_frame(&self, device: &Arc<Device>, frame: &[u8]) -> Result<Taken> {
+    /// The first half of [`Core::take_json`]: it only reads, and is ready at once when the records are in memory. A protocol that keeps
+    /// several messages of a device under way keeps their order by reading them one after the other.
+    pub async fn read_json(&self, caller: &DeviceCaller, device: DeviceId, payload: &[u8]) -> Result<Reading> {
+        let device = self.reachable(caller, device).await?;
+        let reading = match message::read(payload) {
+            Ok(read) => self.check(&device, read, None).await,
+            Err(error) => Err(error),
+        };
+        self.note(&device, "mqtt.publish", reading)
+    }
+
+    /// The first half of [`Core::take_service`].
+    pub async fn read_service(
+        &self,
+        caller: &DeviceCaller,
+        device: DeviceId,
+        service_id: &str,
+        payload: &[u8],
+    ) -> Result<Reading> {
+        if message::has_msg_type(payload) {
+            return self.read_json(caller, device, payload).await;
+        }
+        let device = self.reachable(caller, device).await?;
+        let reading = match message::read_service(service_id, payload) {
+            Ok(read) => self.check(&device, read, None).await,
+            Err(error) => Err(error),
+        };
+        self.note(&device, "mqtt.publish", reading)
+    }
+
+    /// The second half: stores and tells what was read. Messages are stored in the order in which these futures were first polled.
+    pub async fn keep(&self, reading: Reading) -> Result<Taken> {
+        let Reading { device, taken, says } = reading;
+        match says {
+            Says::Nothing => {}
+            Says::Report(report) => self.store_report(&device, report).await?,
+            Says::Answer { mid, errcode, body } => {
+                let answered = self.answer(&device, mid, errcode, &body).await;
+                self.note(&device, "mqtt.publish", answered)?;
+            }
+        }
+        Ok(taken)
+    }
+
+    async fn read_frame(&self, device: &Arc<Device>, frame: &[u8]) -> Result<Reading> {
         let product = self.product_of(device).await?;
         let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
         let text = self.codecs.decode(product.id, codec, frame, "{}").await?;
-        self.take(device, message::read(text.as_bytes())?, Some(frame)).await
+        self.check(device, message::read(text.as_bytes())?, Some(frame)).await
     }
 
-    async fn take(&self, device: &Arc<Device>, read: Message<'_>, frame: Option<&[u8]>) -> Result<Taken> {
+    async fn check(&self, device: &Arc<Device>, read: Message<'_>, frame: Option<&[u8]>) -> Result<Reading> {
+        let reading = |taken, says| Reading { device: Arc::clone(device), taken, says };
         match read {
-            Message::Report(items) => self.report(device, items, frame).await,
+            Message::Report(items) => {
+                let (taken, says) = self.check_report(device, items, frame).await?;
+                Ok(reading(taken, says))
+            }
+            Message::Answer { mid: None, .. } if frame.is_none() => {
+                Err(Error::new(Cause::PayloadInvalid, "deviceRsp needs the mid of its call").at("mid"))
+            }
             Message::Answer { mid, errcode, body } => {
-                if mid.is_none() && frame.is_none() {
-                    return Err(Error::new(Cause::PayloadInvalid, "deviceRsp needs the mid of its call").at("mid"));
-                }
-                self.answer(device, mid, errcode, body).await?;
-                Ok(Taken { accepted: 1, dropped: 0 })
+                Ok(reading(Taken { accepted: 1, dropped: 0 }, Says::Answer { mid, errcode, body: body.to_owned() }))
             }
         }
     }
 
-    /// Stores a report. A frozen device is answered as if all were well, and nothing is kept (1.4.4).
-    async fn report(&self, device: &Arc<Device>, items: Vec<Item<'_>>, frame: Option<&[u8]>) -> Result<Taken> {
+    /// Holds a report to the product. A frozen device is answered as if all were well, and nothing is kept (1.4.4).
+    async fn check_report(&self, device: &Arc<Device>, items: Vec<Item<'_>>, frame: Option<&[u8]>) -> Result<(Taken, Says)> {
         let sent = items.len();
         if device.mute {
-            return Ok(Taken { accepted: 0, dropped: sent });
+            return Ok((Taken { accepted: 0, dropped: sent }, Says::Nothing));
         }
         let product = self.product_of(device).await?;
         let now = self.now();
@@ -103,12 +157,11 @@ impl Core {
             services,
             raw: frame.map(<[u8]>::to_vec),
         };
-        self.keep(device, report).await?;
-        Ok(Taken { accepted, dropped })
+        Ok((Taken { accepted, dropped }, Says::Report(report)))
     }
 
     /// One commit for the report and, where it is the first sign of life, the status.
-    async fn keep(&self, device: &Arc<Device>, report: Report) -> Result<()> {
+    async fn store_report(&self, device: &Arc<Device>, report: Report) -> Result<()> {
         let event = device_event(device, report.received_at, EventBody::Reported(report));
         if device.status == DeviceStatus::Online {
             return self.store.commit(batch(vec![], vec![event])).await.map(|_| ());
@@ -142,11 +195,11 @@ impl Core {
         Ok(self.product_of(device).await.map(|product| product.format).unwrap_or_default())
     }
 
-    fn note(&self, device: &Device, step: &'static str, taken: Result<Taken>) -> Result<Taken> {
-        if let Err(error) = &taken {
+    fn note<T>(&self, device: &Device, step: &'static str, outcome: Result<T>) -> Result<T> {
+        if let Err(error) = &outcome {
             self.refused(device, step, error);
         }
-        taken
+        outcome
     }
 
     /// Leaves a why record about a device.

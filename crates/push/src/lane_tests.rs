@@ -1,3 +1,5 @@
+//! Lanes, in virtual time.
+
 use super::*;
 
 const T0: Time = Time(1_000_000);

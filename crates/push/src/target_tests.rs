@@ -1,3 +1,5 @@
+//! Which addresses may be called.
+
 use super::*;
 
 fn policy(allow: &[&str]) -> Policy {

@@ -70,7 +70,9 @@ impl TryFrom<String> for Address {
         if text == "off" {
             return Ok(Self::Off);
         }
-        SocketAddr::from_str(&text).map(Self::On).map_err(|_| format!("{text:?} is neither host:port with a numeric host nor \"off\""))
+        SocketAddr::from_str(&text)
+            .map(Self::On)
+            .map_err(|_| format!("{text:?} is neither host:port with a numeric host nor \"off\""))
     }
 }
 
@@ -272,8 +274,15 @@ pub enum LogFormat {
 }
 
 /// Variables with the prefix that are no configuration.
-const OTHER_VARIABLES: [&str; 7] =
-    ["LANDFALL_DATA", "LANDFALL_CONFIG", "LANDFALL_TOKEN", "LANDFALL_ACCOUNT", "LANDFALL_SERVER", "LANDFALL_CA", "LANDFALL_TOKEN_FILE"];
+const OTHER_VARIABLES: [&str; 7] = [
+    "LANDFALL_DATA",
+    "LANDFALL_CONFIG",
+    "LANDFALL_TOKEN",
+    "LANDFALL_ACCOUNT",
+    "LANDFALL_SERVER",
+    "LANDFALL_CA",
+    "LANDFALL_TOKEN_FILE",
+];
 
 impl Config {
     /// Reads the file, if there is one, and the overrides. The error names the file, key or variable.
@@ -349,9 +358,13 @@ mod tests {
 
     #[test]
     fn variables_override() {
-        let config =
-            load(&[("LANDFALL_LISTEN_MQTT_WS", "off"), ("LANDFALL_PUSH_ALLOW_PRIVATE", "true"), ("LANDFALL_DATA", "/x"), ("HOME", "/")])
-                .unwrap();
+        let config = load(&[
+            ("LANDFALL_LISTEN_MQTT_WS", "off"),
+            ("LANDFALL_PUSH_ALLOW_PRIVATE", "true"),
+            ("LANDFALL_DATA", "/x"),
+            ("HOME", "/"),
+        ])
+        .unwrap();
         assert_eq!(config.listen.mqtt_ws, Address::Off);
         assert!(config.push.allow_private);
     }

@@ -303,6 +303,7 @@ fn write_ports(data: &Path, listeners: &[(String, String, u16)]) -> Result<(), S
     let entry = |(name, host, port): &(String, String, u16)| (name.clone(), serde_json::json!({"host": host, "port": port}));
     let ports: serde_json::Map<String, serde_json::Value> = listeners.iter().map(entry).collect();
     let (path, part) = (data.join("ports.json"), data.join("ports.json.part"));
-    let written = std::fs::write(&part, serde_json::Value::Object(ports).to_string()).and_then(|()| std::fs::rename(&part, &path));
+    let written =
+        std::fs::write(&part, serde_json::Value::Object(ports).to_string()).and_then(|()| std::fs::rename(&part, &path));
     written.map_err(|e| format!("{}: {e}", path.display()))
 }

@@ -338,3 +338,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.stream.shutdown().await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,7 @@ fn registered(account: AccountId, app: AppId, i: usize) -> Device {
         data_aging_days: None,
         created_at: Now.now(),
         modified_at: Now.now(),
+        heard_at: None,
     }
 }
 

@@ -4,8 +4,8 @@
 
 use crate::sql::{Sql, SqlError, Value, query_one, to_db};
 use landfall_model::{
-    Account, App, Cause, Cursor, Device, DeviceId, Error, Product, ProductKey, Result, ServiceCall, StoredSession,
-    Subscription, SubscriptionKind, Time, Write,
+    Account, App, Cause, Cursor, Device, DeviceId, Error, Product, ProductKey, Result, ServiceCall, StoredSession, Subscription,
+    SubscriptionKind, Time, Write,
 };
 use serde::Serialize;
 

@@ -1,3 +1,5 @@
+//! What a script may return and what its caller gets.
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Scripts that mean harm.
+
 use std::sync::Arc;
 
 use tokio::task::JoinSet;

@@ -1,3 +1,5 @@
+//! The committed WebAssembly module is the one that is described.
+
 use sha2::{Digest, Sha256};
 
 use super::COMPILED;

@@ -112,7 +112,7 @@ fn hostile_packages_are_refused() {
     let huge = vec![b' '; 1_100_000];
     let many: Vec<String> = (0..2_001).map(|n| format!("{n}")).collect();
     let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), &b""[..])).collect();
-    let other = (&*"other/profile/devicetype-capability.json", DEVICE.as_bytes());
+    let other = ("other/profile/devicetype-capability.json", DEVICE.as_bytes());
     let cases: [(Vec<u8>, &str); 6] = [
         (b"PK\x03\x04 no zip".to_vec(), "package: is no readable zip"),
         (packed(&[("x", b"")]), "profile/devicetype-capability.json: is missing in the package"),

@@ -63,6 +63,8 @@ pub fn router(state: Arc<OceanConnect>) -> Router {
     use Operation as Op;
     let by_code = post(served(Op::RegisterByCode, register::by_code));
     let by_secret = post(served(Op::RegisterBySecret, register::by_secret));
+    // 1.4.3 shares the path and is not supported yet.
+    let activation = get(served(Op::Activation, device::activation)).put(async || errors::unsupported());
     let device = get(served(Op::GetDevice, device::get))
         .merge(put(served(Op::ModifyDevice, device::modify)))
         .merge(delete(served(Op::DeleteDevice, device::delete)));
@@ -77,7 +79,7 @@ pub fn router(state: Arc<OceanConnect>) -> Router {
         .route("/iocm/app/dm/v1.4.0/devices", get(served(Op::ListDevices, device::list)))
         .route("/iocm/app/dm/v1.4.0/devices/{deviceId}", device)
         .route("/iocm/app/reg/v1.1.0/deviceCredentials", by_code)
-        .route("/iocm/app/reg/v1.1.0/deviceCredentials/{deviceId}", get(served(Op::Activation, device::activation)))
+        .route("/iocm/app/reg/v1.1.0/deviceCredentials/{deviceId}", activation)
         .route("/iocm/app/reg/v2.0.0/deviceCredentials", by_secret)
         .route("/iocm/app/sec/v1.1.0/login", post(token::login))
         .route("/iocm/app/sec/v1.1.0/refreshToken", post(token::refresh))

@@ -9,7 +9,10 @@ use hyper::{
     header,
 };
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
 use serde_json::Value;
 use std::{cell::RefCell, fmt::Write, sync::Arc, time::Duration};
 use tokio::{
@@ -170,7 +173,7 @@ impl Client {
 fn trusting(pem: &[u8]) -> Done<Arc<ClientConfig>> {
     let broken = |what: String| Failure::new(format!("the CA file is broken: {what}"));
     let mut roots = RootCertStore::empty();
-    for certificate in rustls_pemfile::certs(&mut &*pem) {
+    for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|error| broken(error.to_string()))?;
         roots.add(certificate).map_err(|error| broken(error.to_string()))?;
     }

@@ -59,12 +59,12 @@ pub struct Samples {
     given: Vec<String>,
     /// A JSON file: [{"hex": ..., "expected": ...}]
     #[arg(long = "samples", value_name = "FILE")]
-    file: Option<PathBuf>,
+    samples_file: Option<PathBuf>,
 }
 
 impl Samples {
     fn json(&self) -> Done<Vec<Value>> {
-        let mut all = match &self.file {
+        let mut all = match &self.samples_file {
             None => vec![],
             Some(file) => serde_json::from_slice(&read_file(file)?)
                 .map_err(|error| Failure::new(format!("{} is no list of samples: {error}", file.display())))?,

@@ -15,7 +15,7 @@ mod product;
 mod server;
 mod subscription;
 
-use clap::{Args, Subcommand};
+use clap::{Args, CommandFactory, Subcommand};
 use client::Client;
 use connect::Connection;
 use output::Output;
@@ -63,10 +63,10 @@ pub struct Alone {
     connection: Connection,
 }
 
-/// Runs a command to its end. `root` is the whole program's command line, for the completions.
-pub fn run(command: Command, root: clap::Command) -> ExitCode {
+/// Runs a command to its end.
+pub fn run(command: Command) -> ExitCode {
     let done = match command {
-        Command::Completions { shell } => return completions(shell, root),
+        Command::Completions { shell } => return completions(shell),
         Command::Account(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::App(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Product(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
@@ -92,7 +92,9 @@ fn with_client(connection: &Connection, action: impl AsyncFnOnce(&Client, &Outpu
     runtime.block_on(action(&client, &Output { json: connection.json }))
 }
 
-fn completions(shell: clap_complete::Shell, mut root: clap::Command) -> ExitCode {
+/// Completions of the whole program, commands of other modules included.
+fn completions(shell: clap_complete::Shell) -> ExitCode {
+    let mut root = crate::Arguments::command();
     let name = root.get_name().to_owned();
     let mut text = vec![];
     clap_complete::generate(shell, &mut root, name, &mut text);
@@ -127,7 +129,7 @@ fn read_file(path: &std::path::Path) -> Done<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::{CommandFactory, Parser};
+    use clap::Parser;
 
     #[derive(Parser, Debug)]
     #[command(name = "landfall")]

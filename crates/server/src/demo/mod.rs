@@ -51,7 +51,11 @@ async fn journey(server: &serve::Server) -> Result<(), String> {
     for kind in ["deviceAdded", "bindDevice", "deviceDataChanged", "messageConfirm", "commandRsp"] {
         app.subscribe(kind, &receiver.url).await?;
     }
-    say("4. Subscriptions", &app.curl("POST", "/iocm/app/sub/v1.2.0/subscriptions", r#"{"notifyType":...,"callbackUrl":...}"#), &receiver.url);
+    say(
+        "4. Subscriptions",
+        &app.curl("POST", "/iocm/app/sub/v1.2.0/subscriptions", r#"{"notifyType":...,"callbackUrl":...}"#),
+        &receiver.url,
+    );
 
     let body = json!({"deviceInfo": {"nodeId": "demo-sensor"}, "mqttConnect": true, "productId": product});
     let made = app.call("POST", "/iocm/app/reg/v2.0.0/deviceCredentials", Some(&body)).await?;
@@ -60,11 +64,16 @@ async fn journey(server: &serve::Server) -> Result<(), String> {
     receiver.expect("deviceAdded").await?;
 
     let mut device = Device::connect(&id, &secret, mqtts, &ca).await?;
-    let login = format!("mosquitto_pub -h localhost -p {mqtts} --cafile {} -u {id} -P HMAC -i {id}_0_1_{}", ca.display(), stamp());
+    let login =
+        format!("mosquitto_pub -h localhost -p {mqtts} --cafile {} -u {id} -P HMAC -i {id}_0_1_{}", ca.display(), stamp());
     say("6. It connects over TLS and is bound", &login, &receiver.expect("bindDevice").await?.to_string());
     device.report(REPORT).await?;
     let pushed = receiver.expect("deviceDataChanged").await?;
-    say("7. It reports; the report is pushed", &format!("{login} -q 1 -t /huawei/v1/devices/{id}/data/json -m '{REPORT}'"), &pushed.to_string());
+    say(
+        "7. It reports; the report is pushed",
+        &format!("{login} -q 1 -t /huawei/v1/devices/{id}/data/json -m '{REPORT}'"),
+        &pushed.to_string(),
+    );
 
     let history = format!("/iocm/app/data/v1.2.0/deviceDataHistory?deviceId={id}&gatewayId={id}&pageSize=10");
     let kept = app.call("GET", &history, None).await?;
@@ -81,7 +90,11 @@ async fn journey(server: &serve::Server) -> Result<(), String> {
     let answer = json!({"msgType": "deviceRsp", "mid": command["mid"], "errcode": 0, "body": {"result": "ok"}});
     device.report(&answer.to_string()).await?;
     let answered = receiver.expect("commandRsp").await?;
-    say("10. The device answers, the application is told", &format!("{login} -q 1 -t .../data/json -m '{answer}'"), &answered.to_string());
+    say(
+        "10. The device answers, the application is told",
+        &format!("{login} -q 1 -t .../data/json -m '{answer}'"),
+        &answered.to_string(),
+    );
     device.close().await
 }
 

@@ -1,9 +1,9 @@
 //! Messages on their way into the store: many of a connection at once, so that they share commits, and their ends.
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::FuturesUnordered};
-use landfall_core::DeviceCaller;
-use landfall_model::{Error, ErrorKind};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use landfall_core::{DeviceCaller, Reading};
+use landfall_model::{DeviceId, Error, ErrorKind};
 use landfall_mqtt::{DisconnectReason, Publish, PublishRefusal, Qos, Ticket};
 use std::{collections::VecDeque, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
@@ -99,31 +99,66 @@ impl Flow {
 pub(super) fn take(mqtt: &Arc<Mqtt>, caller: &DeviceCaller, peer: SocketAddr, publish: Publish, target: Target<'_>) -> Job {
     let (mqtt, caller) = (Arc::clone(mqtt), caller.clone());
     let Publish { ticket, topic, payload, qos, packet_id, .. } = publish;
-    let device = target.device;
-    let (alone, form) = match target.content {
-        Content::Json => (false, Form::Json),
-        Content::Binary => (true, Form::Binary),
-        Content::Service(id) => (false, Form::Service(topic.len() - id.len())),
-    };
+    let message = Some((ticket, qos, packet_id));
+    let (device, form) = (target.device, Form::of(&target, &topic));
+    // With the records in memory the message is read here, in its turn; else it must end before the next one starts.
+    if let Some(read) = form.read(&mqtt, &caller, device, &topic, &payload).now_or_never() {
+        let task = Box::pin(async move {
+            let taken = match read {
+                Ok(Some(reading)) => mqtt.core.keep(reading).await.map(|_| ()),
+                Ok(None) => mqtt.core.take_binary(&caller, device, &payload).await.map(|_| ()),
+                Err(error) => Err(error),
+            };
+            taken.map_err(|error| failed(&mqtt, &caller, peer, &topic, &error))
+        });
+        return Job { message, alone: matches!(form, Form::Binary), task };
+    }
     let task = Box::pin(async move {
-        let taken = match form {
-            Form::Json => mqtt.core.take_json(&caller, device, &payload).await,
-            Form::Binary => mqtt.core.take_binary(&caller, device, &payload).await,
-            Form::Service(at) => {
-                let service_id = topic.get(at..).unwrap_or_default();
-                mqtt.core.take_service(&caller, device, service_id, &payload).await
+        let taken = async {
+            match form.read(&mqtt, &caller, device, &topic, &payload).await? {
+                Some(reading) => mqtt.core.keep(reading).await,
+                None => mqtt.core.take_binary(&caller, device, &payload).await,
             }
         };
-        taken.map(|_| ()).map_err(|error| failed(&mqtt, &caller, peer, &topic, &error))
+        taken.await.map(|_| ()).map_err(|error| failed(&mqtt, &caller, peer, &topic, &error))
     });
-    Job { message: Some((ticket, qos, packet_id)), alone, task }
+    Job { message, alone: true, task }
 }
 
 /// What a payload is, and where the service id begins in its topic.
+#[derive(Clone, Copy)]
 enum Form {
     Json,
     Binary,
     Service(usize),
+}
+
+impl Form {
+    fn of(target: &Target<'_>, topic: &str) -> Self {
+        match target.content {
+            Content::Json => Self::Json,
+            Content::Binary => Self::Binary,
+            Content::Service(id) => Self::Service(topic.len() - id.len()),
+        }
+    }
+
+    /// What a JSON payload says; nothing for a frame, which its codec reads when its turn comes.
+    async fn read(
+        self,
+        mqtt: &Mqtt,
+        caller: &DeviceCaller,
+        device: DeviceId,
+        topic: &str,
+        payload: &[u8],
+    ) -> Result<Option<Reading>, Error> {
+        match self {
+            Self::Binary => Ok(None),
+            Self::Json => mqtt.core.read_json(caller, device, payload).await.map(Some),
+            Self::Service(at) => {
+                mqtt.core.read_service(caller, device, topic.get(at..).unwrap_or_default(), payload).await.map(Some)
+            }
+        }
+    }
 }
 
 /// What the client is told. The core has left a why record of what was wrong with the payload, not of whose device it was.

@@ -1,3 +1,5 @@
+//! Event records: round trips, garbage, older versions.
+
 use super::*;
 use landfall_model::{AccountId, AppId, DeviceId, Event, EventBody, Report, ServiceReport, Time};
 use uuid::Uuid;

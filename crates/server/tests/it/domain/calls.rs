@@ -25,7 +25,8 @@ async fn a_call_is_sent_confirmed_and_answered() {
     let taken = domain.core.call_service(&tenant.scope, device.id, set("4")).await.unwrap();
     assert_eq!((taken.sent, taken.request_id.as_str()), (true, "r1"));
     let message = domain.live.sent.lock().remove(0);
-    let expected = format!(r#"{{"msgType":"cloudReq","serviceId":"Switch","mid":{},"cmd":"SET","paras":{{"value":4}}}}"#, message.call.mid);
+    let expected =
+        format!(r#"{{"msgType":"cloudReq","serviceId":"Switch","mid":{},"cmd":"SET","paras":{{"value":4}}}}"#, message.call.mid);
     assert_eq!(String::from_utf8(message.payload).unwrap(), expected);
 
     domain.core.call_delivered(message.call.id).await.unwrap();

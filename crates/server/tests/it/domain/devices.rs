@@ -99,7 +99,11 @@ async fn a_verification_code_is_exchanged_once_and_only_in_time() {
     };
     domain.core.register_device(&tenant.scope, code(60)).await.unwrap();
     let bind = |verify_code: &str| {
-        domain.core.bind(BindRequest { verify_code: Secret::new(verify_code), node_id: "bound".into(), info: DeviceInfo::default() })
+        domain.core.bind(BindRequest {
+            verify_code: Secret::new(verify_code),
+            node_id: "bound".into(),
+            info: DeviceInfo::default(),
+        })
     };
     assert_eq!(cause(bind("wrong").await), Cause::DeviceNotFound);
     let before = domain.newest();

@@ -43,7 +43,10 @@ async fn every_verb_treats_another_account_as_absent() {
         assert_eq!(cause(core.subscription(scope, subscription.id).await), Cause::SubscriptionNotFound);
         assert_eq!(cause(core.delete_subscription(scope, subscription.id).await), Cause::SubscriptionNotFound);
         assert_eq!(cause(core.delete_subscriptions(scope, SubscriptionFilter::default()).await), Cause::SubscriptionNotFound);
-        assert_eq!(cause(core.move_subscription(scope, subscription.id, "https://b.example/").await), Cause::SubscriptionNotFound);
+        assert_eq!(
+            cause(core.move_subscription(scope, subscription.id, "https://b.example/").await),
+            Cause::SubscriptionNotFound
+        );
         assert_eq!(core.subscriptions(scope, SubscriptionFilter::default(), PAGE).await.unwrap().total, 0);
         assert_eq!(core.devices(scope, DeviceFilter::of(theirs.all.account()), PAGE).await.unwrap().total, 0);
         assert_eq!(cause(core.app(scope, theirs.app.id).await), Cause::AppNotFound);

@@ -10,12 +10,12 @@ mod uplinks;
 
 use async_trait::async_trait;
 use landfall_core::{
-    CallbackPolicy, CloseCause, Core, Downlink, Live, NewAccount, NewApp, Operator, Parts, PayloadCodec, ProductDraft, RegisterDevice,
-    Scope, Settings, World, digest,
+    CallbackPolicy, CloseCause, Core, Downlink, Live, NewAccount, NewApp, Operator, Parts, PayloadCodec, ProductDraft,
+    RegisterDevice, Scope, Settings, World, digest,
 };
 use landfall_model::{
-    AccessMode, AccountSettings, App, AppLimits, Cause, Codec, DataFormat, Device, DeviceId, DeviceInfo, Error, EventBody, Parameter,
-    Product, ProductId, ProductKey, Property, Result, Seq, Service, ServiceCommand, StoredEvent,
+    AccessMode, AccountSettings, App, AppLimits, Cause, Codec, DataFormat, Device, DeviceId, DeviceInfo, Error, EventBody,
+    Parameter, Product, ProductId, ProductKey, Property, Result, Seq, Service, ServiceCommand, StoredEvent,
 };
 use landfall_testkit::World as VirtualWorld;
 use parking_lot::Mutex;
@@ -120,7 +120,8 @@ fn word(body: &EventBody) -> String {
 }
 
 pub fn thermometer(format: DataFormat) -> ProductDraft {
-    let parameter = |name: &str, data_type: &str| Parameter { name: name.into(), data_type: data_type.into(), ..Parameter::default() };
+    let parameter =
+        |name: &str, data_type: &str| Parameter { name: name.into(), data_type: data_type.into(), ..Parameter::default() };
     let temperature = Property { parameter: parameter("temperature", "decimal"), method: "RE".into() };
     let set = ServiceCommand {
         name: "SET".into(),

@@ -33,7 +33,9 @@ async fn silence_is_abnormal_after_25_hours_and_offline_after_49() {
     let tenant = domain.tenant("a").await;
     let device = domain.online_device(&tenant, "n").await;
     let report = br#"{"msgType":"deviceReq","data":[{"serviceId":"Thermometer","serviceData":{"temperature":1}}]}"#;
-    for (hours, expected) in [(24, DeviceStatus::Online), (2, DeviceStatus::Abnormal), (22, DeviceStatus::Abnormal), (2, DeviceStatus::Offline)] {
+    for (hours, expected) in
+        [(24, DeviceStatus::Online), (2, DeviceStatus::Abnormal), (22, DeviceStatus::Abnormal), (2, DeviceStatus::Offline)]
+    {
         domain.advance_s(hours * HOUR_S);
         domain.core.sweep().await.unwrap();
         assert_eq!(domain.reread(&device).await.status, expected);

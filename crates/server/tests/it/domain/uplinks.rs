@@ -7,7 +7,8 @@ use landfall_model::{Cause, DataFormat, DeviceInfo, EventBody, PageRequest, Samp
 const PAGE: PageRequest = PageRequest { no: 0, size: 100 };
 
 fn report(temperature: &str) -> Vec<u8> {
-    let item = format!(r#"{{"serviceId":"Thermometer","serviceData":{{"temperature":{temperature}}},"eventTime":"20260101T000000Z"}}"#);
+    let item =
+        format!(r#"{{"serviceId":"Thermometer","serviceData":{{"temperature":{temperature}}},"eventTime":"20260101T000000Z"}}"#);
     format!(r#"{{"msgType":"deviceReq","data":[{item}]}}"#).into_bytes()
 }
 
@@ -117,7 +118,10 @@ async fn binary_frames_go_through_the_codec_and_stay_beside_their_meaning() {
     let bad = SampleFrame { hex: hex::encode("{}"), expected: None };
     assert_eq!(cause(domain.core.upload_codec(&tenant.all, tenant.product.id, "x", &[]).await), Cause::InvalidField);
     assert_eq!(cause(domain.core.upload_codec(&tenant.all, tenant.product.id, "x", &[bad]).await), Cause::CodecFailed);
-    assert_eq!(cause(domain.core.upload_codec(&tenant.all, tenant.product.id, "broken", std::slice::from_ref(&sample)).await), Cause::CodecFailed);
+    assert_eq!(
+        cause(domain.core.upload_codec(&tenant.all, tenant.product.id, "broken", std::slice::from_ref(&sample)).await),
+        Cause::CodecFailed
+    );
     domain.core.upload_codec(&tenant.all, tenant.product.id, "good", &[sample]).await.unwrap();
 
     let before = domain.newest();

@@ -16,7 +16,13 @@ fn an_application_and_a_device_meet() {
     let app = App::create(&server, &account, "app");
     let receiver = Receiver::start();
     for notify_type in [
-        "deviceAdded", "bindDevice", "deviceInfoChanged", "deviceDataChanged", "deviceDatasChanged", "messageConfirm", "commandRsp",
+        "deviceAdded",
+        "bindDevice",
+        "deviceInfoChanged",
+        "deviceDataChanged",
+        "deviceDatasChanged",
+        "messageConfirm",
+        "commandRsp",
         "deviceDeleted",
     ] {
         app.subscribe(notify_type, &receiver.url);
@@ -53,8 +59,11 @@ fn an_application_and_a_device_meet() {
     kinds.sort_unstable();
     kinds.dedup();
     assert_eq!(kinds.len(), 8, "{kinds:?}");
-    let confirmations: Vec<&Value> =
-        pushes.iter().filter(|push| push.body["notifyType"] == "messageConfirm").map(|push| &push.body["header"]["status"]).collect();
+    let confirmations: Vec<&Value> = pushes
+        .iter()
+        .filter(|push| push.body["notifyType"] == "messageConfirm")
+        .map(|push| &push.body["header"]["status"])
+        .collect();
     assert_eq!(confirmations, ["sent", "delivered", "executed"]);
 }
 

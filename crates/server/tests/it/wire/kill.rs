@@ -36,7 +36,7 @@ fn kill_9_loses_nothing_acknowledged_and_repeats_nothing_confirmed() {
     let mut acknowledged: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     let mut deaths = vec![];
     for round in 0..ROUNDS {
-        let after = 5 + random.next_u64() % 120;
+        let after = 5 + random.next() % 120;
         for (device, values) in publish_until_killed(&mut server, &devices, round * 100_000, after) {
             acknowledged.entry(device).or_default().extend(values);
         }
@@ -51,7 +51,8 @@ fn kill_9_loses_nothing_acknowledged_and_repeats_nothing_confirmed() {
         let lost: Vec<_> = values.iter().filter(|value| !kept.contains(value)).collect();
         assert!(lost.is_empty(), "{device} lost {lost:?}");
         until("all pushes", || {
-            let pushed: BTreeSet<u64> = receiver.confirmed().iter().filter(|push| push.body["deviceId"] == **device).filter_map(value).collect();
+            let pushed: BTreeSet<u64> =
+                receiver.confirmed().iter().filter(|push| push.body["deviceId"] == **device).filter_map(value).collect();
             kept.is_subset(&pushed).then_some(())
         });
     }
@@ -104,7 +105,10 @@ fn check_repeats(confirmed: &[Push], deaths: &[usize]) {
         if let Some((before, at)) = newest.get(&device) {
             let died_between = deaths.iter().any(|death| *at < *death && *death <= place);
             let repeated = value == *before && died_between;
-            assert!(value > *before || repeated, "{device}: {value} came after {before} (places {at}, {place}, deaths {deaths:?})");
+            assert!(
+                value > *before || repeated,
+                "{device}: {value} came after {before} (places {at}, {place}, deaths {deaths:?})"
+            );
         }
         newest.insert(device, (value, place));
     }

@@ -80,7 +80,7 @@ fn a_codec_translates_binary_frames_both_ways() {
     let account = api::account(&server, "codec");
     let product = api::thermometer(&server, &account);
     let mut model = api::thermometer_model();
-    model["dataFormat"] = json!("binary");
+    model["format"] = json!("binary");
     let replaced = admin(&server, "PUT", &format!("/products/{product}?account={account}"), Some(model));
     assert_eq!(replaced.status, 200, "{}", replaced.text);
     let source = "function decode(b) { return b[0] === 0xff ? {msgType: 'deviceRsp', mid: b[1], errcode: 0, body: {ok: b[2]}} :
@@ -115,9 +115,8 @@ fn a_graceful_stop_and_a_new_start_keep_everything() {
     let app = App::create(&server, &account, "app");
     let (id, secret) = app.register("n", &product);
     let (app_id, app_secret, token) = (app.id.clone(), app.secret.clone(), app.token.clone());
-    Device::login(&server, &id, &secret).report(
-        &json!({"msgType": "deviceReq", "data": [{"serviceId": "Battery", "serviceData": {"batteryLevel": 50}}]}),
-    );
+    Device::login(&server, &id, &secret)
+        .report(&json!({"msgType": "deviceReq", "data": [{"serviceId": "Battery", "serviceData": {"batteryLevel": 50}}]}));
     assert!(server.stop(), "SIGTERM ends with status 0");
     server.resume();
     let app = App { server: &server, id: app_id, secret: app_secret, token };

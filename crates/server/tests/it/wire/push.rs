@@ -75,7 +75,14 @@ fn private_callbacks_are_refused_unless_they_are_allowed() {
     let server = Server::start_with(&[("LANDFALL_PUSH_ALLOW_PRIVATE", "false")]);
     let account = api::account(&server, "private");
     let app = App::create(&server, &account, "app");
-    for url in ["http://127.0.0.1:9/", "http://10.0.0.1/", "http://[::1]:9/", "http://169.254.169.254/latest", "ftp://a.example/", "nonsense"] {
+    for url in [
+        "http://127.0.0.1:9/",
+        "http://10.0.0.1/",
+        "http://[::1]:9/",
+        "http://169.254.169.254/latest",
+        "ftp://a.example/",
+        "nonsense",
+    ] {
         let body = json!({"notifyType": "deviceAdded", "callbackUrl": url});
         let answer = app.call("POST", "/iocm/app/sub/v1.2.0/subscriptions", Some(body));
         assert_eq!(answer.error(), (400, "100222".to_owned()), "{url}");

@@ -2,12 +2,14 @@
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap};
 use serde_json::Value;
-use std::sync::{Arc, Mutex, atomic::{AtomicU16, Ordering}};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU16, Ordering},
+};
 
 /// One push.
 #[derive(Clone, Debug)]
 pub struct Push {
-    pub seq: u64,
     pub body: Value,
     /// The status it was answered with.
     pub answered: u16,
@@ -53,9 +55,9 @@ impl Receiver {
 }
 
 async fn take(State(state): State<Arc<Remembered>>, headers: HeaderMap, body: Bytes) -> axum::http::StatusCode {
-    let seq = headers.get("x-landfall-event").and_then(|v| v.to_str().ok()?.parse().ok()).unwrap_or(0);
+    assert!(headers.contains_key("x-landfall-event"), "a receiver can recognise a repeat");
     let answered = state.answer.load(Ordering::SeqCst);
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    state.pushes.lock().unwrap().push(Push { seq, body, answered });
+    state.pushes.lock().unwrap().push(Push { body, answered });
     axum::http::StatusCode::from_u16(answered).unwrap()
 }

@@ -23,7 +23,7 @@ fn side<'a>(server: &'a Server, name: &str) -> Side<'a> {
     let app = App::create(server, name, "app");
     let (device, _) = app.register(&format!("node-of-{name}"), &product);
     let subscription = app.subscribe("deviceAdded", &format!("http://127.0.0.1:9/{name}"));
-    let (account_id, account_token) = (text(&made.json(), "id"), text(&made.json(), "token"));
+    let (account_id, account_token) = (text(&made.json(), "accountId"), text(&made.json(), "token"));
     Side { app, product, device, subscription, account_id, account_token }
 }
 
@@ -91,12 +91,12 @@ fn no_admin_operation_crosses_the_wall() {
     for operation in operations.operations() {
         let path = operation
             .template
-            .replace("{accountId}", &theirs.account_id)
-            .replace("{appId}", &theirs.app.id)
-            .replace("{otherAppId}", &mine.app.id)
-            .replace("{productId}", &theirs.product)
-            .replace("{deviceId}", &theirs.device)
-            .replace("{subscriptionId}", &theirs.subscription)
+            .replace("{account}", &theirs.account_id)
+            .replace("{app}", &theirs.app.id)
+            .replace("{other}", &mine.app.id)
+            .replace("{product}", &theirs.product)
+            .replace("{device}", &theirs.device)
+            .replace("{subscription}", &theirs.subscription)
             .replace("{version}", "1");
         assert!(!path.contains('{'), "{path} has a parameter that this test does not know");
         let path = if path.starts_with("/api/v1") { path } else { format!("/api/v1{path}") };
@@ -105,8 +105,8 @@ fn no_admin_operation_crosses_the_wall() {
             for secret in [&theirs.app.id, &theirs.device, &theirs.product, &theirs.subscription, &theirs.account_id] {
                 assert!(!answer.text.contains(secret.as_str()), "{} {path}{query}: {}", operation.method, answer.text);
             }
-            let named_theirs = path.len() > operation.template.len() + 20 || !query.is_empty();
-            assert!(!named_theirs || answer.status >= 400 || path.contains("openapi"), "{} {path}{query}: {answer:?}", operation.method);
+            let names_theirs = operation.template.contains('{');
+            assert!(!names_theirs || answer.status >= 400, "{} {path}{query}: {answer:?}", operation.method);
         }
         tried += 1;
     }

@@ -1,0 +1,178 @@
+//! Who may connect, and what is left of a refusal.
+
+use super::*;
+use landfall_model::{DeviceStatus, Secret};
+
+#[tokio::test]
+async fn a_device_is_online_from_connack_to_its_end() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let client = ground.online(&device).await;
+    let seen = ground.reread(&device).await;
+    assert_eq!((seen.status, seen.connected, seen.activated), (DeviceStatus::Online, true, true));
+    client.leave().await;
+    let seen = ground.reread(&device).await;
+    assert_eq!((seen.status, seen.connected), (DeviceStatus::Offline, false));
+    assert!(ground.connections.is_empty());
+    assert_eq!(ground.mqtt.counters().connects, 1);
+}
+
+#[tokio::test]
+async fn a_node_id_names_a_device_too() {
+    let ground = Ground::new().await;
+    let device = ground.device("urn:imei:47_11").await;
+    let secret = device.credentials.secret.as_ref().unwrap().expose();
+    let mut client = ground.dial();
+    let connack = client
+        .connect("urn:imei:47_11_2_0_2001010100", "urn:imei:47_11", &password("2001010100", secret).to_uppercase(), true)
+        .await;
+    assert_eq!(connack, [0, 0]);
+    client.publish(&data("urn:imei:47_11"), 1, 1, &report(20)).await;
+    assert_eq!(client.expect(0x40).await, [0, 1]);
+    assert_eq!(client.subscribe(&[&commands("urn:imei:47_11"), &commands(device.id)]).await, [1, 0x80]);
+    client.leave().await;
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_code_and_its_reason() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let unbound =
+        ground.core.register_device(&ground.scope, ground.registration("unbound", AccessMode::VerifyCode)).await.unwrap();
+    let child = {
+        let caller = ground.core.device_caller(&device);
+        ground.core.add_child(&caller, "child", None, DeviceInfo::default()).await.unwrap()
+    };
+    let deleted = ground.device("deleted").await;
+    ground.core.delete_device(&ground.scope, deleted.id, false).await.unwrap();
+    let secret = device.credentials.secret.as_ref().unwrap().expose();
+    let right = password(HOUR, secret);
+    let stale = password("2025123122", secret);
+    let (id, no_one) = (device.id.to_string(), ground.all.account().to_string());
+    let cases = [
+        ("no form", id.as_str(), &right, 2, "client-id.form", None),
+        (&format!("{id}_0_1_{HOUR}"), "other", &right, 2, "username.differs", None),
+        (&format!("{id}_0_1_{HOUR}"), "", &right, 2, "username.differs", None),
+        (&format!("{no_one}_0_1_{HOUR}"), &no_one, &right, 2, "device.unknown", None),
+        (&format!("x_0_1_{HOUR}"), "x", &right, 2, "device.unknown", None),
+        (&format!("x_2_1_{HOUR}"), "x", &right, 2, "device.unknown", None),
+        (&format!("{id}_0_1_{HOUR}"), &id, &stale, 4, "password.wrong", Some(&device)),
+        (&format!("{id}_0_1_2025123122"), &id, &stale, 4, "timestamp.stale", Some(&device)),
+        (&format!("{}_0_1_{HOUR}", deleted.id), &deleted.id.to_string(), &right, 5, "device.removed", None),
+        (&format!("{}_0_1_{HOUR}", unbound.id), &unbound.id.to_string(), &right, 5, "device.not-bound", Some(&unbound)),
+        (&format!("{}_0_1_{HOUR}", child.id), &child.id.to_string(), &right, 5, "device.behind-gateway", Some(&child)),
+        (&format!("{no_one}_n_1_1_{HOUR}"), &no_one, &right, 2, "product.unknown", None),
+        (&format!("{}_n_1_1_{HOUR}", ground.product.id), &ground.product.id.to_string(), &right, 5, "product.no-claims", None),
+    ];
+    for (client_id, username, password, code, check, of) in cases {
+        let mut client = ground.dial();
+        assert_eq!(client.connect(client_id, username, password, true).await, [0, code], "{check}");
+        client.ended().await;
+        let why = match of {
+            Some(device) => ground.core.why().device(device.account, device.id).remove(0),
+            None => ground.core.why().unknown().remove(0),
+        };
+        assert_eq!((why.check, why.step, why.identity.as_str()), (check, "mqtt.connect", client_id));
+        assert_eq!(why.peer.as_deref(), Some(PEER));
+        assert!(!why.detail.contains(secret) && !why.detail.contains(&right) && !why.detail.is_empty());
+    }
+    assert_eq!(ground.mqtt.counters().connects_refused, [0, 0, 7, 0, 2, 4]);
+    assert!(ground.connections.is_empty());
+}
+
+#[tokio::test]
+async fn the_second_connection_of_a_device_closes_the_first() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let mut first = ground.dial();
+    first.login_v5(&device, true).await;
+    let second = ground.online(&device).await;
+    assert_eq!(first.expect(0xe0).await[0], 0x8e);
+    first.ended().await;
+    assert_eq!(ground.connections.len(), 1);
+    let seen = ground.reread(&device).await;
+    assert!(seen.connected && seen.status == DeviceStatus::Online, "{seen:?}");
+    second.hang_up().await;
+    assert!(!ground.reread(&device).await.connected);
+}
+
+#[tokio::test]
+async fn a_deleted_device_is_sent_away() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let mut client = ground.dial();
+    client.login_v5(&device, false).await;
+    ground.core.delete_device(&ground.scope, device.id, false).await.unwrap();
+    assert_eq!(client.expect(0xe0).await[0], 0x87);
+    client.ended().await;
+    assert!(ground.connections.is_empty());
+    assert_eq!(ground.core.store().session(device.id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_by_address() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let config = Config { failures_per_minute: 2, ..Config::default() };
+    let mqtt = Mqtt::new(ground.core.clone(), ground.connections.clone(), config);
+    for expected in [4, 4, 3] {
+        let mut client = ground.dial_at(&mqtt);
+        let (id, wrong) = (device.id.to_string(), password(HOUR, "guess"));
+        assert_eq!(client.connect(&format!("{id}_0_1_{HOUR}"), &id, &wrong, true).await, [0, expected]);
+    }
+    assert_eq!(ground.core.why().unknown()[0].check, "peer.throttled");
+    ground.world.advance_s(60);
+    let mut client = ground.dial_at(&mqtt);
+    assert_eq!(client.login(&device, true).await, [0, 0]);
+}
+
+#[tokio::test]
+async fn a_stopping_server_says_so_and_leaves_devices_online() {
+    let ground = Ground::new().await;
+    let (one, two, silent) = (ground.device("one").await, ground.device("two").await, ground.dial());
+    let (mut v5, v311) = (ground.dial(), ground.online(&two).await);
+    v5.login_v5(&one, true).await;
+    ground.stop.send_replace(true);
+    assert_eq!(v5.expect(0xe0).await[0], 0x8b);
+    v5.ended().await;
+    v311.ended().await;
+    silent.ended().await;
+    assert!(ground.reread(&one).await.connected && ground.connections.is_empty());
+}
+
+#[tokio::test]
+async fn credentials_serve_other_protocols_too() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let right = password(HOUR, device.credentials.secret.as_ref().unwrap().expose());
+    let client_id = format!("{}_0_1_{HOUR}", device.id);
+    assert_eq!(ground.mqtt.authenticate(&client_id, &right).await.unwrap().device(), device.id);
+    for (client_id, password) in [(client_id.as_str(), "00"), ("x", right.as_str()), (&format!("node-1_2_1_{HOUR}"), "")] {
+        assert!(ground.mqtt.authenticate(client_id, password).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_node_claims_its_secret() {
+    let ground = Ground::new().await;
+    let draft = ProductDraft { auto_register: ground.scope.app(), ..thermometer(DataFormat::Binary) };
+    let product = ground.core.create_product(&ground.all, draft).await.unwrap();
+    let secret: Secret = ground.core.set_product_secret(&ground.all, product.id, true).await.unwrap().unwrap();
+    let mut client = ground.dial();
+    let (client_id, username) = (format!("{}_n_1_1_1_{HOUR}", product.id), product.id.to_string());
+    assert_eq!(client.connect(&client_id, &username, &password(HOUR, secret.expose()), false).await, [0, 0]);
+    let base = format!("/huawei/v1/products/{}/sn/n_1/", product.id);
+    assert_eq!(client.subscribe(&[&commands("n_1"), &format!("{base}secretNotify")]).await, [0x80, 1]);
+    let notified = client.expect(0x32).await;
+    let message: serde_json::Value = serde_json::from_slice(&notified[2 + base.len() + 12 + 2..]).unwrap();
+    assert_eq!(message["msgType"], "cloudSendSecret");
+    client.publish(&format!("{base}secretACK"), 1, 5, b"").await;
+    assert_eq!(client.expect(0x40).await, [0, 5]);
+    client.leave().await;
+    let device = ground.core.device_by_node("n_1").await.unwrap();
+    assert_eq!(message["deviceid"], device.id.to_string());
+    assert_eq!(message["secret"], device.credentials.secret.as_ref().unwrap().expose());
+    assert!(!device.activated);
+    let mut client = ground.dial();
+    assert_eq!(client.login(&device, true).await, [0, 0]);
+}

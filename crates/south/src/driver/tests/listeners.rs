@@ -1,0 +1,108 @@
+//! Sockets: TCP and WebSocket on the loopback.
+
+use super::*;
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::{
+    client_async,
+    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+};
+
+/// A listener and its address.
+#[allow(clippy::disallowed_methods, reason = "what the server does with a listener")]
+async fn listening(ground: &Ground, transport: Transport) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (address, tokio::spawn(listen(ground.mqtt.clone(), listener, transport, ground.stop.subscribe())))
+}
+
+pub(super) fn connect_packet(device: &Device) -> Vec<u8> {
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 0xc2, 0, 60];
+    let id = device.id.to_string();
+    for field in [&format!("{id}_0_1_{HOUR}"), &id, &password(HOUR, device.credentials.secret.as_ref().unwrap().expose())] {
+        text(&mut body, field);
+    }
+    packet(0x10, &body)
+}
+
+#[tokio::test]
+async fn tcp_is_served_until_the_stop() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let (address, task) = listening(&ground, Transport::Tcp).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(&connect_packet(&device)).await.unwrap();
+    let mut connack = [0; 4];
+    stream.read_exact(&mut connack).await.unwrap();
+    assert_eq!(connack, [0x20, 2, 0, 0]);
+    assert_eq!(ground.mqtt.counters().connections, [1, 0, 0, 0]);
+    ground.stop.send_replace(true);
+    assert_eq!(stream.read(&mut connack).await.unwrap(), 0);
+    task.await.unwrap();
+    assert_eq!(ground.mqtt.counters().connections, [0; 4]);
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn no_more_connections_than_allowed() {
+    let mut ground = Ground::new().await;
+    let config = Config { max_connections: 1, ..Config::default() };
+    ground.mqtt = Mqtt::new(ground.core.clone(), ground.connections.clone(), config);
+    let device = ground.device("node-1").await;
+    let (address, _task) = listening(&ground, Transport::Tcp).await;
+    let mut first = TcpStream::connect(address).await.unwrap();
+    first.write_all(&connect_packet(&device)).await.unwrap();
+    first.read_exact(&mut [0; 4]).await.unwrap();
+    let mut second = TcpStream::connect(address).await.unwrap();
+    assert_eq!(second.read(&mut [0; 4]).await.unwrap_or(0), 0);
+    assert_eq!(ground.mqtt.counters().turned_away, 1);
+}
+
+#[tokio::test]
+async fn web_sockets_carry_mqtt_in_any_portions() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let (address, _task) = listening(&ground, Transport::WebSocket).await;
+    let mut request = format!("ws://{address}/any/path").into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("other, mqtt"));
+    let (mut socket, response) = client_async(request, TcpStream::connect(address).await.unwrap()).await.unwrap();
+    assert_eq!(response.headers()["sec-websocket-protocol"], "mqtt");
+    let connect = connect_packet(&device);
+    let (left, right) = connect.split_at(5);
+    socket.send(Message::Binary(left.to_vec().into())).await.unwrap();
+    let ping = packet(0xc0, &[]);
+    socket.send(Message::Binary([right, &ping].concat().into())).await.unwrap();
+    let mut answer = vec![];
+    while answer.len() < 6 {
+        answer.extend_from_slice(&socket.next().await.unwrap().unwrap().into_data());
+    }
+    assert_eq!(answer, [0x20, 2, 0, 0, 0xd0, 0]);
+    socket.send(Message::Text("not binary".into())).await.unwrap();
+    let closed = async { while let Some(Ok(_)) = socket.next().await {} };
+    closed.await;
+}
+
+#[tokio::test]
+async fn a_web_socket_without_the_subprotocol_is_refused() {
+    let ground = Ground::new().await;
+    let (address, _task) = listening(&ground, Transport::WebSocket).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqttv3\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert_eq!(ground.mqtt.counters().handshakes_failed, 1);
+}
+
+/// Bytes of the future that a function gives.
+fn future_bytes<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
+    size_of::<F>()
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    let tcp = future_bytes(serve::<TcpStream>);
+    println!("task of a TCP connection: {tcp} bytes, of which its machine {}", size_of::<Connection>());
+    assert!(tcp <= 2_048, "{tcp} bytes");
+}

@@ -1,0 +1,159 @@
+//! Messages: durable before they are acknowledged, in order, and refused with a reason.
+
+use super::*;
+use landfall_model::DeviceStatus;
+
+#[tokio::test]
+async fn reports_are_stored_and_acknowledged_in_order() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let mut client = ground.online(&device).await;
+    let mut bytes = vec![];
+    for id in 1..=200 {
+        bytes.extend(client.publish_bytes(&data(device.id), 1, id, &report(i32::from(id))));
+    }
+    client.stream.write_all(&bytes).await.unwrap();
+    for id in 1..=200u16 {
+        assert_eq!(client.expect(0x40).await, id.to_be_bytes());
+    }
+    let state = ground.core.device_state(&device).await.unwrap();
+    assert_eq!(state.services[0].data, r#"{"temperature":200}"#);
+    let counters = ground.mqtt.counters();
+    assert_eq!((counters.publishes, counters.publishes_refused), (200, 0));
+}
+
+#[tokio::test]
+async fn a_service_topic_names_the_service() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let mut client = ground.online(&device).await;
+    client.publish(&format!("/huawei/v1/devices/{}/services/Thermometer", device.id), 1, 1, br#"{"temperature":21}"#).await;
+    client.expect(0x40).await;
+    assert_eq!(ground.core.device_state(&device).await.unwrap().services[0].data, r#"{"temperature":21}"#);
+}
+
+#[tokio::test]
+async fn a_frame_goes_through_the_codec() {
+    let ground = Ground::new().await;
+    let product = ground.core.create_product(&ground.all, thermometer(DataFormat::Binary)).await.unwrap();
+    let source = "function decode() {}";
+    let sample = landfall_model::SampleFrame { hex: hex::encode(report(1)), expected: None };
+    ground.core.upload_codec(&ground.all, product.id, source, &[sample]).await.unwrap();
+    let registration = RegisterDevice {
+        product: Some(ProductRef::Id(product.id.to_string())),
+        ..ground.registration("binary", AccessMode::Secret)
+    };
+    let device = ground.core.register_device(&ground.scope, registration).await.unwrap();
+    let mut client = ground.online(&device).await;
+    let topic = format!("/huawei/v1/devices/{}/data/binary", device.id);
+    for id in 1..=20 {
+        client.publish(&topic, 1, id, &report(i32::from(id))).await;
+    }
+    client.publish(&data(device.id), 1, 21, &report(21)).await;
+    for id in 1..=21u16 {
+        assert_eq!(client.expect(0x40).await, id.to_be_bytes());
+    }
+    assert_eq!(ground.core.device_state(&device).await.unwrap().services[0].data, r#"{"temperature":21}"#);
+}
+
+#[tokio::test]
+async fn what_is_refused_leaves_its_reason() {
+    let ground = Ground::new().await;
+    let (device, other) = (ground.device("node-1").await, ground.device("node-2").await);
+    let new = ground.device("node-3").await;
+    let mut old = ground.online(&device).await;
+    let mut v5 = ground.dial();
+    v5.login_v5(&new, true).await;
+    let own = format!("/huawei/v1/devices/{}", device.id);
+    let cases = [
+        ("some/topic".to_owned(), report(1), "topic.form", 0x87),
+        (format!("{own}/up"), report(1), "topic.form", 0x87),
+        (data(other.id), report(1), "topic.device", 0x87),
+        (data(device.id), b"{".to_vec(), "PayloadInvalid", 0x99),
+        (
+            data(device.id),
+            b"{\"msgType\":\"deviceReq\",\"data\":[{\"serviceId\":\"x\",\"serviceData\":{}}]}".to_vec(),
+            "PayloadInvalid",
+            0x99,
+        ),
+    ];
+    for (n, (topic, payload, check, code)) in (1..).zip(cases) {
+        old.publish(&topic, 1, n, &payload).await;
+        assert_eq!(old.expect(0x40).await, n.to_be_bytes(), "MQTT 3.1.1 has no words for it");
+        assert_eq!(ground.checks(&device)[0], check, "{topic}");
+        let topic = topic.replace(&device.id.to_string(), &new.id.to_string());
+        v5.publish(&topic, 1, n, &payload).await;
+        assert_eq!(v5.expect(0x40).await[..3], [0, n as u8, code], "{topic}");
+        assert_eq!(ground.checks(&new)[0], check);
+    }
+    assert_eq!(ground.mqtt.counters().publishes_refused, 10);
+}
+
+#[tokio::test]
+async fn a_gateway_speaks_for_those_behind_it() {
+    let ground = Ground::new().await;
+    let gateway = ground.device("gateway").await;
+    let product = Some(ProductRef::Id(ground.product.id.to_string()));
+    let child =
+        ground.core.add_child(&ground.core.device_caller(&gateway), "child", product, DeviceInfo::default()).await.unwrap();
+    let mut client = ground.online(&gateway).await;
+    client.publish(&data(child.id), 1, 1, &report(7)).await;
+    client.expect(0x40).await;
+    assert_eq!(ground.core.device_state(&child).await.unwrap().services.len(), 1);
+    assert_eq!(ground.reread(&child).await.status, DeviceStatus::Online);
+    assert_eq!(client.subscribe(&[&commands(gateway.id), &commands(child.id)]).await, [1, 1]);
+    let wild = format!("/huawei/v1/devices/{}/command/+", child.id);
+    assert_eq!(client.subscribe(&[&wild, "#"]).await, [0x80, 0x80]);
+    client.hang_up().await;
+    assert_eq!(ground.reread(&child).await.status, DeviceStatus::Offline);
+}
+
+#[tokio::test]
+async fn a_frozen_device_is_acknowledged_and_nothing_is_kept() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let freeze = landfall_core::DeviceChange { mute: Some(true), ..Default::default() };
+    ground.core.modify_device(&ground.scope, device.id, freeze).await.unwrap();
+    let mut client = ground.online(&device).await;
+    client.publish(&data(device.id), 1, 1, &report(7)).await;
+    assert_eq!(client.expect(0x40).await, [0, 1]);
+    assert!(ground.core.device_state(&device).await.unwrap().services.is_empty());
+}
+
+#[tokio::test]
+async fn a_will_is_published_when_the_device_is_lost() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    for (leaves, services) in [(true, 0), (false, 1)] {
+        let mut client = ground.dial();
+        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 0xce, 0, 60];
+        let id = device.id.to_string();
+        let will = String::from_utf8(report(-1)).unwrap();
+        let right = password(HOUR, device.credentials.secret.as_ref().unwrap().expose());
+        for field in [&format!("{id}_0_1_{HOUR}"), &data(device.id), &will, &id, &right] {
+            text(&mut body, field);
+        }
+        client.send(0x10, &body).await;
+        assert_eq!(client.expect(0x20).await, [0, 0]);
+        if leaves {
+            client.leave().await;
+        } else {
+            client.hang_up().await;
+        }
+        assert_eq!(ground.core.device_state(&device).await.unwrap().services.len(), services);
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_mqtt_end_the_connection_with_a_reason() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let mut stranger = ground.dial();
+    stranger.stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    stranger.ended().await;
+    assert_eq!(ground.core.why().unknown()[0].check, "connect.first");
+    let mut client = ground.online(&device).await;
+    client.send(0x36, &[0, 1, b'a', 0, 1]).await;
+    client.ended().await;
+    assert_eq!(ground.checks(&device)[0], "publish.qos");
+}

@@ -91,8 +91,8 @@ fn growth(data: &Path, dir: &Path, devices: &[Device]) -> Outcome<String> {
     clock::pause(SETTLE);
     let (pid, address, hour) = (server.pid(), server.address("mqtt")?, clock::utc().hour());
     let mut sizes = vec![process::memory(pid)?.0];
+    let mut fleets = Vec::new();
     let pages = profile::take(Sampled::Pages, pid, dir, || {
-        let mut fleets = Vec::new();
         for half in devices.chunks(devices.len().div_ceil(2).max(1)) {
             let hellos = half.iter().map(|d| d.login(&hour).connect(KEEP_ALIVE_S)).collect();
             fleets.push(Fleet::connect(address, hellos, AT_ONCE)?);
@@ -101,6 +101,7 @@ fn growth(data: &Path, dir: &Path, devices: &[Device]) -> Outcome<String> {
         }
         Ok(())
     })?;
+    drop(fleets);
     clock::pause(SETTLE);
     sizes.push(process::memory(pid)?.0);
     server.stop()?;

@@ -1,0 +1,177 @@
+//! The measurements, one file each. Every one starts its own servers in a folder of its own and removes it.
+
+mod connections;
+mod history;
+mod latency;
+mod publish;
+mod push;
+mod registrations;
+mod start;
+
+use crate::{Outcome, clock, process, table::Row};
+use clap::ValueEnum;
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// What can be measured, in the order of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Measure {
+    /// Durable publishes.
+    Publish,
+    /// Memory of idle connections, and connects.
+    Connections,
+    /// Deliveries to one receiver.
+    Push,
+    /// Latency of healthy receivers beside one that hangs.
+    Latency,
+    /// Device registrations.
+    Registrations,
+    /// History queries.
+    History,
+    /// Start with many devices.
+    Start,
+}
+
+impl Measure {
+    /// As on the command line.
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+
+    /// Measures.
+    pub async fn run(self, bench: &mut Bench) -> Outcome<Vec<Row>> {
+        let dir = bench.dir.join(self.name());
+        std::fs::create_dir_all(&dir)?;
+        let rows = match self {
+            Self::Publish => publish::measure(bench, &dir).await,
+            Self::Connections => connections::measure(bench, &dir).await,
+            Self::Push => push::measure(bench, &dir).await,
+            Self::Latency => latency::measure(bench, &dir).await,
+            Self::Registrations => registrations::measure(bench, &dir).await,
+            Self::History => history::measure(bench, &dir).await,
+            Self::Start => start::measure(bench, &dir).await,
+        };
+        std::fs::remove_dir_all(&dir)?;
+        rows
+    }
+}
+
+/// How much of everything.
+#[derive(Clone, Debug)]
+pub struct Scale {
+    /// Repetitions of each measurement.
+    pub repeats: usize,
+    /// Connections that publish.
+    pub publishers: usize,
+    /// Time of one run of publishes or registrations.
+    pub run: Duration,
+    /// Idle connections.
+    pub idle: usize,
+    /// Messages that are pushed in one run.
+    pub pushes: u64,
+    /// Applications with a receiver each.
+    pub receivers: usize,
+    /// Messages to each of them in one run.
+    pub rounds: u32,
+    /// Devices with history.
+    pub history_devices: usize,
+    /// Points of each.
+    pub history_points: usize,
+    /// Queries of one run.
+    pub queries: usize,
+    /// Devices on disk at the start.
+    pub start_devices: usize,
+}
+
+impl Scale {
+    /// The whole, or a small one that only shows that everything runs.
+    pub fn of(quick: bool) -> Self {
+        if quick {
+            Self {
+                repeats: 1,
+                publishers: 100,
+                run: Duration::from_secs(1),
+                idle: 500,
+                pushes: 2_000,
+                receivers: 10,
+                rounds: 10,
+                history_devices: 200,
+                history_points: 100,
+                queries: 200,
+                start_devices: 5_000,
+            }
+        } else {
+            Self {
+                repeats: 3,
+                publishers: 1_000,
+                run: Duration::from_secs(8),
+                idle: 10_000,
+                pushes: 60_000,
+                receivers: 100,
+                rounds: 80,
+                history_devices: 10_000,
+                history_points: 1_000,
+                queries: 2_000,
+                start_devices: 1_000_000,
+            }
+        }
+    }
+}
+
+/// What all measurements share.
+pub struct Bench {
+    dir: PathBuf,
+    /// How much.
+    pub scale: Scale,
+    /// Whether a profile is wanted in any case.
+    pub always_profile: bool,
+    /// Profiles taken so far, as Markdown.
+    pub profile: String,
+    /// Zero of the stamps in messages.
+    pub epoch: Instant,
+    /// Files that this process may hold open.
+    pub open_files: u64,
+}
+
+impl Bench {
+    /// Makes the folder of the run.
+    pub fn new(dir: Option<PathBuf>, scale: Scale, always_profile: bool) -> Outcome<Self> {
+        let parent = match dir {
+            Some(dir) => dir,
+            None => std::env::current_exe()?.parent().ok_or("this program is in no folder")?.to_path_buf(),
+        };
+        let dir = parent.join(format!("landfall-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&dir)?;
+        let open_files = process::raise_open_files()?;
+        Ok(Self { dir, scale, always_profile, profile: String::new(), epoch: clock::now(), open_files })
+    }
+
+    /// Keeps a profile for the document.
+    fn add_profile(&mut self, of: &str, text: &str) {
+        self.profile.push_str(&format!("### During {of}\n\n{}\n\n", text.trim()));
+    }
+
+    /// The folder of the run.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.dir) {
+            eprintln!("{} could not be removed: {error}", self.dir.display());
+        }
+    }
+}
+
+/// Topic and payload of a report.
+fn report_of(device: &str, temperature: &str) -> crate::mqtt::Template {
+    let topic = format!("/huawei/v1/devices/{device}/data/json");
+    let payload = format!(
+        r#"{{"msgType":"deviceReq","data":[{{"serviceId":"Thermometer","serviceData":{{"temperature":{temperature}}}}}]}}"#
+    );
+    crate::mqtt::Template::new(&topic, &payload)
+}

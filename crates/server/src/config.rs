@@ -210,7 +210,13 @@ pub struct Mqtt {
 
 impl Default for Mqtt {
     fn default() -> Self {
-        Self { max_connections: 1_000_000, max_payload_bytes: 1024 * 1024, clock_tolerance_h: 1, failures_per_minute: 30, handshakes: 256 }
+        Self {
+            max_connections: 1_000_000,
+            max_payload_bytes: 1024 * 1024,
+            clock_tolerance_h: 1,
+            failures_per_minute: 30,
+            handshakes: 256,
+        }
     }
 }
 

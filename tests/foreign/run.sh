@@ -92,6 +92,28 @@ answer='{"msgType":"deviceRsp","mid":'${mid:-0}',"errcode":0,"body":{"result":"o
 try mosquitto_pub-answer mosquitto_pub -V mqttv311 "${mosquitto[@]}" -t "/huawei/v1/devices/$id/data/json" -m "$answer"
 try push-commandRsp pushed commandRsp 1
 
+# A device registered by verification code binds over HTTPS, then adds, reports and removes a device behind it.
+bind=https://localhost:$(port bind)/iota/device/v1
+api -d '{"nodeId":"bound-1","verifyCode":"bound-1","timeout":0,"productId":"'"$product"'"}' "$https/iocm/app/reg/v1.1.0/deviceCredentials" >/dev/null
+device_api() { curl -sS --fail-with-body --cacert "$ca" -H 'Content-Type: application/json' "$@"; }
+bind_device() { device_api -d '{"verifyCode":"'"$1"'","deviceInfo":{"nodeId":"bound-1"}}' "$bind/bind"; }
+wrong_code() { ! bind_device wrong; }
+try curl-bind-refused wrong_code
+bound=$(bind_device bound-1)
+try curl-bind test "$(json result <<<"$bound")" = 0
+gateway=$(json deviceId <<<"$bound")
+proof=$(printf %s "$(json deviceSecret <<<"$bound")" | openssl dgst -sha256 -hmac "$stamp" -r | cut -d' ' -f1)
+hub() { device_api -u "${gateway}_0_1_$stamp:$proof" "$@"; }
+child=$(hub -d '{"nodeId":"behind-1"}' "$bind/devices/$gateway/children")
+try curl-hub-add test "$(json result <<<"$child")" = 0
+child=$(json deviceId <<<"$child")
+try curl-hub-status hub -X PUT -d '{"status":"ONLINE","statusDetail":"NONE"}' "$bind/devices/$child/status"
+online() { api "$https/iocm/app/dm/v1.4.0/devices/$child" | grep -q '"status":"ONLINE"'; }
+try curl-hub-status-seen online
+try curl-hub-remove hub -X DELETE "$bind/devices/$child"
+stranger() { ! device_api -u "${gateway}_0_1_$stamp:0000" -X DELETE "$bind/devices/$gateway"; }
+try curl-hub-refused stranger
+
 for version in 3 5; do
     for transport in tcp tls websockets; do
         case $transport in tcp) at=$(port mqtt) ;; tls) at=$(port mqtts) ;; *) at=$(port mqtt_ws) ;; esac

@@ -1,7 +1,10 @@
-//! What an operator may tune in the domain; the server reads it from its configuration.
+//! What an operator may tune in the domain: the `[limits]` of the server's configuration.
+
+use serde::{Deserialize, Serialize};
 
 /// Limits and defaults. Those without a source are ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Validity of a registration that names none, in seconds (1.4.1: 180).
     pub code_timeout_s: u32,

@@ -12,10 +12,16 @@ pub fn print(server: &Server) {
     }
     println!("  operator token: {data}/admin.token    certificate authority: {data}/ca.pem");
     println!("Next, in another terminal:");
-    println!("  export LANDFALL_DATA={data}");
+    println!("  export LANDFALL_DATA={data} PATH=$PATH:{}", program_dir());
     println!("  landfall app create my-app              # appId and secret of an application");
     println!("  landfall product import MODEL.json      # or an OceanConnect profile package (zip)");
     println!("  landfall status");
+}
+
+/// Where this program is, so that the next commands find it.
+fn program_dir() -> String {
+    let program = std::env::current_exe().ok();
+    program.as_deref().and_then(std::path::Path::parent).map(|dir| dir.display().to_string()).unwrap_or_default()
 }
 
 fn purpose(name: &str) -> &'static str {

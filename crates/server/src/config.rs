@@ -15,7 +15,7 @@ pub struct Config {
     /// The database.
     pub store: StoreConfig,
     /// Limits and defaults of the domain.
-    pub limits: Limits,
+    pub limits: Settings,
     /// Northbound API.
     pub northbound: Northbound,
     /// MQTT access.
@@ -110,67 +110,6 @@ pub struct StoreConfig {
 impl Default for StoreConfig {
     fn default() -> Self {
         Self { url: String::new(), cache_devices: 200_000 }
-    }
-}
-
-/// Limits and defaults of the domain; see the operations guide for each.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct Limits {
-    pub code_timeout_s: u32,
-    pub abnormal_after_s: u32,
-    pub offline_after_s: u32,
-    pub call_timeout_s: u32,
-    pub calls_per_device: usize,
-    pub session_s: u32,
-    pub accounts: u64,
-    pub apps: u64,
-    pub products: u64,
-    pub subscriptions: u64,
-    pub children: u64,
-    /// Devices of an application; 0: no limit.
-    pub devices: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let s = Settings::default();
-        Self {
-            code_timeout_s: s.code_timeout_s,
-            abnormal_after_s: s.abnormal_after_s,
-            offline_after_s: s.offline_after_s,
-            call_timeout_s: s.call_timeout_s,
-            calls_per_device: s.calls_per_device,
-            session_s: s.session_s,
-            accounts: s.accounts,
-            apps: s.apps,
-            products: s.products,
-            subscriptions: s.subscriptions,
-            children: s.children,
-            devices: 0,
-        }
-    }
-}
-
-impl Limits {
-    /// As the core wants them.
-    pub fn settings(&self) -> Settings {
-        Settings {
-            code_timeout_s: self.code_timeout_s,
-            abnormal_after_s: self.abnormal_after_s,
-            offline_after_s: self.offline_after_s,
-            call_timeout_s: self.call_timeout_s,
-            calls_per_device: self.calls_per_device,
-            session_s: self.session_s,
-            accounts: self.accounts,
-            apps: self.apps,
-            products: self.products,
-            subscriptions: self.subscriptions,
-            children: self.children,
-            devices: (self.devices > 0).then_some(self.devices),
-            ..Settings::default()
-        }
     }
 }
 

@@ -61,7 +61,7 @@ pub fn start_log(config: &Config) -> Result<(), String> {
 /// Starts a server on a data directory; returns once every listener is up and `ports.json` is written.
 pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    make_dir(data)?;
+    let data = &make_dir(data)?;
     let world = Arc::new(RealWorld);
     let files = tls::prepare(data, &config.tls, world.now())?;
     let token = admin_token(data, &*world)?;
@@ -75,7 +75,7 @@ pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
         live: connections.clone(),
         codecs: codecs.clone(),
         callbacks: Arc::new(Callbacks(policy.clone())),
-        settings: config.limits.settings(),
+        settings: config.limits.clone(),
         admin_token: digest(&token),
     }));
     default_account(&core, &token).await?;
@@ -123,8 +123,10 @@ impl Server {
     }
 }
 
-fn make_dir(data: &Path) -> Result<(), String> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|e| format!("{}: {e}", data.display()))
+/// Makes the directory; returns its whole path, which is valid wherever it is typed.
+fn make_dir(data: &Path) -> Result<PathBuf, String> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).and_then(|()| data.canonicalize());
+    made.map_err(|e| format!("{}: {e}", data.display()))
 }
 
 /// Reads or makes the operator token.

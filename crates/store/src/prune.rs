@@ -14,6 +14,8 @@ use std::sync::atomic::Ordering;
 const ROWS: i64 = 1_000;
 const TOMBSTONE_DAYS: i64 = 90;
 const DAY_S: i64 = 86_400;
+/// Events outlive their retention by so long, that a push gives them up by age and counts them rather than find them gone.
+const EVENT_GRACE_S: i64 = 3_600;
 
 /// Deletes the next rows of each kind; true when more may be left.
 pub(crate) fn prune(sql: &mut dyn Sql, now: Time, shared: &Shared) -> SqlResult<bool> {
@@ -34,7 +36,7 @@ fn prune_stream(sql: &mut dyn Sql, now: Time) -> SqlResult<bool> {
     let deleted = sql.execute(
         "DELETE FROM stream WHERE first_seq IN (SELECT first_seq FROM stream WHERE at < ?1 AND last_seq <= ?2 \
          AND first_seq < (SELECT MAX(first_seq) FROM stream) ORDER BY at, first_seq LIMIT ?3)",
-        &[Value::Int(now.minus_s(days * DAY_S).0), Value::Int(to_db(flushed)), Value::Int(ROWS)],
+        &[Value::Int(now.minus_s(days * DAY_S + EVENT_GRACE_S).0), Value::Int(to_db(flushed)), Value::Int(ROWS)],
     )?;
     Ok(full(deleted))
 }

@@ -1,6 +1,9 @@
 //! The command line against a running server, as an operator uses it.
 
-use super::server::Server;
+use super::{
+    api::{admin, send},
+    server::Server,
+};
 use serde_json::Value;
 
 fn json(server: &Server, arguments: &[&str]) -> Value {
@@ -30,6 +33,24 @@ fn the_command_line_does_the_operators_work() {
     assert!(ok && script.contains("landfall"));
     let status = json(&server, &["status", "--json"]);
     assert!(status.is_object(), "{status}");
+}
+
+#[test]
+fn health_readiness_and_metrics_are_served() {
+    let server = Server::start();
+    let get = |path: &str, token: Option<&str>| {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<(&str, &str)> = bearer.iter().map(|bearer| ("Authorization", bearer.as_str())).collect();
+        send(&server, "GET", path, &headers, None)
+    };
+    assert_eq!(get("/health", None).status, 200);
+    assert_eq!(get("/ready", None).status, 200);
+    assert_eq!(get("/metrics", None).status, 401);
+    let metrics = get("/metrics", Some(&server.admin_token()));
+    assert!(metrics.status == 200 && metrics.text.contains("landfall_devices 0"), "{}", metrics.text);
+    let account = super::api::account(&server, "blind");
+    let rotated = admin(&server, "POST", &format!("/accounts/{account}/token"), None).json();
+    assert_eq!(get("/metrics", rotated["token"].as_str()).status, 403, "an account's operator must not see the server's numbers");
 }
 
 #[test]

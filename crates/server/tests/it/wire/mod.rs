@@ -2,6 +2,7 @@
 
 mod admin;
 mod api;
+mod configured;
 mod device;
 mod golden;
 mod journey;

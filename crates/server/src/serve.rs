@@ -66,6 +66,7 @@ pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
     let files = tls::prepare(data, &config.tls, world.now())?;
     let token = admin_token(data, &*world)?;
     let store = open_store(config, data, world.clone())?;
+    forget_ports(data);
     let connections = Arc::new(Connections::default());
     let codecs = Arc::new(Codecs::new(sandbox(config)?));
     let policy = policy(config)?;
@@ -114,7 +115,7 @@ impl Server {
         }
         self.push.shutdown().await;
         self.store.shutdown().await;
-        let _ = std::fs::remove_file(self.data.join("ports.json"));
+        forget_ports(&self.data);
     }
 
     /// The port of a listener.
@@ -299,6 +300,11 @@ async fn work_through(core: &Core, stopping: &watch::Receiver<bool>) {
             return;
         }
     }
+}
+
+/// The file of a server that was killed would lead to ports that are no longer its own.
+fn forget_ports(data: &Path) {
+    let _ = std::fs::remove_file(data.join("ports.json"));
 }
 
 /// Written last and moved into place whole: who finds it finds a server that is up.

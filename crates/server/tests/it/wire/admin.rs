@@ -59,6 +59,7 @@ fn a_second_server_on_the_same_data_is_refused() {
     let data = server.data().to_str().unwrap().to_owned();
     let (ok, _, error) = server.cli(&["serve", "--data", &data]);
     assert!(!ok && !error.is_empty(), "{error}");
+    assert!(server.cli(&["status"]).0, "the first one is still found");
 }
 
 #[test]

@@ -123,8 +123,7 @@ mod tests {
     use super::*;
     use landfall_core::HistoryQuery;
     use landfall_model::{
-        AccessMode, Account, AccountId, App, AppId, Credentials, DeviceInfo, DeviceStatus, Digest, NodeType, PageRequest,
-        StatusDetail,
+        AccessMode, Account, AccountId, App, AppId, Credentials, DeviceStatus, Digest, NodeType, PageRequest, StatusDetail,
     };
 
     fn first_device() -> (Batch, Device) {
@@ -141,7 +140,7 @@ mod tests {
             product: None,
             gateway: None,
             node_type: NodeType::Unknown,
-            info: DeviceInfo::default(),
+            info: Arc::default(),
             credentials: Credentials { secret: Some(Secret::new("own")), ..Credentials::default() },
             status: DeviceStatus::Inactive,
             status_detail: StatusDetail::NotActive,

@@ -97,7 +97,7 @@ impl Core {
         let now = self.now();
         let mut device = new_device(DeviceId::from_random(self.random_16()), scope.account, app, request.node_id.clone(), now);
         device.access = request.access;
-        device.info = request.info.clone();
+        device.info = Arc::new(request.info.clone());
         device.credentials = self.first_credentials(request, now);
         if let Some(product) = &product {
             bind_product(&mut device, product);
@@ -280,7 +280,7 @@ pub(crate) fn new_device(
         product: None,
         gateway: None,
         node_type: NodeType::Gateway,
-        info: DeviceInfo::default(),
+        info: Arc::default(),
         credentials: Credentials::default(),
         status: DeviceStatus::Inactive,
         status_detail: StatusDetail::NotActive,
@@ -317,7 +317,7 @@ pub(crate) fn delete(whole: &mut Batch, device: &Device, now: Time) {
 /// Takes product and keys into a device.
 pub(crate) fn bind_product(device: &mut Device, product: &Product) {
     device.product = Some(product.id);
-    let (info, key) = (&mut device.info, &product.key);
+    let (info, key) = (Arc::make_mut(&mut device.info), &product.key);
     info.manufacturer_id = Some(key.manufacturer_id.clone());
     info.manufacturer_name = Some(key.manufacturer_name.clone());
     info.device_type = Some(key.device_type.clone());
@@ -336,12 +336,13 @@ fn full_key(info: &DeviceInfo) -> Option<ProductKey> {
 }
 
 fn apply(device: &mut Device, change: &DeviceChange) {
-    merge_info(&mut device.info, &change.info);
+    let info = Arc::make_mut(&mut device.info);
+    merge_info(info, &change.info);
     if let Some(tags) = &change.tags {
-        device.info.tags = tags.clone();
+        info.tags = tags.clone();
     }
     if let Some(end_user) = &change.end_user {
-        device.info.end_user = end_user.clone();
+        info.end_user = end_user.clone();
     }
     if let Some(muted) = &change.muted_commands {
         device.muted_commands = muted.clone();

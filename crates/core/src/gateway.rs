@@ -48,7 +48,7 @@ impl Core {
                     next.modified_at = now;
                     next.credentials.secret = Some(secret.clone());
                     next.credentials.code_expires_at = None;
-                    fill_info(&mut next.info, request.info.clone());
+                    fill_info(Arc::make_mut(&mut next.info), request.info.clone());
                     let mut whole = batch(vec![], vec![]);
                     activate(&mut next, &mut whole);
                     let changed = info_changed(&next, now);
@@ -82,7 +82,7 @@ impl Core {
         child.access = AccessMode::Child;
         child.gateway = Some(parent.id);
         child.node_type = NodeType::Endpoint;
-        child.info = info;
+        child.info = Arc::new(info);
         if let Some(product) = &product {
             bind_product(&mut child, product);
         }

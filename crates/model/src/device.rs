@@ -2,6 +2,7 @@
 
 use crate::{AccountId, AppId, DeviceId, ProductId, Secret, Time};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A device of the registry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,8 +25,8 @@ pub struct Device {
     pub gateway: Option<DeviceId>,
     /// Kind of node.
     pub node_type: NodeType,
-    /// What the dialects show of it.
-    pub info: DeviceInfo,
+    /// What the dialects show of it; shared with the events that tell it.
+    pub info: Arc<DeviceInfo>,
     /// Keys.
     pub credentials: Credentials,
     /// Reachability.
@@ -92,7 +93,7 @@ pub struct DeviceView {
     /// Its gateway, or itself.
     pub gateway: DeviceId,
     /// Descriptive fields.
-    pub info: DeviceInfo,
+    pub info: Arc<DeviceInfo>,
     /// Reachability.
     pub status: DeviceStatus,
     /// Why.

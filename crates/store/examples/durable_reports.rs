@@ -51,7 +51,7 @@ fn registered(account: AccountId, app: AppId, i: usize) -> Device {
         product: None,
         gateway: None,
         node_type: NodeType::Endpoint,
-        info: DeviceInfo::default(),
+        info: Arc::default(),
         credentials: Credentials::default(),
         status: DeviceStatus::Online,
         status_detail: StatusDetail::None,

@@ -27,9 +27,9 @@ pub async fn devices_by_filter_and_page(place: Place) {
     devices[1].gateway = Some(gateway);
     devices[0].node_type = NodeType::Gateway;
     devices[2].app = q.id;
-    devices[3].info.device_type = Some("lamp".into());
-    devices[3].info.location = Some("hall".into());
-    devices[4].info.name = Some("tap".into());
+    std::sync::Arc::make_mut(&mut devices[3].info).device_type = Some("lamp".into());
+    std::sync::Arc::make_mut(&mut devices[3].info).location = Some("hall".into());
+    std::sync::Arc::make_mut(&mut devices[4].info).name = Some("tap".into());
     devices[4].product = Some(pr.id);
     devices[5].status = DeviceStatus::Online;
     // Equal times are told apart by id.

@@ -176,7 +176,7 @@ pub fn device(account: AccountId, app: AppId, node_id: &str) -> Device {
         product: None,
         gateway: None,
         node_type: NodeType::Endpoint,
-        info: DeviceInfo::default(),
+        info: Arc::default(),
         credentials: Credentials { secret: Some(Secret::new("k")), ..Credentials::default() },
         status: DeviceStatus::Inactive,
         status_detail: StatusDetail::NotActive,

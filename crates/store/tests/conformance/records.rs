@@ -10,7 +10,7 @@ pub async fn records_come_back(place: Place) {
     let acc = account("a");
     let (ap, pr) = (app(acc.id, "app"), product(acc.id, "m"));
     let mut de = device(acc.id, ap.id, "n1");
-    de.info.custom_fields = Some(serde_json::json!([{"a": "\u{0}\u{7f}ü"}]));
+    std::sync::Arc::make_mut(&mut de.info).custom_fields = Some(serde_json::json!([{"a": "\u{0}\u{7f}ü"}]));
     let su = subscription(acc.id, ap.id, SubscriptionKind::Notify(NotifyType::DeviceAdded), "http://x");
     let writes = put([
         Write::Account(Box::new(acc.clone())),

@@ -61,13 +61,13 @@ fn view() -> Box<DeviceView> {
         node_id: "123456".into(),
         node_type: NodeType::Gateway,
         gateway: gateway(),
-        info: DeviceInfo {
+        info: Arc::new(DeviceInfo {
             name: text("Sensor_12"),
             manufacturer_name: text("wulian"),
             model: text("90"),
             protocol_type: text("zigbee"),
             ..DeviceInfo::default()
-        },
+        }),
         status: DeviceStatus::Inactive,
         status_detail: StatusDetail::NotActive,
         mute: false,

@@ -202,11 +202,21 @@ pub struct Mqtt {
     pub max_payload_bytes: usize,
     /// Hours by which the timestamp of a signature of type 1 may differ.
     pub clock_tolerance_h: u32,
+    /// Refused connects of one address a minute before it is turned away for the rest of it; 0: no such limit.
+    pub failures_per_minute: u32,
+    /// TLS and WebSocket handshakes of a listener at once; further ones wait.
+    pub handshakes: usize,
 }
 
 impl Default for Mqtt {
     fn default() -> Self {
-        Self { max_connections: 1_000_000, max_payload_bytes: 1024 * 1024, clock_tolerance_h: 1 }
+        Self {
+            max_connections: 1_000_000,
+            max_payload_bytes: 1024 * 1024,
+            clock_tolerance_h: 1,
+            failures_per_minute: 30,
+            handshakes: 256,
+        }
     }
 }
 
@@ -313,6 +323,7 @@ impl Config {
             ("codec.workers", self.codec.workers),
             ("mqtt.max_connections", self.mqtt.max_connections),
             ("mqtt.max_payload_bytes", self.mqtt.max_payload_bytes),
+            ("mqtt.handshakes", self.mqtt.handshakes),
             ("northbound.max_connections", self.northbound.max_connections),
         ] {
             if value == 0 {

@@ -176,7 +176,8 @@ fn mqtt_config(config: &Config) -> mqtt::Config {
         max_connections: config.mqtt.max_connections,
         max_payload_bytes: config.mqtt.max_payload_bytes,
         clock_tolerance_h: config.mqtt.clock_tolerance_h,
-        ..Default::default()
+        failures_per_minute: config.mqtt.failures_per_minute,
+        handshakes: config.mqtt.handshakes,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Calls of device services over MQTT (1.7.7).
+//! Calls of device services over MQTT (1.7.7), which is also how an application has a gateway delete a child (1.4.6).
 
 use super::{
     Fault,

@@ -120,7 +120,7 @@ pub async fn due_devices_are_found(place: Place) {
         let mut d = device(first.account, first.app, &format!("n{i}"));
         d.status = DeviceStatus::Online;
         d.connected = i % 2 == 0;
-        d.modified_at = START.plus_s(i * 10);
+        d.heard_at = Some(START.plus_s(i * 10));
         d.credentials.code_expires_at = Some(START.plus_s(i));
         d.activated = i == 4;
         store.commit(put([write_device(&d)])).await.unwrap();

@@ -10,10 +10,21 @@ use serde_json::{Value, json};
 
 #[test]
 fn an_application_and_a_device_meet() {
-    let server = Server::start();
-    let account = api::account(&server, "journey");
-    let product = api::thermometer(&server, &account);
-    let app = App::create(&server, &account, "app");
+    meet(&Server::start());
+}
+
+#[test]
+fn they_meet_over_postgresql_too() {
+    match std::env::var("LANDFALL_TEST_POSTGRES") {
+        Ok(url) => meet(&Server::start_with(&[("LANDFALL_STORE_URL", &url)])),
+        Err(_) => eprintln!("SKIPPED: LANDFALL_TEST_POSTGRES names no PostgreSQL"),
+    }
+}
+
+fn meet(server: &Server) {
+    let account = api::account(server, "journey");
+    let product = api::thermometer(server, &account);
+    let app = App::create(server, &account, "app");
     let receiver = Receiver::start();
     for notify_type in [
         "deviceAdded",
@@ -28,7 +39,7 @@ fn an_application_and_a_device_meet() {
         app.subscribe(notify_type, &receiver.url);
     }
     let (id, secret) = app.register("n1", &product);
-    let mut device = Device::login(&server, &id, &secret);
+    let mut device = Device::login(server, &id, &secret);
     device.listen();
     device.report(&json!({"msgType": "deviceReq", "data": [
         {"serviceId": "Thermometer", "serviceData": {"temperature": 21.5}, "eventTime": "20260101T000000Z"},

@@ -1,6 +1,6 @@
 //! Under which conditions a run was made: they belong to its numbers.
 
-use crate::{Outcome, clock, landfall::Landfall, measure::Bench, mosquitto, process, stats};
+use crate::{Outcome, clock, measure::Bench, mosquitto, process, stats};
 use std::{fs::File, io::Write, path::Path, time::Instant};
 
 const SYNCS: usize = 300;
@@ -28,7 +28,7 @@ impl Conditions {
         let total = process::parse_kb(&memory, "MemTotal").ok_or("no MemTotal")?;
         let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
         let cores = std::thread::available_parallelism()?;
-        let landfall = process::output(&Landfall::program()?.display().to_string(), &["--version"])?;
+        let landfall = process::output(&bench.program.display().to_string(), &["--version"])?;
         let (p50, p99) = sync_times(bench.dir())?;
         Ok(Self {
             began: clock::now(),
@@ -54,8 +54,8 @@ impl Conditions {
         let stolen = stolen as f64 / all * 100.0;
         let small = if quick { "- A quick run with small numbers: these are no results.\n" } else { "" };
         Ok(format!(
-            "{small}- Date: {} (system clock); the run took {:.0} s.\n- Machine: {}.\n- Programs: {}; release builds, default configuration, \
-             both on loopback beside the load generator on the same cores.\n- Disk: {}.\n- Noise: load average {} before the run; during it other \
+            "{small}- Date: {} (system clock); the run took {:.0} s.\n- Machine: {}.\n- Programs: {}; release builds on loopback, beside \
+             the load generator on the same cores; Landfall in its default configuration without flow control, mosquitto with `set_tcp_nodelay`.\n- Disk: {}.\n- Noise: load average {} before the run; during it other \
              processes took {others:.1} % of all cores and the hypervisor {stolen:.1} %. Values are medians of the repetitions (lowest–highest); \
              trust the ratios more than the absolute numbers.\n",
             self.date,

@@ -25,25 +25,15 @@ pub struct Landfall {
 }
 
 impl Landfall {
-    /// The program: in the folder of this one.
-    pub fn program() -> Outcome<PathBuf> {
-        let own = std::env::current_exe()?;
-        let program = own.parent().ok_or("this program is in no folder")?.join("landfall");
-        if !program.exists() {
-            return Err(format!("{} is not there; build landfall-server first", program.display()).into());
-        }
-        Ok(program)
-    }
-
-    /// Starts it on a data directory and returns once it wrote its ports.
-    pub fn start(data: &Path) -> Outcome<Self> {
+    /// Starts `program` on a data directory and returns once it wrote its ports.
+    pub fn start(program: &Path, data: &Path) -> Outcome<Self> {
         std::fs::create_dir_all(data)?;
         let ports_file = data.join("ports.json");
         if ports_file.exists() {
             std::fs::remove_file(&ports_file)?;
         }
         let log = data.with_extension("log");
-        let mut command = Command::new(Self::program()?);
+        let mut command = Command::new(program);
         command.arg("serve").arg("--data").arg(data);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LANDFALL_")) {
             command.env_remove(name);

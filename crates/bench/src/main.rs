@@ -123,7 +123,7 @@ fn run(options: &Options) -> Outcome<bool> {
     }
     let text = format!("{}\n{}", conditions.markdown(options.quick)?, table::markdown(&rows));
     println!("{text}\n{}", bench.profile);
-    if options.only.is_empty() && !options.quick {
+    if whole && options.only.is_empty() && !options.quick {
         write_document(&text, &bench.profile)?;
     }
     Ok(whole)

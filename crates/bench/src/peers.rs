@@ -25,6 +25,9 @@ use std::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+/// This program, even when the file it was started from was replaced meanwhile.
+const OWN: &str = "/proc/self/exe";
+
 /// A running echo server.
 pub struct Echo {
     child: Child,
@@ -40,7 +43,7 @@ impl Echo {
         std::fs::create_dir_all(dir)?;
         let (body, certificate) = (dir.join("echo.body"), dir.join("echo.pem"));
         std::fs::write(&body, answer)?;
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(OWN);
         command.arg("--peer").arg("echo").arg("--body").arg(&body);
         if tls {
             command.arg("--certificate").arg(&certificate);
@@ -71,7 +74,7 @@ impl Drop for Echo {
 pub fn post_loop(dir: &Path, address: SocketAddr, body: &[u8], count: u64, connections: u64) -> Outcome<Duration> {
     let file = dir.join("post.body");
     std::fs::write(&file, body)?;
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = Command::new(OWN);
     command.args(["--peer", "post", "--address", &address.to_string(), "--count", &count.to_string()]);
     command.args(["--connections", &connections.to_string()]).arg("--body").arg(&file);
     let done = command.stdin(Stdio::null()).output()?;

@@ -22,8 +22,8 @@ pub struct Scene {
 
 impl Scene {
     /// Starts a server on an empty directory.
-    pub async fn fresh(data: &Path) -> Outcome<Self> {
-        let server = Landfall::start(data)?;
+    pub async fn fresh(program: &Path, data: &Path) -> Outcome<Self> {
+        let server = Landfall::start(program, data)?;
         let token = server.admin_token()?;
         let mut http = server.http().await?;
         let product = api::make_product(&mut http, &token).await?;

@@ -34,13 +34,13 @@ struct Values {
 pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> {
     let most = usize::try_from(bench.open_files.saturating_sub(OTHER_FILES))?;
     let count = bench.scale.idle.min(most);
-    let scene = Scene::fresh(&dir.join("landfall")).await?;
+    let scene = Scene::fresh(&bench.program, &dir.join("landfall")).await?;
     let devices = scene.devices("idle", count).await?;
     let data = scene.server.data.clone();
     scene.server.stop()?;
     let (mut landfall, mut mosquitto) = (Values::default(), Values::default());
     for turn in 0..bench.scale.repeats {
-        let server = Landfall::start(&data)?;
+        let server = Landfall::start(&bench.program, &data)?;
         let hour = clock::utc().hour();
         let hellos = devices.iter().map(|d| d.login(&hour).connect(KEEP_ALIVE_S)).collect();
         landfall.take(server.pid(), server.address("mqtt")?, hellos)?;
@@ -51,7 +51,7 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
     }
     let ratio_now = Spread::of(&landfall.bytes).zip(Spread::of(&mosquitto.bytes)).map(|(own, other)| own.median / other.median);
     if bench.always_profile || ratio_now.is_none_or(|ratio| ratio > AIM_RATIO) {
-        let text = growth(&data, dir, &devices)?;
+        let text = growth(&bench.program, &data, dir, &devices)?;
         bench.add_profile("connects", &text);
     }
     let spread = |values: &[f64]| Spread::of(values).ok_or("nothing was measured");
@@ -86,8 +86,8 @@ impl Values {
 }
 
 /// Connects in two halves and closes all, and tells what each step did to the memory, and who touched new pages.
-fn growth(data: &Path, dir: &Path, devices: &[Device]) -> Outcome<String> {
-    let server = Landfall::start(data)?;
+fn growth(program: &Path, data: &Path, dir: &Path, devices: &[Device]) -> Outcome<String> {
+    let server = Landfall::start(program, data)?;
     clock::pause(SETTLE);
     let (pid, address, hour) = (server.pid(), server.address("mqtt")?, clock::utc().hour());
     let mut sizes = vec![process::memory(pid)?.0];

@@ -7,6 +7,7 @@ use crate::{
     api::{self, App, Http},
     clock,
     conditions::gib,
+    landfall::Landfall,
     peers::Echo,
     preload::Preload,
     process,
@@ -33,7 +34,7 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
     if process::free_disk(dir)? < total * DISK_PER_POINT {
         return Err(format!("{:.0} GiB of free disk are needed", gib(total * DISK_PER_POINT)).into());
     }
-    let scene = Scene::fresh(&dir.join("landfall")).await?;
+    let scene = Scene::fresh(&bench.program, &dir.join("landfall")).await?;
     let template = scene.devices("history", 1).await?;
     let data = scene.server.data.clone();
     let (app, product) = (scene.app, scene.product);
@@ -45,7 +46,7 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
     preload.close().await;
     let filling = total as f64 / began.elapsed().as_secs_f64();
     let disk = process::disk_usage(&data)?;
-    let scene = Scene { server: crate::landfall::Landfall::start(&data)?, app, product };
+    let scene = Scene { server: Landfall::start(&bench.program, &data)?, app, product };
     let mut http = scene.server.http().await?;
     let ids: Vec<String> = devices.iter().map(ToString::to_string).collect();
     let last = (points as u64).div_ceil(u64::from(PAGE)) - 1;

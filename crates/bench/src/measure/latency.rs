@@ -57,7 +57,7 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
 impl Field {
     async fn new(bench: &Bench, data: &Path, one_hangs: bool) -> Outcome<Self> {
         let receiver = Receiver::start(bench.epoch)?;
-        let scene = Scene::fresh(data).await?;
+        let scene = Scene::fresh(&bench.program, data).await?;
         let token = scene.server.admin_token()?;
         let mut http = scene.server.http().await?;
         let mut devices = Vec::new();

@@ -15,6 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Of the folder of a run; its process id follows.
+const PREFIX: &str = "landfall-bench-";
+
 /// What can be measured, in the order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Measure {
@@ -123,6 +126,8 @@ impl Scale {
 /// What all measurements share.
 pub struct Bench {
     dir: PathBuf,
+    /// A copy of `landfall`, so that one run measures one program, whatever is built meanwhile.
+    pub program: PathBuf,
     /// How much.
     pub scale: Scale,
     /// Whether a profile is wanted in any case.
@@ -138,14 +143,16 @@ pub struct Bench {
 impl Bench {
     /// Makes the folder of the run.
     pub fn new(dir: Option<PathBuf>, scale: Scale, always_profile: bool) -> Outcome<Self> {
-        let parent = match dir {
-            Some(dir) => dir,
-            None => std::env::current_exe()?.parent().ok_or("this program is in no folder")?.to_path_buf(),
-        };
-        let dir = parent.join(format!("landfall-bench-{}", std::process::id()));
+        let built = std::env::current_exe()?.parent().ok_or("this program is in no folder")?.to_path_buf();
+        let parent = dir.unwrap_or_else(|| built.clone());
+        let dir = parent.join(format!("{PREFIX}{}", std::process::id()));
         std::fs::create_dir_all(&dir)?;
+        remove_left_over(&parent)?;
+        let program = dir.join("landfall");
+        std::fs::copy(built.join("landfall"), &program)
+            .map_err(|e| format!("landfall, beside this program: {e}; build landfall-server first"))?;
         let open_files = process::raise_open_files()?;
-        Ok(Self { dir, scale, always_profile, profile: String::new(), epoch: clock::now(), open_files })
+        Ok(Self { dir, program, scale, always_profile, profile: String::new(), epoch: clock::now(), open_files })
     }
 
     /// Keeps a profile for the document.
@@ -157,6 +164,18 @@ impl Bench {
     pub fn dir(&self) -> &Path {
         &self.dir
     }
+}
+
+/// Removes folders of runs that were interrupted.
+fn remove_left_over(parent: &Path) -> Outcome<()> {
+    for entry in std::fs::read_dir(parent)? {
+        let path = entry?.path();
+        let pid = path.file_name().and_then(|name| name.to_str()?.strip_prefix(PREFIX)?.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            std::fs::remove_dir_all(&path)?;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Bench {

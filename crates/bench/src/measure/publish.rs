@@ -37,7 +37,7 @@ struct Run {
 
 pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> {
     let count = bench.scale.publishers;
-    let scene = Scene::fresh(&dir.join("landfall")).await?;
+    let scene = Scene::fresh(&bench.program, &dir.join("landfall")).await?;
     let devices = scene.devices("publish", count).await?;
     let hour = clock::utc().hour();
     let hellos = devices.iter().map(|d| d.login(&hour).connect(KEEP_ALIVE_S)).collect();

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> {
     let receiver = Receiver::start(bench.epoch)?;
-    let scene = Scene::fresh(&dir.join("landfall")).await?;
+    let scene = Scene::fresh(&bench.program, &dir.join("landfall")).await?;
     api::subscribe(&mut scene.server.http().await?, &scene.app, &receiver.url("/ok")).await?;
     let devices = scene.devices("push", bench.scale.publishers).await?;
     let hour = clock::utc().hour();

@@ -20,7 +20,7 @@ use std::{path::Path, time::Duration};
 const CONNECTIONS: usize = 16;
 
 pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> {
-    let scene = Scene::fresh(&dir.join("landfall")).await?;
+    let scene = Scene::fresh(&bench.program, &dir.join("landfall")).await?;
     let answer = sample_answer(&scene).await?;
     let echo = Echo::start(&dir.join("echo"), &answer, true)?;
     let (mut own, mut own_cpu, mut peer, mut peer_cpu) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

@@ -37,15 +37,15 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
     if process::free_disk(dir)? < count as u64 * DISK_PER_DEVICE {
         return Err(format!("{:.0} GiB of free disk are needed", gib(count as u64 * DISK_PER_DEVICE)).into());
     }
-    let (small, small_app, small_ids) = filled(&dir.join("small"), 1).await?;
+    let (small, small_app, small_ids) = filled(&bench.program, &dir.join("small"), 1).await?;
     let began = clock::now();
-    let (full, full_app, full_ids) = filled(&dir.join("full"), count).await?;
+    let (full, full_app, full_ids) = filled(&bench.program, &dir.join("full"), count).await?;
     let filling = count as f64 / began.elapsed().as_secs_f64();
     let disk = process::disk_usage(&full)?;
     let (mut own, mut none) = (Values::default(), Values::default());
     for _ in 0..bench.scale.repeats {
-        own.run(&full, &full_app, &full_ids).await?;
-        none.run(&small, &small_app, &small_ids).await?;
+        own.run(&bench.program, &full, &full_app, &full_ids).await?;
+        none.run(&bench.program, &small, &small_app, &small_ids).await?;
     }
     let spread = |values: &[f64]| Spread::of(values).ok_or("nothing was measured");
     let (health, device, memory, peak) =
@@ -69,8 +69,8 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
 }
 
 /// A data directory with devices, made by a server and its store.
-async fn filled(data: &Path, count: usize) -> Outcome<(std::path::PathBuf, App, Vec<String>)> {
-    let scene = Scene::fresh(data).await?;
+async fn filled(program: &Path, data: &Path, count: usize) -> Outcome<(std::path::PathBuf, App, Vec<String>)> {
+    let scene = Scene::fresh(program, data).await?;
     let template = scene.devices("start", 1).await?;
     let app = scene.app;
     scene.server.stop()?;
@@ -81,8 +81,8 @@ async fn filled(data: &Path, count: usize) -> Outcome<(std::path::PathBuf, App, 
 }
 
 impl Values {
-    async fn run(&mut self, data: &Path, app: &App, ids: &[String]) -> Outcome<()> {
-        let server = Landfall::start(data)?;
+    async fn run(&mut self, program: &Path, data: &Path, app: &App, ids: &[String]) -> Outcome<()> {
+        let server = Landfall::start(program, data)?;
         let mut http = server.http().await?;
         loop {
             let (status, _) = http.call(Method::GET, "/health", &[], Bytes::new()).await?;

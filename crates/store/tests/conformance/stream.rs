@@ -119,10 +119,12 @@ pub async fn retention_of_events(place: Place) {
         place.set(START.plus_s(day * DAY_S));
         store.commit(tell(vec![reported(&de, place.now(), "s", "{}", place.now())])).await.unwrap();
     }
-    let late = START.plus_s(10 * DAY_S + 1);
+    let late = START.plus_s(10 * DAY_S + 3_601);
     assert_eq!(store.prune(late).await, Ok(false));
     assert_eq!(numbers(&store, 0, 9).await, [1, 2, 3, 4], "not flushed yet");
     store.flush().await.unwrap();
+    assert_eq!(store.prune(START.plus_s(10 * DAY_S + 3_599)).await, Ok(false));
+    assert_eq!(numbers(&store, 0, 9).await, [2, 3, 4], "an hour longer than the retention");
     assert_eq!(store.prune(late).await, Ok(false));
     assert_eq!(numbers(&store, 0, 9).await, [3, 4]);
     assert_eq!(store.events_at(&[Seq(1), Seq(3)]).await.unwrap().len(), 1);

@@ -33,7 +33,9 @@ pub use history::HistoryFilter;
 pub use message::{Item, Message};
 pub use product::{CodecTrial, ProductDraft};
 pub use settings::Settings;
-pub use store::{DeviceFilter, DeviceState, Due, HistoryQuery, Store, StoreStats, SubscriptionFilter};
+pub use store::{
+    CommandFilter, DeviceFilter, DeviceState, Due, HistoryQuery, RevokeFilter, SettingFilter, Store, StoreStats, SubscriptionFilter,
+};
 pub use subscription::SubscribeRequest;
 pub use uplink::{Reading, Taken};
 pub use why::{Why, WhyLog};

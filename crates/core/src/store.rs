@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use landfall_model::{
-    Account, AccountId, App, AppId, Batch, CallId, Cursor, Device, DeviceId, DeviceStatus, HistoryPoint, NodeType, Page,
-    PageRequest, Product, ProductId, ProductKey, Reported, Result, Seq, ServiceCall, Sort, StoredEvent, StoredSession,
-    Subscription, SubscriptionId, SubscriptionKind, Time,
+    Account, AccountId, App, AppId, Batch, CallId, Command, CommandId, Cursor, Device, DeviceId, DeviceStatus, HistoryPoint,
+    NodeType, Page, PageRequest, Product, ProductId, ProductKey, Registration, Reported, Result, RevokeState, RevokeTask,
+    SecureSession, Seq, ServiceCall, Setting, Shadow, Sort, StoredEvent, StoredSession, Subscription, SubscriptionId,
+    SubscriptionKind, TaskId, Time,
 };
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ pub trait Store: Send + Sync {
     async fn device(&self, id: DeviceId) -> Result<Option<Arc<Device>>>;
     /// The device that calls itself so.
     async fn device_by_node(&self, node_id: &str) -> Result<Option<Arc<Device>>>;
+    /// The device whose pre-shared key goes with this identity: its own, or the nodeId of a device that has none.
+    async fn device_by_psk_identity(&self, identity: &str) -> Result<Option<Arc<Device>>>;
     /// Devices that match, by time of registration (then id).
     async fn devices(&self, filter: &DeviceFilter, page: PageRequest) -> Result<Page<Arc<Device>>>;
     /// Whether a device of this id was deleted; kept for 90 days.
@@ -69,6 +72,33 @@ pub trait Store: Send + Sync {
 
     /// The kept MQTT session of a device.
     async fn session(&self, device: DeviceId) -> Result<Option<StoredSession>>;
+
+    /// One command.
+    async fn command(&self, id: CommandId) -> Result<Option<Command>>;
+    /// Commands of a device that are not over, in the order of their places. At most 1,000.
+    async fn open_commands(&self, device: DeviceId) -> Result<Vec<Command>>;
+    /// The highest place in a device's queue, of those that are kept; 0: none.
+    async fn last_command_place(&self, device: DeviceId) -> Result<u64>;
+    /// Commands that match, newest first.
+    async fn commands(&self, filter: &CommandFilter, page: PageRequest) -> Result<Page<Command>>;
+    /// Commands whose state is due to end, at most `limit`.
+    async fn due_commands(&self, now: Time, limit: u32) -> Result<Vec<Command>>;
+    /// Revocation tasks that match, newest first.
+    async fn revoke_tasks(&self, filter: &RevokeFilter, page: PageRequest) -> Result<Page<RevokeTask>>;
+
+    /// The desired half of a device's shadow.
+    async fn shadow(&self, device: DeviceId) -> Result<Option<Shadow>>;
+    /// Settings that match, newest first.
+    async fn settings(&self, filter: &SettingFilter, page: PageRequest) -> Result<Page<Setting>>;
+
+    /// The registration of a device.
+    async fn registration(&self, device: DeviceId) -> Result<Option<Registration>>;
+    /// Registrations by device after `after`, at most `limit`.
+    async fn registrations(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Registration>>;
+    /// Registrations whose lifetime is over, at most `limit`.
+    async fn expired_registrations(&self, now: Time, limit: u32) -> Result<Vec<Registration>>;
+    /// Secure sessions by number after `after`, at most `limit`.
+    async fn secure_sessions(&self, after: Option<u64>, limit: u32) -> Result<Vec<SecureSession>>;
 
     /// Events after `after`, at most `limit`, in order. Events beyond the retention are gone.
     async fn events_after(&self, after: Seq, limit: u32) -> Result<Vec<StoredEvent>>;
@@ -137,6 +167,55 @@ impl DeviceFilter {
             sort: Sort::Descending,
         }
     }
+}
+
+/// Which commands (1.7.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandFilter {
+    /// Of this account.
+    pub account: AccountId,
+    /// For devices of this application.
+    pub app: Option<AppId>,
+    /// For this device.
+    pub device: Option<DeviceId>,
+    /// Made later than.
+    pub after: Option<Time>,
+    /// Made earlier than.
+    pub before: Option<Time>,
+}
+
+/// Which revocation tasks (1.7.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevokeFilter {
+    /// Of this account.
+    pub account: AccountId,
+    /// Of this application.
+    pub app: Option<AppId>,
+    /// This one.
+    pub task: Option<TaskId>,
+    /// About this device.
+    pub device: Option<DeviceId>,
+    /// In this state.
+    pub state: Option<RevokeState>,
+    /// Made later than.
+    pub after: Option<Time>,
+    /// Made earlier than.
+    pub before: Option<Time>,
+}
+
+/// Which settings of shadows (1.5.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingFilter {
+    /// Of these devices, at most 1,000.
+    pub devices: Vec<DeviceId>,
+    /// Of this service.
+    pub service_id: Option<String>,
+    /// That set this property.
+    pub property: Option<String>,
+    /// Made later than.
+    pub after: Option<Time>,
+    /// Made earlier than.
+    pub before: Option<Time>,
 }
 
 /// Devices that need a look.

@@ -1,8 +1,8 @@
 //! What one decision changes: versioned writes and the events they mean, applied together or not at all.
 
 use crate::{
-    Account, App, CallId, Cursor, Device, DeviceId, Event, Product, ProductId, ServiceCall, StoredSession, Subscription,
-    SubscriptionId,
+    Account, App, CallId, Command, Cursor, Device, DeviceId, Event, Product, ProductId, Registration, RevokeTask, SecureSession,
+    ServiceCall, Setting, Shadow, StoredSession, Subscription, SubscriptionId,
 };
 
 /// One decision.
@@ -24,7 +24,7 @@ pub enum Write {
     Product(Box<Product>),
     DeleteProduct(ProductId),
     Device(Box<Device>),
-    /// Also drops its state, history, calls and session; its id stays known as a tombstone.
+    /// Also drops its state, history, calls, commands, shadow, registration and sessions; its id stays known as a tombstone.
     DeleteDevice(DeviceId),
     Subscription(Box<Subscription>),
     /// Also drops its cursor.
@@ -34,4 +34,14 @@ pub enum Write {
     DeleteCall(CallId),
     Session(Box<StoredSession>),
     DeleteSession(DeviceId),
+    /// Its place in the device's queue must be free when its version is 1.
+    Command(Box<Command>),
+    RevokeTask(Box<RevokeTask>),
+    Shadow(Box<Shadow>),
+    /// Appended.
+    Setting(Box<Setting>),
+    Registration(Box<Registration>),
+    DeleteRegistration(DeviceId),
+    SecureSession(Box<SecureSession>),
+    DeleteSecureSession(u64),
 }

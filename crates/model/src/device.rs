@@ -179,6 +179,9 @@ pub struct Credentials {
     pub secret: Option<Secret>,
     /// Pre-shared key, 8 to 32 hex digits.
     pub psk: Option<Secret>,
+    /// Identity that goes with the key; absent: the nodeId.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psk_identity: Option<String>,
     /// Verification code.
     pub verify_code: Option<Secret>,
     /// Validity of the code in seconds as it was asked for; 0 is for ever.

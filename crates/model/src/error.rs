@@ -101,6 +101,10 @@ causes! {
     NotFound SubscriptionNotFound;
     /// The product model has no such service (100444).
     NotFound ServiceNotFound;
+    /// The device has no product (100425).
+    NotFound ModelNotFound;
+    /// No command of this id (100434).
+    NotFound CommandNotFound;
     /// The product has no codec.
     NotFound CodecNotFound;
     /// A nodeId that another device has (100426).
@@ -115,12 +119,22 @@ causes! {
     Conflict ProductInUse;
     /// A subscription of the same kind and scope (100227).
     Conflict SubscriptionExists;
+    /// The command is over or on its way, so it cannot be canceled (100435).
+    Conflict CommandNotPending;
+    /// The device must be activated first (100610).
+    Conflict DeviceNotActive;
+    /// The device must be offline (100611).
+    Conflict DeviceOnline;
     /// The record changed meanwhile; read it again and decide anew.
     Conflict Stale;
     /// A field that is missing, of the wrong form or out of its range.
     Invalid InvalidField;
     /// A command that the service does not have (102203).
     Invalid CommandUnknown;
+    /// The service has no properties that could be set (107002).
+    Invalid PropertiesEmpty;
+    /// A property that the service does not have, or that is bound to no LwM2M resource (107003).
+    Invalid PropertyUnknown;
     /// A callback address that is no http or https address, or points where pushes must not go (100222).
     Invalid CallbackInvalid;
     /// A codec or its sample frames do not work.
@@ -137,6 +151,10 @@ causes! {
     Denied Forbidden;
     /// The command is shielded (100432).
     Denied CommandMuted;
+    /// The property is read-only (100443).
+    Denied PropertyReadOnly;
+    /// The device was not seen for so long that it takes no more commands (100612).
+    Denied DeviceZombie;
     /// The device has no connection (100428).
     Unavailable DeviceOffline;
     /// The device's gateway has no connection (100450).
@@ -149,6 +167,8 @@ causes! {
     Limit Throttled;
     /// The application owns as many devices as it may (100412).
     Limit DeviceLimit;
+    /// The device has as many pending commands as it may (100223).
+    Limit CommandLimit;
     /// A table or list is full.
     Limit TooMany;
     /// A fault of the server or its database.

@@ -1,6 +1,8 @@
 //! Events: what happened, in the order in which it was committed.
 
-use crate::{AccountId, AppId, DeviceId, DeviceView, ProductId, ProductKey, Report, Seq, SubscriptionId, Time};
+use crate::{
+    AccountId, AppId, CommandId, CommandState, DeviceId, DeviceView, ProductId, ProductKey, Report, Seq, SubscriptionId, Time,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -80,6 +82,26 @@ pub enum EventBody {
         errcode: i64,
         /// Address of the call; absent: the subscribers of commandRsp.
         address: Option<SubscriptionId>,
+    },
+    /// 1.6.7.12
+    CommandChanged {
+        /// The command.
+        command: CommandId,
+        /// Its state now.
+        state: CommandState,
+        /// The result as a JSON object.
+        result: Option<String>,
+        /// Address of the command; absent: told to nobody.
+        address: Option<SubscriptionId>,
+    },
+    /// 1.6.7.14
+    DesiredDelivered {
+        /// Service.
+        service_id: String,
+        /// The JSON object of the properties concerned.
+        properties: String,
+        /// Whether the device took them.
+        delivered: bool,
     },
     /// A subscription was made, changed or deleted; told to nobody, read by the push.
     SubscriptionChanged(SubscriptionId),

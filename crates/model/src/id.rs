@@ -52,6 +52,10 @@ ids! {
     SubscriptionId;
     /// One call of a device service (1.7.7).
     CallId;
+    /// A cached command: `commandId` of 1.7.1.
+    CommandId;
+    /// A revocation task: `taskId` of 1.7.5.
+    TaskId;
 }
 
 /// A position in the event stream; the first event is 1, and 0 stands before all of them.

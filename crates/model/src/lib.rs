@@ -6,15 +6,18 @@ mod account;
 mod app;
 mod batch;
 mod call;
+mod command;
 mod device;
 mod error;
 mod event;
 mod id;
 mod page;
 mod product;
+mod registration;
 mod report;
 mod secret;
 mod session;
+mod shadow;
 mod subscription;
 mod time;
 
@@ -22,18 +25,21 @@ pub use account::{Account, AccountSettings};
 pub use app::{App, AppLimits, TokenSlot};
 pub use batch::{Batch, Write};
 pub use call::{CallState, ServiceCall};
+pub use command::{Command, CommandState, RevokeState, RevokeTask};
 pub use device::{
     AccessMode, Credentials, Device, DeviceInfo, DeviceStatus, DeviceView, MutedCommand, NodeType, StatusDetail, Tag,
 };
 pub use error::{Cause, Error, ErrorKind, Result};
 pub use event::{BindResult, Confirmation, Event, EventBody, NotifyType, ProductChange, StoredEvent};
-pub use id::{AccountId, AppId, CallId, DeviceId, ProductId, Seq, SubscriptionId};
+pub use id::{AccountId, AppId, CallId, CommandId, DeviceId, ProductId, Seq, SubscriptionId, TaskId};
 pub use page::{Page, PageRequest, Sort};
 pub use product::{
-    Codec, CommandResponse, DataFormat, Parameter, Product, ProductKey, Property, SampleFrame, Service, ServiceCommand,
+    AppData, Codec, CommandResponse, DataFormat, Lwm2mModel, Parameter, Product, ProductKey, Property, SampleFrame, Service, ServiceCommand,
 };
+pub use registration::{Observed, Registration, SecureSession};
 pub use report::{HistoryPoint, Report, Reported, ServiceReport};
 pub use secret::{Digest, Secret};
 pub use session::{OutboundMessage, StoredSession, SubscribedFilter};
+pub use shadow::{Desired, Setting, Shadow};
 pub use subscription::{Channel, Cursor, Subscription, SubscriptionKind};
 pub use time::Time;

@@ -21,6 +21,9 @@ pub struct Product {
     pub format: DataFormat,
     /// Services of the model, at most 500.
     pub services: Vec<Service>,
+    /// How its devices speak LwM2M.
+    #[serde(default)]
+    pub lwm2m: Lwm2mModel,
     /// Newest codec last; at most 5 versions are kept. The last one is in force.
     pub codecs: Vec<Codec>,
     /// One-model-one-secret (MQTT authentication type 1); absent: refused.
@@ -37,6 +40,11 @@ impl Product {
     /// The service with this id.
     pub fn service(&self, service_id: &str) -> Option<&Service> {
         self.services.iter().find(|s| s.service_id == service_id)
+    }
+
+    /// Where its devices put frames, if they do.
+    pub fn app_data(&self) -> Option<AppData> {
+        self.lwm2m.app_data.clone().or_else(|| (self.format == DataFormat::Binary).then(AppData::default))
     }
 
     /// The codec in force.
@@ -65,6 +73,33 @@ pub enum DataFormat {
     Json,
     /// Bytes that the product's codec translates.
     Binary,
+}
+
+/// How devices of a product speak LwM2M, beside the paths of its properties and commands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Lwm2mModel {
+    /// Whether devices that are not `isSecure` may come over CoAP without DTLS, where their endpoint name is all they prove.
+    pub plain_coap: bool,
+    /// Frames that the codec translates; absent: of a product with a binary format, those of [`AppData::default`].
+    pub app_data: Option<AppData>,
+}
+
+/// Resources that carry frames of the product's own format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct AppData {
+    /// Observed: frames from the device.
+    pub uplink: String,
+    /// Written: frames to the device.
+    pub downlink: String,
+}
+
+impl Default for AppData {
+    /// BinaryAppDataContainer, as NB-IoT modules use it.
+    fn default() -> Self {
+        Self { uplink: "/19/0/0".into(), downlink: "/19/1/0".into() }
+    }
 }
 
 /// A service of a product model.
@@ -118,6 +153,10 @@ pub struct Parameter {
     pub unit: Option<String>,
     /// Allowed values.
     pub enum_list: Vec<String>,
+    /// LwM2M resource that holds it, such as `/3303/0/5700`. A property is observed (method E), read at registration (R) and written by
+    /// the shadow (W); a parameter of a command is written by the command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// A command of a service.
@@ -130,6 +169,9 @@ pub struct ServiceCommand {
     pub paras: Vec<Parameter>,
     /// Responses.
     pub responses: Vec<CommandResponse>,
+    /// LwM2M resource that is executed, after the parameters with a path were written; the others are its arguments in their order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execute: Option<String>,
 }
 
 /// A response of a command.

@@ -2,8 +2,8 @@
 
 use crate::{Core, Downlink, Scope, SubscribeRequest, batch, device_event, product_check::check_call};
 use landfall_model::{
-    AppId, Batch, CallId, CallState, Cause, Channel, Confirmation, DataFormat, Device, DeviceId, Error, Event, EventBody,
-    Product, Result, ServiceCall, SubscriptionId, SubscriptionKind, Time, Write,
+    AccountId, AppId, Batch, CallId, CallState, Cause, Channel, Confirmation, DataFormat, Device, DeviceId, Error, Event,
+    EventBody, Product, Result, ServiceCall, SubscriptionId, SubscriptionKind, Time, Write,
 };
 use serde_json::value::RawValue;
 use std::sync::{Arc, atomic::Ordering};
@@ -64,7 +64,7 @@ impl Core {
             account: device.account,
             app: device.app,
             device: device.id,
-            mid: self.next_mid(&waiting),
+            mid: self.next_number(|mid| waiting.iter().any(|call| call.mid == mid)),
             request_id: request.request_id.filter(|id| !id.is_empty()).unwrap_or_else(|| self.generated(16)),
             from: request.from.unwrap_or_default(),
             ack: request.ack,
@@ -112,17 +112,17 @@ impl Core {
     }
 
     /// Numbers go round from a random start and skip those that wait (device-side section 7).
-    fn next_mid(&self, waiting: &[ServiceCall]) -> u16 {
+    pub(crate) fn next_number(&self, waits: impl Fn(u16) -> bool) -> u16 {
         loop {
             let next = (self.mids.fetch_add(1, Ordering::Relaxed) % 65_535 + 1) as u16;
-            if waiting.iter().all(|call| call.mid != next) {
+            if !waits(next) {
                 return next;
             }
         }
     }
 
     async fn encode(&self, product: &Product, call: ServiceCall) -> Result<Downlink> {
-        let text = cloud_request(&call)?;
+        let text = cloud_request(&call.service_id, &call.method, call.mid, &call.paras)?;
         if product.format == DataFormat::Json {
             return Ok(Downlink { call, binary: false, payload: text.into_bytes() });
         }
@@ -147,13 +147,18 @@ impl Core {
     }
 
     /// The device's answer: commandRsp, and messageConfirm `executed` after a success where confirmations are wanted.
-    pub(crate) async fn answer(&self, device: &Device, mid: Option<u16>, errcode: i64, body: &str) -> Result<()> {
+    pub(crate) async fn answer(&self, device: &Arc<Device>, mid: Option<u16>, errcode: i64, body: &str) -> Result<()> {
         let waiting = self.store.calls(device.id).await?;
         let call = match mid {
             Some(mid) => waiting.into_iter().find(|call| call.mid == mid),
             None => waiting.into_iter().next(),
         };
-        let call = call.ok_or_else(|| Error::new(Cause::PayloadInvalid, "no call waits with this mid").at("mid"))?;
+        let Some(call) = call else {
+            if self.answer_command(device, mid, errcode, body).await? {
+                return Ok(());
+            }
+            return Err(Error::new(Cause::PayloadInvalid, "no call or command waits with this mid").at("mid"));
+        };
         let now = self.now();
         let mut events = vec![];
         if call.ack && errcode == 0 {
@@ -167,7 +172,7 @@ impl Core {
             to: call.from.clone(),
             body: body.to_owned(),
             errcode,
-            address: self.address(&call).await?,
+            address: self.call_address(&call).await?,
         };
         events.push(device_event(device, now, answered));
         self.store.commit(batch(vec![Write::DeleteCall(call.id)], events)).await.map(|_| ())
@@ -197,28 +202,37 @@ impl Core {
             request_id: call.request_id.clone(),
             service_id: call.service_id.clone(),
             to: call.from.clone(),
-            address: self.address(call).await?,
+            address: self.call_address(call).await?,
         };
         Ok(device_event(device, now, body))
     }
 
-    /// The hidden subscription of the call's own address, made at its first use.
-    async fn address(&self, call: &ServiceCall) -> Result<Option<SubscriptionId>> {
-        let Some(url) = &call.callback_url else { return Ok(None) };
-        let scope = self.address_scope(call.account, call.app);
-        if let Some(id) = self.address_id(&scope, call.app, url).await? {
-            return Ok(Some(id));
+    /// The hidden subscription of a call's or command's own address, made at its first use.
+    pub(crate) async fn address(&self, account: AccountId, app: AppId, url: &str) -> Result<SubscriptionId> {
+        let scope = Scope { account, app: Some(app), by: Some(app) };
+        if let Some(id) = self.address_id(&scope, app, url).await? {
+            return Ok(id);
         }
         let request = SubscribeRequest {
             kind: SubscriptionKind::CallAddress,
-            callback_url: url.clone(),
+            callback_url: url.to_owned(),
             channel: Channel::Http,
             owned_by_target: false,
         };
         match self.subscribe(&scope, request).await {
-            Ok(made) => Ok(Some(made.id)),
-            Err(error) if error.cause == Cause::SubscriptionExists => self.address_id(&scope, call.app, url).await,
+            Ok(made) => Ok(made.id),
+            Err(error) if error.cause == Cause::SubscriptionExists => {
+                let found = self.address_id(&scope, app, url).await?;
+                found.ok_or_else(|| Error::new(Cause::Stale, "the address was taken and freed meanwhile"))
+            }
             Err(error) => Err(error),
+        }
+    }
+
+    async fn call_address(&self, call: &ServiceCall) -> Result<Option<SubscriptionId>> {
+        match &call.callback_url {
+            Some(url) => self.address(call.account, call.app, url).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -232,10 +246,6 @@ impl Core {
         };
         let page = landfall_model::PageRequest { no: 0, size: 1 };
         Ok(self.store.subscriptions(&filter, page).await?.items.first().map(|found: &Arc<_>| found.id))
-    }
-
-    fn address_scope(&self, account: landfall_model::AccountId, app: AppId) -> Scope {
-        Scope { account, app: Some(app), by: Some(app) }
     }
 }
 
@@ -275,8 +285,8 @@ fn check_muted(device: &Device, request: &CallRequest) -> Result<()> {
     Ok(())
 }
 
-/// The JSON that a device gets (device-side section 7).
-fn cloud_request(call: &ServiceCall) -> Result<String> {
+/// The JSON that a device or its codec gets (device-side section 7).
+pub(crate) fn cloud_request(service_id: &str, method: &str, mid: u16, paras: &str) -> Result<String> {
     #[derive(serde::Serialize)]
     struct CloudRequest<'a> {
         #[serde(rename = "msgType")]
@@ -288,7 +298,7 @@ fn cloud_request(call: &ServiceCall) -> Result<String> {
         paras: &'a RawValue,
     }
     let broken = |error: serde_json::Error| Error::invalid("body", error.to_string());
-    let paras: &RawValue = serde_json::from_str(&call.paras).map_err(broken)?;
-    let request = CloudRequest { msg_type: "cloudReq", service_id: &call.service_id, mid: call.mid, cmd: &call.method, paras };
+    let paras: &RawValue = serde_json::from_str(paras).map_err(broken)?;
+    let request = CloudRequest { msg_type: "cloudReq", service_id, mid, cmd: method, paras };
     serde_json::to_string(&request).map_err(broken)
 }

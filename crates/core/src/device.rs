@@ -356,7 +356,7 @@ fn apply(device: &mut Device, change: &DeviceChange) {
 }
 
 /// Sets the fields that `new` has.
-fn merge_info(info: &mut DeviceInfo, new: &DeviceInfo) {
+pub(crate) fn merge_info(info: &mut DeviceInfo, new: &DeviceInfo) {
     macro_rules! take {
         ($($field:ident)*) => {$(
             if new.$field.is_some() {

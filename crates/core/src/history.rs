@@ -30,7 +30,7 @@ impl Core {
         self.store.history(&query, page).await
     }
 
-    async fn history_devices(&self, scope: &Scope, filter: &HistoryFilter) -> Result<Vec<Arc<Device>>> {
+    pub(crate) async fn history_devices(&self, scope: &Scope, filter: &HistoryFilter) -> Result<Vec<Arc<Device>>> {
         if let Some(id) = filter.device {
             let device = self.device(scope, id).await?;
             if filter.gateway.is_some_and(|gateway| gateway != device.gateway_id()) {

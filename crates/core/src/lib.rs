@@ -7,16 +7,20 @@ mod account;
 mod app;
 mod authority;
 mod call;
+mod command;
 mod device;
 pub mod fuzz;
 mod gateway;
 mod history;
+mod key;
 mod message;
 mod presence;
 mod product;
 mod product_check;
+mod registration;
 mod session;
 mod settings;
+mod shadow;
 mod store;
 mod subscription;
 mod uplink;
@@ -27,14 +31,18 @@ pub use account::{AccountChange, NewAccount};
 pub use app::{AppChange, NewApp, TokenPair};
 pub use authority::{AppCaller, DeviceCaller, Operator, Scope, digest};
 pub use call::{CallRequest, CallTaken};
+pub use command::{CommandRequest, Outcome, Step, Work, WorkOf};
 pub use device::{DeviceChange, ProductRef, RegisterDevice};
 pub use gateway::BindRequest;
 pub use history::HistoryFilter;
+pub use key::{NewKey, RefreshKey};
 pub use message::{Item, Message};
 pub use product::{CodecTrial, ProductDraft};
 pub use settings::Settings;
+pub use shadow::DesiredRequest;
 pub use store::{
-    CommandFilter, DeviceFilter, DeviceState, Due, HistoryQuery, RevokeFilter, SettingFilter, Store, StoreStats, SubscriptionFilter,
+    CommandFilter, DeviceFilter, DeviceState, Due, HistoryQuery, RevokeFilter, SettingFilter, Store, StoreStats,
+    SubscriptionFilter,
 };
 pub use subscription::SubscribeRequest;
 pub use uplink::{Reading, Taken};

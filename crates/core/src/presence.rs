@@ -6,7 +6,7 @@ use crate::{
     device_event,
     gateway::activate,
 };
-use landfall_model::{Batch, BindResult, Device, DeviceId, DeviceStatus, EventBody, Result, StatusDetail};
+use landfall_model::{Batch, BindResult, Device, DeviceId, DeviceStatus, EventBody, Result, StatusDetail, Write};
 use std::sync::Arc;
 
 /// Devices looked at in one round of background work.
@@ -50,8 +50,8 @@ impl Core {
         .await
     }
 
-    /// Silent devices become ABNORMAL, then OFFLINE; registrations that were not activated in time end; calls that nobody answered
-    /// free their `mid`. Works in rounds of at most 500 devices and returns whether more is left.
+    /// Silent devices become ABNORMAL, then OFFLINE; registrations that were not activated in time and lifetimes end; calls that nobody
+    /// answered free their `mid`; commands expire. Works in rounds of at most 500 devices and returns whether more is left.
     pub async fn sweep(&self) -> Result<bool> {
         let now = self.now();
         let abnormal = now.minus_s(self.settings.abnormal_after_s.into());
@@ -70,13 +70,16 @@ impl Core {
         }
         more |= self.end_registrations(now).await?;
         more |= self.free_mids(now).await?;
+        more |= self.end_commands(now).await?;
+        more |= self.end_lifetimes(now).await?;
         Ok(more)
     }
 
     async fn end_registrations(&self, now: landfall_model::Time) -> Result<bool> {
         let ended = self.store.due_devices(Due::Expired(now), None, ROUND).await?;
         for device in &ended {
-            self.unless_stale(expired(device, now)).await?;
+            let keep = !self.settings.delete_refreshed && device.heard_at.is_some();
+            self.unless_stale(if keep { code_over(device, now) } else { expired(device, now) }).await?;
         }
         Ok(ended.len() as u32 == ROUND)
     }
@@ -127,7 +130,7 @@ pub(crate) fn went_online(device: &Arc<Device>, connected: bool, now: landfall_m
     whole
 }
 
-fn went(device: &Arc<Device>, status: DeviceStatus, detail: StatusDetail, now: landfall_model::Time) -> Batch {
+pub(crate) fn went(device: &Arc<Device>, status: DeviceStatus, detail: StatusDetail, now: landfall_model::Time) -> Batch {
     let next = Device {
         version: device.version + 1,
         modified_at: now,
@@ -142,6 +145,15 @@ fn went(device: &Arc<Device>, status: DeviceStatus, detail: StatusDetail, now: l
 fn went_silent(device: &Arc<Device>, status: DeviceStatus, detail: StatusDetail, now: landfall_model::Time) -> Batch {
     let next = Device { version: device.version + 1, modified_at: now, status, status_detail: detail, ..(**device).clone() };
     info_changed(&next, now)
+}
+
+/// A device whose key was refreshed did not bind in time: bindDevice expired, and it stays inactive.
+fn code_over(device: &Arc<Device>, now: landfall_model::Time) -> Batch {
+    let mut next = Device { version: device.version + 1, modified_at: now, ..(**device).clone() };
+    next.credentials.code_expires_at = None;
+    next.credentials.verify_code = None;
+    let body = EventBody::DeviceBound { result: BindResult::Expired, device: Box::new(next.view()) };
+    batch(vec![Write::Device(Box::new(next.clone()))], vec![device_event(&next, now, body)])
 }
 
 /// The period of a registration is over: bindDevice expired, then the record goes (contract section 4).

@@ -1,9 +1,14 @@
 //! Products: models, formats and codecs of an account.
 
-use crate::{Core, DeviceFilter, Scope, account::check_name, batch, message, product_check::check_services};
+use crate::{
+    Core, DeviceFilter, Scope,
+    account::check_name,
+    batch, message,
+    product_check::{check_path, check_services},
+};
 use landfall_model::{
-    AppId, Batch, Cause, Codec, DataFormat, Error, Event, EventBody, Page, PageRequest, Product, ProductChange, ProductId,
-    ProductKey, Result, SampleFrame, Secret, Service, Time, Write,
+    AppId, Batch, Cause, Codec, DataFormat, Error, Event, EventBody, Lwm2mModel, Page, PageRequest, Product, ProductChange,
+    ProductId, ProductKey, Result, SampleFrame, Secret, Service, Time, Write,
 };
 use std::sync::Arc;
 
@@ -22,6 +27,8 @@ pub struct ProductDraft {
     pub format: DataFormat,
     /// Services.
     pub services: Vec<Service>,
+    /// How its devices speak LwM2M.
+    pub lwm2m: Lwm2mModel,
     /// Application that owns devices which register themselves with the product secret.
     pub auto_register: Option<AppId>,
 }
@@ -52,6 +59,7 @@ impl Core {
             name: draft.name,
             format: draft.format,
             services: draft.services,
+            lwm2m: draft.lwm2m,
             codecs: vec![],
             secret: None,
             auto_register: draft.auto_register,
@@ -72,6 +80,7 @@ impl Core {
             product.name = draft.name;
             product.format = draft.format;
             product.services = draft.services;
+            product.lwm2m = draft.lwm2m;
             product.auto_register = draft.auto_register;
             Ok(changed.then_some(ProductChange::Changed))
         })
@@ -204,6 +213,9 @@ impl Core {
             check_name(value, 256).map_err(|error| error.at(path))?;
         }
         check_services(&draft.services)?;
+        if let Some(frames) = &draft.lwm2m.app_data {
+            check_path(&frames.uplink, 4).and(check_path(&frames.downlink, 4)).map_err(|error| error.at("lwm2m.appData"))?;
+        }
         if let Some(app) = draft.auto_register {
             self.app(scope, app).await.map_err(|error| error.at("autoRegister"))?;
         }

@@ -43,6 +43,7 @@ pub(crate) fn check_services(services: &[Service]) -> Result<()> {
         service.properties.iter().try_for_each(check_property)?;
         for command in &service.commands {
             unique("commands.paras.paraName", command.paras.iter().map(|p| p.name.as_str()))?;
+            command.execute.as_deref().map_or(Ok(()), |path| check_path(path, 3))?;
             command.paras.iter().chain(command.responses.iter().flat_map(|r| &r.paras)).try_for_each(check_parameter)?;
         }
     }
@@ -56,7 +57,19 @@ fn check_property(property: &Property) -> Result<()> {
     check_parameter(&property.parameter)
 }
 
+/// A path of an LwM2M resource or, with `most` 4, also of one of its instances (LwM2M core, 7.3); numbers up to 65534.
+pub(crate) fn check_path(path: &str, most: usize) -> Result<()> {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let parts: Vec<&str> = path.strip_prefix('/').map(|rest| rest.split('/').collect()).unwrap_or_default();
+    let numbers = parts.iter().all(|part| digits(part) && part.parse::<u16>().is_ok_and(|n| n < u16::MAX));
+    if (3..=most).contains(&parts.len()) && numbers {
+        return Ok(());
+    }
+    Err(Error::invalid("path", format!("{path:.64} is no path of an LwM2M resource such as /3303/0/5700")))
+}
+
 fn check_parameter(parameter: &Parameter) -> Result<()> {
+    parameter.path.as_deref().map_or(Ok(()), |path| check_path(path, 4))?;
     for bound in [&parameter.min, &parameter.max].into_iter().flatten() {
         if !bound.is_empty() && bound.parse::<f64>().is_err() {
             return Err(Error::invalid(parameter.name.clone(), "min and max must be numbers"));

@@ -16,6 +16,20 @@ pub struct Settings {
     pub call_timeout_s: u32,
     /// Waiting calls a device may have.
     pub calls_per_device: usize,
+    /// Validity of a command that names none, in seconds (1.7.1: 48 h).
+    pub command_expire_s: u32,
+    /// Time for the acknowledgement of a command without validity, in seconds.
+    pub immediate_command_s: u32,
+    /// Time for the acknowledgement of a command that was sent, in seconds; longer than all its transmissions take.
+    pub command_ack_s: u32,
+    /// Time for the result of a command that was acknowledged, in seconds.
+    pub command_result_s: u32,
+    /// Pending commands a device may have (1.7.1: 20).
+    pub commands_per_device: usize,
+    /// Silence after which a device takes no more commands, in seconds (1.7.1: 7 days).
+    pub zombie_after_s: u32,
+    /// Whether a device whose key was refreshed and that did not bind again in time is deleted (1.4.3), or kept inactive.
+    pub delete_refreshed: bool,
     /// Life of an access token in seconds (1.3.1: 3600).
     pub access_token_s: u32,
     /// Life of a refresh token in seconds (1.3.2: a month).
@@ -44,6 +58,13 @@ impl Default for Settings {
             offline_after_s: 49 * 3600,
             call_timeout_s: 60,
             calls_per_device: 32,
+            command_expire_s: 172_800,
+            immediate_command_s: 300,
+            command_ack_s: 300,
+            command_result_s: 3600,
+            commands_per_device: 20,
+            zombie_after_s: 7 * 86_400,
+            delete_refreshed: true,
             access_token_s: 3600,
             refresh_token_s: 30 * 86_400,
             session_s: 86_400,

@@ -51,11 +51,29 @@ impl Core {
         self.keep(self.read_service(caller, device, service_id, payload).await?).await
     }
 
-    /// Takes a frame in the product's own format (`.../data/binary`): its codec makes a message of it.
-    pub async fn take_binary(&self, caller: &DeviceCaller, device: DeviceId, frame: &[u8]) -> Result<Taken> {
+    /// Takes a frame in the product's own format (`.../data/binary`): its codec makes a message of it. A frame that the codec cannot read
+    /// is kept as it is, so that it can be decoded again after a fix; it leaves a why record. `meta` is a JSON object for the codec.
+    pub async fn take_binary(&self, caller: &DeviceCaller, device: DeviceId, frame: &[u8], meta: &str) -> Result<Taken> {
+        self.keep(self.read_binary(caller, device, frame, meta).await?).await
+    }
+
+    /// The first half of [`Core::take_binary`].
+    pub async fn read_binary(&self, caller: &DeviceCaller, device: DeviceId, frame: &[u8], meta: &str) -> Result<Reading> {
         let device = self.reachable(caller, device).await?;
-        let reading = self.read_frame(&device, frame).await;
-        self.keep(self.note(&device, "codec.decode", reading)?).await
+        match self.note(&device, "codec.decode", self.read_frame(&device, frame, meta).await) {
+            Err(error) if matches!(error.cause, Cause::CodecFailed | Cause::PayloadInvalid | Cause::CodecNotFound) => {
+                let says = if device.mute { Says::Nothing } else { Says::Report(self.report(&device, vec![], Some(frame))) };
+                Ok(Reading { device, taken: Taken { accepted: 0, dropped: 1 }, says })
+            }
+            reading => reading,
+        }
+    }
+
+    /// Values that an access protocol has put into services by itself; [`Core::keep`] stores them.
+    pub async fn read_items(&self, caller: &DeviceCaller, device: DeviceId, items: Vec<Item<'_>>) -> Result<Reading> {
+        let device = self.reachable(caller, device).await?;
+        let reading = self.check(&device, Message::Report(items), None).await;
+        self.note(&device, "lwm2m.values", reading)
     }
 
     /// The first half of [`Core::take_json`]: it only reads, and is ready at once when the records are in memory. A protocol that keeps
@@ -102,10 +120,10 @@ impl Core {
         Ok(taken)
     }
 
-    async fn read_frame(&self, device: &Arc<Device>, frame: &[u8]) -> Result<Reading> {
+    async fn read_frame(&self, device: &Arc<Device>, frame: &[u8], meta: &str) -> Result<Reading> {
         let product = self.product_of(device).await?;
         let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
-        let text = self.codecs.decode(product.id, codec, frame, "{}").await?;
+        let text = self.codecs.decode(product.id, codec, frame, meta).await?;
         self.check(device, message::read(text.as_bytes())?, Some(frame)).await
     }
 
@@ -148,16 +166,19 @@ impl Core {
         if let (0, Some(error)) = (accepted, first_error) {
             return Err(error);
         }
-        let report = Report {
+        Ok((Taken { accepted, dropped }, Says::Report(self.report(device, services, frame))))
+    }
+
+    fn report(&self, device: &Device, services: Vec<ServiceReport>, frame: Option<&[u8]>) -> Report {
+        Report {
             device: device.id,
             account: device.account,
             app: device.app,
             gateway: device.gateway_id(),
-            received_at: now,
+            received_at: self.now(),
             services,
             raw: frame.map(<[u8]>::to_vec),
-        };
-        Ok((Taken { accepted, dropped }, Says::Report(report)))
+        }
     }
 
     /// One commit for the report and, where it is the first sign of life, the status.

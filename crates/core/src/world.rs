@@ -19,8 +19,14 @@ pub trait Live: Send + Sync {
     fn listens(&self, via: DeviceId, device: DeviceId) -> bool;
     /// Hands a call to the connection `via`. False: it is gone or its queue is full. The PUBACK comes back through `Core::call_delivered`.
     fn deliver(&self, via: DeviceId, message: Downlink) -> bool;
-    /// Closes the device's connection, if there is one.
+    /// Closes the device's connection or registration, if there is one.
     fn close(&self, device: DeviceId, why: CloseCause);
+    /// Whether the device is registered with a protocol that takes commands and desired values by `Core::next_work`.
+    fn is_registered(&self, device: DeviceId) -> bool;
+    /// There may be work for the device.
+    fn wake(&self, device: DeviceId);
+    /// The lifetime of the device's registration may be over. False: it is not held in this process.
+    fn lifetime_over(&self, device: DeviceId) -> bool;
 }
 
 /// A message for a device.

@@ -34,7 +34,8 @@ pub use event::{BindResult, Confirmation, Event, EventBody, NotifyType, ProductC
 pub use id::{AccountId, AppId, CallId, CommandId, DeviceId, ProductId, Seq, SubscriptionId, TaskId};
 pub use page::{Page, PageRequest, Sort};
 pub use product::{
-    AppData, Codec, CommandResponse, DataFormat, Lwm2mModel, Parameter, Product, ProductKey, Property, SampleFrame, Service, ServiceCommand,
+    AppData, Codec, CommandResponse, DataFormat, Lwm2mModel, Parameter, Product, ProductKey, Property, SampleFrame, Service,
+    ServiceCommand,
 };
 pub use registration::{Observed, Registration, SecureSession};
 pub use report::{HistoryPoint, Report, Reported, ServiceReport};

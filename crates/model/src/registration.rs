@@ -36,6 +36,8 @@ pub struct Registration {
     pub expires_at: Time,
     /// Moments of its last contacts, oldest first, at most 8: what the next one is forecast from.
     pub contacts: Vec<Time>,
+    /// When the next contact is to be expected, where they show a pattern.
+    pub next_contact: Option<Time>,
 }
 
 /// The observations of a registration.

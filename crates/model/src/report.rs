@@ -16,7 +16,7 @@ pub struct Report {
     pub gateway: DeviceId,
     /// When the server took it.
     pub received_at: Time,
-    /// What it says, 1 to 100 services.
+    /// What it says, at most 100 services; none for a frame that no codec could read.
     pub services: Vec<ServiceReport>,
     /// The frame before the codec, when there was one.
     pub raw: Option<Vec<u8>>,

@@ -24,7 +24,7 @@ pub fn fuzz_message(bytes: &[u8]) {
         if let message::Message::Report(items) = read {
             for item in items {
                 assert!(item.data.starts_with('{'), "an item is an object");
-                let _ = product_check::check_report(&service, item.data);
+                let _ = product_check::check_report(&service, &item.data);
             }
         }
     }

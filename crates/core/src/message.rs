@@ -35,7 +35,7 @@ pub struct Item<'a> {
     /// Service id.
     pub service_id: Cow<'a, str>,
     /// The JSON object.
-    pub data: &'a str,
+    pub data: Cow<'a, str>,
     /// When it was measured; absent or unreadable: the time of receipt.
     pub event_time: Option<Time>,
 }
@@ -77,7 +77,11 @@ pub(crate) fn read(payload: &[u8]) -> Result<Message<'_>> {
 pub(crate) fn read_service<'a>(service_id: &'a str, payload: &'a [u8]) -> Result<Message<'a>> {
     let text = std::str::from_utf8(payload).map_err(|e| invalid(format!("is not UTF-8 at byte {}", e.valid_up_to())))?;
     let data: &RawValue = serde_json::from_str(text).map_err(|e| invalid(format!("is no JSON: {e}")))?;
-    Ok(Message::Report(vec![Item { service_id: Cow::Borrowed(service_id), data: object(data, "payload")?, event_time: None }]))
+    Ok(Message::Report(vec![Item {
+        service_id: Cow::Borrowed(service_id),
+        data: Cow::Borrowed(object(data, "payload")?),
+        event_time: None,
+    }]))
 }
 
 /// Whether a payload is an object with `msgType` (device-side section 8).
@@ -104,7 +108,7 @@ fn report<'a>(data: Option<&'a RawValue>) -> Result<Message<'a>> {
     }
     let read = |item: WireItem<'a>| {
         let event_time = event_time(item.event_time);
-        Ok(Item { service_id: item.service_id, data: object(item.service_data, "serviceData")?, event_time })
+        Ok(Item { service_id: item.service_id, data: Cow::Borrowed(object(item.service_data, "serviceData")?), event_time })
     };
     items.into_iter().map(read).collect::<Result<_>>().map(Message::Report)
 }
@@ -177,9 +181,9 @@ mod tests {
             {"serviceId":"Battery","serviceData":{"batteryLevel":75},"eventTime":"20160503T121540Z"},
             {"serviceId":"Meter","data":{"value":1.5},"eventTime":7}]}"#;
         let Ok(Message::Report(items)) = read(text) else { panic!("no report") };
-        assert_eq!((&*items[0].service_id, items[0].data), ("Battery", r#"{"batteryLevel":75}"#));
+        assert_eq!((&*items[0].service_id, &*items[0].data), ("Battery", r#"{"batteryLevel":75}"#));
         assert_eq!(items[0].event_time, Time::parse_compact("20160503T121540Z"));
-        assert_eq!((&*items[1].service_id, items[1].data, items[1].event_time), ("Meter", r#"{"value":1.5}"#, None));
+        assert_eq!((&*items[1].service_id, &*items[1].data, items[1].event_time), ("Meter", r#"{"value":1.5}"#, None));
 
         let Ok(Message::Answer { mid, errcode, body }) = read(br#"{"msgType":"deviceRsp","mid":2016,"body":{"result":"ok"}}"#)
         else {

@@ -192,7 +192,7 @@ impl Core {
                 for item in items {
                     let service = product.service(&item.service_id);
                     let service = service.ok_or_else(|| format!("the product has no service {:.64}", item.service_id))?;
-                    crate::product_check::check_report(service, item.data).map_err(|e| e.to_string())?;
+                    crate::product_check::check_report(service, &item.data).map_err(|e| e.to_string())?;
                 }
             }
         }

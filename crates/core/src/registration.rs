@@ -85,10 +85,10 @@ impl Core {
         .await
     }
 
-    /// Keeps the state of a secure session of the caller. Returns once it is durable.
-    pub async fn keep_secure_session(&self, caller: &DeviceCaller, session: SecureSession) -> Result<()> {
-        let session = SecureSession { device: caller.device, ..session };
-        self.store.commit(batch(vec![Write::SecureSession(Box::new(session))], vec![])).await.map(|_| ())
+    /// Keeps the state of secure sessions. Returns once it is durable.
+    pub async fn keep_secure_sessions(&self, sessions: Vec<SecureSession>) -> Result<()> {
+        let writes = sessions.into_iter().map(|session| Write::SecureSession(Box::new(session))).collect();
+        self.store.commit(batch(writes, vec![])).await.map(|_| ())
     }
 
     /// Forgets a secure session.

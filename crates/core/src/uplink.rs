@@ -202,7 +202,8 @@ impl Core {
         .await
     }
 
-    pub(crate) async fn product_of(&self, device: &Device) -> Result<Arc<Product>> {
+    /// The product of a device. `ProductNotFound` where it has none.
+    pub async fn product_of(&self, device: &Device) -> Result<Arc<Product>> {
         let product = match device.product {
             Some(id) => self.store.product(id).await?,
             None => None,
@@ -241,13 +242,13 @@ fn fit(product: &Product, item: &Item<'_>, now: landfall_model::Time) -> Result<
     let service = product.service(&item.service_id).ok_or_else(|| {
         Error::new(Cause::PayloadInvalid, format!("the product has no service {:.64}", item.service_id)).at("serviceId")
     })?;
-    check_report(service, item.data)?;
+    check_report(service, &item.data)?;
     let service_type =
         (service.service_type != service.service_id && !service.service_type.is_empty()).then(|| service.service_type.clone());
     Ok(ServiceReport {
         service_id: service.service_id.clone(),
         service_type,
-        data: item.data.to_owned(),
+        data: item.data.clone().into_owned(),
         event_time: item.event_time.unwrap_or(now),
     })
 }

@@ -3,6 +3,10 @@
 //! One task a connection. It feeds the machine one input, drains it, and waits; an idle one holds no buffer: bytes are read into a buffer of the
 //! thread, and only once there are some.
 
+mod udp;
+
+pub use udp::{Datagrams, listen_datagrams};
+
 use landfall_mqtt::{Connection, Input};
 use std::{
     cell::RefCell,

@@ -57,7 +57,7 @@ pub(crate) async fn connect(
             }
             tracing::debug!(%peer, client_id = &*request.client_id, check = refused.check, "MQTT connect refused");
             let note =
-                Note { identity: &request.client_id, peer, step: "mqtt.connect", check: refused.check, detail: refused.detail };
+                Note { identity: &request.client_id, peer: Some(peer), step: "mqtt.connect", check: refused.check, detail: refused.detail };
             mqtt.note(refused.device, note);
             Err(refused.refusal)
         }

@@ -116,6 +116,6 @@ impl Claim {
     }
 
     pub(super) fn note(&self, mqtt: &Mqtt, step: &'static str, check: &'static str, detail: &str) {
-        mqtt.note(None, Note { identity: &self.node_id, peer: self.peer, step, check, detail: detail.to_owned() });
+        mqtt.note(None, Note { identity: &self.node_id, peer: Some(self.peer), step, check, detail: detail.to_owned() });
     }
 }

@@ -22,11 +22,12 @@ pub(crate) use connections::Handle;
 pub(crate) use counters::count;
 pub(crate) use link::Link;
 
+use crate::note::{self, Note};
 use counters::Tally;
-use landfall_core::{Core, DeviceCaller, Why};
+use landfall_core::{Core, DeviceCaller};
 use landfall_model::{AccountId, DeviceId, Result};
 use landfall_mqtt::Limits;
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 use throttle::Throttle;
 
 /// What an operator may tune.
@@ -86,32 +87,10 @@ impl Mqtt {
         access::authenticate(self, client_id, password).await
     }
 
-    /// Leaves a why record: about a device where it is known, else of unknown origin.
-    pub(crate) fn note(&self, of: Option<(AccountId, DeviceId)>, note: Note<'_>) {
-        let why = Why {
-            at: self.core.now(),
-            identity: note.identity.to_owned(),
-            peer: Some(note.peer.to_string()),
-            step: note.step,
-            check: note.check,
-            detail: note.detail,
-        };
-        match of {
-            Some((account, device)) => self.core.why().of_device(account, device, why),
-            None => self.core.why().of_unknown(why),
-        }
+    /// Leaves a why record.
+    pub(crate) fn note(&self, of: Option<(AccountId, DeviceId)>, what: Note<'_>) {
+        note::note(&self.core, of, what);
     }
-}
-
-/// The part of a why record that this side knows.
-pub(crate) struct Note<'a> {
-    /// Who it claimed to be.
-    pub(crate) identity: &'a str,
-    pub(crate) peer: SocketAddr,
-    pub(crate) step: &'static str,
-    /// A stable word.
-    pub(crate) check: &'static str,
-    pub(crate) detail: String,
 }
 
 /// For the fuzzer: reads anything as a clientId.

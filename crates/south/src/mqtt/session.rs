@@ -48,7 +48,7 @@ impl Session {
 
     fn note(&self, mqtt: &Mqtt, step: &'static str, check: &'static str, detail: String) {
         let of = (self.caller.account(), self.caller.device());
-        mqtt.note(Some(of), Note { identity: &self.own.text, peer: self.peer, step, check, detail });
+        mqtt.note(Some(of), Note { identity: &self.own.text, peer: Some(self.peer), step, check, detail });
     }
 
     /// Decides about filters; where the session is kept, what was granted is durable before this returns.
@@ -358,7 +358,7 @@ impl Role {
 /// Leaves a why record of a connection that ended before its CONNECT was decided.
 pub(crate) fn never_connected(mqtt: &Mqtt, peer: SocketAddr, why: &CloseReason) {
     if is_fault(why) {
-        mqtt.note(None, Note { identity: "", peer, step: "mqtt.connection", check: why.check, detail: fault(why) });
+        mqtt.note(None, Note { identity: "", peer: Some(peer), step: "mqtt.connection", check: why.check, detail: fault(why) });
     }
 }
 

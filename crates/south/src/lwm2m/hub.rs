@@ -1,0 +1,305 @@
+//! The machine: DTLS below, CoAP in the middle, clients above. It owns them, passes between them, and asks the core by questions.
+
+use super::{
+    Lwm2m,
+    asks::{Answer, Ask},
+    client::{Client, Op, Peer},
+    sessions::Sessions,
+};
+use landfall_coap::{self as coap, Endpoint, ExchangeId, Retransmit};
+use landfall_core::CloseCause;
+use landfall_dtls::{self as dtls, Server};
+use landfall_model::{DeviceId, Registration, SecureSession, StatusDetail, Time};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+/// Now: on the machine's clock, which only goes forward, and on the calendar.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) since: Duration,
+    pub(crate) at: Time,
+}
+
+/// What the hub wants done.
+pub(crate) enum Effect {
+    Send { secure: bool, to: SocketAddr, datagram: bytes::Bytes },
+    Ask(Ask),
+}
+
+/// All LwM2M clients of this process.
+pub(crate) struct Hub {
+    pub(super) shared: Arc<Lwm2m>,
+    pub(super) dtls: Server,
+    pub(super) coap: Endpoint<Peer>,
+    pub(super) sessions: Sessions,
+    pub(super) clients: HashMap<DeviceId, Client>,
+    pub(super) by_location: HashMap<u64, DeviceId>,
+    pub(super) by_address: HashMap<SocketAddr, DeviceId>,
+    pub(super) exchanges: HashMap<ExchangeId, (DeviceId, Op)>,
+    pub(super) bootstraps: super::bootstrap::Bootstraps,
+    pub(super) effects: VecDeque<Effect>,
+    random: Box<dyn FnMut(&mut [u8]) + Send>,
+}
+
+impl Hub {
+    pub(crate) fn new(shared: Arc<Lwm2m>) -> Self {
+        let random = |world: &Arc<dyn landfall_core::World>| {
+            let world = Arc::clone(world);
+            Box::new(move |bytes: &mut [u8]| world.random(bytes))
+        };
+        let config = &shared.config;
+        let dtls = dtls::Config { sessions: config.sessions, require_ems: config.require_ems, ..Default::default() };
+        let retransmit = Retransmit { ack_timeout: Duration::from_millis(config.ack_timeout_ms), ..Default::default() };
+        let times = coap::Config { retransmit, ..Default::default() };
+        let limits = coap::Limits { body_bytes: config.body_bytes, ..Default::default() };
+        Self {
+            dtls: Server::new(dtls, random(&shared.world)),
+            coap: Endpoint::new(times, limits, random(&shared.world)),
+            sessions: Sessions::default(),
+            clients: HashMap::new(),
+            by_location: HashMap::new(),
+            by_address: HashMap::new(),
+            exchanges: HashMap::new(),
+            bootstraps: Default::default(),
+            effects: VecDeque::new(),
+            random: random(&shared.world),
+            shared,
+        }
+    }
+
+    /// Takes back what an earlier run left.
+    pub(crate) fn restore(&mut self, sessions: Vec<SecureSession>, registrations: Vec<Registration>) {
+        for session in sessions {
+            self.restore_session(&session);
+        }
+        for registration in registrations {
+            let Some(peer) = self.restored_peer(&registration) else { continue };
+            let Ok(location) = u64::from_str_radix(&registration.location, 16) else { continue };
+            let client = Client {
+                peer,
+                location,
+                expires_at: registration.expires_at,
+                queue_mode: registration.queue_mode,
+                reachable: true,
+                awake_until: Duration::ZERO,
+                generation: registration.observed.generation,
+                maybe_work: true,
+                plan: None,
+                seen: Box::default(),
+                busy: None,
+            };
+            self.insert(registration.device, client);
+        }
+    }
+
+    /// A client whose session was lost is still registered: its next handshake gives it another one.
+    fn restored_peer(&self, registration: &Registration) -> Option<Peer> {
+        match registration.session {
+            Some(session) => Some(Peer::Secure(session)),
+            None => registration.peer.parse().ok().map(Peer::Plain),
+        }
+    }
+
+    pub(crate) fn datagram(&mut self, now: Moment, secure: bool, from: SocketAddr, datagram: &mut [u8]) {
+        if secure {
+            self.dtls.handle(now.since, from, datagram);
+        } else {
+            self.coap.handle(now.since, Peer::Plain(from), datagram);
+        }
+        self.turn(now);
+    }
+
+    pub(crate) fn timeout(&mut self, now: Moment) {
+        self.dtls.timeout(now.since);
+        self.coap.timeout(now.since);
+        self.save_used(now);
+        self.turn(now);
+    }
+
+    /// Looks at what the rest of the program left at the desk.
+    pub(crate) fn word(&mut self, now: Moment) {
+        let word = self.shared.desk.take();
+        for (device, why) in word.close {
+            self.close(now, device, why);
+        }
+        for device in word.lifetime_over {
+            if self.clients.get(&device).is_some_and(|client| client.expires_at <= now.at) {
+                self.remove(now, device);
+                self.ask(Ask::Deregister { ticket: None, device, detail: StatusDetail::TimeOut });
+            }
+        }
+        for device in word.wake {
+            if let Some(client) = self.clients.get_mut(&device) {
+                client.maybe_work = true;
+                client.busy().woken = true;
+                self.pump(now, device);
+            }
+        }
+        self.turn(now);
+    }
+
+    pub(crate) fn answered(&mut self, now: Moment, answer: Answer) {
+        match answer {
+            Answer::Psk { lookup, identity, found } => self.psk(now, lookup, identity, found),
+            Answer::Whose { session, device } => self.whose(now, session, device),
+            Answer::Registered { ticket, peer, outcome } => self.registered(now, ticket, peer, outcome),
+            Answer::Renewed { ticket, device, peer, outcome } => self.renewed(now, ticket, device, peer, outcome),
+            Answer::Deregistered { ticket, outcome } => self.deregistered(now, ticket, outcome),
+            Answer::Attached { device, plan } => self.attached(now, device, plan),
+            Answer::Stored { device, settle, outcome } => self.stored(now, device, settle, outcome),
+            Answer::Work { device, outcome } => self.work(now, device, outcome),
+            Answer::Saved(saved) => self.saved(saved),
+            Answer::Bootstrap { session, outcome } => self.bootstrap_known(now, session, outcome),
+            Answer::Nothing => {}
+        }
+        self.turn(now);
+    }
+
+    /// The next effect.
+    pub(crate) fn poll(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When to call [`Hub::timeout`].
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+        [self.dtls.poll_timeout(), self.coap.poll_timeout(), self.sessions.next_save()].into_iter().flatten().min()
+    }
+
+    /// Passes what the layers want on until none wants anything.
+    fn turn(&mut self, now: Moment) {
+        loop {
+            if let Some(output) = self.dtls.poll() {
+                self.from_dtls(now, output);
+            } else if let Some(output) = self.coap.poll() {
+                self.from_coap(now, output);
+            } else {
+                self.shared.tally.sessions.store(self.dtls.sessions() as u64, Relaxed);
+                return;
+            }
+        }
+    }
+
+    fn from_coap(&mut self, now: Moment, output: coap::Output<Peer>) {
+        match output {
+            coap::Output::Send { peer: Peer::Plain(to), datagram } => {
+                self.effects.push_back(Effect::Send { secure: false, to, datagram });
+            }
+            coap::Output::Send { peer: Peer::Secure(session), datagram } => self.send(now, session, &datagram),
+            coap::Output::Request { ticket, peer, request, .. } => self.request(now, ticket, peer, &request),
+            coap::Output::Response { id, peer, response, .. } => self.response(now, id, peer, &response),
+            coap::Output::Failed { id, cause, .. } => self.failed(now, id, cause),
+            coap::Output::Notification { ticket, peer, token, message, .. } => {
+                self.notification(now, ticket, peer, token, message);
+            }
+            coap::Output::Refused { peer, check } => {
+                self.shared.tally.refused.fetch_add(1, Relaxed);
+                let device = self.device_of(peer);
+                if device.is_some() {
+                    self.note(device, String::new(), peer, "coap.message", check.name, check.source.to_owned());
+                }
+            }
+            coap::Output::Acknowledged { .. } | coap::Output::NotifyDone { .. } => {}
+        }
+    }
+
+    /// Registers a client, in the place of the one that the device had.
+    pub(super) fn insert(&mut self, device: DeviceId, client: Client) {
+        self.by_location.insert(client.location, device);
+        if let Peer::Plain(address) = client.peer {
+            self.by_address.insert(address, device);
+        }
+        self.clients.insert(device, client);
+        self.shared.desk.enter(device);
+    }
+
+    /// Takes a client out and ends what is under way with it.
+    pub(super) fn remove(&mut self, now: Moment, device: DeviceId) -> Option<Client> {
+        let client = self.clients.remove(&device)?;
+        self.by_location.remove(&client.location);
+        if let Peer::Plain(address) = client.peer
+            && self.by_address.get(&address) == Some(&device)
+        {
+            self.by_address.remove(&address);
+        }
+        self.shared.desk.leave(device);
+        if let Some(exchange) = client.busy.as_ref().and_then(|busy| busy.exchange) {
+            self.coap.cancel(now.since, exchange);
+        }
+        Some(client)
+    }
+
+    fn close(&mut self, now: Moment, device: DeviceId, why: CloseCause) {
+        let gone = self.remove(now, device).is_some();
+        self.end_session(now, device);
+        if gone && why == CloseCause::CredentialsChanged {
+            self.ask(Ask::Deregister { ticket: None, device, detail: StatusDetail::None });
+        }
+    }
+
+    /// The client is at another address or session now.
+    pub(super) fn moved(&mut self, now: Moment, device: DeviceId, to: Peer) {
+        let Some(client) = self.clients.get_mut(&device).filter(|client| client.peer != to) else { return };
+        let from = std::mem::replace(&mut client.peer, to);
+        if let Peer::Plain(address) = from
+            && self.by_address.get(&address) == Some(&device)
+        {
+            self.by_address.remove(&address);
+        }
+        if let Peer::Plain(address) = to {
+            self.by_address.insert(address, device);
+        }
+        self.coap.rename(now.since, from, to);
+    }
+
+    /// The registered device at the other end, if there is one.
+    pub(super) fn device_of(&self, peer: Peer) -> Option<DeviceId> {
+        match peer {
+            Peer::Plain(address) => self.by_address.get(&address).copied(),
+            Peer::Secure(session) => self.sessions.device(session),
+        }
+    }
+
+    /// The network address of the other end.
+    pub(super) fn address_of(&self, peer: Peer) -> Option<SocketAddr> {
+        match peer {
+            Peer::Plain(address) => Some(address),
+            Peer::Secure(session) => self.dtls.session(dtls::SessionId(session)).map(|known| known.peer),
+        }
+    }
+
+    /// The client was heard: it can be sent to.
+    pub(super) fn heard(&mut self, now: Moment, device: DeviceId) {
+        let awake = self.shared.awake();
+        if let Some(client) = self.clients.get_mut(&device) {
+            client.reachable = true;
+            client.awake_until = now.since + awake;
+        }
+    }
+
+    pub(super) fn ask(&mut self, ask: Ask) {
+        self.effects.push_back(Effect::Ask(ask));
+    }
+
+    pub(super) fn random_u64(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        (self.random)(&mut bytes);
+        u64::from_be_bytes(bytes)
+    }
+
+    pub(super) fn note(
+        &mut self,
+        device: Option<DeviceId>,
+        identity: String,
+        peer: Peer,
+        step: &'static str,
+        check: &'static str,
+        detail: String,
+    ) {
+        let peer = self.address_of(peer);
+        self.ask(Ask::Note { device, identity, peer, step, check, detail });
+    }
+}

@@ -1,0 +1,223 @@
+//! What clients ask: Register, Update, De-register, Send, Bootstrap-Request, and discovery of these (LwM2M core, 6.2, 6.4.5, 6.1).
+
+use super::{
+    asks::{Ask, Refusal, Register, Registered, Renew},
+    client::{Client, Op, Peer, Said, Settle},
+    hub::{Hub, Moment},
+    wire,
+};
+use landfall_coap::{Message, Ticket};
+use landfall_lwm2m::{Code, ContentFormat, DecodeLimits, LinkLimits, Method, RegisterRequest, Request, Response, operation};
+use landfall_model::{DeviceId, Result, StatusDetail};
+use std::{collections::VecDeque, sync::atomic::Ordering::Relaxed};
+
+/// What `/.well-known/core` answers.
+const RESOURCES: &str = "</rd>;rt=\"core.rd\",</bs>,</dp>";
+
+impl Hub {
+    pub(super) fn request(&mut self, now: Moment, ticket: Ticket, peer: Peer, message: &Message) {
+        let Some(request) = wire::request(message) else {
+            return self.refuse(now, ticket, Code::METHOD_NOT_ALLOWED, "the method is not one of LwM2M");
+        };
+        let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+        match (request.method, &path[..]) {
+            (Method::Post, ["rd"]) => self.register(now, ticket, peer, request),
+            (Method::Post, ["rd", location]) => match self.registered_at(location, peer) {
+                Some(device) => self.renew(now, ticket, peer, device, request),
+                None => self.refuse(now, ticket, Code::NOT_FOUND, "there is no such registration"),
+            },
+            (Method::Delete, ["rd", location]) => match self.registered_at(location, peer) {
+                Some(device) => {
+                    self.remove(now, device);
+                    self.ask(Ask::Deregister { ticket: Some(ticket), device, detail: StatusDetail::None });
+                }
+                None => self.refuse(now, ticket, Code::NOT_FOUND, "there is no such registration"),
+            },
+            (Method::Post, ["dp"]) => self.sent(now, ticket, peer, &request),
+            (Method::Post, ["bs"]) => self.bootstrap(now, ticket, peer, &request),
+            (Method::Get, [".well-known", "core"]) => {
+                self.respond(now, ticket, Response::content(ContentFormat::LINK, RESOURCES.as_bytes().to_vec()));
+            }
+            (_, ["rd"] | ["rd", _] | ["dp"] | ["bs"] | [".well-known", "core"]) => {
+                self.refuse(now, ticket, Code::METHOD_NOT_ALLOWED, "");
+            }
+            _ => self.refuse(now, ticket, Code::NOT_FOUND, ""),
+        }
+    }
+
+    fn register(&mut self, now: Moment, ticket: Ticket, peer: Peer, request: Request) {
+        let limits = LinkLimits::default();
+        let parsed = RegisterRequest::parse(&request.query, request.content_format, &request.payload, &limits);
+        let request = match parsed {
+            Ok(request) => request,
+            Err(error) => {
+                let device = self.device_of(peer);
+                self.note(device, String::new(), peer, "lwm2m.register", "request", error.to_string());
+                return self.refuse(now, ticket, error.code(), &error.to_string());
+            }
+        };
+        let session_of = match peer {
+            Peer::Plain(_) => None,
+            Peer::Secure(session) => self.sessions.device(session),
+        };
+        let (from, location) = (self.address_of(peer), self.random_u64());
+        self.ask(Ask::Register(Box::new(Register { ticket, peer, from, session_of, request, location })));
+    }
+
+    /// The device that is registered at a location: over DTLS only its own session finds it; without, the location is what it knows.
+    fn registered_at(&self, location: &str, peer: Peer) -> Option<DeviceId> {
+        let location = Some(location).filter(|text| text.len() == 16).and_then(|text| u64::from_str_radix(text, 16).ok())?;
+        let device = *self.by_location.get(&location)?;
+        let client = self.clients.get(&device)?;
+        match (peer, client.peer) {
+            (Peer::Secure(session), _) => (self.sessions.device(session) == Some(device)).then_some(device),
+            (Peer::Plain(_), Peer::Plain(_)) => Some(device),
+            (Peer::Plain(_), Peer::Secure(_)) => None,
+        }
+    }
+
+    fn renew(&mut self, now: Moment, ticket: Ticket, peer: Peer, device: DeviceId, request: Request) {
+        self.moved(now, device, peer);
+        let (from, generation) = (self.address_of(peer), self.random_u64() as u16);
+        let Request { query, content_format, payload, .. } = request;
+        self.ask(Ask::Renew(Box::new(Renew { ticket, device, peer, from, query, content_format, payload, generation })));
+    }
+
+    pub(super) fn registered(
+        &mut self,
+        now: Moment,
+        ticket: Ticket,
+        peer: Peer,
+        outcome: std::result::Result<Box<Registered>, Refusal>,
+    ) {
+        let done = match outcome {
+            Ok(done) => done,
+            Err(refusal) => {
+                self.shared.tally.refused.fetch_add(1, Relaxed);
+                return self.refuse(now, ticket, refusal.code, &refusal.text);
+            }
+        };
+        self.shared.tally.registrations.fetch_add(1, Relaxed);
+        let Registered { registration, plan, .. } = *done;
+        let device = registration.device;
+        self.remove(now, device);
+        let Ok(location) = u64::from_str_radix(&registration.location, 16) else { return };
+        // The session may have been replaced while the registration was stored.
+        let peer = match (peer, self.sessions.newest(device)) {
+            (Peer::Secure(_), Some(newest)) => Peer::Secure(newest),
+            _ => peer,
+        };
+        let client = Client {
+            peer,
+            location,
+            expires_at: registration.expires_at,
+            queue_mode: registration.queue_mode,
+            reachable: true,
+            awake_until: now.since,
+            generation: registration.observed.generation,
+            maybe_work: true,
+            seen: vec![None; plan.observe.len()].into(),
+            plan: Some(plan),
+            busy: None,
+        };
+        self.insert(device, client);
+        self.heard(now, device);
+        let mut response = Response::new(Code::CREATED);
+        response.location = vec!["rd".into(), registration.location];
+        self.respond(now, ticket, response);
+        self.begin(now, device);
+    }
+
+    pub(super) fn renewed(
+        &mut self,
+        now: Moment,
+        ticket: Ticket,
+        device: DeviceId,
+        peer: Peer,
+        outcome: std::result::Result<Box<Registered>, Refusal>,
+    ) {
+        let done = match outcome {
+            Ok(done) => done,
+            Err(refusal) => {
+                self.note(Some(device), String::new(), peer, "lwm2m.update", "request", refusal.text.clone());
+                return self.refuse(now, ticket, refusal.code, &refusal.text);
+            }
+        };
+        self.shared.tally.registrations.fetch_add(1, Relaxed);
+        let Registered { registration, plan, anew } = *done;
+        let mut begin = anew;
+        if let Some(client) = self.clients.get_mut(&device) {
+            // After a restart nothing is known of the observations, and beginning them again harms nobody.
+            begin |= client.plan.is_none();
+            client.expires_at = registration.expires_at;
+            client.queue_mode = registration.queue_mode;
+            client.generation = registration.observed.generation;
+            if begin || client.seen.len() != plan.observe.len() {
+                client.seen = vec![None; plan.observe.len()].into();
+            }
+            client.plan = Some(plan);
+        }
+        self.heard(now, device);
+        self.respond(now, ticket, Response::new(Code::CHANGED));
+        if begin {
+            self.begin(now, device);
+        } else {
+            self.pump(now, device);
+        }
+    }
+
+    /// Queues the observations and reads that follow a registration.
+    pub(super) fn begin(&mut self, now: Moment, device: DeviceId) {
+        if let Some(client) = self.clients.get_mut(&device)
+            && let Some(plan) = client.plan.clone()
+        {
+            let observations = (0..plan.observe.len()).filter_map(|index| u16::try_from(index).ok()).map(Op::Observe);
+            let ops: VecDeque<Op> = observations.chain(plan.read.iter().copied().map(Op::Read)).collect();
+            let busy = client.busy();
+            busy.ops.retain(|op| matches!(op, Op::Work { .. }));
+            busy.ops.extend(ops);
+        }
+        self.pump(now, device);
+    }
+
+    pub(super) fn deregistered(&mut self, now: Moment, ticket: Option<Ticket>, outcome: Result<()>) {
+        if let Err(error) = &outcome {
+            tracing::warn!(%error, "a registration could not be ended");
+        }
+        let Some(ticket) = ticket else { return };
+        match outcome {
+            Ok(()) => self.respond(now, ticket, Response::new(Code::DELETED)),
+            Err(_) => self.refuse(now, ticket, Code::SERVICE_UNAVAILABLE, ""),
+        }
+    }
+
+    /// Send (1.1): reports that were not asked for.
+    fn sent(&mut self, now: Moment, ticket: Ticket, peer: Peer, request: &Request) {
+        let Some(device) = self.device_of(peer).filter(|device| self.clients.contains_key(device)) else {
+            return self.refuse(now, ticket, Code::NOT_FOUND, "register first");
+        };
+        self.heard(now, device);
+        let Some(plan) = self.clients.get(&device).and_then(|client| client.plan.clone()) else {
+            // Its plan is read again; the client repeats what was not answered.
+            self.attach(device);
+            return self.refuse(now, ticket, Code::SERVICE_UNAVAILABLE, "try again");
+        };
+        match operation::parse_send(request, plan.models(&self.shared.models), &DecodeLimits::default()) {
+            Ok(entries) => self.take(now, device, Settle::Send(ticket), Said::Values(entries)),
+            Err((code, error)) => {
+                self.note(Some(device), String::new(), peer, "lwm2m.send", "payload", error.to_string());
+                self.refuse(now, ticket, code, &error.to_string());
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, now: Moment, ticket: Ticket, code: Code, text: &str) {
+        self.respond(now, ticket, Response::error(code, text));
+    }
+
+    pub(super) fn respond(&mut self, now: Moment, ticket: Ticket, response: Response) {
+        if let Err(error) = self.coap.respond(now.since, ticket, wire::answer(response)) {
+            tracing::debug!(?error, "an answer came too late");
+        }
+    }
+}

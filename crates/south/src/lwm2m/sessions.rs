@@ -1,0 +1,220 @@
+//! DTLS sessions: whose they are, and when their state is saved.
+
+use super::{
+    asks::{Ask, Saving},
+    client::Peer,
+    hub::{Effect, Hub, Moment},
+};
+use landfall_dtls::{Alert, LookupId, Output, SavedSession, SendError, SessionId};
+use landfall_model::{DeviceId, SecureSession};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::atomic::Ordering::Relaxed,
+    time::Duration,
+};
+
+/// Sequence numbers that a save reserves: as many records may be sent before the next one must be durable.
+const RESERVE: u64 = 1_024;
+/// Sessions saved in one commit.
+const SAVES: usize = 2_000;
+/// Identities whose handshake is under way.
+const IDENTITIES: usize = 20_000;
+/// Records of a session that wait until it is known whose it is.
+const WAITING: usize = 8;
+
+/// What is known of sessions beside their keys.
+#[derive(Default)]
+pub(super) struct Sessions {
+    devices: HashMap<u64, DeviceId>,
+    /// The newest session of a device; a new one ends it.
+    newest: HashMap<DeviceId, u64>,
+    /// Devices by identity, from the lookup of the key to the end of the handshake.
+    identities: HashMap<Vec<u8>, DeviceId>,
+    waiting: HashMap<u64, Vec<Vec<u8>>>,
+    used: HashSet<u64>,
+    next_save: Option<Duration>,
+}
+
+impl Sessions {
+    pub(super) fn device(&self, session: u64) -> Option<DeviceId> {
+        self.devices.get(&session).copied()
+    }
+
+    pub(super) fn newest(&self, device: DeviceId) -> Option<u64> {
+        self.newest.get(&device).copied()
+    }
+
+    pub(super) fn next_save(&self) -> Option<Duration> {
+        self.next_save
+    }
+}
+
+impl Hub {
+    pub(super) fn restore_session(&mut self, kept: &SecureSession) {
+        let state = hex::decode(kept.state.expose()).ok().and_then(|bytes| SavedSession::from_bytes(&bytes).ok());
+        let Some(Ok(session)) = state.map(|state| self.dtls.restore(state)) else {
+            tracing::warn!(device = %kept.device, "a secure session cannot be taken back; the device must shake hands again");
+            return;
+        };
+        self.sessions.devices.insert(session.0, kept.device);
+        self.sessions.newest.insert(kept.device, session.0);
+    }
+
+    pub(super) fn from_dtls(&mut self, now: Moment, output: Output) {
+        match output {
+            Output::Send { to, datagram } => {
+                self.effects.push_back(Effect::Send { secure: true, to, datagram: datagram.into() });
+            }
+            Output::PskWanted { lookup, identity, peer } => self.ask(Ask::Psk { lookup, identity, peer }),
+            Output::Established { session, identity, replaces, .. } => {
+                self.shared.tally.handshakes.fetch_add(1, Relaxed);
+                if let Some(old) = replaces {
+                    self.gone(old.0);
+                }
+                match self.sessions.identities.remove(&identity) {
+                    Some(device) => self.attach_session(now, session.0, device),
+                    None => self.ask(Ask::Whose { session: session.0, identity }),
+                }
+            }
+            Output::Data { session, bytes, .. } => self.data(now, session.0, bytes),
+            Output::AddressChanged { session, .. } => self.mark_used(now, session.0),
+            Output::ReserveWanted { session } => self.save(vec![session.0], RESERVE),
+            Output::Closed { session, .. } => self.gone(session.0),
+            Output::Refused { peer, identity, check, detail } => {
+                self.shared.tally.refused.fetch_add(1, Relaxed);
+                let identity = identity.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+                let (check, detail) = (check.name(), detail.to_owned());
+                self.ask(Ask::Note { device: None, identity, peer: Some(peer), step: "dtls", check, detail });
+            }
+        }
+    }
+
+    pub(super) fn psk(&mut self, now: Moment, lookup: LookupId, identity: Vec<u8>, found: Option<(DeviceId, Vec<u8>)>) {
+        match found {
+            Some((device, key)) => {
+                if self.sessions.identities.len() >= IDENTITIES {
+                    self.sessions.identities.clear();
+                }
+                self.sessions.identities.insert(identity, device);
+                self.dtls.psk(now.since, lookup, Some(&key));
+            }
+            None => self.dtls.psk(now.since, lookup, None),
+        }
+    }
+
+    pub(super) fn whose(&mut self, now: Moment, session: u64, device: Option<DeviceId>) {
+        match device {
+            Some(device) => self.attach_session(now, session, device),
+            None => {
+                self.dtls.close(now.since, SessionId(session), Alert::CloseNotify);
+                self.gone(session);
+            }
+        }
+    }
+
+    /// A device has one session: a new one ends those before it.
+    fn attach_session(&mut self, now: Moment, session: u64, device: DeviceId) {
+        self.sessions.devices.insert(session, device);
+        if let Some(old) = self.sessions.newest.insert(device, session).filter(|old| *old != session) {
+            self.moved(now, device, Peer::Secure(session));
+            self.dtls.close(now.since, SessionId(old), Alert::CloseNotify);
+            self.gone(old);
+        }
+        self.moved(now, device, Peer::Secure(session));
+        self.save(vec![session], 0);
+        for bytes in self.sessions.waiting.remove(&session).unwrap_or_default() {
+            self.coap.handle(now.since, Peer::Secure(session), &bytes);
+        }
+    }
+
+    fn data(&mut self, now: Moment, session: u64, bytes: Vec<u8>) {
+        if self.sessions.devices.contains_key(&session) {
+            self.mark_used(now, session);
+            self.coap.handle(now.since, Peer::Secure(session), &bytes);
+            return;
+        }
+        let waiting = self.sessions.waiting.entry(session).or_default();
+        if waiting.len() < WAITING {
+            waiting.push(bytes);
+        }
+    }
+
+    pub(super) fn send(&mut self, now: Moment, session: u64, datagram: &[u8]) {
+        match self.dtls.send(now.since, SessionId(session), datagram) {
+            Ok(()) => {}
+            // The message is sent again by its own clock, and a save is under way.
+            Err(SendError::NotReserved) => self.save(vec![session], RESERVE),
+            Err(error) => tracing::debug!(?error, "a record was not sent"),
+        }
+    }
+
+    fn mark_used(&mut self, now: Moment, session: u64) {
+        if self.sessions.used.insert(session) && self.sessions.next_save.is_none() {
+            self.sessions.next_save = Some(now.since + Duration::from_secs(self.shared.config.save_s.into()));
+        }
+    }
+
+    /// Saves the counters of sessions that were used: what a restart after a crash accepts again is bounded by this.
+    pub(super) fn save_used(&mut self, now: Moment) {
+        if self.sessions.next_save.is_none_or(|due| due > now.since) {
+            return;
+        }
+        let some: Vec<u64> = self.sessions.used.iter().copied().take(SAVES).collect();
+        for session in &some {
+            self.sessions.used.remove(session);
+        }
+        let pause = Duration::from_secs(self.shared.config.save_s.into());
+        let (more, none) = (!self.sessions.used.is_empty(), some.is_empty());
+        self.sessions.next_save = if more { Some(now.since + pause / 50) } else { None };
+        if !none {
+            self.save(some, 0);
+        }
+    }
+
+    /// Saves every session that was used; for the end of the run.
+    pub(crate) fn save_all(&mut self) {
+        let used: Vec<u64> = self.sessions.used.drain().collect();
+        for some in used.chunks(SAVES) {
+            self.save(some.to_vec(), 0);
+        }
+    }
+
+    fn save(&mut self, sessions: Vec<u64>, reserve: u64) {
+        let mut saving = Vec::with_capacity(sessions.len());
+        for session in sessions {
+            let Some(device) = self.sessions.device(session) else { continue };
+            let Some(state) = self.dtls.saved(SessionId(session), reserve) else { continue };
+            saving.push(Saving { device, session, write_seq: state.write_seq(), state: state.to_bytes() });
+        }
+        if !saving.is_empty() {
+            self.ask(Ask::SaveSessions(saving));
+        }
+    }
+
+    pub(super) fn saved(&mut self, saved: Vec<(u64, u64)>) {
+        for (session, write_seq) in saved {
+            self.dtls.reserved(SessionId(session), write_seq);
+        }
+    }
+
+    /// A session is no more. A registration outlives it: the device shakes hands again when it has something to say.
+    fn gone(&mut self, session: u64) {
+        self.sessions.waiting.remove(&session);
+        self.sessions.used.remove(&session);
+        self.bootstraps.end(session);
+        if let Some(device) = self.sessions.devices.remove(&session) {
+            if self.sessions.newest.get(&device) == Some(&session) {
+                self.sessions.newest.remove(&device);
+            }
+            self.ask(Ask::DropSession(session));
+        }
+        self.coap.forget(Peer::Secure(session));
+    }
+
+    pub(super) fn end_session(&mut self, now: Moment, device: DeviceId) {
+        if let Some(session) = self.sessions.newest.get(&device).copied() {
+            self.dtls.close(now.since, SessionId(session), Alert::CloseNotify);
+            self.gone(session);
+        }
+    }
+}

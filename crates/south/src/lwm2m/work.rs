@@ -1,0 +1,257 @@
+//! What clients are asked: observations and reads after a registration, then commands and desired values, one after the other.
+
+use super::{
+    asks::Ask,
+    bindings::{type_of, value_of},
+    client::{Op, Peer, Settle},
+    hub::{Hub, Moment},
+    plan::Plan,
+    wire,
+};
+use landfall_coap::{ExchangeId, Failure, Message, SendOptions, Token};
+use landfall_core::{Outcome, Step, Work, WorkOf};
+use landfall_lwm2m::{
+    Code, ContentFormat, Entry, Path, Request,
+    operation::{self, Argument, WriteMode},
+};
+use landfall_model::{DeviceId, Result};
+use std::{collections::VecDeque, sync::atomic::Ordering::Relaxed};
+
+impl Hub {
+    /// Goes on with a client as far as it hears.
+    pub(super) fn pump(&mut self, now: Moment, device: DeviceId) {
+        let Some(client) = self.clients.get_mut(&device) else { return };
+        let hears = client.hears(now.since);
+        // Before its plan is known again nothing can be put in its form.
+        if client.plan.is_none() {
+            if hears && client.busy().woken {
+                self.attach(device);
+            }
+            return;
+        }
+        let maybe_work = client.maybe_work;
+        let busy = client.busy();
+        if busy.exchange.is_some() || busy.asking {
+            return;
+        }
+        let woken = std::mem::take(&mut busy.woken);
+        if hears && let Some(op) = busy.ops.pop_front() {
+            return self.start(now, device, op);
+        }
+        if maybe_work && (hears || woken) {
+            busy.asking = true;
+            return self.ask(Ask::Work { device, asleep: !hears });
+        }
+        if busy.is_idle() {
+            client.busy = None;
+        }
+    }
+
+    /// The core's answer to what is to be done next.
+    pub(super) fn work(&mut self, now: Moment, device: DeviceId, outcome: Result<Option<Work>>) {
+        let Some(client) = self.clients.get_mut(&device) else { return };
+        client.busy().asking = false;
+        match outcome {
+            Ok(Some(work)) => {
+                let steps = work.steps.into();
+                self.start(now, device, Op::Work { of: work.of, steps });
+            }
+            Ok(None) => {
+                // What was sent while it slept was all that could be.
+                client.maybe_work = client.busy().woken || !client.hears(now.since);
+                if client.hears(now.since) || client.busy().woken {
+                    self.pump(now, device);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, %device, "work for a device could not be read");
+                client.reachable = false;
+            }
+        }
+    }
+
+    fn start(&mut self, now: Moment, device: DeviceId, op: Op) {
+        let Some(client) = self.clients.get(&device) else { return };
+        let Some(plan) = client.plan.clone() else { return };
+        let mut how = SendOptions::default();
+        let built = match &op {
+            Op::Observe(index) => {
+                how.token = Token::new(&client.token(*index));
+                client.path(*index).map(|path| self.observation(&plan, &path))
+            }
+            Op::Read(path) => Some(operation::read(&plan.root, path, accept(&plan, path)).map_err(|error| error.to_string())),
+            Op::Work { steps, .. } => steps.front().map(|step| self.step(&plan, step)),
+            Op::Rest { .. } => None,
+        };
+        match built {
+            Some(Ok(request)) => self.send_request(now, device, client.peer, request, op, how),
+            Some(Err(error)) => self.cannot(now, device, op, &error),
+            None => self.finish(now, device, op),
+        }
+    }
+
+    fn send_request(&mut self, now: Moment, device: DeviceId, peer: Peer, request: Request, op: Op, how: SendOptions) {
+        self.shared.tally.requests.fetch_add(1, Relaxed);
+        match self.coap.request(now.since, peer, wire::message(request), how) {
+            Ok(id) => {
+                self.exchanges.insert(id, (device, op));
+                if let Some(client) = self.clients.get_mut(&device) {
+                    client.busy().exchange = Some(id);
+                }
+            }
+            Err(error) => self.cannot(now, device, op, &format!("{error:?}")),
+        }
+    }
+
+    fn observation(&self, plan: &Plan, path: &Path) -> std::result::Result<Request, String> {
+        operation::observe(&plan.root, path, accept(plan, path)).map_err(|error| error.to_string())
+    }
+
+    fn step(&self, plan: &Plan, step: &Step) -> std::result::Result<Request, String> {
+        let parse = |path: &str| path.parse::<Path>().map_err(|error| error.to_string());
+        let built = match step {
+            Step::Write { path, data_type, value } => {
+                let path = parse(path)?;
+                let models = plan.models(&self.shared.models);
+                let wanted = models.value_type(&path).unwrap_or_else(|| type_of(data_type));
+                let multiple = models.resource(&path).is_some_and(|resource| resource.multiple);
+                let value = value_of(value, wanted).ok_or_else(|| format!("{path}: the value does not fit {wanted:?}"))?;
+                let at = if multiple && path.depth() == 3 { path.child(0).unwrap_or(path) } else { path };
+                let format = plan.formats().at(&path, Some(wanted), multiple);
+                operation::write(&plan.root, &path, WriteMode::Replace, format, &[Entry::new(at, value)])
+            }
+            Step::Execute { path, arguments } => operation::execute(&plan.root, &parse(path)?, &execution(arguments)?),
+            Step::Frame { path, bytes } => {
+                let path = parse(path)?;
+                let entry = Entry::new(path, landfall_lwm2m::Value::Opaque(bytes.clone()));
+                operation::write(&plan.root, &path, WriteMode::Replace, ContentFormat::OPAQUE, &[entry])
+            }
+        };
+        built.map_err(|error| error.to_string())
+    }
+
+    /// What cannot be put in the form of LwM2M has failed.
+    fn cannot(&mut self, now: Moment, device: DeviceId, op: Op, error: &str) {
+        self.note_device(device, "lwm2m.request", "form", error.to_owned());
+        match op {
+            Op::Work { of, .. } => self.tell(device, of, Outcome::Refused(result("error", error))),
+            _ => self.pump(now, device),
+        }
+    }
+
+    /// An exchange is over.
+    fn finish(&mut self, now: Moment, device: DeviceId, op: Op) {
+        match op {
+            Op::Work { of, .. } => self.tell(device, of, Outcome::Done(result("code", "2.04"))),
+            _ => self.pump(now, device),
+        }
+    }
+
+    fn tell(&mut self, device: DeviceId, of: WorkOf, outcome: Outcome) {
+        if let Some(client) = self.clients.get_mut(&device) {
+            client.busy().asking = true;
+            client.maybe_work = true;
+        }
+        self.ask(Ask::Outcome { device, of, outcome });
+    }
+
+    fn over(&mut self, id: ExchangeId) -> Option<(DeviceId, Op)> {
+        let (device, op) = self.exchanges.remove(&id)?;
+        if let Some(busy) = self.clients.get_mut(&device).and_then(|client| client.busy.as_mut())
+            && busy.exchange == Some(id)
+        {
+            busy.exchange = None;
+        }
+        Some((device, op))
+    }
+
+    pub(super) fn response(&mut self, now: Moment, id: ExchangeId, peer: Peer, message: &Message) {
+        let Some((device, op)) = self.over(id) else {
+            return self.bootstrap_response(now, id, peer, message);
+        };
+        self.heard(now, device);
+        match op {
+            Op::Observe(index) => {
+                let told = message.opts().observe().is_some();
+                if message.code.is_success() && !told {
+                    self.note_device(device, "lwm2m.observe", "refused", "the device answers, but does not observe".into());
+                }
+                self.observed(now, device, Settle::Answer, index, message.clone());
+                self.pump(now, device);
+            }
+            Op::Read(path) => {
+                if let Some(plan) = self.clients.get(&device).and_then(|client| client.plan.clone()) {
+                    self.said(now, device, &plan, Settle::Answer, path, &wire::response(message));
+                }
+                self.pump(now, device);
+            }
+            Op::Rest { ticket, index } => {
+                let mut whole = message.clone();
+                whole.options.remove(landfall_coap::OptionNumber::OBSERVE);
+                whole.options.remove(landfall_coap::OptionNumber::BLOCK2);
+                self.observed(now, device, Settle::Notification(ticket), index, whole);
+                self.pump(now, device);
+            }
+            Op::Work { of, steps } => self.step_done(now, device, of, steps, Code(message.code.0), &message.payload),
+        }
+    }
+
+    fn step_done(&mut self, now: Moment, device: DeviceId, of: WorkOf, mut steps: VecDeque<Step>, code: Code, body: &[u8]) {
+        let frame = matches!(steps.pop_front(), Some(Step::Frame { .. }));
+        if code.class() != 2 {
+            let diagnostic: String = String::from_utf8_lossy(body).chars().take(200).collect();
+            let outcome = serde_json::json!({ "code": code.to_string(), "diagnostic": diagnostic }).to_string();
+            return self.tell(device, of, Outcome::Refused(outcome));
+        }
+        match (steps.is_empty(), frame) {
+            (false, _) => self.start(now, device, Op::Work { of, steps }),
+            // Its result comes as a report of its own.
+            (true, true) => self.tell(device, of, Outcome::Delivered),
+            (true, false) => self.tell(device, of, Outcome::Done(result("code", &code.to_string()))),
+        }
+    }
+
+    pub(super) fn failed(&mut self, now: Moment, id: ExchangeId, cause: Failure) {
+        let Some((device, op)) = self.over(id) else { return self.bootstrap_failed(id) };
+        let silent = matches!(cause, Failure::Timeout | Failure::PeerGone | Failure::Cancelled);
+        if silent && let Some(client) = self.clients.get_mut(&device) {
+            client.reachable = false;
+        }
+        match op {
+            Op::Work { of: of @ WorkOf::Command(_), .. } if silent => self.tell(device, of, Outcome::Unanswered),
+            // Desired values are tried again when the device is heard.
+            Op::Work { of: WorkOf::Desired { .. }, .. } if silent => {}
+            Op::Work { of, .. } => self.tell(device, of, Outcome::Refused(result("error", &format!("{cause:?}")))),
+            Op::Rest { ticket, .. } => {
+                let _ = self.coap.accept(now.since, ticket);
+            }
+            op if silent => {
+                if let Some(client) = self.clients.get_mut(&device) {
+                    client.busy().ops.push_front(op);
+                }
+            }
+            op => {
+                self.note_device(device, "lwm2m.request", "failed", format!("{op:?}: {cause:?}"));
+                self.pump(now, device);
+            }
+        }
+    }
+}
+
+/// The format that a value of unknown form is asked in; a single value comes as the client likes.
+fn accept(plan: &Plan, path: &Path) -> Option<ContentFormat> {
+    (path.depth() < 3).then(|| plan.formats().many())
+}
+
+fn execution(arguments: &[String]) -> std::result::Result<Vec<Argument>, String> {
+    let argument = |(digit, json): (usize, &String)| {
+        let value: serde_json::Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let text = value.as_str().map_or_else(|| json.clone(), str::to_owned);
+        Ok(Argument { digit: u8::try_from(digit).map_err(|error| error.to_string())?, value: Some(text) })
+    };
+    arguments.iter().enumerate().map(argument).collect()
+}
+
+fn result(name: &str, value: &str) -> String {
+    serde_json::json!({ name: value }).to_string()
+}

@@ -12,13 +12,18 @@
 #![forbid(unsafe_code)]
 
 mod alert;
+mod cbc;
+mod channel;
 mod check;
 mod client;
 mod config;
 mod event;
+mod prf;
 mod saved;
 mod server;
 mod suite;
+mod window;
+mod wire;
 
 pub use alert::Alert;
 pub use check::Check;

@@ -1,0 +1,38 @@
+//! DTLS 1.2 with pre-shared keys and Connection IDs, as pure machines: [`Server`] for many peers, [`Client`] for one.
+//!
+//! Both are fed datagrams, times and answers, and drained of outputs ([`Output`], [`ClientOutput`]); randomness is a given function, time a
+//! [`std::time::Duration`] since any fixed start. After each call poll outputs until there is none, then ask for the next timeout.
+//!
+//! Spoken: RFC 6347 and 5246 with the suites of [`Suite`] (RFC 4279, 5487, 6655), stateless cookies, extended master secret (RFC 7627), encrypt-then-MAC
+//! (RFC 7366), Connection ID (RFC 9146), session-ID resumption, secure renegotiation signalling (RFC 5746; renegotiation itself is refused),
+//! max_fragment_length (RFC 6066) and record_size_limit (RFC 8449). A live session can be saved and restored and never writes a sequence number twice.
+//!
+//! Absent on purpose: sockets, clocks, threads; key exchanges other than plain PSK (no ECDHE, no X.509, no raw public keys, so no forward secrecy); session tickets;
+//! compression; renegotiation; DTLS 1.0 and 1.3; fragmented ClientHellos; return-routability checks after an address change (RFC 9146 6 leaves them to the application).
+#![forbid(unsafe_code)]
+
+mod alert;
+mod cbc;
+mod channel;
+mod check;
+mod client;
+mod config;
+mod event;
+mod prf;
+mod saved;
+mod server;
+mod suite;
+mod window;
+mod wire;
+
+pub use alert::Alert;
+pub use check::Check;
+pub use client::Client;
+pub use config::{ClientConfig, Config};
+pub use event::{ClientOutput, CloseReason, Counters, LookupId, Output, SendError, SessionId, SessionInfo};
+pub use saved::{RestoreError, SavedSession};
+pub use server::Server;
+pub use suite::Suite;
+
+/// Fills a slice with unpredictable bytes.
+pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;

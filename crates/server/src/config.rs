@@ -20,6 +20,8 @@ pub struct Config {
     pub northbound: Northbound,
     /// MQTT access.
     pub mqtt: Mqtt,
+    /// LwM2M access.
+    pub lwm2m: Lwm2m,
     /// Pushes to applications.
     pub push: Push,
     /// Payload codecs.
@@ -44,13 +46,26 @@ pub struct Listen {
     pub mqtts: Address,
     /// MQTT over WebSocket without TLS, for a proxy in front of it.
     pub mqtt_ws: Address,
+    /// LwM2M over CoAP without DTLS; only devices whose product allows it are let in.
+    pub coap: Address,
+    /// LwM2M over CoAP and DTLS.
+    pub coaps: Address,
 }
 
 impl Default for Listen {
     fn default() -> Self {
         let any = |port| Address::On(SocketAddr::from(([0, 0, 0, 0], port)));
         let own = |port| Address::On(SocketAddr::from(([127, 0, 0, 1], port)));
-        Self { https: any(8743), http: own(8080), bind: any(8943), mqtt: own(1883), mqtts: any(8883), mqtt_ws: own(8083) }
+        Self {
+            https: any(8743),
+            http: own(8080),
+            bind: any(8943),
+            mqtt: own(1883),
+            mqtts: any(8883),
+            mqtt_ws: own(8083),
+            coap: any(5683),
+            coaps: any(5684),
+        }
     }
 }
 
@@ -159,6 +174,47 @@ impl Default for Mqtt {
     }
 }
 
+/// LwM2M access.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lwm2m {
+    /// Shortest time to the first repetition of a message in milliseconds; NB-IoT may want 10000.
+    pub ack_timeout_ms: u64,
+    /// Seconds for which a device in queue mode hears after a contact.
+    pub awake_s: u32,
+    /// Greatest body of a request or answer in bytes.
+    pub max_body_bytes: usize,
+    /// DTLS sessions.
+    pub max_sessions: usize,
+    /// Seconds between saves of the counters of DTLS sessions that were used.
+    pub save_s: u32,
+    /// Whether DTLS clients without extended master secret are refused; old modules lack it.
+    pub require_ems: bool,
+    /// Address that bootstrap gives to devices, such as `coaps://iot.example.com:5684`; empty: no bootstrap.
+    pub public_uri: String,
+    /// Lifetime that bootstrap gives to devices, in seconds.
+    pub bootstrap_lifetime_s: u32,
+    /// Files with further object definitions, in the XML form of the OMA registry.
+    pub models: Vec<String>,
+}
+
+impl Default for Lwm2m {
+    fn default() -> Self {
+        let own = landfall_south::lwm2m::Config::default();
+        Self {
+            ack_timeout_ms: own.ack_timeout_ms,
+            awake_s: own.awake_s,
+            max_body_bytes: own.body_bytes,
+            max_sessions: own.sessions,
+            save_s: own.save_s,
+            require_ems: own.require_ems,
+            public_uri: own.public_uri,
+            bootstrap_lifetime_s: own.bootstrap_lifetime_s,
+            models: vec![],
+        }
+    }
+}
+
 /// Pushes to applications.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -263,6 +319,9 @@ impl Config {
             ("mqtt.max_connections", self.mqtt.max_connections),
             ("mqtt.max_payload_bytes", self.mqtt.max_payload_bytes),
             ("mqtt.handshakes", self.mqtt.handshakes),
+            ("lwm2m.ack_timeout_ms", usize::try_from(self.lwm2m.ack_timeout_ms).unwrap_or(usize::MAX)),
+            ("lwm2m.max_body_bytes", self.lwm2m.max_body_bytes),
+            ("lwm2m.max_sessions", self.lwm2m.max_sessions),
             ("northbound.max_connections", self.northbound.max_connections),
         ] {
             if value == 0 {

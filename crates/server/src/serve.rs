@@ -3,15 +3,17 @@
 use crate::{
     config::{Address, Config, LogFormat},
     tls,
-    wiring::{Callbacks, Codecs, DeviceLogins, Notifications, Running},
+    wiring::{Callbacks, Codecs, DeviceLogins, Notifications, Presence, Running},
     world::RealWorld,
 };
 use landfall_core::{Core, NewAccount, Parts, World, digest};
 use landfall_model::{AccountSettings, PageRequest};
 use landfall_north::{admin, bind, http, oceanconnect};
 use landfall_push::Push;
+use landfall_lwm2m::{ObjectModels, objects::XmlLimits};
 use landfall_south::{
-    Transport,
+    Datagrams, Transport,
+    lwm2m::{self, Desk, Lwm2m},
     mqtt::{self, Connections, Mqtt},
 };
 use landfall_store::SharedStore;
@@ -25,7 +27,11 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    sync::watch,
+    task::JoinSet,
+};
 
 /// Seconds between rounds of background work.
 const ROUND_S: u64 = 15;
@@ -67,13 +73,14 @@ pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
     let token = admin_token(data, &*world)?;
     let store = open_store(config, data, world.clone())?;
     forget_ports(data);
-    let connections = Arc::new(Connections::default());
+    let presence = Arc::new(Presence { mqtt: Arc::new(Connections::default()), lwm2m: Arc::new(Desk::default()) });
+    let models = object_models(config)?;
     let codecs = Arc::new(Codecs::new(sandbox(config)?));
     let policy = policy(config)?;
     let core = Arc::new(Core::new(Parts {
         store: Arc::new(store.clone()),
         world: world.clone(),
-        live: connections.clone(),
+        live: presence.clone(),
         codecs: codecs.clone(),
         callbacks: Arc::new(Callbacks(policy.clone())),
         settings: config.limits.clone(),
@@ -82,12 +89,14 @@ pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
     default_account(&core, &token).await?;
     let push = Push::start(Arc::new(store.clone()), world.clone(), Arc::new(Notifications), push_config(config, policy));
     let push = Arc::new(push.map_err(|e| e.to_string())?);
-    let mqtt = Mqtt::new(core.clone(), connections, mqtt_config(config));
-    let sockets = Sockets::bind(config).await?;
+    let mqtt = Mqtt::new(core.clone(), presence.mqtt.clone(), mqtt_config(config));
+    let lwm2m = Lwm2m::new(core.clone(), world.clone(), presence.lwm2m.clone(), lwm2m_config(config), models);
+    let mut sockets = Sockets::bind(config).await?;
     let ready = Arc::new(AtomicBool::new(false));
     let running = Arc::new(Running {
         push: push.clone(),
         mqtt: mqtt.clone(),
+        lwm2m: lwm2m.clone(),
         codecs,
         store: if config.store.url.is_empty() { "sqlite" } else { "postgresql" },
         started_at: world.now(),
@@ -97,6 +106,10 @@ pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
     let (stop, stopping) = watch::channel(false);
     let listeners = sockets.ports();
     let mut tasks = JoinSet::new();
+    if let Some(datagrams) = sockets.datagrams.take() {
+        let served = landfall_south::serve_datagrams(lwm2m, datagrams, stopping.clone()).await.map_err(|e| e.to_string())?;
+        tasks.spawn(served);
+    }
     listen(config, sockets, &files, &core, mqtt, running, &stopping, &mut tasks)?;
     background(core, stopping, &mut tasks);
     write_ports(data, &listeners)?;
@@ -184,6 +197,31 @@ fn mqtt_config(config: &Config) -> mqtt::Config {
     }
 }
 
+fn lwm2m_config(config: &Config) -> lwm2m::Config {
+    let own = &config.lwm2m;
+    lwm2m::Config {
+        ack_timeout_ms: own.ack_timeout_ms,
+        awake_s: own.awake_s,
+        body_bytes: own.max_body_bytes,
+        sessions: own.max_sessions,
+        save_s: own.save_s,
+        require_ems: own.require_ems,
+        public_uri: own.public_uri.clone(),
+        bootstrap_lifetime_s: own.bootstrap_lifetime_s,
+    }
+}
+
+/// The built-in definitions of LwM2M objects and those of the operator.
+fn object_models(config: &Config) -> Result<ObjectModels, String> {
+    let mut models = ObjectModels::builtin();
+    for path in &config.lwm2m.models {
+        let named = |e: &dyn std::fmt::Display| format!("lwm2m.models {path}: {e}");
+        let xml = std::fs::read(path).map_err(|e| named(&e))?;
+        models.load_xml(&xml, &XmlLimits::default()).map_err(|e| named(&e))?;
+    }
+    Ok(models)
+}
+
 /// A fresh server has one account, so that the first journey needs none.
 async fn default_account(core: &Core, token: &str) -> Result<(), String> {
     let operator = core.operator(token).await.map_err(|e| e.to_string())?;
@@ -196,12 +234,17 @@ async fn default_account(core: &Core, token: &str) -> Result<(), String> {
 }
 
 /// The listening sockets, by their names in `ports.json`.
-struct Sockets(Vec<(&'static str, TcpListener, SocketAddr)>);
+struct Sockets {
+    streams: Vec<(&'static str, TcpListener)>,
+    /// Absent when both are off.
+    datagrams: Option<Datagrams>,
+    taken: Vec<(&'static str, SocketAddr)>,
+}
 
 impl Sockets {
     async fn bind(config: &Config) -> Result<Self, String> {
         let listen = &config.listen;
-        let mut sockets = vec![];
+        let mut made = Self { streams: vec![], datagrams: None, taken: vec![] };
         for (name, address) in [
             ("https", listen.https),
             ("http", listen.http),
@@ -213,20 +256,30 @@ impl Sockets {
             if let Address::On(address) = address {
                 let named = |e: std::io::Error| format!("listen.{name} {address}: {e}");
                 let socket = TcpListener::bind(address).await.map_err(named)?;
-                let taken = socket.local_addr().map_err(named)?;
-                sockets.push((name, socket, taken));
+                made.taken.push((name, socket.local_addr().map_err(named)?));
+                made.streams.push((name, socket));
             }
         }
-        Ok(Self(sockets))
+        let (plain, secure) = (made.udp("coap", listen.coap).await?, made.udp("coaps", listen.coaps).await?);
+        made.datagrams = (plain.is_some() || secure.is_some()).then_some(Datagrams { plain, secure });
+        Ok(made)
+    }
+
+    async fn udp(&mut self, name: &'static str, address: Address) -> Result<Option<UdpSocket>, String> {
+        let Address::On(address) = address else { return Ok(None) };
+        let named = |e: std::io::Error| format!("listen.{name} {address}: {e}");
+        let socket = UdpSocket::bind(address).await.map_err(named)?;
+        self.taken.push((name, socket.local_addr().map_err(named)?));
+        Ok(Some(socket))
     }
 
     /// The port of a listener, 0 where it is off.
     fn port(&self, name: &str) -> u16 {
-        self.0.iter().find(|(listener, _, _)| *listener == name).map_or(0, |(_, _, taken)| taken.port())
+        self.taken.iter().find(|(listener, _)| *listener == name).map_or(0, |(_, taken)| taken.port())
     }
 
     fn ports(&self) -> Vec<(String, String, u16)> {
-        self.0.iter().map(|(name, _, taken)| ((*name).to_owned(), taken.ip().to_string(), taken.port())).collect()
+        self.taken.iter().map(|(name, taken)| ((*name).to_owned(), taken.ip().to_string(), taken.port())).collect()
     }
 }
 
@@ -252,7 +305,7 @@ fn listen(
     let limits = http::Limits { connections: config.northbound.max_connections, ..Default::default() };
     let over_tls = tls::server_config(files, &[b"http/1.1"])?;
     let mqtt_tls = tls::server_config(files, &[])?;
-    for (name, socket, _) in sockets.0 {
+    for (name, socket) in sockets.streams {
         let stopping = stopping.clone();
         let mqtt = mqtt.clone();
         match name {

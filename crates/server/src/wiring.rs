@@ -3,14 +3,17 @@
 
 use async_trait::async_trait;
 use landfall_codec::{CodecError, Sandbox, Script};
-use landfall_core::{CallbackPolicy, DeviceCaller, PayloadCodec};
-use landfall_model::{Cause, Codec, Error, ProductId, Result, Seq, StoredEvent, Subscription, SubscriptionId, Time};
+use landfall_core::{CallbackPolicy, CloseCause, DeviceCaller, Downlink, Live, PayloadCodec};
+use landfall_model::{Cause, Codec, DeviceId, Error, ProductId, Result, Seq, StoredEvent, Subscription, SubscriptionId, Time};
 use landfall_north::{
     admin::{self, Delivery, Operations, Snapshot, Status},
     bind::DeviceAuthenticator,
 };
 use landfall_push::{DeliveryState, DeliveryStatus, Push, Render};
-use landfall_south::mqtt::Mqtt;
+use landfall_south::{
+    lwm2m::{Desk, Lwm2m},
+    mqtt::{Connections, Mqtt},
+};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -72,6 +75,45 @@ impl Render for Notifications {
     }
 }
 
+/// Devices by whichever protocol they are there: MQTT connections take calls, LwM2M registrations take commands.
+pub struct Presence {
+    /// MQTT.
+    pub mqtt: Arc<Connections>,
+    /// LwM2M.
+    pub lwm2m: Arc<Desk>,
+}
+
+impl Live for Presence {
+    fn is_connected(&self, device: DeviceId) -> bool {
+        self.mqtt.is_connected(device)
+    }
+
+    fn listens(&self, via: DeviceId, device: DeviceId) -> bool {
+        self.mqtt.listens(via, device)
+    }
+
+    fn deliver(&self, via: DeviceId, message: Downlink) -> bool {
+        self.mqtt.deliver(via, message)
+    }
+
+    fn close(&self, device: DeviceId, why: CloseCause) {
+        self.mqtt.close(device, why);
+        self.lwm2m.close(device, why);
+    }
+
+    fn is_registered(&self, device: DeviceId) -> bool {
+        self.lwm2m.is_registered(device)
+    }
+
+    fn wake(&self, device: DeviceId) {
+        self.lwm2m.wake(device);
+    }
+
+    fn lifetime_over(&self, device: DeviceId) -> bool {
+        self.lwm2m.lifetime_over(device)
+    }
+}
+
 /// MQTT logins as the credentials of the device API: one verifier for both (device-side section 8).
 pub struct DeviceLogins(pub Arc<Mqtt>);
 
@@ -88,6 +130,8 @@ pub struct Running {
     pub push: Arc<Push>,
     /// MQTT access.
     pub mqtt: Arc<Mqtt>,
+    /// LwM2M access.
+    pub lwm2m: Arc<Lwm2m>,
     /// Codecs.
     pub codecs: Arc<Codecs>,
     /// `sqlite` or `postgresql`.

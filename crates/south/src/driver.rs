@@ -5,7 +5,7 @@
 
 mod udp;
 
-pub use udp::{Datagrams, listen_datagrams};
+pub use udp::{Datagrams, serve_datagrams};
 
 use landfall_mqtt::{Connection, Input};
 use std::{

@@ -10,5 +10,5 @@ pub mod mqtt;
 mod note;
 mod transport;
 
-pub use driver::{Datagrams, listen, listen_datagrams};
+pub use driver::{Datagrams, listen, serve_datagrams};
 pub use transport::Transport;

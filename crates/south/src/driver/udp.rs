@@ -24,15 +24,18 @@ pub struct Datagrams {
     pub secure: Option<UdpSocket>,
 }
 
-/// Serves LwM2M until `stop` is true (or its sender is gone), first taking back the sessions and registrations of the last run.
+/// Takes back the sessions and registrations of the last run, and returns what serves LwM2M until `stop` is true (or its sender is gone).
 ///
 /// # Errors
 /// When those cannot be read.
-pub async fn listen_datagrams(lwm2m: Arc<Lwm2m>, sockets: Datagrams, stop: watch::Receiver<bool>) -> Result<()> {
+pub async fn serve_datagrams(
+    lwm2m: Arc<Lwm2m>,
+    sockets: Datagrams,
+    stop: watch::Receiver<bool>,
+) -> Result<impl Future<Output = ()> + Send> {
     let mut hub = Hub::new(Arc::clone(&lwm2m));
     restore(&lwm2m, &mut hub).await?;
-    Shell { clock: Clock::start(), lwm2m, sockets, hub, asks: FuturesUnordered::new() }.run(stop).await;
-    Ok(())
+    Ok(Shell { clock: Clock::start(), lwm2m, sockets, hub, asks: FuturesUnordered::new() }.run(stop))
 }
 
 async fn restore(lwm2m: &Lwm2m, hub: &mut Hub) -> Result<()> {

@@ -9,7 +9,9 @@ use crate::note::{Note, note};
 use landfall_coap::Ticket;
 use landfall_core::{DeviceCaller, Outcome, Work, WorkOf};
 use landfall_dtls::LookupId;
-use landfall_lwm2m::{Code, LinkLimits, ObjectList, RegisterRequest, UpdateRequest, Version, endpoint::candidates};
+use landfall_lwm2m::{
+    Code, LinkLimits, ObjectList, RegisterRequest, UpdateRequest, Version, bootstrap::BootstrapConfig, endpoint::candidates,
+};
 use landfall_model::{
     AccountId, Cause, Device, DeviceId, Error, ErrorKind, Observed, Registration, Result, Secret, SecureSession, StatusDetail,
 };
@@ -33,6 +35,8 @@ pub(crate) enum Ask {
     Store { device: DeviceId, plan: Arc<Plan>, settle: Settle, said: Said },
     Work { device: DeviceId, asleep: bool },
     Outcome { device: DeviceId, of: WorkOf, outcome: Outcome },
+    /// What a client is to be told so that it registers here.
+    Bootstrap { session: u64, device: DeviceId, endpoint: Option<String>, from: Option<SocketAddr> },
     SaveSessions(Vec<Saving>),
     DropSession(u64),
     /// A refusal, for the log of them.
@@ -83,6 +87,7 @@ pub(crate) enum Answer {
     Attached { device: DeviceId, plan: Option<Arc<Plan>> },
     Stored { device: DeviceId, settle: Settle, outcome: std::result::Result<(), Refusal> },
     Work { device: DeviceId, outcome: Result<Option<Work>> },
+    Bootstrap { session: u64, outcome: std::result::Result<BootstrapConfig, Refusal> },
     Saved(Vec<(u64, u64)>),
     Nothing,
 }
@@ -159,6 +164,10 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
         }
         Ask::Outcome { device, of, outcome } => {
             Answer::Work { device, outcome: told(&shared, device, of, outcome).await }
+        }
+        Ask::Bootstrap { session, device, endpoint, from } => {
+            let outcome = bootstrap(&shared, device, &endpoint.unwrap_or_default(), from).await.map_err(Refusal::from);
+            Answer::Bootstrap { session, outcome }
         }
         Ask::SaveSessions(saving) => Answer::Saved(save(&shared, saving).await),
         Ask::DropSession(id) => {
@@ -313,6 +322,23 @@ async fn admit(shared: &Lwm2m, session_of: Option<DeviceId>, name: &str) -> Resu
         return Ok(device);
     }
     Err(Error::new(Cause::Forbidden, "the endpoint name is not that of the device whose key was used"))
+}
+
+/// The account that a device is to have here: its own identity and key.
+async fn bootstrap(shared: &Lwm2m, device: DeviceId, name: &str, from: Option<SocketAddr>) -> Result<BootstrapConfig> {
+    let device = match admit(shared, Some(device), name).await {
+        Ok(device) => device,
+        Err(error) => {
+            let (check, detail) = (error.cause.as_str(), error.to_string());
+            note(&shared.core, None, Note { identity: name, peer: from, step: "lwm2m.bootstrap", check, detail });
+            return Err(error);
+        }
+    };
+    let credentials = &device.credentials;
+    let key = credentials.psk.as_ref().and_then(|psk| hex::decode(psk.expose()).ok());
+    let key = key.ok_or_else(|| Error::new(Cause::Forbidden, "the device has no pre-shared key"))?;
+    let identity = credentials.psk_identity.clone().unwrap_or_else(|| device.node_id.clone());
+    Ok(super::bootstrap::account(&shared.config.public_uri, shared.config.bootstrap_lifetime_s, identity, key))
 }
 
 async fn plan(shared: &Lwm2m, device: &Device, version: Version, list: &ObjectList) -> Result<Arc<Plan>> {

@@ -190,7 +190,7 @@ impl Hub {
             }
             coap::Output::Send { peer: Peer::Secure(session), datagram } => self.send(now, session, &datagram),
             coap::Output::Request { ticket, peer, request, .. } => self.request(now, ticket, peer, &request),
-            coap::Output::Response { id, peer, response, .. } => self.response(now, id, peer, &response),
+            coap::Output::Response { id, response, .. } => self.response(now, id, &response),
             coap::Output::Failed { id, cause, .. } => self.failed(now, id, cause),
             coap::Output::Notification { ticket, peer, token, message, .. } => {
                 self.notification(now, ticket, peer, token, message);

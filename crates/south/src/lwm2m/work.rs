@@ -165,9 +165,9 @@ impl Hub {
         Some((device, op))
     }
 
-    pub(super) fn response(&mut self, now: Moment, id: ExchangeId, peer: Peer, message: &Message) {
+    pub(super) fn response(&mut self, now: Moment, id: ExchangeId, message: &Message) {
         let Some((device, op)) = self.over(id) else {
-            return self.bootstrap_response(now, id, peer, message);
+            return self.bootstrap_response(now, id, message);
         };
         self.heard(now, device);
         match op {
@@ -212,7 +212,7 @@ impl Hub {
     }
 
     pub(super) fn failed(&mut self, now: Moment, id: ExchangeId, cause: Failure) {
-        let Some((device, op)) = self.over(id) else { return self.bootstrap_failed(id) };
+        let Some((device, op)) = self.over(id) else { return self.bootstrap_failed(now, id) };
         let silent = matches!(cause, Failure::Timeout | Failure::PeerGone | Failure::Cancelled);
         if silent && let Some(client) = self.clients.get_mut(&device) {
             client.reachable = false;

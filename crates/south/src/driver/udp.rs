@@ -171,18 +171,16 @@ async fn sleep(deadline: Option<tokio::time::Instant>) {
 
 /// Waits for a datagram; tells whether it is for DTLS.
 async fn readable(sockets: &Datagrams) -> io::Result<bool> {
-    let wait = |socket: &Option<UdpSocket>| {
-        let ready = socket.as_ref().map(|socket| socket.readable());
-        async move {
-            match ready {
-                Some(ready) => ready.await,
-                None => pending().await,
-            }
-        }
-    };
     tokio::select! {
         ready = wait(&sockets.secure) => ready.map(|()| true),
         ready = wait(&sockets.plain) => ready.map(|()| false),
     }
 }
 
+
+async fn wait(socket: &Option<UdpSocket>) -> io::Result<()> {
+    match socket {
+        Some(socket) => socket.readable().await,
+        None => pending().await,
+    }
+}

@@ -37,7 +37,7 @@ impl Bootstraps {
 /// What a client is told: this server as its only one, with the key that it has.
 pub(super) fn account(uri: &str, lifetime_s: u32, identity: String, key: Vec<u8>) -> BootstrapConfig {
     let security = SecurityInstance {
-        instance: 0,
+        instance: 1,
         uri: uri.to_owned(),
         bootstrap: false,
         mode: SecurityMode::Psk,
@@ -85,7 +85,7 @@ impl Hub {
 
     pub(super) fn bootstrap_known(&mut self, now: Moment, session: u64, outcome: Result<BootstrapConfig, Refusal>) {
         let Some((ticket, request)) = self.bootstraps.waiting.remove(&session) else { return };
-        match outcome.map(|config| Sequence::new(config, request.format(), false)) {
+        match outcome.map(|config| Sequence::new(config, request.format(), true)) {
             Ok(Ok(sequence)) if self.bootstraps.running.len() < BOOTSTRAPS => {
                 self.bootstraps.running.insert(session, sequence);
                 self.respond(now, ticket, Response::new(Code::CHANGED));
@@ -102,7 +102,11 @@ impl Hub {
 
     fn bootstrap_step(&mut self, now: Moment, session: u64) {
         let Some(sequence) = self.bootstraps.running.get_mut(&session) else { return };
-        if let Some(request) = sequence.next_request() {
+        let next = sequence.next_request().unwrap_or_else(|error| {
+            tracing::warn!(%error, "a bootstrap request could not be built");
+            None
+        });
+        if let Some(request) = next {
             match self.coap.request(now.since, Peer::Secure(session), wire::message(request), Default::default()) {
                 Ok(id) => {
                     self.bootstraps.exchanges.insert(id, session);

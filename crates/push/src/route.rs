@@ -124,12 +124,7 @@ mod tests {
 
     fn command(address: Option<u8>) -> EventBody {
         let address = address.map(|n| SubscriptionId::from_random([n; 16]));
-        EventBody::CommandChanged {
-            command: CommandId::from_random([1; 16]),
-            state: CommandState::Sent,
-            result: None,
-            address,
-        }
+        EventBody::CommandChanged { command: CommandId::from_random([1; 16]), state: CommandState::Sent, result: None, address }
     }
 
     #[test]

@@ -118,7 +118,8 @@ fn paras(node: &Node<'_>) -> Result<Vec<Parameter>> {
 }
 
 fn parameter(node: &Node<'_>, name: &str, with_method: bool) -> Result<Parameter> {
-    let mut known = vec![name, "dataType", "required", "min", "max", "step", "maxLength", "unit", "enumList", "description", "path"];
+    let mut known =
+        vec![name, "dataType", "required", "min", "max", "step", "maxLength", "unit", "enumList", "description", "path"];
     if with_method {
         known.push("method");
     }

@@ -182,12 +182,8 @@ mod tests {
 
     #[test]
     fn reported_and_desired_services_stand_side_by_side() {
-        let reported = |id: &str| Reported {
-            service_id: id.into(),
-            service_type: None,
-            data: r#"{"a":1}"#.into(),
-            event_time: Time(0),
-        };
+        let reported =
+            |id: &str| Reported { service_id: id.into(), service_type: None, data: r#"{"a":1}"#.into(), event_time: Time(0) };
         let desired =
             |id: &str| Desired { service_id: id.into(), desired: r#"{"b":2}"#.into(), set_at: Time(0), open: vec!["b".into()] };
         let shown = services(&[reported("x"), reported("y")], &[desired("a"), desired("y")]);

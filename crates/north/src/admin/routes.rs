@@ -1,6 +1,8 @@
 //! The one list of operations: the router is made of it, and a test holds it against the OpenAPI document.
 
-use super::{Admin, accounts, apps, codecs, devices, error, package::PACKAGE_BYTES, products, queue, register, server, subscriptions};
+use super::{
+    Admin, accounts, apps, codecs, devices, error, package::PACKAGE_BYTES, products, queue, register, server, subscriptions,
+};
 use axum::{Router, extract::DefaultBodyLimit, routing};
 use std::sync::Arc;
 

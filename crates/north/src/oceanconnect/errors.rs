@@ -459,7 +459,8 @@ mod tests {
             for cause in Cause::ALL {
                 let (status, code, _) = row(operation, &Fault::Core(Error::new(*cause, "why")));
                 let known = table(operation).iter().any(|r| r.1 == code) || code == INTERNAL.1;
-                let extra = matches!(operation, Operation::DeleteDevice | Operation::Activation | Operation::GetShadow) && code == INVALID.1;
+                let extra = matches!(operation, Operation::DeleteDevice | Operation::Activation | Operation::GetShadow)
+                    && code == INVALID.1;
                 assert!(known || extra, "{operation:?} {cause:?}: {status} {code}");
             }
         }

@@ -116,6 +116,17 @@ impl Live for Connections {
             handle.close(reason);
         }
     }
+
+    /// Commands and desired values are LwM2M's.
+    fn is_registered(&self, _: DeviceId) -> bool {
+        false
+    }
+
+    fn wake(&self, _: DeviceId) {}
+
+    fn lifetime_over(&self, _: DeviceId) -> bool {
+        false
+    }
 }
 
 impl Handle {

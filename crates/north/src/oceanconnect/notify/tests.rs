@@ -2,7 +2,8 @@
 
 use super::*;
 use landfall_model::{
-    AccountId, AppId, Channel, CommandId, CommandState, DeviceInfo, DeviceStatus, NodeType, ProductId, Seq, StatusDetail, SubscriptionId, Time,
+    AccountId, AppId, Channel, CommandId, CommandState, DeviceInfo, DeviceStatus, NodeType, ProductId, Seq, StatusDetail,
+    SubscriptionId, Time,
 };
 use std::sync::Arc;
 
@@ -183,12 +184,7 @@ fn a_report_is_told_for_each_service_and_once_for_several() {
 }
 
 fn command(state: CommandState, result: Option<&str>, address: Option<SubscriptionId>) -> EventBody {
-    EventBody::CommandChanged {
-        command: CommandId::from_random([7; 16]),
-        state,
-        result: result.map(str::to_owned),
-        address,
-    }
+    EventBody::CommandChanged { command: CommandId::from_random([7; 16]), state, result: result.map(str::to_owned), address }
 }
 
 #[test]

@@ -249,7 +249,7 @@ mod tests {
     fn register(sql: &mut dyn Sql, devices: u64) {
         for n in 1..=devices {
             let text = "INSERT INTO device (id, version, account, app, node_id, gateway, node_type, status, connected, activated, \
-                        created_at, doc) VALUES (?1, 1, ?1, ?1, ?2, ?1, '', '', 0, 0, 0, '')";
+                        created_at, doc, psk_identity) VALUES (?1, 1, ?1, ?1, ?2, ?1, '', '', 0, 0, 0, '', ?2)";
             sql.execute(text, &[Value::Bytes(device(n).0.as_bytes()), Value::Text(&n.to_string())]).unwrap();
         }
     }

@@ -6,6 +6,7 @@
 
 mod backend;
 mod cache;
+mod commands;
 mod events;
 mod flush;
 mod history;
@@ -13,12 +14,14 @@ mod lists;
 mod migrate;
 mod pending;
 mod postgres;
+mod presence;
 mod prune;
 mod queue;
 mod record;
 mod replay;
 mod ring;
 mod rows;
+mod shadows;
 mod shared;
 mod sql;
 mod sqlite;

@@ -6,7 +6,7 @@ use crate::{
     sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
 };
 use landfall_core::{DeviceFilter, Due, SubscriptionFilter};
-use landfall_model::{AccountId, Device, DeviceId, Page, PageRequest, Sort, Subscription};
+use landfall_model::{AccountId, Device, DeviceId, Page, PageRequest, Sort, Subscription, Time};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -21,43 +21,63 @@ pub(crate) fn one<T: DeserializeOwned>(sql: &mut dyn Sql, text: &str, id: &[u8])
 }
 
 /// Conditions joined by AND, with their parameters.
-struct Conditions<'a> {
+pub(crate) struct Conditions<'a> {
     text: String,
     params: Vec<Value<'a>>,
 }
 
 impl<'a> Conditions<'a> {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { text: "1 = 1".into(), params: Vec::new() }
     }
 
     /// Adds a condition; `#` in it stands for the value.
-    fn and(&mut self, condition: &str, value: Value<'a>) {
+    pub(crate) fn and(&mut self, condition: &str, value: Value<'a>) {
         self.params.push(value);
         self.text.push_str(" AND ");
         self.text.push_str(&condition.replace('#', &format!("?{}", self.params.len())));
     }
 
-    fn and_text(&mut self, column: &str, value: Option<&'a str>) {
+    pub(crate) fn and_text(&mut self, column: &str, value: Option<&'a str>) {
         if let Some(value) = value {
             self.and(&format!("{column} = #"), Value::Text(value));
         }
     }
 
-    fn and_id(&mut self, column: &str, value: Option<&'a uuid::Uuid>) {
+    pub(crate) fn and_id(&mut self, column: &str, value: Option<&'a uuid::Uuid>) {
         if let Some(value) = value {
             self.and(&format!("{column} = #"), Value::Bytes(value.as_bytes()));
         }
     }
 
+    /// One of these values; of none, none.
+    pub(crate) fn and_any(&mut self, column: &str, values: impl Iterator<Item = Value<'a>>) {
+        let first = self.params.len();
+        self.params.extend(values);
+        let list: Vec<String> = (first..self.params.len()).map(|i| format!("?{}", i + 1)).collect();
+        let one_of = if list.is_empty() { "1 = 0".to_owned() } else { format!("{column} IN ({})", list.join(", ")) };
+        self.text.push_str(" AND ");
+        self.text.push_str(&one_of);
+    }
+
+    /// Between two moments, both left out.
+    pub(crate) fn and_between(&mut self, column: &str, after: Option<Time>, before: Option<Time>) {
+        if let Some(t) = after {
+            self.and(&format!("{column} > #"), Value::Int(t.0));
+        }
+        if let Some(t) = before {
+            self.and(&format!("{column} < #"), Value::Int(t.0));
+        }
+    }
+
     /// A page of documents of a table, and how many there are.
-    fn page<T: DeserializeOwned>(
+    pub(crate) fn page<T: DeserializeOwned>(
         mut self,
         sql: &mut dyn Sql,
         table: &str,
         order: &str,
         page: PageRequest,
-    ) -> SqlResult<Page<Arc<T>>> {
+    ) -> SqlResult<Page<T>> {
         sql.begin_read()?;
         let count = format!("SELECT COUNT(*) FROM {table} WHERE {}", self.text);
         let total = query_one(sql, &count, &self.params, |row| row.seq(0))?.unwrap_or(0);
@@ -73,18 +93,23 @@ impl<'a> Conditions<'a> {
             );
             self.params.push(Value::Int(i64::from(page.size)));
             self.params.push(Value::Int(to_db(page.offset())));
-            items = query_all(sql, &text, &self.params, |row| parse(row, 0).map(Arc::new))?;
+            items = query_all(sql, &text, &self.params, |row| parse(row, 0))?;
         }
         sql.batch("COMMIT")?;
         Ok(Page { total, items })
     }
 }
 
+/// A page of records that are shared with the caches.
+fn arcs<T>(page: Page<T>) -> Page<Arc<T>> {
+    Page { total: page.total, items: page.items.into_iter().map(Arc::new).collect() }
+}
+
 /// Accounts by name.
 pub(crate) fn accounts<T: DeserializeOwned>(sql: &mut dyn Sql, name: Option<&str>, page: PageRequest) -> SqlResult<Page<Arc<T>>> {
     let mut conditions = Conditions::new();
     conditions.and_text("name", name);
-    conditions.page(sql, "account", "name, id", page)
+    conditions.page(sql, "account", "name, id", page).map(arcs)
 }
 
 /// Records of an account by name; `table` is `app` or `product`.
@@ -96,7 +121,7 @@ pub(crate) fn named<T: DeserializeOwned>(
 ) -> SqlResult<Page<Arc<T>>> {
     let mut conditions = Conditions::new();
     conditions.and_id("account", Some(&account.0));
-    conditions.page(sql, table, "name, id", page)
+    conditions.page(sql, table, "name, id", page).map(arcs)
 }
 
 pub(crate) fn devices(sql: &mut dyn Sql, filter: &DeviceFilter, page: PageRequest) -> SqlResult<Page<Arc<Device>>> {
@@ -111,17 +136,12 @@ pub(crate) fn devices(sql: &mut dyn Sql, filter: &DeviceFilter, page: PageReques
     conditions.and_text("node_id", filter.node_id.as_deref());
     conditions.and_id("product", filter.product.as_ref().map(|id| &id.0));
     conditions.and_text("status", filter.status.map(|s| s.as_str()));
-    if let Some(t) = filter.created_after {
-        conditions.and("created_at > #", Value::Int(t.0));
-    }
-    if let Some(t) = filter.created_before {
-        conditions.and("created_at < #", Value::Int(t.0));
-    }
+    conditions.and_between("created_at", filter.created_after, filter.created_before);
     let order = match filter.sort {
         Sort::Ascending => "created_at, id",
         Sort::Descending => "created_at DESC, id DESC",
     };
-    conditions.page(sql, "device", order, page)
+    conditions.page(sql, "device", order, page).map(arcs)
 }
 
 pub(crate) fn subscriptions(
@@ -135,7 +155,7 @@ pub(crate) fn subscriptions(
     conditions.and_id("target", filter.target.as_ref().map(|id| &id.0));
     conditions.and_text("kind", filter.kind.map(kind_word));
     conditions.and_text("callback_url", filter.callback_url.as_deref());
-    conditions.page(sql, "subscription", "created_at, id", page)
+    conditions.page(sql, "subscription", "created_at, id", page).map(arcs)
 }
 
 /// Devices that the database knows to be due, by id after `after`.

@@ -3,10 +3,11 @@
 use crate::sql::{Sql, SqlError, SqlResult, query_one};
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("../migrations/0001_registry.sql"),
     include_str!("../migrations/0002_stream.sql"),
     include_str!("../migrations/0003_history.sql"),
+    include_str!("../migrations/0004_lwm2m.sql"),
 ];
 
 /// The schema this program writes.
@@ -72,6 +73,12 @@ mod tests {
         migrate(&mut *sql, version).unwrap();
         let name = "INSERT INTO account (id, version, name, history_days, event_days, doc) VALUES (?1, 1, 'a', 1, 1, '{}')";
         sql.execute(name, &[Value::Bytes(&[1; 16])]).unwrap();
+        let (column, value) = if version < 4 { ("", "") } else { (", psk_identity", ", 'd-1'") };
+        let device = format!(
+            "INSERT INTO device (id, version, account, app, node_id, gateway, node_type, status, connected, activated, created_at, doc{column}) \
+             VALUES (?1, 1, ?1, ?1, 'd-1', ?1, 'ENDPOINT', 'ONLINE', 0, 1, 1, '{{}}'{value})"
+        );
+        sql.execute(&device, &[Value::Bytes(&[1; 16])]).unwrap();
     }
 
     #[test]
@@ -86,6 +93,8 @@ mod tests {
             let count = |sql: &mut dyn Sql, text: &str| query_one(sql, text, &[], |row| row.int(0)).unwrap().unwrap();
             assert_eq!(count(&mut *sql, "SELECT version FROM schema_version"), NEWEST as i64);
             assert_eq!(count(&mut *sql, "SELECT COUNT(*) FROM account"), 1, "from version {version}");
+            let identities = "SELECT COUNT(*) FROM device WHERE psk_identity = 'd-1'";
+            assert_eq!(count(&mut *sql, identities), 1, "from version {version}");
             drop(sql);
             std::fs::remove_dir_all(dir).unwrap();
         }

@@ -1,7 +1,7 @@
 //! Deletes what retention no longer keeps, a bounded number of rows at a time.
 //!
 //! The stream is shared by all accounts, so its rows are kept for the longest `event_retention_days` of any account. History goes by the
-//! arrival of its points, to a day: a chunk is deleted when its newest point is too old.
+//! arrival of its points, to a day: a chunk is deleted when its newest point is too old. Settings of shadows go with the history of their account.
 
 use crate::{
     replay::meta,
@@ -13,6 +13,8 @@ use std::sync::atomic::Ordering;
 
 const ROWS: i64 = 1_000;
 const TOMBSTONE_DAYS: i64 = 90;
+/// How long commands that are over and revocation tasks can be listed.
+const COMMAND_DAYS: i64 = 30;
 const DAY_S: i64 = 86_400;
 /// Events outlive their retention by so long, that a push gives them up by age and counts them rather than find them gone.
 const EVENT_GRACE_S: i64 = 3_600;
@@ -23,6 +25,8 @@ pub(crate) fn prune(sql: &mut dyn Sql, now: Time, shared: &Shared) -> SqlResult<
     let mut more = prune_stream(sql, now)?;
     more |= prune_history(sql, now)?;
     more |= prune_small(sql, now)?;
+    more |= prune_commands(sql, now)?;
+    more |= prune_settings(sql, now)?;
     sql.batch("COMMIT")?;
     shared.commits.fetch_add(1, Ordering::Relaxed);
     Ok(more)
@@ -42,9 +46,8 @@ fn prune_stream(sql: &mut dyn Sql, now: Time) -> SqlResult<bool> {
 }
 
 fn prune_history(sql: &mut dyn Sql, now: Time) -> SqlResult<bool> {
-    let accounts = query_all(sql, "SELECT id, history_days FROM account", &[], |row| Ok((row.bytes(0)?.to_vec(), row.int(1)?)))?;
     let mut more = false;
-    for (account, days) in accounts {
+    for (account, days) in history_days(sql)? {
         let deleted = sql.execute(
             "DELETE FROM chunk WHERE (device, first_seq) IN \
              (SELECT device, first_seq FROM chunk WHERE account = ?1 AND arrived_at < ?2 LIMIT ?3)",
@@ -73,6 +76,38 @@ fn prune_small(sql: &mut dyn Sql, now: Time) -> SqlResult<bool> {
         &[Value::Int(now.0), Value::Int(ROWS)],
     )?;
     Ok(full(tombstones) || full(sessions))
+}
+
+fn prune_commands(sql: &mut dyn Sql, now: Time) -> SqlResult<bool> {
+    let params = [Value::Int(now.minus_s(COMMAND_DAYS * DAY_S).0), Value::Int(ROWS)];
+    let commands = sql.execute(
+        "DELETE FROM command WHERE id IN (SELECT id FROM command WHERE state NOT IN ('PENDING', 'SENT', 'DELIVERED') \
+         AND created_at < ?1 ORDER BY created_at LIMIT ?2)",
+        &params,
+    )?;
+    let tasks = sql.execute(
+        "DELETE FROM revoke_task WHERE id IN (SELECT id FROM revoke_task WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)",
+        &params,
+    )?;
+    Ok(full(commands) || full(tasks))
+}
+
+fn prune_settings(sql: &mut dyn Sql, now: Time) -> SqlResult<bool> {
+    for (account, days) in history_days(sql)? {
+        let deleted = sql.execute(
+            "DELETE FROM setting WHERE id IN (SELECT id FROM setting WHERE account = ?1 AND at < ?2 ORDER BY at LIMIT ?3)",
+            &[Value::Bytes(&account), Value::Int(now.minus_s(days * DAY_S).0), Value::Int(ROWS)],
+        )?;
+        if full(deleted) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Each account, and for how many days it keeps history.
+fn history_days(sql: &mut dyn Sql) -> SqlResult<Vec<(Vec<u8>, i64)>> {
+    query_all(sql, "SELECT id, history_days FROM account", &[], |row| Ok((row.bytes(0)?.to_vec(), row.int(1)?)))
 }
 
 fn full(deleted: u64) -> bool {

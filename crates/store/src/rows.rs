@@ -2,17 +2,23 @@
 //!
 //! Only the writer runs these statements, one batch after another, so that a check and the change it allows cannot be torn apart.
 
-use crate::sql::{Sql, SqlError, Value, query_one, to_db};
+use crate::{
+    commands, presence,
+    record::encode_registration,
+    shadows,
+    sql::{Sql, SqlError, Value, query_one, to_db},
+};
 use landfall_model::{
     Account, App, Cause, Cursor, Device, DeviceId, Error, Product, ProductKey, Result, ServiceCall, StoredSession, Subscription,
     SubscriptionKind, Time, Write,
 };
 use serde::Serialize;
 
-/// A write with its record as JSON.
+/// A write with its record as JSON, or in a binary form where that is written most often.
 pub(crate) struct Step {
     pub(crate) write: Write,
     doc: String,
+    binary: Vec<u8>,
 }
 
 /// Why a step was not done.
@@ -29,7 +35,7 @@ impl From<SqlError> for Refused {
     }
 }
 
-type Done = std::result::Result<(), Refused>;
+pub(crate) type Done = std::result::Result<(), Refused>;
 
 impl Step {
     /// Makes the JSON and refuses texts that not every database can hold.
@@ -43,22 +49,32 @@ impl Step {
             Write::Cursor(r) => json(r)?,
             Write::Call(r) => json(r)?,
             Write::Session(r) => json(r)?,
+            Write::Command(r) => json(r)?,
+            Write::RevokeTask(r) => json(r)?,
+            Write::Shadow(r) => json(r)?,
+            Write::Setting(r) => json(r)?,
             _ => String::new(),
         };
+        let binary = if let Write::Registration(r) = &write { encode_registration(r) } else { Vec::new() };
         if texts(&write).iter().any(|text| text.contains('\0')) {
             return Err(Error::new(Cause::InvalidField, "a text holds the character U+0000"));
         }
-        Ok(Self { write, doc })
+        Ok(Self { write, doc, binary })
     }
 
     /// Bytes it will take, roughly.
     pub(crate) fn size(&self) -> usize {
-        128 + 2 * self.doc.len()
+        let state = if let Write::SecureSession(r) = &self.write { r.state.expose().len() } else { 0 };
+        128 + 2 * (self.doc.len() + self.binary.len() + state)
     }
 
     /// Whether its batch may be refused because of it.
     pub(crate) fn can_fail(&self) -> bool {
-        matches!(self.write, Write::Account(_) | Write::App(_) | Write::Product(_) | Write::Device(_) | Write::Subscription(_))
+        match self.write {
+            Write::Account(_) | Write::App(_) | Write::Product(_) | Write::Device(_) | Write::Subscription(_) => true,
+            Write::Command(_) | Write::Shadow(_) => true,
+            _ => false,
+        }
     }
 
     pub(crate) fn apply(&self, sql: &mut dyn Sql, now: Time) -> Done {
@@ -80,6 +96,14 @@ impl Step {
             }
             Write::DeleteCall(id) => delete(sql, "DELETE FROM service_call WHERE id = ?1", id.0.as_bytes()),
             Write::DeleteSession(id) => delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", id.0.as_bytes()),
+            Write::Command(r) => commands::put_command(sql, r, &self.doc),
+            Write::RevokeTask(r) => commands::put_revoke_task(sql, r, &self.doc),
+            Write::Shadow(r) => shadows::put_shadow(sql, r, &self.doc),
+            Write::Setting(r) => shadows::put_setting(sql, r, &self.doc),
+            Write::Registration(r) => presence::put_registration(sql, r, &self.binary),
+            Write::DeleteRegistration(id) => delete(sql, "DELETE FROM registration WHERE device = ?1", id.0.as_bytes()),
+            Write::SecureSession(r) => presence::put_secure_session(sql, r),
+            Write::DeleteSecureSession(id) => presence::delete_secure_session(sql, *id),
         }
     }
 }
@@ -97,9 +121,11 @@ fn texts(write: &Write) -> Vec<&str> {
         Write::Device(r) => {
             let info = &r.info;
             let optional = [&info.device_type, &info.name, &info.location];
-            optional.into_iter().flatten().map(String::as_str).chain([r.node_id.as_str()]).collect()
+            optional.into_iter().flatten().map(String::as_str).chain([r.node_id.as_str(), psk_identity(r)]).collect()
         }
         Write::Subscription(r) => vec![&r.callback_url],
+        Write::Setting(r) => vec![&r.service_id],
+        Write::SecureSession(r) => vec![r.state.expose()],
         _ => Vec::new(),
     }
 }
@@ -125,6 +151,16 @@ impl Versioned {
             return Err(Refused::Batch(Error::new(Cause::Stale, "the record changed meanwhile")));
         }
         Err(Refused::Batch(Error::new(self.taken, self.taken_detail)))
+    }
+}
+
+/// After a write about a device that changed nothing: it came too late, unless the device is gone, whose records are not kept.
+pub(crate) fn stale_or_gone(sql: &mut dyn Sql, device: DeviceId) -> Done {
+    let found =
+        query_one(sql, "SELECT version FROM device WHERE id = ?1", &[Value::Bytes(device.0.as_bytes())], |row| row.seq(0))?;
+    match found {
+        None => Ok(()),
+        Some(_) => Err(Refused::Batch(Error::new(Cause::Stale, "the record or its place changed meanwhile"))),
     }
 }
 
@@ -197,13 +233,15 @@ fn put_product(sql: &mut dyn Sql, r: &Product, doc: &str) -> Done {
 fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
     const SQL: Versioned = Versioned {
         insert: "INSERT INTO device (id, version, account, app, node_id, product, gateway, node_type, device_type, name, location, status, \
-                 connected, activated, code_expires_at, aging_days, created_at, last_seen, doc) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) ON CONFLICT DO NOTHING",
+                 connected, activated, code_expires_at, aging_days, created_at, last_seen, doc, psk_identity) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) ON CONFLICT DO NOTHING",
         update: "UPDATE device SET version = ?2, account = ?3, app = ?4, node_id = ?5, product = ?6, gateway = ?7, node_type = ?8, \
                  device_type = ?9, name = ?10, location = ?11, status = ?12, connected = ?13, activated = ?14, code_expires_at = ?15, \
                  aging_days = ?16, created_at = ?17, \
-                 last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19 WHERE id = ?1 AND version + 1 = ?2 \
-                 AND NOT EXISTS (SELECT 1 FROM device o WHERE o.node_id = ?5 AND o.id <> ?1)",
+                 last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19, \
+                 psk_identity = ?20 WHERE id = ?1 AND version + 1 = ?2 \
+                 AND NOT EXISTS (SELECT 1 FROM device o WHERE o.node_id = ?5 AND o.id <> ?1) \
+                 AND NOT EXISTS (SELECT 1 FROM device o WHERE o.psk_identity = ?20 AND o.id <> ?1)",
         version: "SELECT version FROM device WHERE id = ?1",
         taken: Cause::NodeIdTaken,
         taken_detail: "another device has this nodeId",
@@ -230,8 +268,28 @@ fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
         Value::Int(r.created_at.0),
         Value::opt_int(r.heard_at.map(|t| t.0)),
         Value::Text(doc),
+        Value::Text(psk_identity(r)),
     ];
-    SQL.put(sql, &params, r.version)
+    match SQL.put(sql, &params, r.version) {
+        Err(Refused::Batch(error)) if error.cause == Cause::NodeIdTaken => Err(name_the_taken(sql, r, error)?),
+        done => done,
+    }
+}
+
+/// What the device's pre-shared key goes with.
+pub(crate) fn psk_identity(device: &Device) -> &str {
+    device.credentials.psk_identity.as_deref().unwrap_or(&device.node_id)
+}
+
+/// Says that the identity is taken when the nodeId is not.
+fn name_the_taken(sql: &mut dyn Sql, r: &Device, error: Error) -> std::result::Result<Refused, SqlError> {
+    let params = [Value::Text(&r.node_id), Value::Bytes(r.id.0.as_bytes())];
+    let node = query_one(sql, "SELECT version FROM device WHERE node_id = ?1 AND id <> ?2", &params, |row| row.seq(0))?;
+    let identity = psk_identity(r);
+    Ok(Refused::Batch(match node {
+        Some(_) => error,
+        None => Error::new(Cause::NodeIdTaken, format!("another device has the PSK identity {identity}")),
+    }))
 }
 
 /// The word of a kind, for filters.
@@ -326,5 +384,11 @@ fn delete_device(sql: &mut dyn Sql, id: DeviceId, now: Time) -> Done {
     delete(sql, "DELETE FROM device_state WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM chunk WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM service_call WHERE device = ?1", key)?;
-    delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", key)
+    delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM command WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM revoke_task WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM shadow WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM setting WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM registration WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM secure_session WHERE device = ?1", key)
 }

@@ -47,6 +47,7 @@ pub(crate) struct Caches {
     pub(crate) products: Cache<ProductId, Product>,
     pub(crate) devices: Cache<DeviceId, Device>,
     pub(crate) subscriptions: Cache<SubscriptionId, Subscription>,
+    /// Devices by nodeId, and by the identity of their pre-shared key once that was asked for.
     pub(crate) nodes: Hints<Box<str>, DeviceId>,
     pub(crate) keys: Hints<(AccountId, landfall_model::ProductKey), ProductId>,
 }
@@ -83,6 +84,8 @@ impl Caches {
             Write::Subscription(r) => self.subscriptions.changed(r.id, Some(Arc::new(*r))),
             Write::DeleteSubscription(id) => self.subscriptions.changed(id, None),
             Write::Cursor(_) | Write::Call(_) | Write::DeleteCall(_) | Write::Session(_) | Write::DeleteSession(_) => (),
+            Write::Command(_) | Write::RevokeTask(_) | Write::Shadow(_) | Write::Setting(_) => (),
+            Write::Registration(_) | Write::DeleteRegistration(_) | Write::SecureSession(_) | Write::DeleteSecureSession(_) => (),
         }
     }
 

@@ -4,24 +4,30 @@ use crate::{
     Options,
     backend::{Backend, Lock, Readers},
     cache::{Cache, Look},
-    events,
+    commands, events,
     flush::parse_services,
     history, lists,
     migrate::{NEWEST, migrate},
     pending::overlay,
+    presence,
     queue::{End, Job, Task, stopping},
     record::encode_event,
     replay,
-    rows::{Step, product_key},
+    rows::{Step, product_key, psk_identity},
+    shadows,
     shared::Shared,
     sql::{Sql, SqlResult, Value, query_all, query_one},
     writer::Writer,
 };
 use async_trait::async_trait;
-use landfall_core::{DeviceFilter, DeviceState, Due, HistoryQuery, Store, StoreStats, SubscriptionFilter, World};
+use landfall_core::{
+    CommandFilter, DeviceFilter, DeviceState, Due, HistoryQuery, RevokeFilter, SettingFilter, Store, StoreStats,
+    SubscriptionFilter, World,
+};
 use landfall_model::{
-    Account, AccountId, App, AppId, Batch, CallId, Cause, Cursor, Device, DeviceId, Error, HistoryPoint, Page, PageRequest,
-    Product, ProductId, ProductKey, Result, Seq, ServiceCall, StoredEvent, StoredSession, Subscription, SubscriptionId, Time,
+    Account, AccountId, App, AppId, Batch, CallId, Cause, Command, CommandId, Cursor, Device, DeviceId, Error, HistoryPoint,
+    Page, PageRequest, Product, ProductId, ProductKey, Registration, Result, RevokeTask, SecureSession, Seq, ServiceCall,
+    Setting, Shadow, StoredEvent, StoredSession, Subscription, SubscriptionId, Time,
 };
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
@@ -120,6 +126,23 @@ impl SharedStore {
         Ok(found)
     }
 
+    /// The device that `name_of` calls so, by hint or by statement.
+    async fn named_device(&self, name: &str, text: &'static str, name_of: fn(&Device) -> &str) -> Result<Option<Arc<Device>>> {
+        let fits = |device: &Arc<Device>| name_of(device) == name;
+        let hints = &self.0.shared.caches.nodes;
+        if let Some(id) = hints.get(name)
+            && let Some(device) = self.device(id).await?.filter(fits)
+        {
+            return Ok(Some(device));
+        }
+        if name.contains('\0') {
+            return Ok(None);
+        }
+        let Some(id) = self.id_of(text, vec![name.to_owned()], None).await?.map(DeviceId) else { return Ok(None) };
+        hints.put(name.into(), id);
+        Ok(self.device(id).await?.filter(fits))
+    }
+
     /// The id that a statement finds.
     async fn id_of(&self, text: &'static str, params: Vec<String>, account: Option<Uuid>) -> Result<Option<Uuid>> {
         self.read(move |sql| {
@@ -200,20 +223,11 @@ impl Store for SharedStore {
     }
 
     async fn device_by_node(&self, node_id: &str) -> Result<Option<Arc<Device>>> {
-        let fits = |device: &Arc<Device>| device.node_id == node_id;
-        let hints = &self.0.shared.caches.nodes;
-        if let Some(id) = hints.get(node_id)
-            && let Some(device) = self.device(id).await?.filter(fits)
-        {
-            return Ok(Some(device));
-        }
-        if node_id.contains('\0') {
-            return Ok(None);
-        }
-        const TEXT: &str = "SELECT id FROM device WHERE node_id = ?1";
-        let Some(id) = self.id_of(TEXT, vec![node_id.to_owned()], None).await?.map(DeviceId) else { return Ok(None) };
-        hints.put(node_id.into(), id);
-        Ok(self.device(id).await?.filter(fits))
+        self.named_device(node_id, "SELECT id FROM device WHERE node_id = ?1", |device| &device.node_id).await
+    }
+
+    async fn device_by_psk_identity(&self, identity: &str) -> Result<Option<Arc<Device>>> {
+        self.named_device(identity, "SELECT id FROM device WHERE psk_identity = ?1", psk_identity).await
     }
 
     async fn devices(&self, filter: &DeviceFilter, page: PageRequest) -> Result<Page<Arc<Device>>> {
@@ -313,6 +327,63 @@ impl Store for SharedStore {
 
     async fn session(&self, device: DeviceId) -> Result<Option<StoredSession>> {
         self.read(move |sql| lists::one(sql, "SELECT doc FROM mqtt_session WHERE device = ?1", device.0.as_bytes())).await
+    }
+
+    async fn command(&self, id: CommandId) -> Result<Option<Command>> {
+        self.read(move |sql| lists::one(sql, "SELECT doc FROM command WHERE id = ?1", id.0.as_bytes())).await
+    }
+
+    async fn open_commands(&self, device: DeviceId) -> Result<Vec<Command>> {
+        self.read(move |sql| commands::open(sql, device)).await
+    }
+
+    async fn last_command_place(&self, device: DeviceId) -> Result<u64> {
+        self.read(move |sql| commands::last_place(sql, device)).await
+    }
+
+    async fn commands(&self, filter: &CommandFilter, page: PageRequest) -> Result<Page<Command>> {
+        let filter = filter.clone();
+        self.read(move |sql| commands::list(sql, &filter, page)).await
+    }
+
+    async fn due_commands(&self, now: Time, limit: u32) -> Result<Vec<Command>> {
+        self.read(move |sql| commands::due(sql, now, limit)).await
+    }
+
+    async fn revoke_tasks(&self, filter: &RevokeFilter, page: PageRequest) -> Result<Page<RevokeTask>> {
+        let filter = filter.clone();
+        self.read(move |sql| commands::revoke_tasks(sql, &filter, page)).await
+    }
+
+    async fn shadow(&self, device: DeviceId) -> Result<Option<Shadow>> {
+        self.read(move |sql| lists::one(sql, "SELECT doc FROM shadow WHERE device = ?1", device.0.as_bytes())).await
+    }
+
+    async fn settings(&self, filter: &SettingFilter, page: PageRequest) -> Result<Page<Setting>> {
+        let filter = filter.clone();
+        if filter.devices.len() > LIST_LIMIT {
+            return Err(Error::new(Cause::TooMany, "settings of at most 1000 devices can be read at once"));
+        }
+        if filter.service_id.as_ref().is_some_and(|id| id.contains('\0')) {
+            return Ok(Page { total: 0, items: vec![] });
+        }
+        self.read(move |sql| shadows::settings(sql, &filter, LIST_LIMIT, page)).await
+    }
+
+    async fn registration(&self, device: DeviceId) -> Result<Option<Registration>> {
+        self.read(move |sql| presence::registration(sql, device)).await
+    }
+
+    async fn registrations(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Registration>> {
+        self.read(move |sql| presence::registrations(sql, after, limit)).await
+    }
+
+    async fn expired_registrations(&self, now: Time, limit: u32) -> Result<Vec<Registration>> {
+        self.read(move |sql| presence::expired(sql, now, limit)).await
+    }
+
+    async fn secure_sessions(&self, after: Option<u64>, limit: u32) -> Result<Vec<SecureSession>> {
+        self.read(move |sql| presence::secure_sessions(sql, after, limit)).await
     }
 
     async fn events_after(&self, after: Seq, limit: u32) -> Result<Vec<StoredEvent>> {

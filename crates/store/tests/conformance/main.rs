@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test may fail,
 #![allow(clippy::disallowed_methods)] // and it spawns what races.
 
+mod commands;
 mod history;
 mod life;
 mod lists;
 mod place;
+mod presence;
 mod records;
+mod shadows;
 mod stream;
 
 use place::Place;
@@ -47,6 +50,11 @@ conformance! {
         places_by_time retention_of_events the_queue_is_bounded large_batches;
     history: history_by_pages history_by_time history_of_many_devices newest_values retention_of_history deleted_points_do_not_return
         flushing_never_hides_a_point;
+    commands: commands_are_versioned_and_placed open_commands_wait_in_order commands_by_filter_and_page revoke_tasks_by_filter
+        retention_of_commands;
+    shadows: shadows_are_versioned settings_by_filter retention_of_settings;
+    presence: psk_identities_are_unique registrations_come_and_go secure_sessions_page_over_all_numbers
+        what_is_about_a_device_goes_with_it;
     life: a_crash_loses_nothing a_crash_inside_a_flush_repeats_nothing a_second_process_is_refused shutdown_drains
         small_chunks_are_merged a_lost_connection_is_replaced;
 }

@@ -118,13 +118,13 @@ pub fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
-fn uuid() -> Uuid {
+pub fn fresh_uuid() -> Uuid {
     Uuid::from_u64_pair(COUNTER.fetch_add(1, Ordering::SeqCst).wrapping_mul(0x9E37_79B9_7F4A_7C15), 0x8000_0000_0000_0001)
 }
 
 pub fn account(name: &str) -> Account {
     Account {
-        id: AccountId(uuid()),
+        id: AccountId(fresh_uuid()),
         version: 1,
         name: name.into(),
         token: Some(Digest([3; 32])),
@@ -135,7 +135,7 @@ pub fn account(name: &str) -> Account {
 
 pub fn app(account: AccountId, name: &str) -> App {
     App {
-        id: AppId(uuid()),
+        id: AppId(fresh_uuid()),
         account,
         version: 1,
         name: name.into(),
@@ -150,7 +150,7 @@ pub fn app(account: AccountId, name: &str) -> App {
 
 pub fn product(account: AccountId, model: &str) -> Product {
     Product {
-        id: ProductId(uuid()),
+        id: ProductId(fresh_uuid()),
         account,
         version: 1,
         key: ProductKey { model: model.into(), ..ProductKey::default() },
@@ -158,6 +158,7 @@ pub fn product(account: AccountId, model: &str) -> Product {
         format: DataFormat::Json,
         services: vec![Service { service_id: "Meter".into(), ..Service::default() }],
         codecs: vec![],
+        lwm2m: Lwm2mModel::default(),
         secret: Some(Secret::new("s")),
         auto_register: None,
         created_at: START,
@@ -167,7 +168,7 @@ pub fn product(account: AccountId, model: &str) -> Product {
 
 pub fn device(account: AccountId, app: AppId, node_id: &str) -> Device {
     Device {
-        id: DeviceId(uuid()),
+        id: DeviceId(fresh_uuid()),
         account,
         app,
         version: 1,
@@ -193,7 +194,7 @@ pub fn device(account: AccountId, app: AppId, node_id: &str) -> Device {
 
 pub fn subscription(account: AccountId, owner: AppId, kind: SubscriptionKind, url: &str) -> Subscription {
     Subscription {
-        id: SubscriptionId(uuid()),
+        id: SubscriptionId(fresh_uuid()),
         account,
         version: 1,
         owner,
@@ -207,7 +208,7 @@ pub fn subscription(account: AccountId, owner: AppId, kind: SubscriptionKind, ur
 
 pub fn call(device: &Device, mid: u16, expires_at: Time) -> ServiceCall {
     ServiceCall {
-        id: CallId(uuid()),
+        id: CallId(fresh_uuid()),
         account: device.account,
         app: device.app,
         device: device.id,
@@ -234,6 +235,74 @@ pub fn session(device: DeviceId, expires_at: Time) -> StoredSession {
         outbound: vec![OutboundMessage { packet_id: 9, call: None, topic: "t".into(), payload: vec![0, 255] }],
         expires_at,
     }
+}
+
+pub fn command(device: &Device, place: u64, created_at: Time) -> Command {
+    Command {
+        id: CommandId(fresh_uuid()),
+        account: device.account,
+        app: device.app,
+        device: device.id,
+        version: 1,
+        place,
+        mid: 7,
+        service_id: "Meter".into(),
+        method: "SET".into(),
+        paras: r#"{"rate":"\u0000"}"#.into(),
+        callback_url: Some("http://x".into()),
+        expire_s: Some(60),
+        max_retransmit: 3,
+        state: CommandState::Pending,
+        created_at,
+        issued_times: 0,
+        issued_at: None,
+        delivered_at: None,
+        executed_at: None,
+        result: Some("a\0b".into()),
+        due_at: None,
+    }
+}
+
+pub fn shadow(device: DeviceId) -> Shadow {
+    let open = vec!["rate".into()];
+    let desired = Desired { service_id: "Meter".into(), desired: r#"{"rate":1}"#.into(), set_at: START, open };
+    Shadow { device, version: 1, services: vec![desired] }
+}
+
+pub fn setting(device: &Device, service_id: &str, desired: &str, at: Time) -> Setting {
+    Setting {
+        account: device.account,
+        app: device.app,
+        device: device.id,
+        gateway: device.gateway_id(),
+        service_id: service_id.into(),
+        desired: desired.into(),
+        at,
+    }
+}
+
+pub fn registration(device: DeviceId, expires_at: Time) -> Registration {
+    Registration {
+        device,
+        location: "5a".into(),
+        endpoint: "urn:imei:490154203237518".into(),
+        lifetime_s: 86_400,
+        version: "1.1".into(),
+        binding: "UQ".into(),
+        queue_mode: true,
+        links: "</1/0>,</3/0>\0".into(),
+        peer: "[2001:db8::1]:40000".into(),
+        session: Some(u64::MAX),
+        observed: Observed { generation: 3, paths: vec!["/3/0".into()] },
+        registered_at: START,
+        updated_at: START,
+        expires_at,
+        contacts: vec![START.minus_s(60), START],
+    }
+}
+
+pub fn secure(id: u64, device: DeviceId, state: &str) -> SecureSession {
+    SecureSession { id, device, state: Secret::new(state) }
 }
 
 /// A report of one service.

@@ -106,7 +106,7 @@ pub(super) fn take(mqtt: &Arc<Mqtt>, caller: &DeviceCaller, peer: SocketAddr, pu
         let task = Box::pin(async move {
             let taken = match read {
                 Ok(Some(reading)) => mqtt.core.keep(reading).await.map(|_| ()),
-                Ok(None) => mqtt.core.take_binary(&caller, device, &payload).await.map(|_| ()),
+                Ok(None) => mqtt.core.take_binary(&caller, device, &payload, "{}").await.map(|_| ()),
                 Err(error) => Err(error),
             };
             taken.map_err(|error| failed(&mqtt, &caller, peer, &topic, &error))
@@ -117,7 +117,7 @@ pub(super) fn take(mqtt: &Arc<Mqtt>, caller: &DeviceCaller, peer: SocketAddr, pu
         let taken = async {
             match form.read(&mqtt, &caller, device, &topic, &payload).await? {
                 Some(reading) => mqtt.core.keep(reading).await,
-                None => mqtt.core.take_binary(&caller, device, &payload).await,
+                None => mqtt.core.take_binary(&caller, device, &payload, "{}").await,
             }
         };
         taken.await.map(|_| ()).map_err(|error| failed(&mqtt, &caller, peer, &topic, &error))

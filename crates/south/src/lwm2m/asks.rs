@@ -72,7 +72,8 @@ pub(crate) struct Renew {
 pub(crate) struct Saving {
     pub(crate) device: DeviceId,
     pub(crate) session: u64,
-    pub(crate) state: Vec<u8>,
+    /// In hex.
+    pub(crate) state: Secret,
     /// Goes to `dtls::Server::reserved` once it is kept.
     pub(crate) write_seq: u64,
 }
@@ -284,7 +285,6 @@ async fn register(shared: &Lwm2m, asked: Register) -> Result<Registered> {
         updated_at: now,
         expires_at: expiry(now, request.lifetime_s),
         contacts: vec![],
-        next_contact: None,
     };
     let registration = with_contact(shared, registration).await?;
     shared.core.register(&shared.core.device_caller(&device), registration.clone()).await?;
@@ -360,7 +360,6 @@ async fn with_contact(shared: &Lwm2m, mut registration: Registration) -> Result<
     registration.contacts.push(registration.updated_at);
     let beyond = registration.contacts.len().saturating_sub(CONTACTS);
     registration.contacts.drain(..beyond);
-    registration.next_contact = super::forecast::next(&registration.contacts);
     Ok(registration)
 }
 
@@ -447,7 +446,7 @@ async fn told(shared: &Lwm2m, device: DeviceId, of: WorkOf, outcome: Outcome) ->
 
 async fn save(shared: &Lwm2m, saving: Vec<Saving>) -> Vec<(u64, u64)> {
     let kept: Vec<(u64, u64)> = saving.iter().map(|one| (one.session, one.write_seq)).collect();
-    let session = |one: Saving| SecureSession { id: one.session, device: one.device, state: Secret::new(hex::encode(one.state)) };
+    let session = |one: Saving| SecureSession { id: one.session, device: one.device, state: one.state };
     match shared.core.keep_secure_sessions(saving.into_iter().map(session).collect()).await {
         Ok(()) => kept,
         Err(error) => {

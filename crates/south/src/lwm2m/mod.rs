@@ -10,7 +10,6 @@ mod bootstrap;
 mod client;
 mod counters;
 mod desk;
-mod forecast;
 mod hub;
 mod plan;
 mod reports;

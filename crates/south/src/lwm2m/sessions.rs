@@ -6,7 +6,7 @@ use super::{
     hub::{Effect, Hub, Moment},
 };
 use landfall_dtls::{Alert, LookupId, Output, SavedSession, SendError, SessionId};
-use landfall_model::{DeviceId, SecureSession};
+use landfall_model::{DeviceId, Secret, SecureSession};
 use std::{
     collections::{HashMap, HashSet},
     sync::atomic::Ordering::Relaxed,
@@ -184,7 +184,7 @@ impl Hub {
         for session in sessions {
             let Some(device) = self.sessions.device(session) else { continue };
             let Some(state) = self.dtls.saved(SessionId(session), reserve) else { continue };
-            saving.push(Saving { device, session, write_seq: state.write_seq(), state: state.to_bytes() });
+            saving.push(Saving { device, session, write_seq: state.write_seq(), state: Secret::new(hex::encode(&*state.to_bytes())) });
         }
         if !saving.is_empty() {
             self.ask(Ask::SaveSessions(saving));

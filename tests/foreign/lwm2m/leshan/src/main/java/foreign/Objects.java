@@ -45,6 +45,9 @@ final class Objects {
 
     Objects(Options options) throws IOException, InvalidModelException, InvalidDDFFileException {
         List<ObjectModel> models = new ArrayList<>(ObjectLoader.loadDefault(LwM2mVersion.get(options.text("--version", "1.1"))));
+        // The library's own object 0 has resources that LwM2M 1.0 has not, and only a bootstrap server ever sees it.
+        models.removeIf(model -> model.id == 0);
+        ObjectLoader.loadDefault(LwM2mVersion.V1_1).stream().filter(model -> model.id == 0).forEach(models::add);
         models.add(model("3303"));
         String data = options.text("--object19", "multiple");
         ObjectModel container = model("19");
@@ -114,7 +117,7 @@ final class Objects {
             objects.setClassForObject(1, Server.class);
         } else {
             objects.setInstancesForObject(1,
-                    new Server((int) SHORT_SERVER_ID, options.number("--lifetime", 60), java.util.EnumSet.of(BindingMode.U), false, BindingMode.U));
+                    new Server((int) SHORT_SERVER_ID, options.number("--lifetime", 300), java.util.EnumSet.of(BindingMode.U), false, BindingMode.U));
         }
     }
 

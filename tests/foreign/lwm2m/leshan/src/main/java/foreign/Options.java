@@ -11,10 +11,10 @@ import java.util.Map;
  * <pre>
  * --server URI          coap://127.0.0.1:5683 or coaps://...        --endpoint NAME
  * --identity TEXT --psk HEX   for coaps                             --bootstrap      the server is a bootstrap server
- * --lifetime S          default 60                                  --version 1.0|1.1  default 1.1
+ * --lifetime S          default 300                                 --version 1.0|1.1  default 1.1
  * --queue               queue mode (with 1.0: binding UQ)           --object19 multiple|single|off  resource /19/x/0; default multiple
- * --cid N               offer Connection ID, own one of N bytes (0: only send the peer's)
- * --suite NAME[,NAME]   TLS_PSK_WITH_AES_128_CCM_8, ...             --no-ems         without extended master secret
+ * --cid N               offer Connection ID, own one of N bytes (0: only send the peer's); without it the extension is not offered
+ * --suite NAME[,NAME]   default TLS_PSK_WITH_AES_128_CCM_8   --no-ems         without extended master secret
  * --block-size N        preferred CoAP block, default 512           --max-message N  payload without block-wise, default 1024
  * --ack-timeout-ms N    CoAP, default 2000                          --dtls-timeout-ms N  handshake flights, default 2000
  * --request-timeout-s N registration and update, default 60         --retry-s N      after a failed registration, default 600

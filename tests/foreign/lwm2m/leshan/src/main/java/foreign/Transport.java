@@ -46,13 +46,11 @@ final class Transport {
         // The library hides suites it does not recommend, among them those of NB-IoT modules.
         config.set(DtlsConfig.DTLS_RECOMMENDED_CIPHER_SUITES_ONLY, false);
         config.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, options.has("--cid") ? options.number("--cid", 0) : null);
-        if (options.has("--suite")) {
-            List<CipherSuite> suites = new ArrayList<>();
-            for (String name : options.text("--suite").split(",")) {
-                suites.add(CipherSuite.valueOf(name));
-            }
-            config.set(DtlsConfig.DTLS_CIPHER_SUITES, suites);
+        List<CipherSuite> suites = new ArrayList<>();
+        for (String name : options.text("--suite", "TLS_PSK_WITH_AES_128_CCM_8").split(",")) {
+            suites.add(CipherSuite.valueOf(name));
         }
+        config.set(DtlsConfig.DTLS_CIPHER_SUITES, suites);
         if (options.has("--no-ems")) {
             config.set(DtlsConfig.DTLS_EXTENDED_MASTER_SECRET_MODE, ExtendedMasterSecretMode.NONE);
         }

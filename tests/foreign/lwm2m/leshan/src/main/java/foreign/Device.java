@@ -35,7 +35,7 @@ import org.eclipse.leshan.core.response.SendResponse;
  * uplink HEX          the same for /19/0/0
  * update              registration update          register / deregister
  * resume / reconnect  registration update after an abbreviated / a full DTLS handshake
- * sleep / wake        deaf and dumb, values set meanwhile are notified after wake, which sends a registration update
+ * sleep / wake        deaf to CoAP; values set meanwhile are notified after wake, which sends a registration update
  * send PATH [PATH]    LwM2M Send, SenML CBOR       quit   stop without de-registration; end of input does the same
  * </pre>
  */

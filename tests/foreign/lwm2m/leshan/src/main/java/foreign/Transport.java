@@ -45,7 +45,8 @@ final class Transport {
         config.set(DtlsConfig.DTLS_RETRANSMISSION_TIMEOUT, options.number("--dtls-timeout-ms", 2000), TimeUnit.MILLISECONDS);
         // The library hides suites it does not recommend, among them those of NB-IoT modules.
         config.set(DtlsConfig.DTLS_RECOMMENDED_CIPHER_SUITES_ONLY, false);
-        config.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, options.has("--cid") ? options.number("--cid", 0) : null);
+        // A negative length switches the extension off; the default of the library is on.
+        config.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, options.number("--cid", -1));
         List<CipherSuite> suites = new ArrayList<>();
         for (String name : options.text("--suite", "TLS_PSK_WITH_AES_128_CCM_8").split(",")) {
             suites.add(CipherSuite.valueOf(name));
@@ -65,7 +66,7 @@ final class Transport {
         return asleep.get();
     }
 
-    /** A sleeping device neither hears nor says anything in CoAP; its session and its socket stay. */
+    /** A sleeping device hears nothing of CoAP; its session and socket stay, and what it had begun to say before goes on. */
     void sleep(boolean on) {
         asleep.set(on);
     }
@@ -144,20 +145,6 @@ final class Transport {
         public void receiveEmptyMessage(EmptyMessage message) {
             if (asleep.get()) {
                 message.cancel();
-            }
-        }
-
-        @Override
-        public void sendRequest(Request request) {
-            if (asleep.get()) {
-                request.cancel();
-            }
-        }
-
-        @Override
-        public void sendResponse(Response response) {
-            if (asleep.get()) {
-                response.cancel();
             }
         }
     }

@@ -21,7 +21,8 @@ coap_register() {
     local variant=$1 uri=$2 endpoint=$3
     shift 3
     coap_location=
-    coap_expect "$variant" 2.01 -m post -t 40 -e '</>;rt="oma.lwm2m",</1/0>,</3/0>,</19/0>' "$@" "$uri/rd?ep=$endpoint&lt=60&lwm2m=1.0&b=U" || return 1
+    coap_expect "$variant" 2.01 -m post -t 40 -e '</>;rt="oma.lwm2m",</1/0>,</3/0>,</19/0>' "$@" \
+        "$uri/rd?ep=$endpoint&lt=60&lwm2m=1.0&b=U" || return 1
     coap_location=$(grep -oE 'Location-Path:[^], ]+' <<<"$coap_answer" | sed 's/^Location-Path:/\//' | tr -d '\n')
     [ -n "$coap_location" ]
 }

@@ -100,7 +100,8 @@ public final class Device {
     private void send(List<String> paths) throws InterruptedException {
         LwM2mServer server = client.getRegisteredServers().values().stream().findFirst()
                 .orElseThrow(() -> new IllegalStateException("not registered"));
-        SendResponse response = client.getSendService().sendData(server, ContentFormat.SENML_CBOR, paths, options.number("--request-timeout-s", 60) * 1000L);
+        long timeout = options.number("--request-timeout-s", 60) * 1000L;
+        SendResponse response = client.getSendService().sendData(server, ContentFormat.SENML_CBOR, paths, timeout);
         Events.print("sent", "paths", String.join(" ", paths), "code", response == null ? 0 : response.getCode().getCode());
     }
 

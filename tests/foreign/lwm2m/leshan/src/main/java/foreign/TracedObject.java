@@ -91,7 +91,8 @@ final class TracedObject extends ObjectEnabler {
     @Override
     public synchronized BootstrapWriteResponse write(LwM2mServer server, BootstrapWriteRequest request) {
         // The values of object 0 are secrets.
-        return traced(server, "bootstrap-write", request.getPath(), getId() == 0 ? null : Events.value(request.getNode()), super.write(server, request));
+        Object value = getId() == 0 ? null : Events.value(request.getNode());
+        return traced(server, "bootstrap-write", request.getPath(), value, super.write(server, request));
     }
 
     @Override

@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 level=${1:?usage: scripts/setup.sh run|test|bench}
 venv=.venv
 paho_version=2.1.0
+aiocoap_version=0.4.17
+leshan=tests/foreign/lwm2m/leshan
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -27,7 +29,12 @@ missing() {
     has_venv || echo python3 python3-venv
     has_postgres || echo postgresql
     has git || echo git
+    has coap-client-openssl || echo libcoap3-bin
     if [ "$level" = bench ] && ! has_mosquitto; then echo mosquitto; fi
+    if [ "$level" = test ]; then
+        has javac || echo default-jdk-headless
+        has mvn || echo maven
+    fi
 }
 
 as_root() {
@@ -62,9 +69,15 @@ if [ -n "$packages" ]; then
     install_packages $packages
 fi
 
-if [ "$level" = test ] && ! "$venv/bin/python" -c 'import paho.mqtt' 2>/dev/null; then
-    echo "installing: paho-mqtt $paho_version in $venv"
+if [ "$level" = test ] && ! "$venv/bin/python" -c 'import aiocoap, paho.mqtt' 2>/dev/null; then
+    echo "installing: paho-mqtt $paho_version and aiocoap $aiocoap_version in $venv"
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "paho-mqtt==$paho_version"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "paho-mqtt==$paho_version" "aiocoap==$aiocoap_version"
+fi
+
+if [ "$level" = test ] && { ! [ -e "$leshan/target/built" ] || [ -n "$(find "$leshan/pom.xml" "$leshan/src" -newer "$leshan/target/built")" ]; }; then
+    echo "building: $leshan"
+    mvn -q -B -f "$leshan/pom.xml" process-classes
+    touch "$leshan/target/built"
 fi

@@ -357,6 +357,11 @@ async fn with_contact(shared: &Lwm2m, mut registration: Registration) -> Result<
     {
         registration.contacts = before.contacts;
     }
+    // What comes while it is awake belongs to the same waking.
+    let awake_since = registration.updated_at.minus_s(shared.config.awake_s.into());
+    if registration.contacts.last().is_some_and(|last| *last > awake_since) {
+        return Ok(registration);
+    }
     registration.contacts.push(registration.updated_at);
     let beyond = registration.contacts.len().saturating_sub(CONTACTS);
     registration.contacts.drain(..beyond);

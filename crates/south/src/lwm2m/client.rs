@@ -90,14 +90,14 @@ pub(super) struct Uplink {
 
 /// What a client said.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(crate) enum Said {
     Values(Vec<Entry>),
     Frame(Vec<u8>, Path),
 }
 
 /// How a report is acknowledged once it is durable.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Settle {
+pub(crate) enum Settle {
     /// The answer to a request of ours.
     Answer,
     Notification(Ticket),

@@ -21,7 +21,7 @@ mod work;
 pub use counters::Counters;
 pub use desk::Desk;
 
-pub(crate) use asks::{Answer, Ask, answer};
+pub(crate) use asks::{Answer, answer};
 pub(crate) use hub::{Effect, Hub, Moment};
 
 use counters::Tally;

@@ -39,3 +39,6 @@ pub use suite::Suite;
 
 /// Fills a slice with unpredictable bytes.
 pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Fixed runs of mutated traffic through the fuzzing entry points.

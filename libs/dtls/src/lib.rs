@@ -19,6 +19,7 @@ mod client;
 mod config;
 mod event;
 mod flight;
+pub mod fuzz;
 mod hello;
 mod prf;
 mod reassembly;

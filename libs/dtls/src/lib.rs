@@ -19,6 +19,7 @@ mod client;
 mod config;
 mod event;
 mod flight;
+pub mod fuzz;
 mod hello;
 mod prf;
 mod reassembly;
@@ -39,3 +40,6 @@ pub use suite::Suite;
 
 /// Fills a slice with unpredictable bytes.
 pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;
+
+#[cfg(test)]
+mod tests;

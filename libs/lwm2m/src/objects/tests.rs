@@ -95,8 +95,7 @@ fn definitions_that_are_not_are_refused_and_add_nothing() {
         (xml(&format!("{HEAD}<Resources>{}</Resources>", item("1", "R", "Complex"))), "Type"),
         (xml(&format!("{HEAD}<Resources>{0}{0}</Resources>", item("1", "R", "String"))), "twice"),
         ("<!DOCTYPE a [<!ENTITY b \"c\">]><LWM2M>&b;</LWM2M>".into(), "DTD"),
-        ("<a>".repeat(40) + &"</a>".repeat(40), "nested too deep"),
-        ("<a>".repeat(300_000), "nested too deep"),
+        ("<a>".repeat(300_000), "nodes limit"),
     ];
     for (text, check) in cases {
         let error = load(&text).unwrap_err().to_string();

@@ -5,6 +5,7 @@ mod notify;
 mod store;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::attributes::{AttributeChange, Attributes};
 use crate::bootstrap::BootstrapRequest;
@@ -32,7 +33,7 @@ pub struct Client {
     version: Version,
     binding: Binding,
     formats: Vec<ContentFormat>,
-    models: ObjectModels,
+    models: Arc<ObjectModels>,
     resources: BTreeMap<Path, Value>,
     attributes: BTreeMap<Path, Attributes>,
     observations: Vec<notify::Observation>,
@@ -46,6 +47,11 @@ type Answer = Result<Response, Code>;
 impl Client {
     /// A client with objects 1, 3, 4, 5, 6, 19 and 3303, one instance each (two of 19), that speaks all formats of its version.
     pub fn new(endpoint: &str, version: Version) -> Self {
+        Self::with_models(endpoint, version, Arc::new(ObjectModels::builtin()))
+    }
+
+    /// The same with given definitions, which many clients can share.
+    pub fn with_models(endpoint: &str, version: Version, models: Arc<ObjectModels>) -> Self {
         let mut formats = vec![ContentFormat::TEXT, ContentFormat::OPAQUE, ContentFormat::TLV, ContentFormat::JSON];
         if version >= Version::V1_1 {
             formats.extend([ContentFormat::CBOR, ContentFormat::SENML_JSON, ContentFormat::SENML_CBOR]);
@@ -58,7 +64,7 @@ impl Client {
             version,
             binding: Binding::UDP,
             formats,
-            models: ObjectModels::builtin(),
+            models,
             resources: store::resources(endpoint),
             attributes: BTreeMap::new(),
             observations: Vec::new(),

@@ -89,7 +89,7 @@ fn a_downlink_reaches_object_19() {
 fn things_are_executed_created_and_deleted() {
     let mut client = client(Version::V1_1);
     let argument = Argument { digit: 0, value: None };
-    assert_eq!(ask(&mut client, operation::execute("", &path("/3/0/4"), &[argument.clone()])).code, Code::CHANGED);
+    assert_eq!(ask(&mut client, operation::execute("", &path("/3/0/4"), std::slice::from_ref(&argument))).code, Code::CHANGED);
     assert_eq!(client.take_executed(), [(path("/3/0/4"), vec![argument])]);
     let names = |instance| [Entry::new(Path::resource_instance(16, instance, 0, 1), Value::Text("Host".into()))];
     let create = |entries: &[Entry]| operation::create("", &path("/16"), ContentFormat::TLV, entries);

@@ -65,7 +65,8 @@ impl Upload {
     fn next(&mut self, response: &MessageRef<'_>) -> Option<Next> {
         let sent = self.block();
         let answered = response.options.block1();
-        if answered.is_some_and(|block| block.num != sent.num || block.szx == 7) {
+        let success = response.header.code.is_success();
+        if success && answered.is_some_and(|block| block.num != sent.num || block.szx == 7) {
             return Some(Next::Ignore);
         }
         match response.header.code {
@@ -74,7 +75,7 @@ impl Upload {
                 self.szx = answered.map_or(self.szx, |block| block.szx);
                 Some(if self.has_too_many() { Next::Fail(Failure::TooLarge) } else { Next::Send })
             }
-            code if !code.is_success() => Some(Next::Deliver),
+            _ if !success => Some(Next::Deliver),
             Code::CONTINUE if !sent.more => Some(Next::Fail(Failure::Protocol)),
             _ if !sent.more => None,
             _ => {

@@ -14,7 +14,7 @@ pub(super) struct Peer<P> {
     /// Own message identifiers: the next one and how long the last one may still be remembered by the peer.
     next_id: Option<(u16, Duration)>,
     seen: VecDeque<Seen>,
-    /// The earliest moment at which something above can be forgotten; in [`Peers::due`] while not MAX.
+    /// Not later than the moment at which the first of the above can be forgotten; in [`Peers::due`] while not MAX.
     due: Duration,
     /// Requests and notifications that wait for the owner.
     pub open: Vec<u64>,
@@ -201,11 +201,9 @@ impl<P: Copy + Eq + Hash> Peers<P> {
             peer.seen.reserve_exact(1);
         }
         peer.seen.push_back(Seen { message_id, pinned, until, reply });
-        let (crowded, sooner) = (peer.seen.len() > memory.per_peer, until < peer.due);
-        if crowded {
-            self.shrink_peer(key, memory.per_peer);
-        }
-        if crowded || sooner {
+        let sooner = !pinned && until < peer.due;
+        self.shrink_peer(key, memory.per_peer);
+        if sooner {
             self.schedule(key);
         }
         self.shrink(memory);
@@ -218,8 +216,10 @@ impl<P: Copy + Eq + Hash> Peers<P> {
             self.bytes = self.bytes - seen.reply.bytes() + reply.bytes();
             seen.reply = reply;
             seen.pinned = open;
+            if !open && seen.until < peer.due {
+                self.schedule(key);
+            }
         }
-        self.schedule(key);
         self.shrink(memory);
     }
 
@@ -228,8 +228,8 @@ impl<P: Copy + Eq + Hash> Peers<P> {
         let seen = self.slab.get_mut(key).and_then(|peer| peer.seen.iter_mut().find(|seen| seen.message_id == message_id));
         if let Some(seen) = seen {
             seen.pinned = false;
-            self.schedule(key);
         }
+        self.schedule(key);
     }
 
     /// When [`Peers::expire`] has something to do.

@@ -2,6 +2,7 @@
 # LwM2M clients that are not ours against the real program: libcoap's coap-client (plain, OpenSSL, GnuTLS), a device on the Leshan client
 # library, aiocoap. Run by tests/foreign/run.sh. Prints "ok NAME" or "FAIL NAME why"; the exit status is 0 when nothing failed.
 set -uo pipefail
+trap "" PIPE
 cd "$(dirname "$0")/../../.."
 landfall=${CARGO_TARGET_DIR:-target}/debug/landfall
 here=tests/foreign/lwm2m
@@ -36,8 +37,9 @@ json() { python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' 
 port() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]]["port"])' "$LANDFALL_DATA/ports.json" "$1"; }
 # until_seen FILE PATTERN [COUNT]: waits until lines of a file match.
 until_seen() {
-    for _ in $(seq 300); do
-        [ "$(grep -cE -- "$2" "$1" 2>/dev/null)" -ge "${3:-1}" ] && return
+    touch "$1"
+    for _ in $(seq 200); do
+        [ "$(grep -cE -- "$2" "$1" 2>/dev/null || true)" -ge "${3:-1}" ] && return
         sleep 0.1
     done
     echo "no $2 in:" && tail -n 3 "$1"
@@ -60,7 +62,8 @@ register() { api -d '{"nodeId":"'"$1"'","verifyCode":"'"$1"'","timeout":0,"psk":
 status_is() { for _ in $(seq 100); do api "$https/iocm/app/dm/v1.4.0/devices/$1" | grep -q "\"status\":\"$2\"" && return; sleep 0.1; done; api "$https/iocm/app/dm/v1.4.0/devices/$1"; return 1; }
 history_has() { for _ in $(seq 200); do api "$https/iocm/app/data/v1.2.0/deviceDataHistory?deviceId=$1&gatewayId=$1&pageSize=100" | grep -q -- "$2" && return; sleep 0.1; done; api "$https/iocm/app/data/v1.2.0/deviceDataHistory?deviceId=$1&gatewayId=$1&pageSize=100"; return 1; }
 command() { api -d '{"deviceId":"'"$1"'","command":'"$2"',"callbackUrl":"'"$callback"'","expireTime":600}' "$https/iocm/app/cmd/v1.4.0/deviceCommands" | json commandId; }
-command_is() { for _ in $(seq 200); do api "$https/iocm/app/cmd/v1.4.0/deviceCommands?deviceId=$1" | grep -q "\"commandId\":\"$2\"[^}]*}[^}]*\"status\":\"$3\"" && return; sleep 0.1; done; api "$https/iocm/app/cmd/v1.4.0/deviceCommands?deviceId=$1"; return 1; }
+command_state() { api "$https/iocm/app/cmd/v1.4.0/deviceCommands?deviceId=$1" | python3 -c 'import json,sys; print(*[c["status"] for c in json.load(sys.stdin)["data"] if c["commandId"] == sys.argv[1]])' "$2"; }
+command_is() { for _ in $(seq 150); do [ "$(command_state "$1" "$2")" = "$3" ] && return; sleep 0.1; done; command_state "$1" "$2"; return 1; }
 why_has() { for _ in $(seq 50); do "$landfall" device why ${1:+"$1"} --json 2>/dev/null | grep -q -- "$2" && return; sleep 0.1; done; "$landfall" device why ${1:+"$1"}; return 1; }
 # leshan NAME FD ARGUMENT...: starts a Leshan device; what it prints goes to $work/NAME, what is written to FD is its input.
 leshan() {
@@ -164,7 +167,8 @@ echo quit >&3
 # Leshan: an NB-IoT meter in queue mode behind a NAT that rebinds, with frames of its own (object 19).
 imei=863703030668222
 device=$(register $imei "$psk" "$meter")
-$here/nat.py "$coaps_port" <"$(mkfifo "$work/nat.in" && echo "$work/nat.in")" >"$work/nat" &
+mkfifo "$work/nat.in"
+$here/nat.py "$coaps_port" <"$work/nat.in" >"$work/nat" &
 started+=($!)
 exec 4>"$work/nat.in"
 until_seen "$work/nat" listening

@@ -99,6 +99,11 @@ fn ids_carry_the_prefix() {
     for _ in 0..20 {
         let (_, session) = world.connected(client_config());
         assert_eq!(session.0 >> 52, 0xabc);
+        let device = world.devices.len() - 1;
+        world.say(device, b"x");
+        let sent = world.tapped.last().map(|(_, datagram)| datagram.as_slice());
+        assert_eq!(sent.and_then(crate::named_session), Some(session));
+        assert_eq!(sent.and_then(|datagram| crate::named_session(&datagram[1..])), None);
     }
     assert_eq!(world.server.sessions(), 20);
 }

@@ -71,6 +71,22 @@ fn long_identities_come_in_fragments() {
 }
 
 #[test]
+fn fragments_that_arrived_are_kept_until_the_rest_comes() {
+    for seed in 0..40 {
+        let mut form = client_config();
+        form.identity = vec![b'i'; 1_000];
+        (form.mtu_bytes, form.handshake_timeout) = (256, 600 * SECOND);
+        let mut world = World::new(seed, Config::default());
+        (world.loss, world.copies, world.delay_ms) = (25, 20, 2_000);
+        let device = world.device(form);
+        world.connect(device);
+        let end = world.now + 600 * SECOND;
+        while !world.devices[device].client.is_established() && world.step(end) {}
+        assert!(world.devices[device].client.is_established(), "{seed}");
+    }
+}
+
+#[test]
 fn record_size_limits_are_kept() {
     let mut form = client_config();
     form.record_size_limit = Some(100);

@@ -225,7 +225,6 @@ impl Client {
     }
 }
 
-
 #[cfg(test)]
 impl Client {
     /// A record of any content type under the session's keys.

@@ -10,7 +10,9 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// The datagrams that the client sends now.
 fn sent(client: &mut Client) -> Vec<Vec<u8>> {
-    std::iter::from_fn(|| client.poll()).filter_map(|output| if let ClientOutput::Send(bytes) = output { Some(bytes) } else { None }).collect()
+    std::iter::from_fn(|| client.poll())
+        .filter_map(|output| if let ClientOutput::Send(bytes) = output { Some(bytes) } else { None })
+        .collect()
 }
 
 fn first_hello(config: ClientConfig, seed: u64) -> (Client, Vec<u8>) {
@@ -108,9 +110,10 @@ fn a_wrong_key_and_an_unknown_identity_look_alike() {
             let told = world.devices[device].events.clone();
             assert_eq!(told, [ClientOutput::Closed(CloseReason::Refused(Some(Alert::DecryptError as u8), None))]);
             assert_eq!(world.refusals(), [if key.is_some() { "psk.key" } else { "psk.identity" }]);
-            let named = world.events.iter().any(
-                |event| matches!(event, Output::Refused { identity: Some(identity), .. } if identity == super::IDENTITY),
-            );
+            let named = world
+                .events
+                .iter()
+                .any(|event| matches!(event, Output::Refused { identity: Some(identity), .. } if identity == super::IDENTITY));
             assert!(named && world.server.handshakes() == 0 && world.server.sessions() == 0);
             seen.push(world.tapped.iter().map(|(_, bytes)| bytes.len()).collect::<Vec<_>>());
         }
@@ -169,10 +172,40 @@ fn bad_hellos_get_their_alert() {
     let cases: &[(Edit, Alert, &str)] = &[
         (|body| body[1] = 0xff, Alert::ProtocolVersion, "hello.version"),
         (|body| body[0] = 0x03, Alert::ProtocolVersion, "hello.version"),
-        (|body| { let at = body.len() - 7; body[at] = 1 }, Alert::IllegalParameter, "hello.compression"),
-        (|body| { let at = body.len() - 1; body[at] = 1 }, Alert::DecodeError, "hello.extension"),
-        (|body| { let at = body.len() - 5; body[at] = 9; body.extend([0xff, 1, 0, 2, 1]) }, Alert::DecodeError, "hello.extension"),
-        (|body| { let at = body.len() - 5; body[at] = 10; body.extend([0xff, 1, 0, 2, 1, 7]) }, Alert::HandshakeFailure, "hello.renegotiation"),
+        (
+            |body| {
+                let at = body.len() - 7;
+                body[at] = 1
+            },
+            Alert::IllegalParameter,
+            "hello.compression",
+        ),
+        (
+            |body| {
+                let at = body.len() - 1;
+                body[at] = 1
+            },
+            Alert::DecodeError,
+            "hello.extension",
+        ),
+        (
+            |body| {
+                let at = body.len() - 5;
+                body[at] = 9;
+                body.extend([0xff, 1, 0, 2, 1])
+            },
+            Alert::DecodeError,
+            "hello.extension",
+        ),
+        (
+            |body| {
+                let at = body.len() - 5;
+                body[at] = 10;
+                body.extend([0xff, 1, 0, 2, 1, 7])
+            },
+            Alert::HandshakeFailure,
+            "hello.renegotiation",
+        ),
     ];
     for (number, (edit, alert, check)) in cases.iter().enumerate() {
         let mut world = World::new(1, Config::default());
@@ -371,7 +404,11 @@ fn handshakes_and_questions_are_bounded() {
         world.settle();
         assert!(world.server.handshakes() <= 10);
     }
-    let asked: Vec<_> = world.events.iter().filter_map(|event| if let Output::PskWanted { lookup, .. } = event { Some(*lookup) } else { None }).collect();
+    let asked: Vec<_> = world
+        .events
+        .iter()
+        .filter_map(|event| if let Output::PskWanted { lookup, .. } = event { Some(*lookup) } else { None })
+        .collect();
     assert_eq!(world.refusals(), ["handshake.evicted"; 10]);
     assert!(asked.len() < 20, "{}", asked.len());
     world.key = Some(Some(super::KEY.to_vec()));

@@ -71,6 +71,22 @@ fn long_identities_come_in_fragments() {
 }
 
 #[test]
+fn fragments_that_arrived_are_kept_until_the_rest_comes() {
+    for seed in 0..40 {
+        let mut form = client_config();
+        form.identity = vec![b'i'; 1_000];
+        (form.mtu_bytes, form.handshake_timeout) = (256, 600 * SECOND);
+        let mut world = World::new(seed, Config::default());
+        (world.loss, world.copies, world.delay_ms) = (25, 20, 2_000);
+        let device = world.device(form);
+        world.connect(device);
+        let end = world.now + 600 * SECOND;
+        while !world.devices[device].client.is_established() && world.step(end) {}
+        assert!(world.devices[device].client.is_established(), "{seed}");
+    }
+}
+
+#[test]
 fn record_size_limits_are_kept() {
     let mut form = client_config();
     form.record_size_limit = Some(100);
@@ -99,6 +115,11 @@ fn ids_carry_the_prefix() {
     for _ in 0..20 {
         let (_, session) = world.connected(client_config());
         assert_eq!(session.0 >> 52, 0xabc);
+        let device = world.devices.len() - 1;
+        world.say(device, b"x");
+        let sent = world.tapped.last().map(|(_, datagram)| datagram.as_slice());
+        assert_eq!(sent.and_then(crate::named_session), Some(session));
+        assert_eq!(sent.and_then(|datagram| crate::named_session(&datagram[1..])), None);
     }
     assert_eq!(world.server.sessions(), 20);
 }

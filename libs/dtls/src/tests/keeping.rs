@@ -151,10 +151,16 @@ fn a_restored_session_keeps_window_address_and_identity() {
         world.say(device, b"once");
         world.settle();
         let record = world.tapped.last().unwrap().1.clone();
-        let before = format!("{:?}", world.server.session(session).map(|info| (info.peer, info.identity.to_vec(), info.suite, info.ems, info.cid)));
+        let before = format!(
+            "{:?}",
+            world.server.session(session).map(|info| (info.peer, info.identity.to_vec(), info.suite, info.ems, info.cid))
+        );
         let durable = save(&mut world, session, 10);
         kill(&mut world, 2, &durable);
-        let after = format!("{:?}", world.server.session(session).map(|info| (info.peer, info.identity.to_vec(), info.suite, info.ems, info.cid)));
+        let after = format!(
+            "{:?}",
+            world.server.session(session).map(|info| (info.peer, info.identity.to_vec(), info.suite, info.ems, info.cid))
+        );
         assert_eq!(before, after);
         let from = world.devices[device].address;
         world.inject(from, &record);
@@ -176,7 +182,10 @@ fn saved_bytes_are_read_strictly() {
         let session = world.last_session();
         let bytes = save(&mut world, session, 7);
         let saved = SavedSession::from_bytes(&bytes).unwrap();
-        assert_eq!((saved.to_bytes().as_slice(), saved.peer(), saved.identity()), (&bytes[..], world.devices[device].address, super::IDENTITY));
+        assert_eq!(
+            (saved.to_bytes().as_slice(), saved.peer(), saved.identity()),
+            (&bytes[..], world.devices[device].address, super::IDENTITY)
+        );
         assert!(bytes.len() < 300);
         for end in 0..bytes.len() {
             assert_eq!(SavedSession::from_bytes(&bytes[..end]), Err(RestoreError::Malformed));

@@ -48,7 +48,10 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) fn data(&self) -> Vec<&[u8]> {
-        self.events.iter().filter_map(|event| if let ClientOutput::Data(bytes) = event { Some(bytes.as_slice()) } else { None }).collect()
+        self.events
+            .iter()
+            .filter_map(|event| if let ClientOutput::Data(bytes) = event { Some(bytes.as_slice()) } else { None })
+            .collect()
     }
 }
 
@@ -120,7 +123,11 @@ impl World {
     }
 
     pub(crate) fn last_session(&self) -> SessionId {
-        let found = self.events.iter().rev().find_map(|event| if let Output::Established { session, .. } = event { Some(*session) } else { None });
+        let found = self
+            .events
+            .iter()
+            .rev()
+            .find_map(|event| if let Output::Established { session, .. } = event { Some(*session) } else { None });
         found.expect("a session")
     }
 
@@ -229,11 +236,17 @@ impl World {
     }
 
     pub(crate) fn refusals(&self) -> Vec<&'static str> {
-        self.events.iter().filter_map(|event| if let Output::Refused { check, .. } = event { Some(check.name()) } else { None }).collect()
+        self.events
+            .iter()
+            .filter_map(|event| if let Output::Refused { check, .. } = event { Some(check.name()) } else { None })
+            .collect()
     }
 
     pub(crate) fn data(&self) -> Vec<&[u8]> {
-        self.events.iter().filter_map(|event| if let Output::Data { bytes, .. } = event { Some(bytes.as_slice()) } else { None }).collect()
+        self.events
+            .iter()
+            .filter_map(|event| if let Output::Data { bytes, .. } = event { Some(bytes.as_slice()) } else { None })
+            .collect()
     }
 }
 

@@ -123,7 +123,9 @@ fn what_cannot_be_resumed_becomes_a_full_handshake() {
     type Change = fn(&mut World, usize, crate::SessionId);
     let cases: [(&str, Config, Change); 4] = [
         ("switched off", Config { resumption: false, ..Config::default() }, |_, _, _| {}),
-        ("closed by the owner", Config::default(), |world, _, session| world.server.close(world.now, session, Alert::UserCanceled)),
+        ("closed by the owner", Config::default(), |world, _, session| {
+            world.server.close(world.now, session, Alert::UserCanceled)
+        }),
         ("closed by the client", Config::default(), |world, device, _| world.devices[device].client.close()),
         ("forgotten by the client", Config::default(), |world, device, _| world.devices[device].client.forget()),
     ];

@@ -9,7 +9,7 @@ use crate::content_format::ContentFormat;
 use crate::message::{Code, Method, Observe, Request, Response};
 use crate::objects::Models;
 use crate::path::Path;
-use crate::value::Entry;
+use crate::value::{Entry, ValueType};
 
 /// What a Write does to what is not mentioned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -315,12 +315,14 @@ impl Outcome {
 }
 
 /// Reads the values of an answer to Read, Read-Composite (with [`Path::ROOT`]), Observe or of a notification. An answer without a
-/// Content-Format counts as plain text, as old clients send it.
+/// Content-Format counts as opaque where the resource is, else as plain text, as old clients send it.
 ///
 /// # Errors
 /// What is wrong with the payload.
 pub fn values(response: &Response, path: &Path, models: Models<'_>, limits: &DecodeLimits) -> Result<Vec<Entry>, DecodeError> {
-    codec::decode(response.content_format.unwrap_or(ContentFormat::TEXT), path, &response.payload, models, limits)
+    let opaque = models.value_type(path) == Some(ValueType::Opaque);
+    let untold = if opaque { ContentFormat::OPAQUE } else { ContentFormat::TEXT };
+    codec::decode(response.content_format.unwrap_or(untold), path, &response.payload, models, limits)
 }
 
 /// Reads a Send, 6.4.5: `POST /dp` from a client, in SenML or LwM2M CBOR, over any objects.

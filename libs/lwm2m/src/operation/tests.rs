@@ -108,6 +108,8 @@ fn answers_have_names() {
     let bare = Response { content_format: None, ..Response::content(ContentFormat::TEXT, b"100".to_vec()) };
     let read = values(&bare, &path("/3/0/9"), models.newest(), &DecodeLimits::default());
     assert_eq!(read, Ok(vec![Entry::new(path("/3/0/9"), Value::Integer(100))]));
+    let read = values(&bare, &path("/19/0/0"), models.newest(), &DecodeLimits::default());
+    assert_eq!(read, Ok(vec![Entry::new(path("/19/0/0"), Value::Opaque(b"100".to_vec()))]));
 }
 
 /// LightweightM2M-1.1-int-311.

@@ -44,6 +44,13 @@ fn a_registration_of_1_0_has_defaults() {
 }
 
 #[test]
+fn formats_are_bounded_and_unknown_ones_kept() {
+    let many: Vec<String> = (1_000..1_100).map(|n| n.to_string()).collect();
+    let request = register("ep=a", &format!("</>;ct=\"{0} {0} x 70000\",</3>", many.join(" "))).unwrap();
+    assert_eq!((request.list.formats.len(), request.list.formats[0]), (32, ContentFormat(1_000)));
+}
+
+#[test]
 fn what_is_wrong_is_named_and_coded() {
     let cases = [
         ("lt=60", "</3/0>", RegisterError::EndpointMissing),
@@ -72,6 +79,8 @@ fn what_is_wrong_is_named_and_coded() {
         let got = register(queries, payload).unwrap_err();
         assert_eq!((got.code(), got), (code, error), "{queries} {payload}");
     }
+    let long = format!("</{}>;rt=\"oma.lwm2m\",</3>", "a".repeat(64));
+    assert_eq!(register("ep=a", &long), Err(RegisterError::Root));
     assert!(matches!(register("ep=a", "3/0"), Err(RegisterError::Link(_))));
     let format = RegisterRequest::parse(&["ep=a"], Some(ContentFormat::TLV), b"", &LinkLimits::default()).unwrap_err();
     assert_eq!(format.code(), Code::UNSUPPORTED_CONTENT_FORMAT);

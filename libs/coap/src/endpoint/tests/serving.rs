@@ -206,7 +206,7 @@ fn a_peer_that_moved_finds_its_exchanges_and_duplicates() {
         assert!(matches!(bench.drain()[..], [Output::Send { peer: 2, .. }]));
     }
     let outputs = bench.hear_from(2, &ack(mine.message_id, &mine.token, &content("y")));
-    assert!(matches!(outputs[..], [Output::Send { .. }, Output::Response { id, peer: 2, .. }] if id == waiting), "{outputs:?}");
+    assert!(matches!(outputs[..], [Output::Response { id, peer: 2, .. }, Output::Send { .. }] if id == waiting), "{outputs:?}");
     bench.rest();
     assert_eq!(bench.endpoint.load(), Default::default());
 }

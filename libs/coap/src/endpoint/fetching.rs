@@ -80,7 +80,7 @@ impl Upload {
             _ if !sent.more => None,
             _ => {
                 let Some(block) = answered else { return Some(Next::Fail(Failure::Protocol)) };
-                // The block that was sent counts whole, even if the next ones shall be smaller (RFC 7959 2.3, figure 9).
+                // The block that was sent counts whole, even if the next ones shall be smaller (RFC 7959 2.3).
                 self.offset += sent.size();
                 self.szx = self.szx.min(block.szx);
                 Some(if self.has_too_many() { Next::Fail(Failure::TooLarge) } else { Next::Send })
@@ -121,7 +121,7 @@ impl Download {
         options
     }
 
-    /// The body of a FETCH is part of what is asked for (RFC 8132 2.1), so it goes along unless it took blocks itself.
+    /// The body of a FETCH is part of what is asked for (RFC 8132 2), so it goes along unless it took blocks itself.
     pub fn repeats_payload(&self, request: &Request, uploaded: bool) -> bool {
         request.code == Code::FETCH && !uploaded
     }

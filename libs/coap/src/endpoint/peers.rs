@@ -53,12 +53,16 @@ impl Reply {
 
 pub(super) struct Peers<P> {
     names: HashMap<P, u64>,
-    slab: Slab<Peer<P>>,
+    /// Boxed, so that a peer that went leaves little behind.
+    slab: Slab<Box<Peer<P>>>,
     due: BTreeSet<(Duration, u64)>,
     /// Identifiers remembered, own counters included.
     remembered: usize,
     bytes: usize,
 }
+
+/// Names that need not be given back when their peers have gone.
+const SMALL: usize = 1_024;
 
 /// Bounds of what is remembered.
 #[derive(Clone, Copy)]
@@ -78,17 +82,17 @@ impl<P: Copy + Eq + Hash> Peers<P> {
     }
 
     pub fn get(&self, key: u64) -> Option<&Peer<P>> {
-        self.slab.get(key)
+        self.slab.get(key).map(|peer| &**peer)
     }
 
     pub fn get_mut(&mut self, key: u64) -> Option<&mut Peer<P>> {
-        self.slab.get_mut(key)
+        self.slab.get_mut(key).map(|peer| &mut **peer)
     }
 
     pub fn find_or_make(&mut self, name: P) -> u64 {
         let slab = &mut self.slab;
         *self.names.entry(name).or_insert_with(|| {
-            slab.insert(Peer {
+            slab.insert(Box::new(Peer {
                 name,
                 next_id: None,
                 seen: VecDeque::new(),
@@ -99,7 +103,7 @@ impl<P: Copy + Eq + Hash> Peers<P> {
                 outstanding: 0,
                 uploads: Vec::new(),
                 bodies: Vec::new(),
-            })
+            }))
         })
     }
 
@@ -123,13 +127,16 @@ impl<P: Copy + Eq + Hash> Peers<P> {
         }
     }
 
-    pub fn remove(&mut self, key: u64) -> Option<Peer<P>> {
+    pub fn remove(&mut self, key: u64) -> Option<Box<Peer<P>>> {
         let peer = self.slab.remove(key)?;
         self.due.remove(&(peer.due, key));
         self.remembered -= peer.seen.len() + usize::from(peer.next_id.is_some());
         self.bytes -= peer.seen.iter().map(|seen| seen.reply.bytes()).sum::<usize>();
         if self.names.get(&peer.name) == Some(&key) {
             self.names.remove(&peer.name);
+        }
+        if self.names.capacity() > SMALL && self.names.len() < self.names.capacity() / 8 {
+            self.names.shrink_to(2 * self.names.len());
         }
         Some(peer)
     }

@@ -50,14 +50,12 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// One of these values; of none, none.
+    /// One of these values, of which there is at least one.
     pub(crate) fn and_any(&mut self, column: &str, values: impl Iterator<Item = Value<'a>>) {
         let first = self.params.len();
         self.params.extend(values);
         let list: Vec<String> = (first..self.params.len()).map(|i| format!("?{}", i + 1)).collect();
-        let one_of = if list.is_empty() { "1 = 0".to_owned() } else { format!("{column} IN ({})", list.join(", ")) };
-        self.text.push_str(" AND ");
-        self.text.push_str(&one_of);
+        self.text.push_str(&format!(" AND {column} IN ({})", list.join(", ")));
     }
 
     /// Between two moments, both left out.

@@ -40,8 +40,9 @@ pub(crate) fn put_setting(sql: &mut dyn Sql, r: &Setting, doc: &str) -> Done {
 pub(crate) fn settings(sql: &mut dyn Sql, filter: &SettingFilter, slots: usize, page: PageRequest) -> SqlResult<Page<Setting>> {
     let property = filter.property.as_deref().map(line);
     let mut conditions = Conditions::new();
+    let Some(last) = filter.devices.last() else { return Ok(Page { total: 0, items: Vec::new() }) };
     let slots = if filter.devices.len() == 1 { 1 } else { slots };
-    let padding = std::iter::repeat(filter.devices.last()).flatten();
+    let padding = std::iter::repeat(last);
     conditions.and_any("device", filter.devices.iter().chain(padding).take(slots).map(|id| Value::Bytes(id.0.as_bytes())));
     conditions.and_text("service_id", filter.service_id.as_deref());
     if let Some(property) = &property {

@@ -163,7 +163,7 @@ pub async fn revoke_tasks_by_filter(place: Place) {
 pub async fn retention_of_commands(place: Place) {
     let store = place.open();
     let de = one_device(&store, "n").await;
-    let waiting = command(&de, 1, START);
+    let waiting = command(&de, 1, START.minus_s(1));
     let writes = [
         write(&waiting),
         write(&Command { state: CommandState::Canceled, ..command(&de, 2, START) }),

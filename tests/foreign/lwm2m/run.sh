@@ -168,7 +168,7 @@ echo quit >&3
 imei=863703030668222
 device=$(register $imei "$psk" "$meter")
 mkfifo "$work/nat.in"
-$here/nat.py "$coaps_port" <"$work/nat.in" >"$work/nat" &
+python3 $here/nat.py "$coaps_port" <"$work/nat.in" >"$work/nat" &
 started+=($!)
 exec 4>"$work/nat.in"
 until_seen "$work/nat" listening

@@ -25,7 +25,7 @@ pub struct Config {
     pub id_prefix: u32,
     /// How many bits [`Config::id_prefix`] takes, 0 to 32.
     pub id_prefix_bits: u8,
-    /// Largest UDP payload of our own handshake flights, bytes; at least 128.
+    /// Largest UDP payload of our own handshake flights, bytes; at least 256.
     pub mtu_bytes: usize,
     /// Most live sessions.
     pub sessions: usize,
@@ -35,7 +35,7 @@ pub struct Config {
     pub lookups: usize,
     /// Most bytes of handshake messages held for one handshake until they are whole and in order.
     pub handshake_bytes: usize,
-    /// Longest PSK identity, bytes; RFC 4279 5.3 wants at least 128.
+    /// Longest PSK identity, bytes; RFC 4279 5.3 wants at least 256.
     pub identity_bytes: usize,
     /// First wait before a flight is repeated; doubles each time up to [`Config::retransmit_max`].
     pub retransmit_first: Duration,
@@ -108,7 +108,7 @@ pub struct ClientConfig {
     pub encrypt_then_mac: bool,
     /// Offer record_size_limit (RFC 8449) with this value, 64 to 16,384 bytes.
     pub record_size_limit: Option<u16>,
-    /// Largest UDP payload of our own handshake flights, bytes; at least 128.
+    /// Largest UDP payload of our own handshake flights, bytes; at least 256.
     pub mtu_bytes: usize,
     /// First wait before a flight is repeated; doubles each time up to [`ClientConfig::retransmit_max`].
     pub retransmit_first: Duration,

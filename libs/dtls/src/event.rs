@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::SocketAddr;
 
-use crate::{Alert, Check, Suite};
+use crate::{Check, Suite};
 
 /// A live session, and at the same time the Connection ID that its client writes (8 bytes, big-endian).
 ///

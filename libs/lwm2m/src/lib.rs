@@ -9,15 +9,19 @@
 #![forbid(unsafe_code)]
 
 pub mod attributes;
+pub mod bootstrap;
 pub mod codec;
 mod content_format;
 pub mod endpoint;
+pub mod fuzz;
 pub mod link;
 mod message;
 pub mod objects;
 pub mod operation;
 mod path;
+pub mod queue;
 pub mod registration;
+pub mod sim;
 mod value;
 mod version;
 

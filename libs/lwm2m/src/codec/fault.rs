@@ -96,6 +96,9 @@ pub enum DecodeCheck {
     /// A value outside of the path that the payload belongs to.
     #[error("{0} does not belong here")]
     OutsideBase(Path),
+    /// The same path twice, without times that differ.
+    #[error("{0} is given twice")]
+    Duplicate(Path),
     /// A path with a single value is needed for this format.
     #[error("the format is for a single value")]
     NotSingle,

@@ -1,13 +1,187 @@
-//! To be filled. Absent: all.
+//! The JSON of LwM2M 1.0 (core 1.0 section 6.4.4): one object with `bn`, `bt` and an array `e`. Absent: anything of SenML; fields share only
+//! their names.
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value as Json};
+
 use super::DecodeLimits;
+use super::collect::{Collector, Raw};
 use super::fault::{At, DecodeCheck, DecodeError, EncodeError};
-use crate::content_format::ContentFormat;
+use super::senml::{self, NAME_BYTES_MAX};
+use super::senml_json::{fault, finite, number, put, seconds_json};
 use crate::objects::Models;
 use crate::path::Path;
-use crate::value::Entry;
-pub(super) fn decode(_: &Path, _: &[u8], _: Models<'_>, _: &DecodeLimits) -> Result<Vec<Entry>, DecodeError> {
-    Err(DecodeError::new(DecodeCheck::UnknownFormat(ContentFormat(11543)), At::Whole))
+use crate::value::{Entry, Value, ValueType};
+
+#[derive(Default)]
+struct Document {
+    base_name: Option<String>,
+    base_time_s: Option<f64>,
+    elements: Option<Vec<Element>>,
 }
-pub(super) fn encode(_: &Path, _: &[Entry]) -> Result<Vec<u8>, EncodeError> {
-    Err(EncodeError::UnknownFormat(ContentFormat(11543)))
+
+#[derive(Default)]
+struct Element {
+    name: Option<String>,
+    time_s: Option<f64>,
+    value: Option<Raw>,
+}
+
+/// Guards the memory that elements take before they are checked one by one; the limit of the caller comes after.
+const ELEMENTS_MAX: usize = 65_536;
+
+pub(super) fn decode(
+    base: &Path,
+    payload: &[u8],
+    models: Models<'_>,
+    limits: &DecodeLimits,
+) -> Result<Vec<Entry>, DecodeError> {
+    let document: Document = serde_json::from_slice(payload).map_err(|e| fault(&e))?;
+    let whole = |check| DecodeError::new(check, At::Whole);
+    let elements = document.elements.ok_or(whole(DecodeCheck::Json("e is missing".into())))?;
+    let base_name = document.base_name.unwrap_or_else(|| format!("{}/", if base.is_root() { String::new() } else { base.to_string() }));
+    if base_name.len() > NAME_BYTES_MAX {
+        return Err(whole(DecodeCheck::Path));
+    }
+    let mut collector = Collector::new(base, models, limits);
+    for (index, element) in elements.into_iter().enumerate() {
+        let at = At::Record(index);
+        let fail = |check| DecodeError::new(check, at);
+        let name = element.name.unwrap_or_default();
+        if name.len() > NAME_BYTES_MAX {
+            return Err(fail(DecodeCheck::Path));
+        }
+        let full = base_name.clone() + &name;
+        let path: Path = full.strip_suffix('/').unwrap_or(&full).parse().map_err(|_| fail(DecodeCheck::Path))?;
+        let raw = match element.value.ok_or(fail(DecodeCheck::NotOneValue))? {
+            Raw::Text(text) if models.value_type(&path) == Some(ValueType::Opaque) => {
+                Raw::Bytes(senml::base64(&text, false).map_err(fail)?)
+            }
+            raw => raw,
+        };
+        let time = senml::time(document.base_time_s.unwrap_or_default() + element.time_s.unwrap_or_default()).map_err(fail)?;
+        collector.raw(at, path, raw, time)?;
+    }
+    Ok(collector.finish())
+}
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OneDocument)
+    }
+}
+
+struct OneDocument;
+
+impl<'de> Visitor<'de> for OneDocument {
+    type Value = Document;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with e")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
+        let mut document = Document::default();
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "bn" => put(&mut document.base_name, "bn", map.next_value()?)?,
+                "bt" => put(&mut document.base_time_s, "bt", finite(&map.next_value()?)?)?,
+                "e" => put(&mut document.elements, "e", map.next_value::<Elements>()?.0)?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(document)
+    }
+}
+
+struct Elements(Vec<Element>);
+
+impl<'de> Deserialize<'de> for Elements {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(AllElements)
+    }
+}
+
+struct AllElements;
+
+impl<'de> Visitor<'de> for AllElements {
+    type Value = Elements;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of elements")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Elements, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = seq.next_element::<Element>()? {
+            if elements.len() == ELEMENTS_MAX {
+                return Err(de::Error::custom("too many elements"));
+            }
+            elements.push(element);
+        }
+        Ok(Elements(elements))
+    }
+}
+
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OneElement)
+    }
+}
+
+struct OneElement;
+
+impl<'de> Visitor<'de> for OneElement {
+    type Value = Element;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an element")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element, A::Error> {
+        let mut element = Element::default();
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "n" => put(&mut element.name, "n", map.next_value()?)?,
+                "t" => put(&mut element.time_s, "t", finite(&map.next_value()?)?)?,
+                "v" => put(&mut element.value, "value", number(&map.next_value()?)?)?,
+                "sv" => put(&mut element.value, "value", Raw::Text(map.next_value()?))?,
+                "bv" => put(&mut element.value, "value", Raw::Bool(map.next_value()?))?,
+                "ov" => put(&mut element.value, "value", Raw::Link(map.next_value()?))?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(element)
+    }
+}
+
+pub(super) fn encode(base: &Path, entries: &[Entry]) -> Result<Vec<u8>, EncodeError> {
+    let mut elements = Vec::with_capacity(entries.len());
+    for line in senml::lines(base, entries)? {
+        let mut element = Map::new();
+        element.insert("n".into(), line.name.into());
+        element.extend(line.time_s.map(|seconds| ("t".to_owned(), seconds_json(seconds))));
+        let (field, value) = match line.value {
+            Value::Text(text) | Value::CoreLink(text) => ("sv", text.as_str().into()),
+            Value::Integer(n) | Value::Time(n) => ("v", (*n).into()),
+            Value::Unsigned(n) => ("v", (*n).into()),
+            Value::Float(x) => ("v", (*x).into()),
+            Value::Boolean(b) => ("bv", (*b).into()),
+            Value::Opaque(bytes) => ("sv", senml::to_base64(bytes, false).into()),
+            Value::ObjectLink(link) => ("ov", link.to_string().into()),
+        };
+        element.insert(field.into(), value);
+        elements.push(Json::Object(element));
+    }
+    let mut document = Map::new();
+    let shared = base.cut(2);
+    document.insert("bn".into(), if shared.is_root() { String::new() } else { format!("{shared}/") }.into());
+    document.insert("e".into(), Json::Array(elements));
+    Ok(Json::Object(document).to_string().into_bytes())
 }

@@ -4,6 +4,7 @@
 //! and where there is none, TLV yields opaque bytes, plain text yields text, and the other formats what they say themselves.
 
 mod cbor;
+mod collect;
 mod fault;
 mod json;
 mod lwm2m_cbor;
@@ -12,6 +13,7 @@ mod senml_cbor;
 mod senml_json;
 mod single;
 mod tlv;
+mod tree;
 
 use crate::content_format::ContentFormat;
 use crate::objects::Models;
@@ -56,8 +58,8 @@ pub fn decode(
         ContentFormat::CBOR => cbor::decode_single(base, payload, models),
         ContentFormat::TLV | ContentFormat::TLV_OLD => tlv::decode(base, payload, models, limits),
         ContentFormat::JSON | ContentFormat::JSON_OLD => json::decode(base, payload, models, limits),
-        ContentFormat::SENML_JSON => senml::entries(senml_json::decode(payload, limits)?, base, models),
-        ContentFormat::SENML_CBOR => senml::entries(senml_cbor::decode(payload, limits)?, base, models),
+        ContentFormat::SENML_JSON => senml::entries(senml_json::decode(payload, limits)?, base, models, limits),
+        ContentFormat::SENML_CBOR => senml::entries(senml_cbor::decode(payload, limits)?, base, models, limits),
         ContentFormat::LWM2M_CBOR => lwm2m_cbor::decode(base, payload, models, limits),
         other => Err(DecodeError::new(DecodeCheck::UnknownFormat(other), At::Whole)),
     }
@@ -96,7 +98,6 @@ pub fn decode_paths(format: ContentFormat, payload: &[u8], limits: &DecodeLimits
     match format {
         ContentFormat::SENML_JSON => senml::paths(senml_json::decode(payload, limits)?),
         ContentFormat::SENML_CBOR => senml::paths(senml_cbor::decode(payload, limits)?),
-        ContentFormat::LWM2M_CBOR => lwm2m_cbor::decode_paths(payload, limits),
         other => Err(DecodeError::new(DecodeCheck::UnknownFormat(other), At::Whole)),
     }
 }
@@ -109,7 +110,6 @@ pub fn encode_paths(format: ContentFormat, paths: &[Path]) -> Result<Vec<u8>, En
     match format {
         ContentFormat::SENML_JSON => Ok(senml_json::encode_paths(paths)),
         ContentFormat::SENML_CBOR => Ok(senml_cbor::encode_paths(paths)),
-        ContentFormat::LWM2M_CBOR => lwm2m_cbor::encode_paths(paths),
         other => Err(EncodeError::UnknownFormat(other)),
     }
 }

@@ -1,20 +1,194 @@
-//! To be filled. Absent: all.
+//! What both SenML formats mean (RFC 8428, core 1.1 section 7.4.5): records with base fields that are carried on. Absent: their bytes;
+//! units and sums, which LwM2M does not use.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
 use super::DecodeLimits;
+use super::collect::{Collector, Raw};
 use super::fault::{At, DecodeCheck, DecodeError, EncodeError};
-use crate::content_format::ContentFormat;
 use crate::objects::Models;
 use crate::path::Path;
-use crate::value::Entry;
-pub(super) struct Record;
-pub(super) fn entries(_: Vec<Record>, _: &Path, _: Models<'_>) -> Result<Vec<Entry>, DecodeError> {
-    Ok(vec![])
+use crate::value::{Entry, EntryTime, Value};
+
+/// Longest name and base name, bytes; a path has at most 24.
+pub(super) const NAME_BYTES_MAX: usize = 64;
+/// The version of SenML that is spoken (RFC 8428 section 4.4).
+const VERSION_MAX: i64 = 10;
+/// Times below this are relative to the receipt (RFC 8428 section 4.5.3), seconds.
+const ABSOLUTE_FROM_S: f64 = 268_435_456.0;
+
+/// One record as it was read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Record {
+    pub base_version: Option<i64>,
+    pub base_name: Option<String>,
+    pub base_time_s: Option<f64>,
+    pub base_value: Option<f64>,
+    pub name: Option<String>,
+    pub time_s: Option<f64>,
+    pub value: Option<Raw>,
 }
-pub(super) fn paths(_: Vec<Record>) -> Result<Vec<Path>, DecodeError> {
-    Ok(vec![])
+
+/// Base fields as they stand at a record.
+#[derive(Default)]
+struct Base {
+    name: String,
+    time_s: f64,
+    value: Option<f64>,
 }
-pub(super) fn base64(_: &str, _: bool) -> Result<Vec<u8>, DecodeCheck> {
-    Err(DecodeCheck::Base64)
+
+impl Base {
+    fn take(&mut self, record: &mut Record, at: At) -> Result<Path, DecodeError> {
+        let fail = |check| DecodeError::new(check, at);
+        if record.base_version.is_some_and(|version| version > VERSION_MAX) {
+            return Err(fail(DecodeCheck::SenmlVersion));
+        }
+        if let Some(name) = record.base_name.take() {
+            self.name = name;
+        }
+        self.time_s = record.base_time_s.unwrap_or(self.time_s);
+        self.value = record.base_value.or(self.value);
+        let name = record.name.as_deref().unwrap_or_default();
+        if self.name.len() > NAME_BYTES_MAX || name.len() > NAME_BYTES_MAX {
+            return Err(fail(DecodeCheck::Path));
+        }
+        let mut full = String::with_capacity(self.name.len() + name.len());
+        full.push_str(&self.name);
+        full.push_str(name);
+        // A base name that ends in a slash, without a name behind it, is the path before the slash.
+        let path = if full.len() > 1 { full.strip_suffix('/').unwrap_or(&full) } else { &full };
+        path.parse().map_err(|_| fail(DecodeCheck::Path))
+    }
+
+    /// The value with the base value added, where there is one and the value is a number.
+    fn add(&self, raw: Raw) -> Raw {
+        match (self.value, raw) {
+            (None, raw) => raw,
+            (Some(base), Raw::Int(n)) => whole(base + n as f64),
+            (Some(base), Raw::Uint(n)) => whole(base + n as f64),
+            (Some(base), Raw::Float(x)) => Raw::Float(base + x),
+            (Some(_), raw) => raw,
+        }
+    }
 }
-pub(super) fn to_base64(_: &[u8], _: bool) -> String {
-    String::new()
+
+/// A sum of numbers of which one was whole: whole again if nothing is lost.
+fn whole(x: f64) -> Raw {
+    if x.fract() == 0.0 && x.abs() < 9_007_199_254_740_992.0 { Raw::Int(x as i64) } else { Raw::Float(x) }
+}
+
+/// The values of records.
+pub(super) fn entries(
+    records: Vec<Record>,
+    base: &Path,
+    models: Models<'_>,
+    limits: &DecodeLimits,
+) -> Result<Vec<Entry>, DecodeError> {
+    let mut collector = Collector::new(base, models, limits);
+    let mut carried = Base::default();
+    for (number, mut record) in records.into_iter().enumerate() {
+        let at = At::Record(number);
+        let path = carried.take(&mut record, at)?;
+        let raw = match (record.value, carried.value) {
+            (Some(raw), _) => carried.add(raw),
+            (None, Some(base_value)) => Raw::Float(base_value),
+            (None, None) => return Err(DecodeError::new(DecodeCheck::NotOneValue, at)),
+        };
+        let time = time(carried.time_s + record.time_s.unwrap_or_default());
+        collector.raw(at, path, raw, time.map_err(|check| DecodeError::new(check, at))?)?;
+    }
+    Ok(collector.finish())
+}
+
+/// The paths of records without values, in order, each once.
+pub(super) fn paths(records: Vec<Record>) -> Result<Vec<Path>, DecodeError> {
+    let mut carried = Base::default();
+    let mut paths: Vec<Path> = Vec::with_capacity(records.len());
+    let mut seen = std::collections::BTreeSet::new();
+    for (number, mut record) in records.into_iter().enumerate() {
+        let at = At::Record(number);
+        let path = carried.take(&mut record, at)?;
+        if record.value.is_some() {
+            return Err(DecodeError::new(DecodeCheck::UnwantedValue, at));
+        }
+        if seen.insert(path) {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}
+
+/// A sum of base time and time as a moment; 0 is the receipt itself.
+pub(super) fn time(seconds: f64) -> Result<Option<EntryTime>, DecodeCheck> {
+    if !seconds.is_finite() || seconds.abs() > 1e12 {
+        return Err(DecodeCheck::Time);
+    }
+    let ms = (seconds * 1_000.0).round() as i64;
+    Ok(match seconds {
+        0.0 => None,
+        absolute if absolute >= ABSOLUTE_FROM_S => Some(EntryTime::AbsoluteMs(ms)),
+        _ => Some(EntryTime::RelativeMs(ms)),
+    })
+}
+
+/// A moment as the number of seconds that stands for it. A relative time of 0 is none at all.
+pub(super) fn seconds(time: EntryTime) -> Result<f64, EncodeError> {
+    let (EntryTime::RelativeMs(ms) | EntryTime::AbsoluteMs(ms)) = time;
+    let seconds = ms as f64 / 1_000.0;
+    let said = self::time(seconds).ok().flatten();
+    if said == Some(time) || ms == 0 { Ok(seconds) } else { Err(EncodeError::Time) }
+}
+
+/// A record to write: its name and value.
+pub(super) struct Line<'a> {
+    /// Only on the first record, and only if there is something to share.
+    pub base_name: Option<String>,
+    pub name: String,
+    pub time_s: Option<f64>,
+    pub value: &'a Value,
+}
+
+/// The records for entries below `base`, which share the path down to the object instance.
+pub(super) fn lines<'a>(base: &Path, entries: &'a [Entry]) -> Result<Vec<Line<'a>>, EncodeError> {
+    let shared = base.cut(2);
+    let mut seen = std::collections::BTreeSet::new();
+    let mut lines = Vec::with_capacity(entries.len());
+    for entry in entries {
+        if matches!(entry.value, Value::Float(x) if !x.is_finite()) {
+            return Err(EncodeError::NotFinite);
+        }
+        let time_s = entry.time.map(seconds).transpose()?.filter(|seconds| *seconds != 0.0);
+        if !seen.insert((entry.path, time_s.map(f64::to_bits))) {
+            return Err(EncodeError::Twice(entry.path));
+        }
+        let base_name = (lines.is_empty() && !shared.is_root()).then(|| format!("{shared}/"));
+        lines.push(Line { base_name, name: name_below(&shared, &entry.path), time_s, value: &entry.value });
+    }
+    Ok(lines)
+}
+
+/// `path` as a name behind the base name of `shared`; all of it below the root.
+pub(super) fn name_below(shared: &Path, path: &Path) -> String {
+    let text = path.to_string();
+    if shared.is_root() {
+        return text;
+    }
+    text.get(shared.to_string().len() + 1..).unwrap_or_default().to_owned()
+}
+
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT.with_encode_padding(false));
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+
+/// Reads base64 in the alphabet for URLs (SenML) or the standard one (text and old JSON); padding may be there or not.
+pub(super) fn base64(text: &str, url: bool) -> Result<Vec<u8>, DecodeCheck> {
+    let engine = if url { &URL } else { &STANDARD };
+    engine.decode(text).map_err(|_| DecodeCheck::Base64)
+}
+
+pub(super) fn to_base64(bytes: &[u8], url: bool) -> String {
+    let engine = if url { &URL } else { &STANDARD };
+    engine.encode(bytes)
 }

@@ -1,16 +1,147 @@
-//! To be filled. Absent: all.
+//! SenML JSON (RFC 8428 section 5). Absent: what the records mean; see [`super::senml`].
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value as Json};
+
 use super::DecodeLimits;
+use super::collect::Raw;
 use super::fault::{At, DecodeCheck, DecodeError, EncodeError};
-use crate::content_format::ContentFormat;
-use crate::objects::Models;
+use super::senml::{self, Record};
 use crate::path::Path;
-use crate::value::Entry;
-pub(super) fn decode(_: &[u8], _: &DecodeLimits) -> Result<Vec<super::senml::Record>, DecodeError> {
-    Err(DecodeError::new(DecodeCheck::TooLong, At::Whole))
+use crate::value::{Entry, Value};
+
+pub(super) fn decode(payload: &[u8], limits: &DecodeLimits) -> Result<Vec<Record>, DecodeError> {
+    let mut json = serde_json::Deserializer::from_slice(payload);
+    let records = json.deserialize_seq(Records { max: limits.entries });
+    records.and_then(|records| json.end().map(|()| records)).map_err(|e| fault(&e))
 }
-pub(super) fn encode(_: &Path, _: &[Entry]) -> Result<Vec<u8>, EncodeError> {
-    Err(EncodeError::UnknownFormat(ContentFormat(110)))
+
+/// The reason and the column of a JSON error; the text of the payload is not in it.
+pub(super) fn fault(error: &serde_json::Error) -> DecodeError {
+    let check = match error.classify() {
+        serde_json::error::Category::Eof => DecodeCheck::Truncated,
+        _ => DecodeCheck::Json(error.to_string().chars().take(160).collect()),
+    };
+    DecodeError::new(check, At::Whole)
 }
-pub(super) fn encode_paths(_: &[Path]) -> Vec<u8> {
-    Vec::new()
+
+struct Records {
+    max: usize,
+}
+
+impl<'de> Visitor<'de> for Records {
+    type Value = Vec<Record>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Record>, A::Error> {
+        let mut records = Vec::new();
+        while let Some(record) = seq.next_element::<Record>()? {
+            if records.len() == self.max {
+                return Err(de::Error::custom("too many records"));
+            }
+            records.push(record);
+        }
+        Ok(records)
+    }
+}
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OneRecord)
+    }
+}
+
+struct OneRecord;
+
+impl<'de> Visitor<'de> for OneRecord {
+    type Value = Record;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
+        let mut record = Record::default();
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "bn" => put(&mut record.base_name, "bn", map.next_value()?)?,
+                "n" => put(&mut record.name, "n", map.next_value()?)?,
+                "bt" => put(&mut record.base_time_s, "bt", finite(&map.next_value()?)?)?,
+                "t" => put(&mut record.time_s, "t", finite(&map.next_value()?)?)?,
+                "bv" => put(&mut record.base_value, "bv", finite(&map.next_value()?)?)?,
+                "bver" => put(&mut record.base_version, "bver", map.next_value()?)?,
+                "v" => put(&mut record.value, "value", number(&map.next_value()?)?)?,
+                "vs" => put(&mut record.value, "value", Raw::Text(map.next_value()?))?,
+                "vb" => put(&mut record.value, "value", Raw::Bool(map.next_value()?))?,
+                "vlo" => put(&mut record.value, "value", Raw::Link(map.next_value()?))?,
+                "vd" => {
+                    let text: String = map.next_value()?;
+                    let bytes = senml::base64(&text, true).map_err(de::Error::custom)?;
+                    put(&mut record.value, "value", Raw::Bytes(bytes))?;
+                }
+                // RFC 8428 section 4.4: names that end so must be understood.
+                other if other.ends_with('_') => return Err(de::Error::custom("a field that must be understood is not")),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(record)
+    }
+}
+
+pub(super) fn put<T, E: de::Error>(place: &mut Option<T>, name: &'static str, value: T) -> Result<(), E> {
+    if place.replace(value).is_some() {
+        return Err(E::custom(format_args!("{name} is given twice")));
+    }
+    Ok(())
+}
+
+/// A number as the narrowest of signed, unsigned and floating.
+pub(super) fn number<E: de::Error>(number: &Number) -> Result<Raw, E> {
+    let whole = number.as_i64().map(Raw::Int).or_else(|| number.as_u64().map(Raw::Uint));
+    whole.map_or_else(|| finite(number).map(Raw::Float), Ok)
+}
+
+pub(super) fn finite<E: de::Error>(number: &Number) -> Result<f64, E> {
+    number.as_f64().filter(|x| x.is_finite()).ok_or_else(|| E::custom("number is not finite"))
+}
+
+pub(super) fn encode(base: &Path, entries: &[Entry]) -> Result<Vec<u8>, EncodeError> {
+    let mut records = Vec::with_capacity(entries.len());
+    for line in senml::lines(base, entries)? {
+        let mut record = Map::new();
+        record.extend(line.base_name.map(|name| ("bn".to_owned(), Json::from(name))));
+        if !line.name.is_empty() {
+            record.insert("n".into(), line.name.into());
+        }
+        record.extend(line.time_s.map(|seconds| ("t".to_owned(), seconds_json(seconds))));
+        let (field, value) = match line.value {
+            Value::Text(text) | Value::CoreLink(text) => ("vs", text.as_str().into()),
+            Value::Integer(n) | Value::Time(n) => ("v", (*n).into()),
+            Value::Unsigned(n) => ("v", (*n).into()),
+            Value::Float(x) => ("v", (*x).into()),
+            Value::Boolean(b) => ("vb", (*b).into()),
+            Value::Opaque(bytes) => ("vd", senml::to_base64(bytes, true).into()),
+            Value::ObjectLink(link) => ("vlo", link.to_string().into()),
+        };
+        record.insert(field.into(), value);
+        records.push(Json::Object(record));
+    }
+    Ok(Json::Array(records).to_string().into_bytes())
+}
+
+/// Seconds without a fraction where there is none.
+pub(super) fn seconds_json(seconds: f64) -> Json {
+    if seconds.fract() == 0.0 { (seconds as i64).into() } else { seconds.into() }
+}
+
+pub(super) fn encode_paths(paths: &[Path]) -> Vec<u8> {
+    let records = paths.iter().map(|path| serde_json::json!({ "n": path.to_string() })).collect();
+    Json::Array(records).to_string().into_bytes()
 }

@@ -1,0 +1,245 @@
+//! The server: many peers, their handshakes and sessions. Absent: sockets, clocks, and the keys of devices.
+
+mod cookie;
+mod handshake;
+mod keeping;
+mod opening;
+mod progress;
+mod records;
+mod session;
+mod table;
+
+use core::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use cookie::Cookies;
+use session::Session;
+use table::{Handshakes, Lingering};
+
+use crate::channel::SealError;
+use crate::hello::Fault;
+use crate::wire::{ALERT, APPLICATION_DATA, Reader, Record};
+use crate::{Alert, Check, CloseReason, Config, Counters, Output, Random, SendError, SessionId, SessionInfo};
+
+/// Our Connection IDs: a [`SessionId`], big-endian.
+const CID_BYTES: usize = 8;
+/// Records read of one datagram; what comes after is dropped, as if the network had lost it.
+const RECORDS_PER_DATAGRAM: usize = 64;
+
+/// A DTLS 1.2 server for any number of peers.
+///
+/// Fed by [`Server::handle`] (a datagram), [`Server::psk`] (an answer), [`Server::timeout`] (the time came), [`Server::send`] and [`Server::close`]. After each of
+/// them, drain [`Server::poll`] until `None`, then sleep until [`Server::poll_timeout`]. Times are durations since any fixed start and never go back.
+///
+/// Nothing is kept of a client before it returned a valid cookie, and what is sent to it until then is smaller than what it sent.
+pub struct Server {
+    config: Config,
+    random: Random,
+    outputs: VecDeque<Output>,
+    sessions: HashMap<SessionId, Box<Session>>,
+    /// The session that plain records of an address belong to. Sessions with a Connection ID are here only where no other one needs the place.
+    by_peer: HashMap<SocketAddr, SessionId>,
+    /// Session ids that resumed sessions took over from the ones before them.
+    by_resume_id: HashMap<u64, SessionId>,
+    handshakes: Handshakes,
+    lingering: Lingering,
+    cookies: Cookies,
+    /// Handshakes ever begun; numbers handshakes and lookups.
+    serial: u64,
+    junk: Junk,
+    counters: Counters,
+}
+
+/// How many refusals of unauthenticated records were told in the current second.
+#[derive(Default)]
+struct Junk {
+    second: u64,
+    told: u32,
+}
+
+impl Server {
+    /// A server without sessions. `random` must be unpredictable: keys of cookies, ids and initialization vectors come from it.
+    pub fn new(config: Config, mut random: Random) -> Self {
+        let cookies = Cookies::new(config.cookie_period, &mut random);
+        Self {
+            config,
+            random,
+            outputs: VecDeque::new(),
+            sessions: HashMap::new(),
+            by_peer: HashMap::new(),
+            by_resume_id: HashMap::new(),
+            handshakes: Handshakes::default(),
+            lingering: Lingering::default(),
+            cookies,
+            serial: 0,
+            junk: Junk::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes one datagram, with one record or several. Anything that cannot be authenticated is dropped without an answer, but for the messages of a handshake.
+    pub fn handle(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) {
+        self.counters.datagrams += 1;
+        if self.outputs.len() >= self.config.outputs {
+            self.counters.overflow += 1;
+            return;
+        }
+        let mut reader = Reader(datagram);
+        for _ in 0..RECORDS_PER_DATAGRAM {
+            if reader.is_empty() {
+                return;
+            }
+            let Some(record) = Record::read(&mut reader, CID_BYTES) else {
+                return self.refuse_junk(now, from, Check::RecordMalformed, "not a record");
+            };
+            self.take_record(now, from, &record);
+        }
+    }
+
+    /// The next output, in order.
+    pub fn poll(&mut self) -> Option<Output> {
+        let output = self.outputs.pop_front();
+        if output.is_none() && self.outputs.capacity() > 1_024 {
+            self.outputs = VecDeque::new();
+        }
+        output
+    }
+
+    /// When to call [`Server::timeout`]; `None` while nothing waits for time.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.handshakes.next().into_iter().chain(self.lingering.next()).min()
+    }
+
+    /// Does what is due: repeats flights, ends handshakes that took too long.
+    pub fn timeout(&mut self, now: Duration) {
+        while let Some(mut handshake) = self.handshakes.take_due(now) {
+            if now >= handshake.ends_at {
+                self.refuse(handshake.peer, handshake.identity, Check::HandshakeTimeout, "the handshake took too long");
+                continue;
+            }
+            if !handshake.is_waiting() && !handshake.quiet {
+                self.counters.retransmits += 1;
+                self.send_flight(now, &mut handshake);
+            }
+            handshake.retransmit.back_off(now, self.config.retransmit_max);
+            self.handshakes.put(handshake);
+        }
+        self.lingering.expire(now);
+    }
+
+    /// Sends `plaintext` in one record of one datagram, to the session's present address.
+    ///
+    /// # Errors
+    /// See [`SendError`]; nothing was sent then.
+    pub fn send(&mut self, _now: Duration, session: SessionId, plaintext: &[u8]) -> Result<(), SendError> {
+        if self.outputs.len() >= self.config.outputs {
+            return Err(SendError::Full);
+        }
+        let Some(state) = self.sessions.get_mut(&session) else { return Err(SendError::NoSession) };
+        if plaintext.len() > usize::from(state.max_plaintext) {
+            return Err(SendError::TooLong);
+        }
+        let mut datagram = Vec::new();
+        let (to, sealed) =
+            (state.peer, state.channel.seal(&mut datagram, APPLICATION_DATA, plaintext, &mut self.random));
+        let result = match sealed {
+            Ok(()) => {
+                self.outputs.push_back(Output::Send { to, datagram });
+                Ok(())
+            }
+            Err(SealError::NotReserved) => Err(SendError::NotReserved),
+            Err(SealError::Exhausted) => {
+                self.end(session, CloseReason::Exhausted);
+                Err(SendError::Exhausted)
+            }
+        };
+        self.watch_reserve(session);
+        result
+    }
+
+    /// Tells the peer `alert` (where a sequence number is left for it) and forgets the session. No [`Output::Closed`] follows.
+    pub fn close(&mut self, _now: Duration, session: SessionId, alert: Alert) {
+        self.send_alert(session, alert);
+        self.remove(session);
+    }
+
+    /// What is known of a live session.
+    pub fn session(&self, session: SessionId) -> Option<SessionInfo<'_>> {
+        self.sessions.get(&session).map(|state| state.info())
+    }
+
+    /// How many sessions live.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// How many handshakes are under way.
+    pub fn handshakes(&self) -> usize {
+        self.handshakes.len()
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn send_datagram(&mut self, to: SocketAddr, datagram: Vec<u8>) {
+        self.outputs.push_back(Output::Send { to, datagram });
+    }
+
+    /// Seals an alert under a session's keys.
+    fn send_alert(&mut self, session: SessionId, alert: Alert) {
+        let Some(state) = self.sessions.get_mut(&session) else { return };
+        let (to, mut datagram) = (state.peer, Vec::new());
+        if state.channel.seal(&mut datagram, ALERT, &alert.bytes(), &mut self.random).is_ok() {
+            self.send_datagram(to, datagram);
+        }
+    }
+
+    fn watch_reserve(&mut self, session: SessionId) {
+        if self.sessions.get_mut(&session).is_some_and(|state| state.reserve_runs_low()) {
+            self.outputs.push_back(Output::ReserveWanted { session });
+        }
+    }
+
+    fn end(&mut self, session: SessionId, reason: CloseReason) {
+        if self.remove(session) {
+            self.outputs.push_back(Output::Closed { session, reason });
+        }
+    }
+
+    fn remove(&mut self, session: SessionId) -> bool {
+        let Some(state) = self.sessions.remove(&session) else { return false };
+        if self.by_peer.get(&state.peer) == Some(&session) {
+            self.by_peer.remove(&state.peer);
+        }
+        if self.by_resume_id.get(&state.resume_id) == Some(&session) {
+            self.by_resume_id.remove(&state.resume_id);
+        }
+        self.lingering.remove(session);
+        true
+    }
+
+    /// Tells why a handshake was refused.
+    fn refuse(&mut self, peer: SocketAddr, identity: Option<Vec<u8>>, check: Check, detail: &'static str) {
+        self.outputs.push_back(Output::Refused { peer, identity, check, detail });
+    }
+
+    /// Tells why a record that nothing authenticates was dropped, as often as the configuration allows.
+    fn refuse_junk(&mut self, now: Duration, peer: SocketAddr, check: Check, detail: &'static str) {
+        if self.junk.second != now.as_secs() {
+            self.junk = Junk { second: now.as_secs(), told: 0 };
+        }
+        if self.junk.told < self.config.refusals_per_s {
+            self.junk.told += 1;
+            self.refuse(peer, None, check, detail);
+        } else {
+            self.counters.refusals_unreported += 1;
+        }
+    }
+
+    fn refuse_fault(&mut self, peer: SocketAddr, identity: Option<Vec<u8>>, fault: Fault) {
+        self.refuse(peer, identity, fault.check, fault.detail);
+    }
+}

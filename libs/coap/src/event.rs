@@ -1,5 +1,6 @@
 //! What passes between an endpoint and its owner. Absent: the machine that makes and takes it.
 
+use core::fmt;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -88,7 +89,7 @@ pub enum NotifyOutcome {
 }
 
 /// What an endpoint wants done or told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Output<P> {
     /// Send this datagram.
     Send {
@@ -168,4 +169,51 @@ pub enum Output<P> {
         /// Which check.
         check: &'static Check,
     },
+}
+
+/// Bodies may be secrets: only their length is told, and that of datagrams.
+impl<P: fmt::Debug> fmt::Debug for Output<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send { peer, datagram } => write!(f, "Send {{ {peer:?}, {} B }}", datagram.len()),
+            Self::Request { ticket, peer, token, confirmable, request } => {
+                write!(f, "Request {{ {ticket:?}, {peer:?}, {token:?}, confirmable: {confirmable}, {request:?} }}")
+            }
+            Self::Response { id, peer, token, response } => {
+                write!(f, "Response {{ {id:?}, {peer:?}, {token:?}, {response:?} }}")
+            }
+            Self::Acknowledged { id, peer } => write!(f, "Acknowledged {{ {id:?}, {peer:?} }}"),
+            Self::Failed { id, peer, cause } => write!(f, "Failed {{ {id:?}, {peer:?}, {cause:?} }}"),
+            Self::Notification { ticket, peer, token, confirmable, message } => {
+                write!(f, "Notification {{ {ticket:?}, {peer:?}, {token:?}, confirmable: {confirmable}, {message:?} }}")
+            }
+            Self::NotifyDone { id, peer, outcome } => write!(f, "NotifyDone {{ {id:?}, {peer:?}, {outcome:?} }}"),
+            Self::Refused { peer, check } => write!(f, "Refused {{ {peer:?}, {} }}", check.name),
+        }
+    }
+}
+
+/// What an endpoint holds at the moment, for metrics and for tests of its bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Peers of which anything is known.
+    pub peers: usize,
+    /// Message identifiers remembered, counters of own ones included.
+    pub recent: usize,
+    /// Bytes of answers kept to be repeated.
+    pub recent_bytes: usize,
+    /// Requests and notifications that wait for the owner.
+    pub open: usize,
+    /// Exchanges that this endpoint began.
+    pub exchanges: usize,
+    /// Request bodies being assembled.
+    pub uploads: usize,
+    /// Response bodies kept for their further blocks.
+    pub bodies: usize,
+    /// Bytes of those response bodies.
+    pub bodies_bytes: usize,
+    /// Bytes of all bodies being assembled.
+    pub assembly_bytes: usize,
+    /// Entries in queues of deadlines.
+    pub deadlines: usize,
 }

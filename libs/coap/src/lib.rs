@@ -15,6 +15,7 @@ mod check;
 mod code;
 mod endpoint;
 mod event;
+pub mod fuzz;
 mod limits;
 mod message;
 mod number;
@@ -25,8 +26,8 @@ mod wire;
 
 pub use check::{Check, CheckKind};
 pub use code::{Code, ContentFormat};
-pub use endpoint::Endpoint;
-pub use event::{ExchangeId, Failure, NotifyOutcome, Output, SendError, SendOptions, Ticket};
+pub use endpoint::{Endpoint, RandomSource};
+pub use event::{ExchangeId, Failure, Load, NotifyOutcome, Output, SendError, SendOptions, Ticket};
 pub use limits::{Config, Limits, Retransmit};
 pub use message::{Message, Request, Response};
 pub use number::{Block, OptionNumber};

@@ -1,6 +1,8 @@
 //! A request or a response as an application sees it: code, options, body. Absent: type, message identifier and token, which belong to
 //! the exchange.
 
+use core::fmt;
+
 use bytes::Bytes;
 
 use crate::code::{Code, ContentFormat};
@@ -8,7 +10,7 @@ use crate::number::OptionNumber;
 use crate::options::{Options, OptionsRef};
 
 /// A request or a response with its whole body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Method or response code.
     pub code: Code,
@@ -16,6 +18,13 @@ pub struct Message {
     pub options: Options,
     /// The whole body.
     pub payload: Bytes,
+}
+
+/// The body may be a secret: only its length is told.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} +{} B", self.code, self.options, self.payload.len())
+    }
 }
 
 /// A [`Message`] whose code is a method.

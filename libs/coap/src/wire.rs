@@ -143,3 +143,124 @@ pub fn encode_empty(kind: Kind, message_id: u16) -> [u8; 4] {
     let [high, low] = message_id.to_be_bytes();
     [0x40 | (kind as u8) << 4, 0, high, low]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::number::OptionNumber;
+    use crate::options::Options;
+
+    fn parse(datagram: &[u8]) -> Result<MessageRef<'_>, &'static str> {
+        let limits = Limits { options: 8, datagram_bytes: 2_000, ..Limits::default() };
+        MessageRef::parse(datagram, &limits).map_err(|check| check.name)
+    }
+
+    /// RFC 7252 appendix A and figures 16 to 25; RFC 7641 figure 1; RFC 7959 figure 2.
+    #[test]
+    fn messages_of_the_standards_are_read_and_written() {
+        type Case = (&'static [u8], Kind, Code, u16, &'static [u8], &'static [(u16, &'static [u8])], &'static [u8]);
+        let cases: [Case; 7] = [
+            (b"\x40\x01\x7d\x34\xbbtemperature", Kind::Confirmable, Code::GET, 0x7d34, b"", &[(11, b"temperature")], b""),
+            (b"\x60\x45\x7d\x34\xff22.3 C", Kind::Acknowledgement, Code::CONTENT, 0x7d34, b"", &[], b"22.3 C"),
+            (b"\x41\x01\x7d\x35\x20\xbbtemperature", Kind::Confirmable, Code::GET, 0x7d35, b"\x20", &[(11, b"temperature")], b""),
+            (
+                b"\x51\x01\x7d\x35\x20\xbbtemperature",
+                Kind::NonConfirmable,
+                Code::GET,
+                0x7d35,
+                b"\x20",
+                &[(11, b"temperature")],
+                b"",
+            ),
+            (
+                b"\x61\x45\x7d\x38\x4a\x61\x0c\xff22.9 Cel",
+                Kind::Acknowledgement,
+                Code::CONTENT,
+                0x7d38,
+                b"\x4a",
+                &[(6, b"\x0c")],
+                b"22.9 Cel",
+            ),
+            (
+                b"\x40\x01\x04\xd2\xb6status\xc1\x06",
+                Kind::Confirmable,
+                Code::GET,
+                1234,
+                b"",
+                &[(11, b"status"), (23, b"\x06")],
+                b"",
+            ),
+            (b"\x70\x00\x12\x34", Kind::Reset, Code::EMPTY, 0x1234, b"", &[], b""),
+        ];
+        for (wire, kind, code, message_id, token, options, payload) in cases {
+            let message = parse(wire).unwrap();
+            assert_eq!(message.header, Header { kind, code, message_id }, "{wire:02x?}");
+            assert_eq!((message.token, message.payload), (token, payload));
+            assert_eq!(message.options.iter().map(|(n, v)| (n.0, v)).collect::<Vec<_>>(), options);
+            let options: Options = options.iter().map(|(n, v)| (OptionNumber(*n), *v)).collect();
+            assert_eq!(encode(message.header, token, options.get(), payload), wire);
+        }
+        assert_eq!(encode_empty(Kind::Reset, 0x1234), *b"\x70\x00\x12\x34");
+    }
+
+    #[test]
+    fn format_errors_are_named() {
+        let long_token = [&b"\x4e\x01\0\0\0\0"[..], &[9; 268]].concat();
+        for (wire, name) in [
+            (&b""[..], "header.truncated"),
+            (b"\x40\x01\x00", "header.truncated"),
+            (b"\x00\x01\x00\x00", "header.version"),
+            (b"\x80\x01\x00\x00", "header.version"),
+            (b"\xc0\x01\x00\x00", "header.version"),
+            (b"\x41\x00\x00\x00\x01", "empty.with-bytes"),
+            (b"\x40\x00\x00\x00\x01", "empty.with-bytes"),
+            (b"\x41\x00\x00\x00", "empty.with-bytes"),
+            (b"\x60\x00\x00\x00\xff\x01", "empty.with-bytes"),
+            (b"\x70\x01\x00\x00", "reset.not-empty"),
+            (b"\x40\x20\x00\x00", "code.class-reserved"),
+            (b"\x40\x60\x00\x00", "code.class-reserved"),
+            (b"\x40\xc1\x00\x00", "code.class-reserved"),
+            (b"\x40\xe1\x00\x00", "code.class-reserved"),
+            (b"\x4f\x01\x00\x00", "token.length-reserved"),
+            (b"\x48\x01\x00\x00\x01\x02", "token.truncated"),
+            (b"\x4d\x01\x00\x00", "token.truncated"),
+            (b"\x4d\x01\x00\x00\x00\x01", "token.truncated"),
+            (b"\x4e\x01\x00\x00\x00", "token.truncated"),
+            (&long_token, "token.truncated"),
+            (b"\x40\x01\x00\x00\xff", "payload.marker-alone"),
+            (b"\x40\x01\x00\x00\xb1a\xff", "payload.marker-alone"),
+            (b"\x40\x01\x00\x00\xb2a", "option.truncated"),
+            (b"\x40\x01\x00\x00\xbd", "option.truncated"),
+            (b"\x40\x01\x00\x00\xbe\x00", "option.truncated"),
+            (b"\x40\x01\x00\x00\xd0", "option.truncated"),
+            (b"\x40\x01\x00\x00\xf0", "option.delta-15"),
+            (b"\x40\x01\x00\x00\xf1\x00", "option.delta-15"),
+            (b"\x40\x01\x00\x00\xbf", "option.length-15"),
+            (b"\x40\x01\x00\x00\xe0\xff\xff", "option.number-overflow"),
+            (b"\x40\x01\x00\x00\xe0\xfe\xf2\x10", "option.number-overflow"),
+            (b"\x40\x01\x00\x00\x10\x10\x10\x10\x10\x10\x10\x10\x10", "option.too-many"),
+            (&[0x40; 2_001], "datagram.too-large"),
+        ] {
+            assert_eq!(parse(wire).err(), Some(name), "{wire:02x?}");
+        }
+    }
+
+    #[test]
+    fn extended_tokens() {
+        for length in [8, 9, 12, 13, 20, 268, 269, 300, 1_000] {
+            let token = vec![3; length];
+            let header = Header { kind: Kind::Confirmable, code: Code::GET, message_id: 9 };
+            let wire = encode(header, &token, OptionsRef::default(), b"x");
+            let message = parse(&wire).unwrap();
+            assert_eq!((message.token, message.payload), (&token[..], &b"x"[..]), "{length}");
+        }
+    }
+
+    #[test]
+    fn the_header_of_a_broken_message_can_be_read() {
+        let peek = |wire: &[u8]| Header::peek(wire).map(|header| (header.kind, header.message_id));
+        assert_eq!(peek(b"\x4f\x01\x12\x34"), Some((Kind::Confirmable, 0x1234)));
+        assert_eq!(peek(b"\x50\x01\x12\x34\xff"), Some((Kind::NonConfirmable, 0x1234)));
+        assert_eq!((peek(b"\x80\x01\x12\x34"), peek(b"\x40\x01\x12")), (None, None));
+    }
+}

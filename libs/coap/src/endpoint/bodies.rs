@@ -68,6 +68,9 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         while self.bodies.len() > self.limits.bodies || self.bodies.bytes() > self.limits.bodies_bytes {
             let Some((_, oldest, owner)) = self.bodies.oldest() else { return };
             self.drop_kept(owner, oldest);
+            if owner != key {
+                self.peers.drop_if_idle(owner);
+            }
         }
     }
 

@@ -25,7 +25,7 @@ use bytes::Bytes;
 
 use crate::check::{self, Check};
 use crate::code::Code;
-use crate::event::{ExchangeId, Failure, NotifyOutcome, Output};
+use crate::event::{ExchangeId, Failure, Load, NotifyOutcome, Output};
 use crate::limits::{Config, Limits};
 use crate::wire::{Header, Kind, MessageRef, encode_empty};
 
@@ -34,6 +34,9 @@ use kept::Kept;
 use peers::{Memory, Peers, Reply};
 use serving::Open;
 use slab::Slab;
+
+/// Fills a buffer with unpredictable bytes.
+pub type RandomSource = Box<dyn FnMut(&mut [u8]) + Send>;
 
 /// One CoAP endpoint in both roles, for many peers.
 ///
@@ -63,7 +66,7 @@ pub struct Endpoint<P> {
 
 /// Unpredictable bytes, taken from the source in portions.
 struct Random {
-    source: Box<dyn FnMut(&mut [u8]) + Send>,
+    source: RandomSource,
     pool: [u8; 64],
     used: usize,
 }
@@ -82,8 +85,8 @@ impl Random {
 }
 
 impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
-    /// An endpoint without peers. `random` fills a buffer with unpredictable bytes (tokens, first message identifiers, jitter).
-    pub fn new(config: Config, limits: Limits, random: Box<dyn FnMut(&mut [u8]) + Send>) -> Self {
+    /// An endpoint without peers. `random` is for tokens, first message identifiers and jitter.
+    pub fn new(config: Config, limits: Limits, random: RandomSource) -> Self {
         Self {
             config,
             limits,
@@ -162,6 +165,23 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         let queues = [self.unacknowledged.front(), self.unanswered.front()].into_iter().flatten().map(|(due, _)| *due).min();
         let exact = self.timers.first().map(|(due, _)| *due);
         [forget, queues, exact].into_iter().flatten().min()
+    }
+
+    /// What it holds now.
+    pub fn load(&self) -> Load {
+        let (peers, recent, recent_bytes) = self.peers.census();
+        Load {
+            peers,
+            recent,
+            recent_bytes,
+            open: self.open.len(),
+            exchanges: self.exchanges.len(),
+            uploads: self.uploads.len(),
+            bodies: self.bodies.len(),
+            bodies_bytes: self.bodies.bytes(),
+            assembly_bytes: self.uploads.bytes() + self.downloading,
+            deadlines: self.timers.len() + self.unacknowledged.len() + self.unanswered.len(),
+        }
     }
 
     /// Drops all that is kept of `peer`; its exchanges end with [`Failure::PeerGone`] or [`NotifyOutcome::Dropped`], its tickets are void.

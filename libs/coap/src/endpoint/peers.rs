@@ -104,7 +104,6 @@ impl<P: Copy + Eq + Hash> Peers<P> {
     }
 
     /// Peers, identifiers remembered, bytes of answers kept.
-    #[cfg(any(test, debug_assertions))]
     pub fn census(&self) -> (usize, usize, usize) {
         (self.slab.len(), self.remembered, self.bytes)
     }

@@ -73,6 +73,17 @@ pub fn discover(root: &str, path: &Path) -> Build {
     Ok(Request { accept: Some(ContentFormat::LINK), ..Request::new(Method::Get, at(root, path)) })
 }
 
+/// Discover down to `depth` levels below the path, 0 to 3 (core 1.2 section 6.3.2); only clients of 1.2 know it.
+///
+/// # Errors
+/// [`OperationError::Path`] for the root, for resource instances, and for a depth above 3.
+pub fn discover_depth(root: &str, path: &Path, depth: u8) -> Build {
+    if depth > 3 {
+        return Err(OperationError::Path(*path));
+    }
+    Ok(Request { query: vec![format!("depth={depth}")], ..discover(root, path)? })
+}
+
 /// Write, 6.3.3: to an object instance, a resource or a resource instance.
 ///
 /// # Errors
@@ -132,6 +143,14 @@ pub fn delete(root: &str, path: &Path) -> Build {
 /// [`OperationError::Path`] for the root.
 pub fn observe(root: &str, path: &Path, accept: Option<ContentFormat>) -> Build {
     Ok(Request { observe: Some(Observe::Register), ..read(root, path, accept)? })
+}
+
+/// Observe with attributes of its own, which win over those that were written (core 1.2 section 6.4.1); only clients of 1.2 know it.
+///
+/// # Errors
+/// [`OperationError::Path`] for the root.
+pub fn observe_with(root: &str, path: &Path, accept: Option<ContentFormat>, attributes: &AttributeChange) -> Build {
+    Ok(Request { query: attributes.queries(), ..observe(root, path, accept)? })
 }
 
 /// Cancel Observation, 6.4.3, by the same request with Observe 1.

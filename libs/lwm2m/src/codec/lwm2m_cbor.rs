@@ -9,12 +9,7 @@ use crate::objects::Models;
 use crate::path::Path;
 use crate::value::Entry;
 
-pub(super) fn decode(
-    base: &Path,
-    payload: &[u8],
-    models: Models<'_>,
-    limits: &DecodeLimits,
-) -> Result<Vec<Entry>, DecodeError> {
+pub(super) fn decode(base: &Path, payload: &[u8], models: Models<'_>, limits: &DecodeLimits) -> Result<Vec<Entry>, DecodeError> {
     let mut collector = Collector::new(base, models, limits);
     let mut reader = Reader::new(payload);
     below(&mut reader, Path::ROOT, &mut collector)?;

@@ -206,7 +206,8 @@ impl Client {
     /// The attributes of a path, with the number of its instances or the short server id it has.
     fn told(&self, path: &Path) -> Attributes {
         let mut attributes = self.attributes.get(path).cloned().unwrap_or_default();
-        let instances = self.resources.range(*path..).take_while(|(at, _)| path.contains(at)).filter(|(at, _)| at.depth() == 4).count();
+        let instances =
+            self.resources.range(*path..).take_while(|(at, _)| path.contains(at)).filter(|(at, _)| at.depth() == 4).count();
         attributes.dim = (path.depth() == 3 && instances > 0).then(|| u16::try_from(instances).unwrap_or(u16::MAX));
         let short_id = match path.ids() {
             [0, instance] => self.resources.get(&Path::resource(0, *instance, 10)),
@@ -219,14 +220,7 @@ impl Client {
         attributes
     }
 
-    fn read_or_observe(
-        &mut self,
-        now_ms: u64,
-        observation: u64,
-        request: &Request,
-        paths: Vec<Path>,
-        composite: bool,
-    ) -> Answer {
+    fn read_or_observe(&mut self, now_ms: u64, observation: u64, request: &Request, paths: Vec<Path>, composite: bool) -> Answer {
         if request.observe == Some(Observe::Cancel) {
             self.cancel(observation);
         }
@@ -266,7 +260,8 @@ impl Client {
             (true, _) | (_, Version::V1_1 | Version::V1_2) => ContentFormat::SENML_CBOR,
             _ => ContentFormat::TLV,
         };
-        let single = paths.first().filter(|_| !composite && self.version == Version::V1_0).and_then(|path| self.resources.get(path));
+        let single =
+            paths.first().filter(|_| !composite && self.version == Version::V1_0).and_then(|path| self.resources.get(path));
         Ok(match single {
             Some(Value::Opaque(_)) => ContentFormat::OPAQUE,
             Some(_) => ContentFormat::TEXT,
@@ -292,7 +287,8 @@ impl Client {
         if !self.formats.contains(&format) {
             return Err(Code::UNSUPPORTED_CONTENT_FORMAT);
         }
-        codec::decode(format, path, &request.payload, self.models.newest(), &DecodeLimits::default()).map_err(|_| Code::BAD_REQUEST)
+        codec::decode(format, path, &request.payload, self.models.newest(), &DecodeLimits::default())
+            .map_err(|_| Code::BAD_REQUEST)
     }
 
     /// Write and Write-Composite: all or nothing.

@@ -8,7 +8,7 @@ mod registrations;
 mod restarts;
 mod shadows;
 
-use super::*;
+use super::{asks::Ask, *};
 use async_trait::async_trait;
 use landfall_core::{
     CallbackPolicy, CloseCause, CommandRequest, DesiredRequest, Downlink, Live, NewAccount, NewApp, Parts, PayloadCodec,

@@ -12,7 +12,8 @@ async fn every_suite_registers_activates_and_leaves() {
         for cid in [None, Some(vec![]), Some(vec![7, 7])] {
             let node = format!("{}-{cid:?}", suite.code());
             let id = ground.known(&node).await.id;
-            let config = ClientConfig { suites: vec![suite], cid: cid.clone(), ..key_of(&node) };
+            let mut config = key_of(&node);
+            (config.suites, config.cid) = (vec![suite], cid.clone());
             let device = SimDevice::new(Client::new(&node, Version::V1_1), 1).secured(config);
             let sim = ground.join(device, true, id);
             ground.tell(sim, SimDevice::register);

@@ -70,6 +70,17 @@ impl Hub {
         }
     }
 
+    /// A piece of work is over: there may be more.
+    pub(super) fn told(&mut self, now: Moment, device: DeviceId, outcome: Result<Option<Work>>) {
+        if !matches!(outcome, Ok(None)) {
+            return self.work(now, device, outcome);
+        }
+        if let Some(client) = self.clients.get_mut(&device) {
+            client.busy().asking = false;
+            self.pump(now, device);
+        }
+    }
+
     fn start(&mut self, now: Moment, device: DeviceId, op: Op) {
         let Some(client) = self.clients.get(&device) else { return };
         let Some(plan) = client.plan.clone() else { return };

@@ -18,6 +18,8 @@ use std::{collections::VecDeque, time::Duration};
 
 /// Events and requests kept until they are taken; of more, the oldest are forgotten.
 const KEPT: usize = 1_024;
+/// Confirmable notifications that may wait; further ones are not sent.
+const UNSENT: usize = 256;
 /// Resource that [`SimDevice::uplink`] speaks from.
 const UPLINK: Path = Path::resource(19, 0, 0);
 
@@ -71,6 +73,8 @@ pub struct SimDevice {
     location: Vec<String>,
     asked: Vec<(ExchangeId, Verb)>,
     notified: Vec<(ExchangeId, u64)>,
+    /// Confirmable notifications that wait for the one before (NSTART, RFC 7252 4.7).
+    unsent: VecDeque<(u64, Token, landfall_coap::Message)>,
     observations: Vec<(u64, Token)>,
     observed: u64,
     outgoing: VecDeque<Vec<u8>>,
@@ -92,6 +96,7 @@ impl SimDevice {
             location: vec![],
             asked: vec![],
             notified: vec![],
+            unsent: VecDeque::new(),
             observations: vec![],
             observed: 0,
             outgoing: VecDeque::new(),
@@ -142,7 +147,7 @@ impl SimDevice {
     /// Notifications that wait to be acknowledged.
     #[must_use]
     pub fn unsettled(&self) -> usize {
-        self.notified.len()
+        self.notified.len() + self.unsent.len()
     }
 
     /// Takes a datagram from the server; one that comes while it sleeps is lost.
@@ -316,6 +321,7 @@ impl SimDevice {
                     return self.tell(Happened::Notified);
                 }
                 self.lwm2m.cancel(name);
+                self.unsent.retain(|(known, ..)| *known != name);
                 self.observations.retain(|(known, _)| *known != name);
                 self.tell(Happened::NotNotified(outcome));
             }
@@ -351,13 +357,28 @@ impl SimDevice {
         for notification in &due {
             let known = self.observations.iter().find(|(name, _)| *name == notification.observation);
             let Some((name, token)) = known.cloned() else { continue };
-            let confirmable = notification.confirmable.unwrap_or(self.confirms);
-            match self.coap.notify(now, (), token, wire::answering(&notification.response), confirmable) {
-                Ok(id) => self.notified.push((id, name)),
-                Err(_) => self.tell(Happened::NotNotified(NotifyOutcome::Dropped)),
+            let message = wire::answering(&notification.response);
+            if !notification.confirmable.unwrap_or(self.confirms) {
+                self.send_notification(now, name, token, message, false);
+            } else if self.unsent.len() < UNSENT {
+                self.unsent.push_back((name, token, message));
+            } else {
+                self.tell(Happened::NotNotified(NotifyOutcome::Dropped));
             }
         }
-        !due.is_empty()
+        let next = if self.notified.is_empty() { self.unsent.pop_front() } else { None };
+        let sends = next.is_some();
+        if let Some((name, token, message)) = next {
+            self.send_notification(now, name, token, message, true);
+        }
+        sends || !due.is_empty()
+    }
+
+    fn send_notification(&mut self, now: Duration, name: u64, token: Token, message: landfall_coap::Message, confirmable: bool) {
+        match self.coap.notify(now, (), token, message, confirmable) {
+            Ok(id) => self.notified.push((id, name)),
+            Err(_) => self.tell(Happened::NotNotified(NotifyOutcome::Dropped)),
+        }
     }
 
     fn tell(&mut self, what: Happened) {

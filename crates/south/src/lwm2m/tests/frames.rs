@@ -1,6 +1,7 @@
 //! Frames of a product's own format through the object of binary data (object 19): up through the codec, down as commands.
 
 use super::*;
+use landfall_testkit::network::Conditions;
 
 fn frames(events: &[EventBody]) -> Vec<(Vec<u8>, usize)> {
     let frame = |body: &EventBody| match body {
@@ -66,4 +67,24 @@ async fn a_result_that_never_comes_is_a_timeout() {
     ground.run_s(20).await;
     ground.sweep().await;
     assert_eq!(ground.states(&[id]).await, [CommandState::Timeout]);
+}
+
+#[tokio::test]
+async fn a_frame_that_was_overtaken_is_no_old_news() {
+    let mut ground = Ground::new(4).await;
+    let id = ground.known("m-1").await.id;
+    let device = SimDevice::new(Client::new("m-1", Version::V1_1), 1).unconfirmed().secured(key_of("m-1"));
+    let sim = ground.join(device, true, id);
+    ground.tell(sim, SimDevice::register);
+    ground.run_s(5).await;
+    ground.network.set(Conditions { loss_percent: 0, duplicate_percent: 30, delay_ms: 1..=500 });
+    for n in 0..60 {
+        ground.tell(sim, |device, now| device.uplink(now, &report(100 + n)));
+        ground.run_s(u32::from(n % 3 == 0)).await;
+    }
+    ground.run_s(10).await;
+    let mut seen = ground.temperatures(sim).await.split_off(1);
+    assert!(!seen.is_sorted(), "some overtook others");
+    seen.sort_by(f64::total_cmp);
+    assert_eq!(seen, (100..160).map(f64::from).collect::<Vec<_>>());
 }

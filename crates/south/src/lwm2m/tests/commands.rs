@@ -236,3 +236,21 @@ async fn a_lost_acknowledgement_makes_no_second_execution() {
     assert_eq!(ground.states(&[command]).await, [CommandState::Successful]);
     assert!(ground.sims[sim].device.lwm2m().take_executed().is_empty());
 }
+
+#[tokio::test]
+async fn a_new_registration_ends_what_was_under_way_and_goes_on() {
+    let mut ground = Ground::new(8).await;
+    let sim = ground.running("m-1").await;
+    ground.network.set(Conditions { loss_percent: 100, ..Conditions::default() });
+    let lost = ground.submit(sim, "REBOOT", json!({}), None).await;
+    let next = ground.submit(sim, "SET_ZONE", json!({"zone": "UTC"}), None).await;
+    ground.run_s(10).await;
+    assert_eq!(ground.states(&[lost, next]).await, [CommandState::Sent, CommandState::Pending]);
+    ground.network.set(Conditions::default());
+    ground.sims[sim].device.take_served();
+    ground.tell(sim, SimDevice::register);
+    ground.run_s(10).await;
+    let observed = ground.sims[sim].device.take_served().iter().filter(|request| request.observe.is_some()).count();
+    assert_eq!(observed, 2, "each observation once");
+    assert_eq!(ground.states(&[lost, next]).await, [CommandState::Timeout, CommandState::Successful]);
+}

@@ -38,6 +38,8 @@ const PSK: &str = "00112233445566778899aabbccddeeff";
 const TEMPERATURE: Path = Path::resource(3303, 0, 5700);
 /// Resource behind the property `zone`.
 const ZONE: Path = Path::resource(3, 0, 15);
+/// A number that the codec cannot put into a frame.
+const UNWRITABLE: u32 = 987_654_321;
 /// Rounds of one run; more is a machine that spins.
 const ROUNDS: usize = 200_000;
 
@@ -485,6 +487,9 @@ impl PayloadCodec for TextCodec {
     }
 
     async fn encode(&self, _: ProductId, _: &Codec, command: &str) -> Result<Vec<u8>> {
+        if command.contains(&UNWRITABLE.to_string()) {
+            return Err(Error::new(Cause::CodecFailed, "encode: TypeError"));
+        }
         Ok(command.as_bytes().to_vec())
     }
 }

@@ -250,7 +250,15 @@ async fn a_new_registration_ends_what_was_under_way_and_goes_on() {
     ground.sims[sim].device.take_served();
     ground.tell(sim, SimDevice::register);
     ground.run_s(10).await;
-    let observed = ground.sims[sim].device.take_served().iter().filter(|request| request.observe.is_some()).count();
-    assert_eq!(observed, 2, "each observation once");
+    assert_eq!(ground.observed(sim), 2, "each observation once");
     assert_eq!(ground.states(&[lost, next]).await, [CommandState::Timeout, CommandState::Successful]);
+    // The same while an observation is asked for.
+    ground.tell(sim, SimDevice::register);
+    while ground.hub.exchanges.is_empty() {
+        ground.advance_to(Duration::ZERO);
+        ground.settle().await;
+    }
+    ground.tell(sim, SimDevice::register);
+    ground.run_s(10).await;
+    assert_eq!(ground.observed(sim), 3, "once for the registration that was replaced, then each once");
 }

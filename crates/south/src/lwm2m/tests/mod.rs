@@ -358,6 +358,11 @@ impl Ground {
         self.core.set_desired(&self.scope, self.sims[sim].id, &[request]).await.unwrap();
     }
 
+    /// Observations that were asked for since the last call.
+    fn observed(&mut self, sim: usize) -> usize {
+        self.sims[sim].device.take_served().iter().filter(|request| request.observe.is_some()).count()
+    }
+
     /// What the server wrote and executed at a device since the last call, as path and text.
     fn done_to(&mut self, sim: usize) -> Vec<(String, String)> {
         let served = self.sims[sim].device.take_served().into_iter();

@@ -258,6 +258,9 @@ async fn a_new_registration_ends_what_was_under_way_and_goes_on() {
         ground.advance_to(Duration::ZERO);
         ground.settle().await;
     }
+    ground.network.set(Conditions { loss_percent: 100, ..Conditions::default() });
+    ground.run_s(1).await;
+    ground.network.set(Conditions::default());
     ground.tell(sim, SimDevice::register);
     ground.run_s(10).await;
     assert_eq!(ground.observed(sim), 3, "once for the registration that was replaced, then each once");

@@ -153,6 +153,7 @@ impl Network {
         nat.passed += 1;
         if nat.every.is_some_and(|every| nat.passed > every) {
             self.rebind(host);
+            self.nats.entry(host).and_modify(|nat| nat.passed = 1);
         }
         self.public(host)
     }

@@ -76,7 +76,7 @@ impl Link {
         Some(output)
     }
 
-    /// Begins anew at the next message: nothing came back over the session.
+    /// Nothing came back over the session: begins a new one.
     pub(super) fn distrust(&mut self, now: Duration) {
         if let Self::Secure(secure) = self
             && !secure.opening

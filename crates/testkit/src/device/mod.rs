@@ -6,7 +6,9 @@ mod link;
 mod wire;
 
 use crate::world::Seeded;
-use landfall_coap::{Config, Endpoint, ExchangeId, Limits, NotifyOutcome, Output, Retransmit, SendOptions, Ticket, Token};
+use landfall_coap::{
+    Config, Endpoint, ExchangeId, Failure, Limits, NotifyOutcome, Output, Retransmit, SendOptions, Ticket, Token,
+};
 use landfall_dtls::{ClientConfig, ClientOutput, CloseReason, Suite};
 use landfall_lwm2m::{
     Code, ContentFormat, Entry, Method, Observe, Path, Request, UpdateRequest, Value,
@@ -40,7 +42,7 @@ pub enum Happened {
     Done(Verb),
     /// The server refused, with this code.
     Refused(Verb, Code),
-    /// The server did not answer, or the session broke.
+    /// The server did not answer, or the session broke. After silence over DTLS it begins a new handshake.
     Unanswered(Verb),
     /// A DTLS handshake succeeded.
     Secured {
@@ -310,9 +312,11 @@ impl SimDevice {
                     self.tell(Happened::Refused(verb, Code(response.code.0)));
                 }
             }
-            Output::Failed { id, .. } => {
+            Output::Failed { id, cause, .. } => {
                 let Some(verb) = take(&mut self.asked, id) else { return };
-                self.link.distrust(now);
+                if cause == Failure::Timeout {
+                    self.link.distrust(now);
+                }
                 self.tell(Happened::Unanswered(verb));
             }
             Output::NotifyDone { id, outcome, .. } => {

@@ -78,7 +78,8 @@ fn it_registers_updates_and_leaves() {
     pair.settle(NOW);
     let asked = pair.answer(NOW, Message::new(CoapCode::NOT_FOUND));
     assert_eq!(asked.code, CoapCode::DELETE);
-    let happened = [Happened::Done(Verb::Register), Happened::Done(Verb::Update), Happened::Refused(Verb::Deregister, Code::NOT_FOUND)];
+    let happened =
+        [Happened::Done(Verb::Register), Happened::Done(Verb::Update), Happened::Refused(Verb::Deregister, Code::NOT_FOUND)];
     assert_eq!(pair.device.take_happened(), happened);
     assert!(!pair.device.is_registered());
 }
@@ -128,5 +129,6 @@ fn over_dtls_its_first_word_is_a_handshake() {
         while device.poll().is_some() {}
     }
     assert!(now > NOW + Duration::from_secs(60));
-    assert!(matches!(device.take_happened()[..], [Happened::Unsecured(CloseReason::Timeout), Happened::Unanswered(Verb::Register), ..]));
+    let silence = [Happened::Unanswered(Verb::Register), Happened::Unsecured(CloseReason::Timeout)];
+    assert_eq!(device.take_happened(), silence);
 }

@@ -16,7 +16,9 @@ async fn commands_write_and_execute_and_tell_their_results() {
     let sim = ground.running("m-1").await;
     ground.sims[sim].device.take_served();
     let mut ids = vec![];
-    for (method, paras) in [("SET_ZONE", json!({"zone": "Europe/Rome"})), ("REBOOT", json!({})), ("SET_MAKER", json!({"maker": "x"}))] {
+    for (method, paras) in
+        [("SET_ZONE", json!({"zone": "Europe/Rome"})), ("REBOOT", json!({})), ("SET_MAKER", json!({"maker": "x"}))]
+    {
         ids.push(ground.submit(sim, method, paras, None).await);
     }
     ground.run_s(10).await;

@@ -84,7 +84,11 @@ async fn nobody_is_flooded_through_the_server() {
     }
     let said: usize = ground.said.iter().map(|(_, _, datagram)| datagram.len()).sum();
     assert!(said <= heard, "{said} bytes for {heard}");
-    assert_eq!((ground.hub.dtls.handshakes(), ground.hub.dtls.sessions()), (0, 0), "nothing is kept of who did not return a cookie");
+    assert_eq!(
+        (ground.hub.dtls.handshakes(), ground.hub.dtls.sessions()),
+        (0, 0),
+        "nothing is kept of who did not return a cookie"
+    );
     assert_eq!(ground.hub.poll_timeout(), None);
 }
 

@@ -131,7 +131,8 @@ async fn plain_coap_is_for_those_whose_product_allows_it() {
     let allowed = ground.core.register_device(&ground.scope, plain("open", false)).await.unwrap().id;
     let secure = ground.core.register_device(&ground.scope, plain("secure", true)).await.unwrap().id;
     let closed = ground.known("closed").await.id;
-    for (name, id, done) in [("open", allowed, true), ("secure", secure, false), ("closed", closed, false), ("nobody", closed, false)]
+    for (name, id, done) in
+        [("open", allowed, true), ("secure", secure, false), ("closed", closed, false), ("nobody", closed, false)]
     {
         let sim = ground.join(SimDevice::new(Client::new(name, Version::V1_0), 1), false, id);
         ground.tell(sim, SimDevice::register);

@@ -4,7 +4,9 @@ use super::*;
 
 fn delivered(events: &[EventBody]) -> Vec<(Json, bool)> {
     let one = |body: &EventBody| match body {
-        EventBody::DesiredDelivered { properties, delivered, .. } => Some((serde_json::from_str(properties).unwrap(), *delivered)),
+        EventBody::DesiredDelivered { properties, delivered, .. } => {
+            Some((serde_json::from_str(properties).unwrap(), *delivered))
+        }
         _ => None,
     };
     events.iter().filter_map(one).collect()

@@ -152,6 +152,7 @@ impl Hub {
             Answer::Attached { device, plan } => self.attached(now, device, plan),
             Answer::Stored { device, settle, outcome } => self.stored(now, device, settle, outcome),
             Answer::Work { device, outcome } => self.work(now, device, outcome),
+            Answer::Told { device, outcome } => self.told(now, device, outcome),
             Answer::Saved(saved) => self.saved(saved),
             Answer::Bootstrap { session, outcome } => self.bootstrap_known(now, session, outcome),
             Answer::Nothing => {}

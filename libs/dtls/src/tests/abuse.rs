@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{World, address, client_config};
 use crate::wire::{self, CLIENT_HELLO, DTLS_1_2, FINISHED, HANDSHAKE, fragment_header, plain_record};
-use crate::{Alert, Client, ClientConfig, ClientOutput, CloseReason, Config, Output, Suite};
+use crate::{Alert, Check, Client, ClientConfig, ClientOutput, CloseReason, Config, Output, Suite};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -428,6 +428,61 @@ fn nobody_polls_and_nothing_grows() {
         world.server.handle(world.now, address(1), &hello);
     }
     assert_eq!(world.server.counters().overflow, 900);
+}
+
+/// Who changes the negotiation on the way does not change the keys (of a handshake without extended master secret, or of a resumption): only Finished tells.
+#[test]
+fn a_changed_negotiation_is_noticed_by_finished() {
+    for resume in [false, true] {
+        let mut form = client_config();
+        form.ems = resume;
+        form.suites = vec![Suite::PskAes128Ccm8];
+        let mut world = World::new(1, Config::default());
+        let (device, _) = world.connected(form);
+        if !resume {
+            world.devices[device].client.forget();
+        }
+        world.events.clear();
+        world.devices[device].events.clear();
+        world.devices[device].client.connect(world.now);
+        let hello = sent(&mut world.devices[device].client).remove(0);
+        let from = world.devices[device].address.port();
+        let verify = answers(&mut world, from, &hello).remove(0);
+        world.devices[device].client.handle(world.now, &verify);
+        let mut second = sent(&mut world.devices[device].client).remove(0);
+        // encrypt_then_mac becomes something that nobody knows.
+        let at = second.windows(4).rposition(|part| part == [0, 22, 0, 0]).unwrap();
+        second[at] = 99;
+        world.inject(address(from), &second);
+        world.run(200 * SECOND);
+        assert!(!world.devices[device].client.is_established());
+        let alert = Some(Alert::DecryptError as u8);
+        let (check, told) = if resume { (Some(Check::Finished), "handshake.alert") } else { (None, "psk.key") };
+        let closed = CloseReason::Refused(alert, check);
+        assert_eq!(world.devices[device].events, [ClientOutput::Closed(closed)]);
+        assert_eq!(world.refusals().first(), Some(&told));
+        assert!(!world.events.iter().any(|event| matches!(event, Output::Established { .. })));
+    }
+}
+
+/// Once the client's data shows that it has our Finished, its own is history.
+#[test]
+fn a_finish_is_answered_until_data_comes() {
+    let mut world = World::new(1, Config::default());
+    let (device, _) = world.connected(client_config());
+    let from = world.devices[device].address;
+    let message = [&fragment_header(FINISHED, 12, 3, 0, 12)[..], &[0; 12]].concat();
+    for (data, more) in [(false, 1), (false, 1), (true, 0), (false, 0)] {
+        if data {
+            world.echo = false;
+            world.say(device, b"x");
+            world.settle();
+        }
+        let again = world.devices[device].client.seal_for_test(HANDSHAKE, &message);
+        let before = world.tapped.len();
+        world.inject(from, &again);
+        assert_eq!(world.tapped.len(), before + more);
+    }
 }
 
 /// RFC 5246 section 7.2.2 by way of a ClientHello under the session's keys.

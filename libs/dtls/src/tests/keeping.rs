@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{World, address, all_forms, client_config, seeded};
-use crate::{Config, Output, RestoreError, SavedSession, SendError, Server, SessionId};
+use crate::{Config, Output, RestoreError, SavedSession, SendError, Server, SessionId, Suite};
 
 /// The sequence numbers of all protected records that the server sent, in order.
 fn numbers(world: &World) -> Vec<u64> {
@@ -191,11 +191,16 @@ fn saved_bytes_are_read_strictly() {
             assert_eq!(SavedSession::from_bytes(&bytes[..end]), Err(RestoreError::Malformed));
         }
         assert!(SavedSession::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
-        for (at, value) in [(0, 0), (0, 2), (1, 0), (1, 5), (2, 8), (19, 0xff)] {
+        let window_without_its_edge = bytes[42] & !1 | 2;
+        for (at, value) in [(42, window_without_its_edge), (0, 0), (0, 2), (1, 0), (1, 5), (2, 8), (19, 0xff)] {
             let mut changed = bytes.clone();
             changed[at] = value;
             assert!(SavedSession::from_bytes(&changed).is_err(), "{at} {value}");
         }
+        let mut changed = bytes.clone();
+        changed[2] ^= 2;
+        let other_order_is_possible = changed[1] == Suite::PskAes128CbcSha256 as u8;
+        assert_eq!(SavedSession::from_bytes(&changed).is_ok(), other_order_is_possible, "encrypt-then-MAC");
     }
 }
 

@@ -102,6 +102,9 @@ async fn no_command_is_done_twice_whatever_the_network_does() {
                 ground.run_s(300).await;
             }
         }
+        ground.network.set(Conditions::default());
+        ground.tell(sim, SimDevice::update);
+        ground.run_s(300).await;
         let done = ground.done_to(sim);
         let done = zones(&done);
         let mut once = done.clone();

@@ -9,7 +9,7 @@ use crate::world::Seeded;
 use landfall_coap::{
     Config, Endpoint, ExchangeId, Failure, Limits, NotifyOutcome, Output, Retransmit, SendOptions, Ticket, Token,
 };
-use landfall_dtls::{ClientConfig, ClientOutput, CloseReason, Suite};
+use landfall_dtls::{ClientConfig, ClientOutput, CloseReason, Random, Suite};
 use landfall_lwm2m::{
     Code, ContentFormat, Entry, Method, Observe, Path, Request, UpdateRequest, Value,
     operation::{self, OperationError},
@@ -273,16 +273,16 @@ impl SimDevice {
     fn turn(&mut self, now: Duration) {
         loop {
             if let Some(output) = self.link.poll() {
-                self.from_dtls(now, output);
+                self.take_dtls(now, output);
             } else if let Some(output) = self.coap.poll() {
-                self.from_coap(now, output);
+                self.take_coap(now, output);
             } else if self.asleep || !self.notify(now) {
                 return;
             }
         }
     }
 
-    fn from_dtls(&mut self, now: Duration, output: ClientOutput) {
+    fn take_dtls(&mut self, now: Duration, output: ClientOutput) {
         match output {
             ClientOutput::Send(datagram) => self.outgoing.push_back(datagram),
             ClientOutput::Data(message) => self.coap.handle(now, (), &message),
@@ -294,7 +294,7 @@ impl SimDevice {
         }
     }
 
-    fn from_coap(&mut self, now: Duration, output: Output<()>) {
+    fn take_coap(&mut self, now: Duration, output: Output<()>) {
         match output {
             Output::Send { datagram, .. } => {
                 let plain = self.link.send(now, datagram.to_vec());
@@ -406,7 +406,7 @@ fn endpoint(seed: u64, retransmit: Retransmit) -> Endpoint<()> {
     Endpoint::new(Config { retransmit, ..Config::default() }, Limits::default(), random(seed))
 }
 
-fn random(seed: u64) -> Box<dyn FnMut(&mut [u8]) + Send> {
+fn random(seed: u64) -> Random {
     let mut seeded = Seeded::new(seed);
     Box::new(move |bytes| seeded.fill(bytes))
 }

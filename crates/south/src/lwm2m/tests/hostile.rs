@@ -50,7 +50,10 @@ async fn noise_and_mutated_traffic_change_nothing() {
     ground.run_s(10).await;
     assert_eq!(ground.happened(sim), [Happened::Notified], "the session lives");
     ground.run_s(600).await;
-    assert!(ground.hub.exchanges.is_empty(), "nothing is left of it");
+    let load = ground.hub.coap.load();
+    let left = (load.open, load.exchanges, load.uploads, load.bodies, load.recent_bytes, ground.hub.exchanges.len());
+    assert_eq!(left, (0, 0, 0, 0, 0, 0), "nothing is left of it");
+    assert_eq!((ground.hub.dtls.handshakes(), ground.hub.dtls.sessions()), (0, 1));
 }
 
 #[tokio::test]
@@ -107,8 +110,11 @@ async fn plain_noise_is_answered_with_less_than_it_is() {
     assert!(ground.hub.clients.is_empty() && ground.live.0.lock().is_empty());
     let device = ground.known("m-1").await;
     assert_eq!(ground.whys(device.id).await, []);
+    let load = ground.hub.coap.load();
+    assert!(load.peers > 0 && load.peers <= 4_000, "{load:?}");
     ground.run_s(300).await;
-    assert!(ground.hub.exchanges.is_empty());
+    let load = ground.hub.coap.load();
+    assert_eq!((load.peers, load.open, load.exchanges), (0, 0, 0), "whoever is silent is forgotten");
 }
 
 impl Ground {

@@ -24,7 +24,7 @@ use landfall_model::{
 use landfall_testkit::{
     Network, SimDevice, World as VirtualWorld,
     device::{Happened, Verb},
-    world::START_MS,
+    world::{START_MS, Seeded},
 };
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
@@ -60,6 +60,9 @@ struct Ground {
     product: Arc<Product>,
     /// Present: questions to the core wait here.
     held: Option<Vec<Ask>>,
+    /// Present: questions are answered in any order, as a busy store may do.
+    shuffle: Option<Seeded>,
+    asked: Vec<Ask>,
     /// What the hub was sent (over DTLS or not, from whom) and what it sent.
     heard: Vec<(bool, SocketAddr, Vec<u8>)>,
     said: Vec<(bool, SocketAddr, Vec<u8>)>,
@@ -118,6 +121,8 @@ impl Ground {
             scope,
             product,
             held: None,
+            shuffle: None,
+            asked: vec![],
             heard: vec![],
             said: vec![],
             _data: data,
@@ -223,8 +228,17 @@ impl Ground {
                     self.network.send(now, from, to, &datagram);
                 }
                 (Effect::Ask(ask), Some(held)) => held.push(ask),
-                (Effect::Ask(ask), None) => self.answer(ask).await,
+                (Effect::Ask(ask), None) => self.asked.push(ask),
             }
+            if self.shuffle.is_none() {
+                for ask in std::mem::take(&mut self.asked) {
+                    self.answer(ask).await;
+                }
+            }
+        }
+        if let Some(ask) = self.any_ask() {
+            moved = true;
+            self.answer(ask).await;
         }
         for sim in &mut self.sims {
             while let Some(datagram) = sim.device.poll() {
@@ -245,6 +259,17 @@ impl Ground {
     fn deliver(&mut self, secure: bool, from: SocketAddr, mut datagram: Vec<u8>) {
         self.heard.push((secure, from, datagram.clone()));
         self.hub.datagram(self.moment(), secure, from, &mut datagram);
+    }
+
+    /// One of the questions; those about the states of sessions reach the store in their order.
+    fn any_ask(&mut self) -> Option<Ask> {
+        let seeded = self.shuffle.as_mut()?;
+        let ordered = |ask: &Ask| matches!(ask, Ask::SaveSessions(_) | Ask::DropSession(_));
+        let mut at = seeded.below(self.asked.len());
+        if ordered(self.asked.get(at)?) {
+            at = self.asked.iter().position(ordered)?;
+        }
+        Some(self.asked.remove(at))
     }
 
     async fn answer(&mut self, ask: Ask) {

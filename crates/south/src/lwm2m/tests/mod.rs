@@ -258,7 +258,7 @@ impl Ground {
 
     fn deliver(&mut self, secure: bool, from: SocketAddr, mut datagram: Vec<u8>) {
         self.heard.push((secure, from, datagram.clone()));
-        self.hub.datagram(self.moment(), secure, from, &mut datagram);
+        self.hub.datagram(self.moment(), secure, from, &datagram);
     }
 
     /// One of the questions; those about the states of sessions reach the store in their order.

@@ -33,6 +33,7 @@ pub enum Verb {
     Update,
     Deregister,
     Send,
+    Bootstrap,
 }
 
 /// What happened to a device.
@@ -227,6 +228,12 @@ impl SimDevice {
     /// Speaks a frame of its own format through the object of binary data; the same frame twice is no news to observers.
     pub fn uplink(&mut self, now: Duration, frame: &[u8]) {
         self.set(now, UPLINK, Value::Opaque(frame.to_vec()));
+    }
+
+    /// Asks to be told its server and key; until the server is done, what it asks counts as a bootstrap server's.
+    pub fn bootstrap(&mut self, now: Duration) {
+        let request = self.lwm2m.bootstrap().to_request();
+        self.ask(now, &request, Verb::Bootstrap);
     }
 
     /// Sends values that nobody asked for (since 1.1).

@@ -1,5 +1,6 @@
 //! Whole lives of simulated devices in virtual time: from their datagrams over a network with accidents to records in a store on disk.
 
+mod bootstraps;
 mod commands;
 mod frames;
 mod hostile;

@@ -8,7 +8,7 @@ use landfall_model::{
     Batch, Cause, Desired, Device, DeviceId, Error, EventBody, Page, PageRequest, Product, Result, Setting, Shadow, Write,
 };
 use serde_json::{Map, Value};
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 /// Desired values of one service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,8 +204,8 @@ fn check_desired(product: &Product, request: &DesiredRequest) -> Result<()> {
     check_report(service, &request.desired).map_err(|error| Error { cause: Cause::InvalidField, ..error })
 }
 
-fn check_property(service: &landfall_model::Service, name: &Cow<'_, str>) -> Result<()> {
-    let property = service.properties.iter().find(|property| property.parameter.name == *name);
+fn check_property(service: &landfall_model::Service, name: &str) -> Result<()> {
+    let property = service.properties.iter().find(|property| property.parameter.name == name);
     let property = property.ok_or_else(|| Error::new(Cause::PropertyUnknown, "the service has no such property"))?;
     if !property.method.contains(['W', 'w']) {
         return Err(Error::new(Cause::PropertyReadOnly, "the property cannot be written"));

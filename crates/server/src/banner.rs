@@ -31,6 +31,8 @@ fn purpose(name: &str) -> &'static str {
         "bind" => "devices that bind by verification code",
         "mqtt" => "devices, MQTT without TLS",
         "mqtts" => "devices, MQTT over TLS",
-        _ => "devices, MQTT over WebSocket",
+        "mqtt_ws" => "devices, MQTT over WebSocket",
+        "coap" => "devices, LwM2M without DTLS, where their product allows it",
+        _ => "devices, LwM2M over DTLS",
     }
 }

@@ -86,6 +86,7 @@ app=$("$landfall" app create foreign --json)
 app_id=$(json appId <<<"$app")
 secret=$(json secret <<<"$app")
 sensor=$("$landfall" product import docs/examples/lwm2m-sensor.json --json | json productId)
+"$landfall" product set "$sensor" --plain-coap true >/dev/null
 meter=$("$landfall" product import docs/examples/nbiot-meter.json --json | json productId)
 try codec "$landfall" codec upload "$meter" docs/examples/nbiot-meter.js --sample 0000000bb8000c5a
 https=https://localhost:$(port https)

@@ -355,6 +355,7 @@ async fn plan(shared: &Lwm2m, device: &Device, version: Version, list: &ObjectLi
 /// Takes the moment into the pattern of contacts, which an earlier registration of the device may have begun.
 async fn with_contact(shared: &Lwm2m, mut registration: Registration) -> Result<Registration> {
     if registration.contacts.is_empty()
+        && shared.desk.is_registered(registration.device)
         && let Some(before) = shared.core.store().registration(registration.device).await?
     {
         registration.contacts = before.contacts;

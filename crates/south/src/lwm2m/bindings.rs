@@ -2,7 +2,7 @@
 
 use landfall_core::Item;
 use landfall_lwm2m::{Entry, ObjectLink, Path, Value, ValueType};
-use landfall_model::{DeviceInfo, Parameter, Product, ProductId, Time};
+use landfall_model::{DeviceInfo, Parameter, Product, Time};
 use serde_json::{Map, Value as Json};
 use std::{
     borrow::Cow,
@@ -18,7 +18,6 @@ const DEVICE: Path = Path::instance(3, 0);
 
 /// A product model, by path.
 pub(crate) struct Bindings {
-    pub(crate) product: ProductId,
     pub(crate) version: u64,
     /// Resources, or instances of them, that are properties.
     places: HashMap<Path, Place>,
@@ -59,7 +58,6 @@ impl Form {
 impl Bindings {
     pub(crate) fn new(product: &Product) -> Self {
         let mut made = Self {
-            product: product.id,
             version: product.version,
             places: HashMap::new(),
             observed: BTreeSet::new(),
@@ -244,7 +242,7 @@ pub(crate) fn type_of(data_type: &str) -> ValueType {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use landfall_model::{DataFormat, Property, Service};
+    use landfall_model::{DataFormat, ProductId, Property, Service};
 
     fn product(properties: &[(&str, &str, &str, &str)], format: DataFormat) -> Product {
         let property = |(name, data_type, method, path): &(&str, &str, &str, &str)| Property {

@@ -42,7 +42,7 @@ pub(crate) struct Hub {
     pub(super) exchanges: HashMap<ExchangeId, (DeviceId, Op)>,
     pub(super) bootstraps: super::bootstrap::Bootstraps,
     pub(super) effects: VecDeque<Effect>,
-    random: Box<dyn FnMut(&mut [u8]) + Send>,
+    random: dtls::Random,
 }
 
 impl Hub {
@@ -174,9 +174,9 @@ impl Hub {
     fn turn(&mut self, now: Moment) {
         loop {
             if let Some(output) = self.dtls.poll() {
-                self.from_dtls(now, output);
+                self.take_dtls(now, output);
             } else if let Some(output) = self.coap.poll() {
-                self.from_coap(now, output);
+                self.take_coap(now, output);
             } else {
                 self.shared.tally.sessions.store(self.dtls.sessions() as u64, Relaxed);
                 return;
@@ -184,7 +184,7 @@ impl Hub {
         }
     }
 
-    fn from_coap(&mut self, now: Moment, output: coap::Output<Peer>) {
+    fn take_coap(&mut self, now: Moment, output: coap::Output<Peer>) {
         match output {
             coap::Output::Send { peer: Peer::Plain(to), datagram } => {
                 self.effects.push_back(Effect::Send { secure: false, to, datagram });

@@ -62,7 +62,7 @@ impl Hub {
         self.sessions.newest.insert(kept.device, session.0);
     }
 
-    pub(super) fn from_dtls(&mut self, now: Moment, output: Output) {
+    pub(super) fn take_dtls(&mut self, now: Moment, output: Output) {
         match output {
             Output::Send { to, datagram } => {
                 self.effects.push_back(Effect::Send { secure: true, to, datagram: datagram.into() });

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Clients that are not ours against the real program: curl, mosquitto_pub/mosquitto_sub over TLS, paho-mqtt (3.1.1 and 5, TCP, TLS, WebSocket).
+# Clients that are not ours against the real program: curl, mosquitto_pub/mosquitto_sub over TLS, paho-mqtt (3.1.1 and 5, TCP, TLS, WebSocket);
+# then those of LwM2M (lwm2m/run.sh).
 # Prints "ok NAME" or "FAIL NAME why" for each thing tried; the exit status is 0 when nothing failed.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -33,7 +34,7 @@ json() { python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' 
 port() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]]["port"])' "$LANDFALL_DATA/ports.json" "$1"; }
 
 env LANDFALL_LISTEN_HTTPS=127.0.0.1:0 LANDFALL_LISTEN_HTTP=127.0.0.1:0 LANDFALL_LISTEN_BIND=127.0.0.1:0 LANDFALL_LISTEN_MQTT=127.0.0.1:0 \
-    LANDFALL_LISTEN_MQTTS=127.0.0.1:0 LANDFALL_LISTEN_MQTT_WS=127.0.0.1:0 LANDFALL_PUSH_ALLOW_PRIVATE=true LANDFALL_LOG_LEVEL=warn \
+    LANDFALL_LISTEN_MQTTS=127.0.0.1:0 LANDFALL_LISTEN_MQTT_WS=127.0.0.1:0 LANDFALL_LISTEN_COAP=off LANDFALL_LISTEN_COAPS=off LANDFALL_PUSH_ALLOW_PRIVATE=true LANDFALL_LOG_LEVEL=warn \
     "$landfall" serve >/dev/null &
 server=$!
 for _ in $(seq 600); do [ -e "$LANDFALL_DATA/ports.json" ] && break; sleep 0.1; done
@@ -120,4 +121,5 @@ for version in 3 5; do
         try "paho-$version-$transport" .venv/bin/python tests/foreign/paho_device.py $version $transport "$at" "$id" "$key" "$ca"
     done
 done
+tests/foreign/lwm2m/run.sh || failed=1
 exit $failed

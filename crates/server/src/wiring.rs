@@ -162,12 +162,19 @@ impl Operations for Running {
     }
 
     fn metrics(&self) -> Snapshot {
-        let (mqtt, push) = (self.mqtt.counters(), self.push.totals());
+        let (mqtt, lwm2m, push) = (self.mqtt.counters(), self.lwm2m.counters(), self.push.totals());
         let (memory_bytes, cpu_s) = process();
         Snapshot {
             mqtt_connections: ["tcp", "tls", "ws", "wss"].into_iter().zip(mqtt.connections).collect(),
             publishes: mqtt.publishes,
             refused: mqtt.connects_refused.iter().sum::<u64>() + mqtt.publishes_refused,
+            lwm2m_registered: lwm2m.registered,
+            dtls_sessions: lwm2m.sessions,
+            dtls_handshakes: lwm2m.handshakes,
+            lwm2m_registrations: lwm2m.registrations,
+            lwm2m_reports: lwm2m.reports,
+            lwm2m_requests: lwm2m.requests,
+            lwm2m_refused: lwm2m.refused,
             pushes_delivered: push.delivered_total,
             pushes_failed: push.failed_attempts_total,
             codec_runs: self.codecs.runs.load(Ordering::Relaxed),

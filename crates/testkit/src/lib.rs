@@ -1,12 +1,16 @@
 //! What tests are made of: the wire contract as a judge of answers, golden request/answer files, a world of virtual time
-//! and seeded randomness, and a seeded mutator for fixed fuzz runs.
+//! and seeded randomness with a lossy network and simulated LwM2M devices in it, and a seeded mutator for fixed fuzz runs.
 //!
 //! Absent: sockets, runtimes and the server. Everything here is a value or a function, so any crate may use it in its tests.
 
 pub mod contract;
+pub mod device;
 pub mod golden;
 pub mod mutate;
+pub mod network;
 pub mod world;
 
 pub use contract::{Contract, Violation};
+pub use device::SimDevice;
+pub use network::Network;
 pub use world::World;

@@ -61,7 +61,7 @@ codes! {
 }
 
 impl Code {
-    /// 0 request or empty, 2 success, 4 client error, 5 server error; 1, 3, 6 and 7 are reserved.
+    /// 0 request or empty, 2 success, 4 client error, 5 server error; 3 has no codes yet; 1, 6 and 7 are reserved (RFC 7252 12.1).
     pub const fn class(self) -> u8 {
         self.0 >> 5
     }
@@ -78,7 +78,7 @@ impl Code {
 
     /// Whether this is a response code, known or not.
     pub const fn is_response(self) -> bool {
-        matches!(self.class(), 2 | 4 | 5)
+        matches!(self.class(), 2..=5)
     }
 
     /// Class 2.

@@ -92,6 +92,10 @@ impl OptionNumber {
         (rule.shortest..=rule.longest).contains(&value.len()) && text && !dots
     }
 
+    pub(crate) fn is_text(self) -> bool {
+        self.rule().is_some_and(|rule| rule.form == Form::Text)
+    }
+
     /// Whether the option may occur more than once; `false` for one that is not known.
     pub fn is_repeatable(self) -> bool {
         self.rule().is_some_and(|rule| rule.repeatable)

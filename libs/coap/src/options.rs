@@ -206,7 +206,14 @@ impl<'a> OptionsRef<'a> {
 
 impl fmt::Debug for OptionsRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        let mut list = f.debug_list();
+        for (number, value) in self.iter() {
+            match core::str::from_utf8(value).ok().filter(|_| number.is_text()) {
+                Some(text) => list.entry(&format_args!("{number:?} {text:?}")),
+                None => list.entry(&format_args!("{number:?} {value:02x?}")),
+            };
+        }
+        list.finish()
     }
 }
 

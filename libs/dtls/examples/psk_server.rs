@@ -60,12 +60,14 @@ fn main() {
     }
 }
 
-/// 2.05 with a text for a confirmable CoAP request, else the same bytes.
+/// 2.01 with a place for a confirmable CoAP POST, 2.05 with a text for other requests; anything else comes back.
 fn answer(request: &[u8]) -> Vec<u8> {
     match request {
         [first, 1..=7, high, low, rest @ ..] if first >> 4 == 4 && rest.len() >= usize::from(first & 15) => {
             let token = &rest[..usize::from(first & 15)];
-            [&[0x60 | first & 15, 0x45, *high, *low], token, b"\xffcome ashore\n"].concat()
+            let post = request.get(1) == Some(&2);
+            let (code, rest) = if post { (0x41, &b"\x82rd\x011"[..]) } else { (0x45, &b"\xffcome ashore\n"[..]) };
+            [&[0x60 | first & 15, code, *high, *low], token, rest].concat()
         }
         other => other.to_vec(),
     }

@@ -312,8 +312,12 @@ fn seal_aead(suite: Suite, half: &Half, prefix: &Prefix, numbers: u64, out: &mut
     let (nonce, key) = ((&nonce).into(), (&half.key).into());
     // Sealing fails only for texts longer than the mode allows; a record is far below. An untagged record is refused by the peer.
     let tag: Result<Vec<u8>, _> = match suite {
-        Suite::PskAes128Ccm8 => Ccm::<aes::Aes128, U8, U12>::new(key).encrypt_inout_detached(nonce, aad, text.into()).map(|t| t.to_vec()),
-        Suite::PskAes128Ccm => Ccm::<aes::Aes128, U16, U12>::new(key).encrypt_inout_detached(nonce, aad, text.into()).map(|t| t.to_vec()),
+        Suite::PskAes128Ccm8 => {
+            Ccm::<aes::Aes128, U8, U12>::new(key).encrypt_inout_detached(nonce, aad, text.into()).map(|t| t.to_vec())
+        }
+        Suite::PskAes128Ccm => {
+            Ccm::<aes::Aes128, U16, U12>::new(key).encrypt_inout_detached(nonce, aad, text.into()).map(|t| t.to_vec())
+        }
         _ => Aes128Gcm::new(key).encrypt_inout_detached(nonce, aad, text.into()).map(|t| t.to_vec()),
     };
     match tag {
@@ -343,4 +347,35 @@ fn open_aead(suite: Suite, half: &Half, prefix: &Prefix, body: &[u8]) -> Option<
     }
     .ok()?;
     Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// NIST SP 800-38C, example 3: AES-128, nonce of 12 bytes and tag of 8, as CCM_8 has them.
+    #[test]
+    fn ccm_8_gives_the_published_bytes() {
+        let key = hex::decode("404142434445464748494a4b4c4d4e4f").unwrap();
+        let nonce = hex::decode("101112131415161718191a1b").unwrap();
+        let aad: Vec<u8> = (0..0x14).collect();
+        let mut text: Vec<u8> = (0x20..0x38).collect();
+        let ccm = Ccm::<aes::Aes128, U8, U12>::new(key.as_slice().try_into().unwrap());
+        let nonce = nonce.as_slice().try_into().unwrap();
+        let tag = ccm.encrypt_inout_detached(nonce, &aad, text.as_mut_slice().into()).unwrap();
+        assert_eq!(hex::encode(text), "e3b201a9f5b71a7a9b1ceaeccd97e70b6176aad9a4428aa5");
+        assert_eq!(hex::encode(tag), "484392fbc1b09951");
+    }
+
+    /// RFC 9146 section 5: the MAC input of a record with a Connection ID, and RFC 5246 section 6.2.3.1 without.
+    #[test]
+    fn what_is_authenticated_has_the_form_of_the_standards() {
+        let (plain, count) = Prefix::new(23, 1 << 48 | 5, &[]).with_length(0x0102);
+        assert_eq!(hex::encode(&plain[..count]), "0001000000000005".to_owned() + "17" + "fefd" + "0102");
+        let (named, count) = Prefix::new(TLS12_CID, 1 << 48 | 5, b"\xaa\xbb").with_length(0x0102);
+        let want = "ffffffffffffffff".to_owned() + "19" + "02" + "19" + "fefd" + "0001000000000005" + "aabb" + "0102";
+        assert_eq!(hex::encode(&named[..count]), want);
+        let longest = Prefix::new(TLS12_CID, 1 << 48, &[1; PEER_CID_BYTES_MAX]).with_length(1).1;
+        assert_eq!(longest, cbc::PREFIX_BYTES_MAX);
+    }
 }

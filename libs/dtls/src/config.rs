@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::Suite;
 
 /// How a [`crate::Server`] speaks, and how much it holds.
@@ -75,7 +77,7 @@ impl Default for Config {
             sessions: 16_000_000,
             handshakes: 10_000,
             lookups: 5_000,
-            handshake_bytes: 16_384,
+            handshake_bytes: 4_096,
             identity_bytes: 1_024,
             retransmit_first: Duration::from_secs(1),
             retransmit_max: Duration::from_secs(60),
@@ -97,7 +99,7 @@ pub struct ClientConfig {
     /// PSK identity, 1 to 65,535 bytes.
     pub identity: Vec<u8>,
     /// Pre-shared key, 1 to 256 bytes.
-    pub psk: Vec<u8>,
+    pub psk: Zeroizing<Vec<u8>>,
     /// Suites in the order offered.
     pub suites: Vec<Suite>,
     /// The Connection ID this client wants on what it receives, 0 to 32 bytes; empty: only the server gets one. `None`: the extension is not offered.
@@ -123,7 +125,7 @@ impl ClientConfig {
     pub fn new(identity: impl Into<Vec<u8>>, psk: impl Into<Vec<u8>>) -> Self {
         Self {
             identity: identity.into(),
-            psk: psk.into(),
+            psk: Zeroizing::new(psk.into()),
             suites: Suite::ALL.to_vec(),
             cid: Some(Vec::new()),
             ems: true,
@@ -134,12 +136,6 @@ impl ClientConfig {
             retransmit_max: Duration::from_secs(60),
             handshake_timeout: Duration::from_secs(120),
         }
-    }
-}
-
-impl Drop for ClientConfig {
-    fn drop(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.psk);
     }
 }
 

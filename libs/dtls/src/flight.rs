@@ -9,6 +9,8 @@ use crate::wire::{self, CHANGE_CIPHER_SPEC, DTLS_1_2, HANDSHAKE, fragment_header
 
 /// Least usable [`crate::Config::mtu_bytes`]: room for a protected Finished with the longest Connection ID.
 pub(crate) const MTU_BYTES_MIN: usize = 256;
+/// Shortest wait, so that a configuration of nothing does not turn a timer into a loop.
+const WAIT_MIN: Duration = Duration::from_millis(10);
 const RECORD_HEADER_BYTES: usize = 13;
 const FRAGMENT_HEADER_BYTES: usize = 12;
 /// More than a protected Finished needs in any suite.
@@ -85,12 +87,13 @@ pub(crate) struct Retransmit {
 
 impl Retransmit {
     pub(crate) fn start(now: Duration, first: Duration) -> Self {
-        Self { at: now.saturating_add(first), wait: first }
+        let wait = first.max(WAIT_MIN);
+        Self { at: now.saturating_add(wait), wait }
     }
 
     /// The flight was sent again because the time came.
     pub(crate) fn back_off(&mut self, now: Duration, longest: Duration) {
-        self.wait = self.wait.saturating_mul(2).min(longest);
+        self.wait = self.wait.saturating_mul(2).min(longest.max(WAIT_MIN));
         self.at = now.saturating_add(self.wait);
     }
 

@@ -109,7 +109,8 @@ impl<'a> Extensions<'a> {
 
     fn take(&mut self, kind: u16, body: &'a [u8]) -> Result<(), Fault> {
         const DECODE: Fault = Fault::new(Alert::DecodeError, Check::Extension, "an extension has a wrong form");
-        const ILLEGAL: Fault = Fault::new(Alert::IllegalParameter, Check::Extension, "an extension has a value that is not allowed");
+        const ILLEGAL: Fault =
+            Fault::new(Alert::IllegalParameter, Check::Extension, "an extension has a value that is not allowed");
         let mut reader = Reader(body);
         match kind {
             EXTENDED_MASTER_SECRET => self.ems = true,

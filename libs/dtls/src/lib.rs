@@ -19,6 +19,7 @@ mod client;
 mod config;
 mod event;
 mod flight;
+pub mod fuzz;
 mod hello;
 mod prf;
 mod reassembly;
@@ -37,5 +38,15 @@ pub use saved::{RestoreError, SavedSession};
 pub use server::Server;
 pub use suite::Suite;
 
+/// The session that the first record of a datagram names by its Connection ID; where several servers share the load, its prefix tells which one has it.
+/// Nothing is verified.
+pub fn named_session(datagram: &[u8]) -> Option<SessionId> {
+    let record = wire::Record::read(&mut wire::Reader(datagram), 8)?;
+    record.cid.try_into().ok().map(|cid| SessionId(u64::from_be_bytes(cid)))
+}
+
 /// Fills a slice with unpredictable bytes.
 pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;
+
+#[cfg(test)]
+mod tests;

@@ -124,6 +124,23 @@ mod tests {
         }
     }
 
+    /// Computed apart from this code, with the HMAC of Python's standard library.
+    #[test]
+    fn secrets_and_finished_agree_with_another_computation() {
+        let (client, server, hash) = ([1; 32], [2; 32], [3; 32]);
+        let classic = master(b"0123456789abcdef", &client, &server);
+        let want = "1d6c8df6c23acc069f719d2470dd46d664cb047e87e778ce77ddbf8181f6cb25bc2ba3707a842865bceac849671b4432";
+        assert_eq!(hex::encode(classic.0), want);
+        let want = "149380b1004477b75daa4456b0ff8655e26555e9e555ddb15503fe8e642e2ecc1d97f94289f74cd149ca0e1288009e7d";
+        assert_eq!(hex::encode(extended_master(b"0123456789abcdef", &hash).0), want);
+        let mut block = [0; 40];
+        prf(&classic.0, b"key expansion", [&server, &client], &mut block);
+        assert_eq!(hex::encode(block), "4c461b0cf5d9ddb2f53fa5cfd4767ed8ae3d546a7b6c55475a1d0c5003fcc7b171a393698352b6c3");
+        let transcript = Sha256::new_with_prefix(b"messages");
+        assert_eq!(hex::encode(verify_data(&classic, CLIENT_FINISHED, &transcript)), "62013b9192dd3a1e86732fb3");
+        assert_eq!(hex::encode(verify_data(&classic, SERVER_FINISHED, &transcript)), "38774a5c0d7aa02320de852d");
+    }
+
     #[test]
     fn the_premaster_has_the_form_of_rfc_4279() {
         assert_eq!(premaster(&[7, 8, 9]), [0, 3, 0, 0, 0, 0, 3, 7, 8, 9]);

@@ -9,7 +9,7 @@ use crate::content_format::ContentFormat;
 use crate::message::{Code, Method, Observe, Request, Response};
 use crate::objects::Models;
 use crate::path::Path;
-use crate::value::Entry;
+use crate::value::{Entry, ValueType};
 
 /// What a Write does to what is not mentioned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,6 +73,17 @@ pub fn discover(root: &str, path: &Path) -> Build {
     Ok(Request { accept: Some(ContentFormat::LINK), ..Request::new(Method::Get, at(root, path)) })
 }
 
+/// Discover down to `depth` levels below the path, 0 to 3 (core 1.2 section 6.3.2); only clients of 1.2 know it.
+///
+/// # Errors
+/// [`OperationError::Path`] for the root, for resource instances, and for a depth above 3.
+pub fn discover_depth(root: &str, path: &Path, depth: u8) -> Build {
+    if depth > 3 {
+        return Err(OperationError::Path(*path));
+    }
+    Ok(Request { query: vec![format!("depth={depth}")], ..discover(root, path)? })
+}
+
 /// Write, 6.3.3: to an object instance, a resource or a resource instance.
 ///
 /// # Errors
@@ -132,6 +143,14 @@ pub fn delete(root: &str, path: &Path) -> Build {
 /// [`OperationError::Path`] for the root.
 pub fn observe(root: &str, path: &Path, accept: Option<ContentFormat>) -> Build {
     Ok(Request { observe: Some(Observe::Register), ..read(root, path, accept)? })
+}
+
+/// Observe with attributes of its own, which win over those that were written (core 1.2 section 6.4.1); only clients of 1.2 know it.
+///
+/// # Errors
+/// [`OperationError::Path`] for the root.
+pub fn observe_with(root: &str, path: &Path, accept: Option<ContentFormat>, attributes: &AttributeChange) -> Build {
+    Ok(Request { query: attributes.queries(), ..observe(root, path, accept)? })
 }
 
 /// Cancel Observation, 6.4.3, by the same request with Observe 1.
@@ -296,12 +315,14 @@ impl Outcome {
 }
 
 /// Reads the values of an answer to Read, Read-Composite (with [`Path::ROOT`]), Observe or of a notification. An answer without a
-/// Content-Format counts as plain text, as old clients send it.
+/// Content-Format counts as opaque where the resource is, else as plain text, as old clients send it.
 ///
 /// # Errors
 /// What is wrong with the payload.
 pub fn values(response: &Response, path: &Path, models: Models<'_>, limits: &DecodeLimits) -> Result<Vec<Entry>, DecodeError> {
-    codec::decode(response.content_format.unwrap_or(ContentFormat::TEXT), path, &response.payload, models, limits)
+    let opaque = models.value_type(path) == Some(ValueType::Opaque);
+    let untold = if opaque { ContentFormat::OPAQUE } else { ContentFormat::TEXT };
+    codec::decode(response.content_format.unwrap_or(untold), path, &response.payload, models, limits)
 }
 
 /// Reads a Send, 6.4.5: `POST /dp` from a client, in SenML or LwM2M CBOR, over any objects.

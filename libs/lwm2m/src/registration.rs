@@ -14,8 +14,12 @@ use crate::version::{ObjectVersion, Version};
 pub const LIFETIME_DEFAULT_S: u32 = 86_400;
 /// Longest endpoint name, bytes.
 pub const ENDPOINT_BYTES_MAX: usize = 256;
+/// Longest alternative root, bytes.
+pub const ROOT_BYTES_MAX: usize = 64;
 /// Most query items of a Register or Update.
 pub const QUERIES_MAX: usize = 32;
+/// Most formats that are remembered of one registration.
+const FORMATS_MAX: usize = 32;
 /// Objects that a client never tells of: their contents are keys.
 const SECRET_OBJECTS: [u16; 2] = [0, 21];
 
@@ -114,7 +118,7 @@ impl ObjectList {
         if let Some(root) = links.iter().find(|link| link.param("rt") == Some("oma.lwm2m")) {
             let target = root.target.trim_end_matches('/');
             let plain = target.is_empty() || target.starts_with('/');
-            if !plain {
+            if !plain || target.len() > ROOT_BYTES_MAX {
                 return Err(RegisterError::Root);
             }
             list.root = target.to_owned();
@@ -153,8 +157,8 @@ impl ObjectList {
 
     /// `ct` is a number or several in quotes; what is no number is left out, it can only be a format that is not understood.
     fn read_formats(&mut self, ct: &str) {
-        for format in ct.split(' ').filter_map(|number| number.parse().ok()).map(ContentFormat).take(32) {
-            if !self.formats.contains(&format) {
+        for format in ct.split(' ').filter_map(|number| number.parse().ok()).map(ContentFormat) {
+            if self.formats.len() < FORMATS_MAX && !self.formats.contains(&format) {
                 self.formats.push(format);
             }
         }
@@ -257,8 +261,8 @@ pub enum RegisterError {
     /// A link that is neither an object nor an object instance.
     #[error("{0:?} is neither an object nor an object instance")]
     Path(String),
-    /// The alternative root is not a path.
-    #[error("the root is not a path")]
+    /// The alternative root is not a path, or longer than [`ROOT_BYTES_MAX`].
+    #[error("the root is not a path, or too long")]
     Root,
     /// An object's version is not one, or contradicts another.
     #[error("bad version of object {0}")]

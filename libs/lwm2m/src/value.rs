@@ -153,7 +153,7 @@ impl fmt::Debug for Value {
             Self::Opaque(bytes) => write!(f, "Opaque({} bytes)", bytes.len()),
             Self::Integer(n) => write!(f, "Integer({n})"),
             Self::Unsigned(n) => write!(f, "Unsigned({n})"),
-            Self::Float(x) => write!(f, "Float({x})"),
+            Self::Float(x) => write!(f, "Float({x:?})"),
             Self::Boolean(b) => write!(f, "Boolean({b})"),
             Self::Time(s) => write!(f, "Time({s})"),
             Self::ObjectLink(link) => write!(f, "ObjectLink({link})"),

@@ -15,7 +15,7 @@ const OURS: [(&str, &[&str]); 12] = [
     ("crates/server", &["*"]),
     ("crates/south", &["core", "model", "coap", "dtls", "lorawan", "lwm2m", "mqtt"]),
     ("crates/store", &["core", "model"]),
-    ("crates/testkit", &["core", "model"]),
+    ("crates/testkit", &["core", "model", "coap", "dtls", "lwm2m"]),
     ("libs", &[]),
     ("xtask", &[]),
 ];

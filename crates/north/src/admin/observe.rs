@@ -71,6 +71,11 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, newest: u64, refusals: u64)
     for (name, help, value) in [
         ("mqtt_publishes", "MQTT publishes taken", snapshot.publishes),
         ("mqtt_refused", "MQTT connects and publishes refused", snapshot.refused),
+        ("dtls_handshakes", "DTLS handshakes that ended well", snapshot.dtls_handshakes),
+        ("lwm2m_registrations", "LwM2M registrations and updates taken", snapshot.lwm2m_registrations),
+        ("lwm2m_reports", "LwM2M notifications, Sends and answers stored", snapshot.lwm2m_reports),
+        ("lwm2m_requests", "LwM2M requests sent to devices", snapshot.lwm2m_requests),
+        ("lwm2m_refused", "DTLS handshakes and records, CoAP messages and LwM2M requests refused", snapshot.lwm2m_refused),
         ("pushes_delivered", "Pushes confirmed by their receiver", snapshot.pushes_delivered),
         ("pushes_failed", "Attempts to push that failed", snapshot.pushes_failed),
         ("codec_runs", "Codec runs", snapshot.codec_runs),
@@ -85,6 +90,8 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, newest: u64, refusals: u64)
     }
     for (name, help, value) in [
         ("devices", "Registered devices", stats.devices),
+        ("lwm2m_registered", "Devices with an LwM2M registration", snapshot.lwm2m_registered),
+        ("dtls_sessions", "Live DTLS sessions", snapshot.dtls_sessions),
         ("store_pending_points", "Points that wait to be cut into chunks", stats.pending_points),
         ("events_newest", "Newest place of the event stream", newest),
         ("events_oldest", "Oldest place that is still kept", stats.oldest_seq),
@@ -115,6 +122,8 @@ mod tests {
         let snapshot = Snapshot {
             mqtt_connections: vec![("tcp", 3), ("tls", 4)],
             publishes: 7,
+            lwm2m_registered: 5,
+            lwm2m_reports: 6,
             memory_bytes: 1024,
             cpu_s: 1.5,
             ..Snapshot::default()
@@ -124,6 +133,8 @@ mod tests {
             "landfall_mqtt_connections{transport=\"tls\"} 4",
             "landfall_mqtt_publishes_total 7",
             "landfall_devices 9",
+            "landfall_lwm2m_registered 5",
+            "landfall_lwm2m_reports_total 6",
             "landfall_events_newest 11",
             "landfall_refusals_total 2",
             "landfall_process_resident_memory_bytes 1024",

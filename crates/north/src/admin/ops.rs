@@ -72,6 +72,20 @@ pub struct Snapshot {
     pub publishes: u64,
     /// MQTT connects and publishes refused.
     pub refused: u64,
+    /// Registered LwM2M devices.
+    pub lwm2m_registered: u64,
+    /// Live DTLS sessions.
+    pub dtls_sessions: u64,
+    /// DTLS handshakes that ended well.
+    pub dtls_handshakes: u64,
+    /// LwM2M registrations and updates taken.
+    pub lwm2m_registrations: u64,
+    /// LwM2M notifications, Sends and answers stored.
+    pub lwm2m_reports: u64,
+    /// LwM2M requests sent to devices.
+    pub lwm2m_requests: u64,
+    /// DTLS handshakes and records, CoAP messages and LwM2M requests refused.
+    pub lwm2m_refused: u64,
     /// Pushes confirmed by a 2xx.
     pub pushes_delivered: u64,
     /// Attempts to push that failed.

@@ -36,7 +36,8 @@ pub enum Command {
     /// Devices
     Device(Group<device::Action>),
     /// Cached commands to LwM2M devices
-    Command(Group<command::Action>),
+    #[command(name = "command")]
+    Queue(Group<command::Action>),
     /// Subscriptions and their delivery
     Subscription(Group<subscription::Action>),
     /// Limits in force
@@ -75,7 +76,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Product(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Codec(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Device(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
-        Command::Command(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::Queue(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Subscription(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Settings(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Status(alone) => with_client(&alone.connection, async |client, out| server::status(client, out).await),

@@ -36,7 +36,7 @@ fn config() -> Config {
     let free = Address::On(SocketAddr::from(([127, 0, 0, 1], 0)));
     let listen = &mut config.listen;
     (listen.https, listen.http, listen.bind, listen.mqtts) = (free, free, free, free);
-    (listen.mqtt, listen.mqtt_ws) = (Address::Off, Address::Off);
+    (listen.mqtt, listen.mqtt_ws, listen.coap, listen.coaps) = (Address::Off, Address::Off, Address::Off, Address::Off);
     config.push.allow_private = true;
     config
 }

@@ -110,7 +110,7 @@ impl Shell {
             match socket.try_recv_from(buffer) {
                 Ok((bytes, from)) => {
                     let now = self.now();
-                    if let Some(datagram) = buffer.get_mut(..bytes) {
+                    if let Some(datagram) = buffer.get(..bytes) {
                         self.hub.datagram(now, secure, from, datagram);
                     }
                     self.drain();

@@ -88,6 +88,8 @@ pub(crate) enum Answer {
     Attached { device: DeviceId, plan: Option<Arc<Plan>> },
     Stored { device: DeviceId, settle: Settle, outcome: std::result::Result<(), Refusal> },
     Work { device: DeviceId, outcome: Result<Option<Work>> },
+    /// The outcome of a piece of work is durable; the work is there again if it is to be done once more.
+    Told { device: DeviceId, outcome: Result<Option<Work>> },
     Bootstrap { session: u64, outcome: std::result::Result<BootstrapConfig, Refusal> },
     Saved(Vec<(u64, u64)>),
     Nothing,
@@ -164,7 +166,7 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
             Answer::Work { device, outcome }
         }
         Ask::Outcome { device, of, outcome } => {
-            Answer::Work { device, outcome: told(&shared, device, of, outcome).await }
+            Answer::Told { device, outcome: told(&shared, device, of, outcome).await }
         }
         Ask::Bootstrap { session, device, endpoint, from } => {
             let outcome = bootstrap(&shared, device, &endpoint.unwrap_or_default(), from).await.map_err(Refusal::from);

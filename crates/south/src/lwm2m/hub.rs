@@ -104,7 +104,7 @@ impl Hub {
         }
     }
 
-    pub(crate) fn datagram(&mut self, now: Moment, secure: bool, from: SocketAddr, datagram: &mut [u8]) {
+    pub(crate) fn datagram(&mut self, now: Moment, secure: bool, from: SocketAddr, datagram: &[u8]) {
         if secure {
             self.dtls.handle(now.since, from, datagram);
         } else {
@@ -152,7 +152,8 @@ impl Hub {
             Answer::Attached { device, plan } => self.attached(now, device, plan),
             Answer::Stored { device, settle, outcome } => self.stored(now, device, settle, outcome),
             Answer::Work { device, outcome } => self.work(now, device, outcome),
-            Answer::Saved(saved) => self.saved(saved),
+            Answer::Told { device, outcome } => self.told(now, device, outcome),
+            Answer::Saved(saved) => self.saved(now, saved),
             Answer::Bootstrap { session, outcome } => self.bootstrap_known(now, session, outcome),
             Answer::Nothing => {}
         }

@@ -92,3 +92,6 @@ impl Lwm2m {
         Duration::from_secs(self.config.awake_s.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

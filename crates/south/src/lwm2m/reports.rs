@@ -40,12 +40,13 @@ impl Hub {
             }
             return self.attach(device);
         };
-        // An older state that arrives late is not news (RFC 7641 3.4).
+        // An older state that arrives late is not news (RFC 7641 3.4); a frame is no state, so each one counts.
         if let (Some(number), Some(seen)) = (message.opts().observe(), client.seen.get_mut(usize::from(index))) {
-            if seen.is_some_and(|last| !observe_is_newer(last, (number, now.since))) {
+            if seen.is_none_or(|last| observe_is_newer(last, (number, now.since))) {
+                *seen = Some((number, now.since));
+            } else if !plan.is_uplink(&path) {
                 return self.accept(now, settle);
             }
-            *seen = Some((number, now.since));
         }
         if let Settle::Notification(ticket) = settle
             && message.opts().block2().is_some_and(|block| block.more)

@@ -31,6 +31,8 @@ pub(super) struct Sessions {
     /// Devices by identity, from the lookup of the key to the end of the handshake.
     identities: HashMap<Vec<u8>, DeviceId>,
     waiting: HashMap<u64, Vec<Vec<u8>>>,
+    /// Messages that go out once numbers for them are reserved: of sessions that were just taken back.
+    unsent: HashMap<u64, Vec<Vec<u8>>>,
     used: HashSet<u64>,
     next_save: Option<Duration>,
 }
@@ -142,8 +144,17 @@ impl Hub {
     pub(super) fn send(&mut self, now: Moment, session: u64, datagram: &[u8]) {
         match self.dtls.send(now.since, SessionId(session), datagram) {
             Ok(()) => {}
-            // The message is sent again by its own clock, and a save is under way.
-            Err(SendError::NotReserved) => self.save(vec![session], RESERVE),
+            Err(SendError::NotReserved) => {
+                let unsent = self.sessions.unsent.entry(session).or_default();
+                let first = unsent.is_empty();
+                // What does not fit is sent again by its own clock.
+                if unsent.len() < WAITING {
+                    unsent.push(datagram.to_vec());
+                }
+                if first {
+                    self.save(vec![session], RESERVE);
+                }
+            }
             Err(error) => tracing::debug!(?error, "a record was not sent"),
         }
     }
@@ -191,15 +202,19 @@ impl Hub {
         }
     }
 
-    pub(super) fn saved(&mut self, saved: Vec<(u64, u64)>) {
+    pub(super) fn saved(&mut self, now: Moment, saved: Vec<(u64, u64)>) {
         for (session, write_seq) in saved {
             self.dtls.reserved(SessionId(session), write_seq);
+            for datagram in self.sessions.unsent.remove(&session).unwrap_or_default() {
+                self.send(now, session, &datagram);
+            }
         }
     }
 
     /// A session is no more. A registration outlives it: the device shakes hands again when it has something to say.
     fn gone(&mut self, session: u64) {
         self.sessions.waiting.remove(&session);
+        self.sessions.unsent.remove(&session);
         self.sessions.used.remove(&session);
         self.bootstraps.end(session);
         if let Some(device) = self.sessions.devices.remove(&session) {

@@ -70,6 +70,17 @@ impl Hub {
         }
     }
 
+    /// A piece of work is over: there may be more.
+    pub(super) fn told(&mut self, now: Moment, device: DeviceId, outcome: Result<Option<Work>>) {
+        if !matches!(outcome, Ok(None)) {
+            return self.work(now, device, outcome);
+        }
+        if let Some(client) = self.clients.get_mut(&device) {
+            client.busy().asking = false;
+            self.pump(now, device);
+        }
+    }
+
     fn start(&mut self, now: Moment, device: DeviceId, op: Op) {
         let Some(client) = self.clients.get(&device) else { return };
         let Some(plan) = client.plan.clone() else { return };
@@ -213,18 +224,21 @@ impl Hub {
 
     pub(super) fn failed(&mut self, now: Moment, id: ExchangeId, cause: Failure) {
         let Some((device, op)) = self.over(id) else { return self.bootstrap_failed(now, id) };
-        let silent = matches!(cause, Failure::Timeout | Failure::PeerGone | Failure::Cancelled);
+        let silent = matches!(cause, Failure::Timeout | Failure::PeerGone);
+        // It was given up because the client registered anew or left: that says nothing about whether it hears.
+        let given_up = cause == Failure::Cancelled;
         if silent && let Some(client) = self.clients.get_mut(&device) {
             client.reachable = false;
         }
         match op {
-            Op::Work { of: of @ WorkOf::Command(_), .. } if silent => self.tell(device, of, Outcome::Unanswered),
+            Op::Work { of: of @ WorkOf::Command(_), .. } if silent || given_up => self.tell(device, of, Outcome::Unanswered),
             // Desired values are tried again when the device is heard.
-            Op::Work { of: WorkOf::Desired { .. }, .. } if silent => {}
+            Op::Work { of: WorkOf::Desired { .. }, .. } if silent || given_up => {}
             Op::Work { of, .. } => self.tell(device, of, Outcome::Refused(result("error", &format!("{cause:?}")))),
             Op::Rest { ticket, .. } => {
                 let _ = self.coap.accept(now.since, ticket);
             }
+            Op::Observe(_) | Op::Read(_) if given_up => {}
             op if silent => {
                 if let Some(client) = self.clients.get_mut(&device) {
                     client.busy().ops.push_front(op);

@@ -46,7 +46,8 @@ impl Asking {
 impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
     /// Sends a request, after those that wait for the same peer. It ends with exactly one of [`Output::Response`] and [`Output::Failed`].
     /// A body above the block size is sent in blocks, a response in blocks is fetched to its end. With Observe 0 and a response that has
-    /// Observe, the peer and the token of that output name the observation from then on.
+    /// Observe, the peer and the token of that output name the observation from then on. A notification that overtakes that response is
+    /// taken for it, which is as good: it tells a newer state.
     ///
     /// # Errors
     /// [`SendError::Code`], [`SendError::TooLarge`], [`SendError::Full`], [`SendError::Token`].
@@ -227,13 +228,14 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
 
     /// Hands the owner the whole response: what was assembled, if `last` was its last block, else `last` as it is.
     fn deliver(&mut self, now: Duration, id: u64, last: &MessageRef<'_>) {
-        let Some((peer, Work::Ask(asking))) = self.finish(now, id) else { return };
+        let Some((key, peer, Work::Ask(asking))) = self.finish(id) else { return };
         let Asking { token, download, .. } = *asking;
         let response = match download {
             Some(download) if download.complete => download.into_response(),
             _ => message_of(last),
         };
         self.outputs.push_back(Output::Response { id: ExchangeId(id), peer, token, response });
+        self.go_on(now, key);
     }
 }
 

@@ -60,7 +60,7 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         if let Some(oldest) = crowded.and_then(|peer| peer.bodies.first().copied()) {
             self.drop_kept(key, oldest);
         }
-        let until = now + self.config.transfer_lifetime;
+        let until = now.saturating_add(self.config.transfer_lifetime);
         let body = self.bodies.insert(key, until, KeptBody { target, response });
         if let Some(peer) = self.peers.get_mut(key) {
             peer.bodies.push(body);
@@ -82,7 +82,7 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
                 .get(*body)
                 .is_some_and(|kept| kept.target.request == target.request && (bare || kept.target.payload == target.payload))
         })?;
-        let until = now + self.config.transfer_lifetime;
+        let until = now.saturating_add(self.config.transfer_lifetime);
         let whole = self.bodies.touch(key, until, |kept| kept.response.clone())?;
         Some(self.cut(whole, asked, true).0)
     }

@@ -209,13 +209,14 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
 
     /// Ends an exchange and tells how.
     pub(super) fn fail(&mut self, now: Duration, id: u64, cause: Failure, outcome: NotifyOutcome) {
-        if let Some((peer, work)) = self.finish(now, id) {
+        if let Some((key, peer, work)) = self.finish(id) {
             self.tell_end(peer, id, &work, cause, outcome);
+            self.go_on(now, key);
         }
     }
 
-    /// Takes an exchange out of everything.
-    pub(super) fn finish(&mut self, now: Duration, id: u64) -> Option<(P, Work)> {
+    /// Takes an exchange out of everything. Once its end is told, [`Endpoint::go_on`] lets the next one begin.
+    pub(super) fn finish(&mut self, id: u64) -> Option<(u64, P, Work)> {
         self.timers_remove(id);
         let exchange = self.exchanges.remove(id)?;
         self.downloading -= exchange.downloaded();
@@ -228,10 +229,12 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         if exchange.turn {
             peer.outstanding = peer.outstanding.saturating_sub(1);
         }
-        let name = peer.name;
+        Some((key, peer.name, exchange.work))
+    }
+
+    pub(super) fn go_on(&mut self, now: Duration, key: u64) {
         self.pump(now, key);
         self.peers.drop_if_idle(key);
-        Some((name, exchange.work))
     }
 
     pub(super) fn set_timer(&mut self, id: u64, due: Option<Duration>) {

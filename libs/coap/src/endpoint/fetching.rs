@@ -65,7 +65,8 @@ impl Upload {
     fn next(&mut self, response: &MessageRef<'_>) -> Option<Next> {
         let sent = self.block();
         let answered = response.options.block1();
-        if answered.is_some_and(|block| block.num != sent.num || block.szx == 7) {
+        let success = response.header.code.is_success();
+        if success && answered.is_some_and(|block| block.num != sent.num || block.szx == 7) {
             return Some(Next::Ignore);
         }
         match response.header.code {
@@ -74,12 +75,12 @@ impl Upload {
                 self.szx = answered.map_or(self.szx, |block| block.szx);
                 Some(if self.has_too_many() { Next::Fail(Failure::TooLarge) } else { Next::Send })
             }
-            code if !code.is_success() => Some(Next::Deliver),
+            _ if !success => Some(Next::Deliver),
             Code::CONTINUE if !sent.more => Some(Next::Fail(Failure::Protocol)),
             _ if !sent.more => None,
             _ => {
                 let Some(block) = answered else { return Some(Next::Fail(Failure::Protocol)) };
-                // The block that was sent counts whole, even if the next ones shall be smaller (RFC 7959 2.3, figure 9).
+                // The block that was sent counts whole, even if the next ones shall be smaller (RFC 7959 2.3).
                 self.offset += sent.size();
                 self.szx = self.szx.min(block.szx);
                 Some(if self.has_too_many() { Next::Fail(Failure::TooLarge) } else { Next::Send })
@@ -120,7 +121,7 @@ impl Download {
         options
     }
 
-    /// The body of a FETCH is part of what is asked for (RFC 8132 2.1), so it goes along unless it took blocks itself.
+    /// The body of a FETCH is part of what is asked for (RFC 8132 2), so it goes along unless it took blocks itself.
     pub fn repeats_payload(&self, request: &Request, uploaded: bool) -> bool {
         request.code == Code::FETCH && !uploaded
     }

@@ -257,7 +257,7 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
             Kind::Confirmable => self.config.exchange_lifetime,
             _ => self.config.non_lifetime,
         };
-        self.peers.remember(key, header.message_id, now + lifetime, reply, pinned, self.memory());
+        self.peers.remember(key, header.message_id, now.saturating_add(lifetime), reply, pinned, self.memory());
     }
 
     fn memory(&self) -> Memory {
@@ -271,7 +271,9 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
     fn next_message_id(&mut self, now: Duration, key: u64) -> u16 {
         let memory = self.memory();
         let random = &mut self.random;
-        self.peers.next_message_id(key, now + self.config.exchange_lifetime, memory, || u16::from_be_bytes(random.bytes()))
+        self.peers.next_message_id(key, now.saturating_add(self.config.exchange_lifetime), memory, || {
+            u16::from_be_bytes(random.bytes())
+        })
     }
 
     fn send_empty(&mut self, peer: P, kind: Kind, message_id: u16) {

@@ -14,7 +14,7 @@ pub(super) struct Peer<P> {
     /// Own message identifiers: the next one and how long the last one may still be remembered by the peer.
     next_id: Option<(u16, Duration)>,
     seen: VecDeque<Seen>,
-    /// The earliest moment at which something above can be forgotten; in [`Peers::due`] while not MAX.
+    /// Not later than the moment at which the first of the above can be forgotten; in [`Peers::due`] while not MAX.
     due: Duration,
     /// Requests and notifications that wait for the owner.
     pub open: Vec<u64>,
@@ -53,12 +53,16 @@ impl Reply {
 
 pub(super) struct Peers<P> {
     names: HashMap<P, u64>,
-    slab: Slab<Peer<P>>,
+    /// Boxed, so that a peer that went leaves little behind.
+    slab: Slab<Box<Peer<P>>>,
     due: BTreeSet<(Duration, u64)>,
     /// Identifiers remembered, own counters included.
     remembered: usize,
     bytes: usize,
 }
+
+/// Names that need not be given back when their peers have gone.
+const SMALL: usize = 1_024;
 
 /// Bounds of what is remembered.
 #[derive(Clone, Copy)]
@@ -78,17 +82,17 @@ impl<P: Copy + Eq + Hash> Peers<P> {
     }
 
     pub fn get(&self, key: u64) -> Option<&Peer<P>> {
-        self.slab.get(key)
+        self.slab.get(key).map(|peer| &**peer)
     }
 
     pub fn get_mut(&mut self, key: u64) -> Option<&mut Peer<P>> {
-        self.slab.get_mut(key)
+        self.slab.get_mut(key).map(|peer| &mut **peer)
     }
 
     pub fn find_or_make(&mut self, name: P) -> u64 {
         let slab = &mut self.slab;
         *self.names.entry(name).or_insert_with(|| {
-            slab.insert(Peer {
+            slab.insert(Box::new(Peer {
                 name,
                 next_id: None,
                 seen: VecDeque::new(),
@@ -99,7 +103,7 @@ impl<P: Copy + Eq + Hash> Peers<P> {
                 outstanding: 0,
                 uploads: Vec::new(),
                 bodies: Vec::new(),
-            })
+            }))
         })
     }
 
@@ -123,13 +127,16 @@ impl<P: Copy + Eq + Hash> Peers<P> {
         }
     }
 
-    pub fn remove(&mut self, key: u64) -> Option<Peer<P>> {
+    pub fn remove(&mut self, key: u64) -> Option<Box<Peer<P>>> {
         let peer = self.slab.remove(key)?;
         self.due.remove(&(peer.due, key));
         self.remembered -= peer.seen.len() + usize::from(peer.next_id.is_some());
         self.bytes -= peer.seen.iter().map(|seen| seen.reply.bytes()).sum::<usize>();
         if self.names.get(&peer.name) == Some(&key) {
             self.names.remove(&peer.name);
+        }
+        if self.names.capacity() > SMALL && self.names.len() < self.names.capacity() / 8 {
+            self.names.shrink_to(2 * self.names.len());
         }
         Some(peer)
     }
@@ -201,11 +208,9 @@ impl<P: Copy + Eq + Hash> Peers<P> {
             peer.seen.reserve_exact(1);
         }
         peer.seen.push_back(Seen { message_id, pinned, until, reply });
-        let (crowded, sooner) = (peer.seen.len() > memory.per_peer, until < peer.due);
-        if crowded {
-            self.shrink_peer(key, memory.per_peer);
-        }
-        if crowded || sooner {
+        let sooner = !pinned && until < peer.due;
+        self.shrink_peer(key, memory.per_peer);
+        if sooner {
             self.schedule(key);
         }
         self.shrink(memory);
@@ -218,8 +223,10 @@ impl<P: Copy + Eq + Hash> Peers<P> {
             self.bytes = self.bytes - seen.reply.bytes() + reply.bytes();
             seen.reply = reply;
             seen.pinned = open;
+            if !open && seen.until < peer.due {
+                self.schedule(key);
+            }
         }
-        self.schedule(key);
         self.shrink(memory);
     }
 
@@ -228,8 +235,8 @@ impl<P: Copy + Eq + Hash> Peers<P> {
         let seen = self.slab.get_mut(key).and_then(|peer| peer.seen.iter_mut().find(|seen| seen.message_id == message_id));
         if let Some(seen) = seen {
             seen.pinned = false;
-            self.schedule(key);
         }
+        self.schedule(key);
     }
 
     /// When [`Peers::expire`] has something to do.

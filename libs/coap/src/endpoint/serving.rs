@@ -20,8 +20,8 @@ use crate::token::Token;
 use crate::wire::{Header, Kind, MessageRef, encode};
 
 /// Options that may differ between the messages of one transfer; Content-Format, because it goes away with the body.
-const PART_ONLY: [OptionNumber; 4] =
-    [OptionNumber::BLOCK1, OptionNumber::BLOCK2, OptionNumber::OBSERVE, OptionNumber::CONTENT_FORMAT];
+const PART_ONLY: [OptionNumber; 5] =
+    [OptionNumber::BLOCK1, OptionNumber::BLOCK2, OptionNumber::OBSERVE, OptionNumber::CONTENT_FORMAT, OptionNumber::NO_RESPONSE];
 
 /// A request or a notification that waits for the owner.
 pub(super) struct Open {
@@ -121,7 +121,7 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         let ticket = self.open(key, Open { peer: key, header, waiting: Waiting::Request(pending) });
         self.remember(now, key, header, Reply::Nothing, true);
         if header.kind == Kind::Confirmable {
-            self.unacknowledged.push_back((now + self.config.separate_after, ticket));
+            self.unacknowledged.push_back((now.saturating_add(self.config.separate_after), ticket));
         } else {
             self.expect_answer(now, ticket);
         }
@@ -165,7 +165,7 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
 
     /// The ticket becomes void if the owner takes too long.
     pub(super) fn expect_answer(&mut self, now: Duration, ticket: u64) {
-        self.unanswered.push_back((now + self.config.answer_within, ticket));
+        self.unanswered.push_back((now.saturating_add(self.config.answer_within), ticket));
     }
 
     /// The owner took longer than a piggybacked answer may: the peer learns that the request has come (RFC 7252 5.2.2).

@@ -89,7 +89,8 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         let crowded = self.peers.get(key).filter(|peer| peer.uploads.len() >= self.limits.uploads_per_peer.max(1));
         let oldest = crowded.and_then(|peer| peer.uploads.first().copied());
         self.drop_uploads(key, oldest);
-        let upload = self.uploads.insert(key, now + self.config.transfer_lifetime, Upload { target, body: Vec::new() });
+        let upload =
+            self.uploads.insert(key, now.saturating_add(self.config.transfer_lifetime), Upload { target, body: Vec::new() });
         if let Some(peer) = self.peers.get_mut(key) {
             peer.uploads.push(upload);
         }
@@ -97,7 +98,7 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
     }
 
     fn append(&mut self, now: Duration, peer: P, message: &MessageRef<'_>, block: Block, upload: u64) -> Uploaded {
-        let until = now + self.config.transfer_lifetime;
+        let until = now.saturating_add(self.config.transfer_lifetime);
         self.uploads.touch(upload, until, |kept| kept.body.extend_from_slice(message.payload));
         while self.uploads.len() > self.limits.uploads.max(1)
             || self.uploads.bytes() + self.downloading > self.limits.assembly_bytes

@@ -225,3 +225,25 @@ impl Client {
     }
 }
 
+#[cfg(test)]
+impl Client {
+    /// A record of any content type under the session's keys.
+    pub(crate) fn seal_for_test(&mut self, kind: u8, plaintext: &[u8]) -> Vec<u8> {
+        let mut datagram = Vec::new();
+        let live = self.live.as_mut().expect("a session");
+        live.channel.seal(&mut datagram, kind, plaintext, &mut self.random).expect("sealed");
+        datagram
+    }
+
+    pub(crate) fn own_cid_bytes(&self) -> usize {
+        self.config.cid.as_ref().map_or(0, Vec::len)
+    }
+
+    pub(crate) fn set_ems_for_test(&mut self, ems: bool) {
+        self.config.ems = ems;
+    }
+
+    pub(crate) fn set_resume_for_test(&mut self, session_id: Vec<u8>, master: [u8; 48], suite: Suite) {
+        self.resume = Some(Box::new(Resume { session_id, master: Master(master), suite, ems: true }));
+    }
+}

@@ -256,12 +256,7 @@ impl Opening {
         Ok(false)
     }
 
-    fn take_server_hello(
-        &mut self,
-        body: &[u8],
-        config: &ClientConfig,
-        resume: Option<&Resume>,
-    ) -> Result<(), CloseReason> {
+    fn take_server_hello(&mut self, body: &[u8], config: &ClientConfig, resume: Option<&Resume>) -> Result<(), CloseReason> {
         let illegal = || refused(Alert::IllegalParameter, Check::HelloMalformed);
         let hello = ServerHello::read(body).ok_or_else(malformed)?;
         let suite = crate::Suite::from_code(hello.suite).filter(|suite| config.suites.contains(suite)).ok_or_else(illegal)?;

@@ -191,3 +191,19 @@ fn keep(held: &mut Vec<Vec<u8>>, bytes: Vec<u8>) {
         held.push(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_early_is_bounded() {
+        for (size, kept) in [(0, EARLY_RECORDS_MAX), (100, EARLY_RECORDS_MAX), (1_024, 4), (4_097, 0)] {
+            let mut held = Vec::new();
+            for _ in 0..100 {
+                keep(&mut held, vec![0; size]);
+            }
+            assert_eq!(held.len(), kept, "{size}");
+        }
+    }
+}

@@ -141,8 +141,7 @@ impl Server {
             return Err(SendError::TooLong);
         }
         let mut datagram = Vec::new();
-        let (to, sealed) =
-            (state.peer, state.channel.seal(&mut datagram, APPLICATION_DATA, plaintext, &mut self.random));
+        let (to, sealed) = (state.peer, state.channel.seal(&mut datagram, APPLICATION_DATA, plaintext, &mut self.random));
         let result = match sealed {
             Ok(()) => {
                 self.outputs.push_back(Output::Send { to, datagram });

@@ -186,7 +186,11 @@ impl Server {
         let id = self.by_resume_id.get(&asked.0).copied().unwrap_or(asked);
         let Some(session) = self.sessions.get(&id).filter(|session| session.resume_id == asked.0) else { return Ok(None) };
         if session.ems && !offered.ems {
-            return Err(Fault::new(Alert::HandshakeFailure, Check::ResumptionSecret, "resumption without extended master secret"));
+            return Err(Fault::new(
+                Alert::HandshakeFailure,
+                Check::ResumptionSecret,
+                "resumption without extended master secret",
+            ));
         }
         let (suite, etm) = (session.channel.suite, self.config.encrypt_then_mac && offered.etm);
         let same = session.ems == offered.ems && (!session.channel.etm || etm);
@@ -224,14 +228,16 @@ impl Server {
         let prefix_bits = u32::from(self.config.id_prefix_bits.min(32));
         let random_mask = u64::MAX >> prefix_bits;
         let prefix = u64::from(self.config.id_prefix).checked_shl(64 - prefix_bits).unwrap_or(0);
+        let mut bytes = [0; 8];
+        (self.random)(&mut bytes);
+        let mut number = u64::from_be_bytes(bytes);
         loop {
-            let mut bytes = [0; 8];
-            (self.random)(&mut bytes);
-            let id = SessionId(prefix | u64::from_be_bytes(bytes) & random_mask);
+            let id = SessionId(prefix | number & random_mask);
             let taken = self.sessions.contains_key(&id) || self.by_resume_id.contains_key(&id.0);
             if !taken && self.handshakes.peer_of(id).is_none() {
                 return id;
             }
+            number = number.wrapping_add(1);
         }
     }
 

@@ -198,9 +198,11 @@ impl Server {
     /// Removes the sessions whose place the new one takes: the resumed one, and the one at the same address unless it is another device's that does not
     /// need the address (RFC 6347 section 4.2.8).
     fn make_way(&mut self, peer: SocketAddr, identity: &[u8], resumes: Option<SessionId>) -> Option<SessionId> {
-        let there = self.by_peer.get(&peer).copied().filter(|id| {
-            self.sessions.get(id).is_some_and(|old| !old.channel.reads_cid || *old.identity == *identity)
-        });
+        let there = self
+            .by_peer
+            .get(&peer)
+            .copied()
+            .filter(|id| self.sessions.get(id).is_some_and(|old| !old.channel.reads_cid || *old.identity == *identity));
         let first = resumes.or(there);
         if let Some(other) = there.filter(|there| Some(*there) != first) {
             self.end(other, CloseReason::Replaced);

@@ -7,7 +7,9 @@ use super::Server;
 use super::session::id_of;
 use crate::channel::{OpenError, Opened};
 use crate::hello::Fault;
-use crate::wire::{ALERT, APPLICATION_DATA, CLIENT_HELLO, FINISHED, Fragment, HANDSHAKE, Reader, Record, TLS12_CID, begin_record, end_record};
+use crate::wire::{
+    ALERT, APPLICATION_DATA, CLIENT_HELLO, FINISHED, Fragment, HANDSHAKE, Reader, Record, TLS12_CID, begin_record, end_record,
+};
 use crate::{Alert, Check, CloseReason, Output, SessionId};
 
 impl Server {
@@ -95,9 +97,7 @@ impl Server {
         match channel.open(record) {
             Ok(opened) => self.take_protected(now, handshake, opened),
             // What should be the client's Finished is made with another key. It cannot be told from a forgery, but who can forge it can forge the alert too.
-            Err(OpenError::Forged)
-                if matches!(record.kind, HANDSHAKE | TLS12_CID) && channel.is_finished_sized(record) =>
-            {
+            Err(OpenError::Forged) if matches!(record.kind, HANDSHAKE | TLS12_CID) && channel.is_finished_sized(record) => {
                 self.fail(handshake, Fault::new(Alert::DecryptError, Check::Finished, "Finished is not made with the key"));
             }
             Err(_) => self.handshakes.put(handshake),

@@ -157,7 +157,9 @@ impl Sequence {
                 Progress::Ready
             }
             // What is to be deleted may not be there.
-            (Step::Delete(_), Code::DELETED | Code::NOT_FOUND) | (Step::Write(..), Code::CHANGED | Code::CREATED) => Progress::Ready,
+            (Step::Delete(_), Code::DELETED | Code::NOT_FOUND) | (Step::Write(..), Code::CHANGED | Code::CREATED) => {
+                Progress::Ready
+            }
             (Step::Finish, Code::CHANGED) => Progress::Finished,
             (Step::Finish, Code::NOT_ACCEPTABLE) => Progress::Failed(BootstrapFailure::Inconsistent),
             (step, code) => Progress::Failed(BootstrapFailure::Refused(step.name(), code)),

@@ -29,6 +29,7 @@ pub(super) const MAJOR_ARRAY: u8 = 4;
 pub(super) const MAJOR_MAP: u8 = 5;
 const MAJOR_TAG: u8 = 6;
 const MAJOR_SIMPLE: u8 = 7;
+const TAG_DATE: u64 = 0;
 const TAG_TIME: u64 = 1;
 const TAG_DECIMAL: u64 = 4;
 
@@ -208,6 +209,10 @@ impl<'a> Reader<'a> {
 
     fn tagged(&mut self, tag: u64) -> Result<Raw, DecodeError> {
         match tag {
+            TAG_DATE => {
+                let text = self.next_text()?;
+                super::date::seconds(&text).map_or_else(|| self.fail(DecodeCheck::Time), |seconds| Ok(Raw::Time(seconds)))
+            }
             TAG_TIME => {
                 let head = self.head()?;
                 let number = match head.major {
@@ -327,7 +332,7 @@ pub(super) fn put_float(out: &mut Vec<u8>, x: f64) {
     }
 }
 
-/// Writes a value. Times are tagged where `tag_times`; SenML writes them as numbers.
+/// Writes a value. Times are tagged where `tag_times`; SenML and LwM2M CBOR have them as numbers (core 1.2 table C.2).
 pub(super) fn put_value(out: &mut Vec<u8>, value: &Value, tag_times: bool) -> Result<(), EncodeError> {
     match value {
         Value::Text(text) | Value::CoreLink(text) => put_text(out, text),
@@ -376,7 +381,7 @@ mod tests {
     /// Examples of RFC 8949 appendix A, and what is not well-formed or has no meaning here.
     #[test]
     fn items_are_read_as_the_standard_shows() {
-        let good: [(&[u8], Raw); 22] = [
+        let good: [(&[u8], Raw); 23] = [
             (b"\x00", Raw::Int(0)),
             (b"\x18\x64", Raw::Int(100)),
             (b"\x1b\xff\xff\xff\xff\xff\xff\xff\xff", Raw::Uint(u64::MAX)),
@@ -395,6 +400,7 @@ mod tests {
             (b"\xf4", Raw::Bool(false)),
             (b"\xf5", Raw::Bool(true)),
             (b"\xc1\x1a\x51\x4b\x67\xb0", Raw::Time(1_363_896_240)),
+            (b"\xc0\x74\x32013-03-21T20:04:00Z", Raw::Time(1_363_896_240)),
             (b"\xc4\x82\x21\x19\x6a\xb3", Raw::Float(273.15)),
             (b"\x44\x01\x02\x03\x04", Raw::Bytes(vec![1, 2, 3, 4])),
             (b"\x64IETF", Raw::Text("IETF".into())),
@@ -405,7 +411,7 @@ mod tests {
             assert_eq!(reader.value(), Ok(raw), "{bytes:02x?}");
             assert_eq!(reader.end(), Ok(()), "{bytes:02x?}");
         }
-        let bad: [(&[u8], DecodeCheck); 12] = [
+        let bad: [(&[u8], DecodeCheck); 13] = [
             (b"", DecodeCheck::Truncated),
             (b"\x18", DecodeCheck::Truncated),
             (b"\x5b\xff\xff\xff\xff\xff\xff\xff\xff", DecodeCheck::Truncated),
@@ -418,6 +424,7 @@ mod tests {
             (b"\xf6", DecodeCheck::Cbor("simple value has no meaning here")),
             (b"\xc2\x41\x01", DecodeCheck::Cbor("tag has no meaning here")),
             (b"\xc1\xc1\x00", DecodeCheck::Time),
+            (b"\xc0\x61x", DecodeCheck::Time),
         ];
         for (bytes, check) in bad {
             assert_eq!(Reader::new(bytes).value().unwrap_err().check, check, "{bytes:02x?}");

@@ -32,16 +32,12 @@ struct Element {
 /// Guards the memory that elements take before they are checked one by one; the limit of the caller comes after.
 const ELEMENTS_MAX: usize = 65_536;
 
-pub(super) fn decode(
-    base: &Path,
-    payload: &[u8],
-    models: Models<'_>,
-    limits: &DecodeLimits,
-) -> Result<Vec<Entry>, DecodeError> {
+pub(super) fn decode(base: &Path, payload: &[u8], models: Models<'_>, limits: &DecodeLimits) -> Result<Vec<Entry>, DecodeError> {
     let document: Document = serde_json::from_slice(payload).map_err(|e| fault(&e))?;
     let whole = |check| DecodeError::new(check, At::Whole);
     let elements = document.elements.ok_or(whole(DecodeCheck::Json("e is missing".into())))?;
-    let base_name = document.base_name.unwrap_or_else(|| format!("{}/", if base.is_root() { String::new() } else { base.to_string() }));
+    let base_name =
+        document.base_name.unwrap_or_else(|| format!("{}/", if base.is_root() { String::new() } else { base.to_string() }));
     if base_name.len() > NAME_BYTES_MAX {
         return Err(whole(DecodeCheck::Path));
     }

@@ -1,4 +1,4 @@
-//! LwM2M CBOR (core 1.2 section 7.4.6): nested maps from the root down, whose keys are identifiers or arrays of them. Absent: times, and
+//! LwM2M CBOR (core 1.2 section 7.4.4): nested maps from the root down, whose keys are identifiers or arrays of them. Absent: times, and
 //! lists of paths; composite requests name their paths in SenML.
 
 use super::DecodeLimits;
@@ -9,12 +9,7 @@ use crate::objects::Models;
 use crate::path::Path;
 use crate::value::Entry;
 
-pub(super) fn decode(
-    base: &Path,
-    payload: &[u8],
-    models: Models<'_>,
-    limits: &DecodeLimits,
-) -> Result<Vec<Entry>, DecodeError> {
+pub(super) fn decode(base: &Path, payload: &[u8], models: Models<'_>, limits: &DecodeLimits) -> Result<Vec<Entry>, DecodeError> {
     let mut collector = Collector::new(base, models, limits);
     let mut reader = Reader::new(payload);
     below(&mut reader, Path::ROOT, &mut collector)?;
@@ -76,7 +71,7 @@ fn put_map(out: &mut Vec<u8>, entries: &[&Entry], depth: u8) -> Result<(), Encod
         let id = first.path.cut(depth).ids().last().copied().unwrap_or_default();
         put_head(out, MAJOR_UNSIGNED, u64::from(id));
         if first.path.depth() == depth {
-            put_value(out, &first.value, true)?;
+            put_value(out, &first.value, false)?;
         } else {
             put_map(out, group, depth + 1)?;
         }

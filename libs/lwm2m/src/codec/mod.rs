@@ -5,6 +5,7 @@
 
 mod cbor;
 mod collect;
+mod date;
 mod fault;
 mod json;
 mod lwm2m_cbor;

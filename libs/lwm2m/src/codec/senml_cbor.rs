@@ -89,7 +89,9 @@ fn field(reader: &mut Reader<'_>, record: &mut Record, label: i64) -> Result<(),
                 Raw::Text(_) => label == STRING,
                 Raw::Bool(_) => label == BOOLEAN,
                 Raw::Bytes(_) => label == DATA,
-                Raw::Link(_) | Raw::Time(_) => false,
+                // Core 1.1 table C.2 has times as tagged dates, and does not say under which label.
+                Raw::Time(_) => matches!(label, VALUE | STRING),
+                Raw::Link(_) => false,
             };
             if !fits {
                 return reader.fail(DecodeCheck::Cbor("value is not of the kind that its label says"));

@@ -18,13 +18,19 @@ pub(super) fn decode(payload: &[u8], limits: &DecodeLimits) -> Result<Vec<Record
     records.and_then(|records| json.end().map(|()| records)).map_err(|e| fault(&e))
 }
 
-/// The reason and the column of a JSON error; the text of the payload is not in it.
+/// The reason and the place of a JSON error. What the payload says stays out of it: that may be a key.
 pub(super) fn fault(error: &serde_json::Error) -> DecodeError {
-    let check = match error.classify() {
-        serde_json::error::Category::Eof => DecodeCheck::Truncated,
-        _ => DecodeCheck::Json(error.to_string().chars().take(160).collect()),
+    if error.classify() == serde_json::error::Category::Eof {
+        return DecodeError::new(DecodeCheck::Truncated, At::Whole);
+    }
+    let text = error.to_string();
+    let reason = match text.split_once(':') {
+        Some((kind @ ("invalid type" | "invalid value" | "invalid length"), _)) => {
+            format!("{kind} at line {} column {}", error.line(), error.column())
+        }
+        _ => text.chars().take(160).collect(),
     };
-    DecodeError::new(check, At::Whole)
+    DecodeError::new(DecodeCheck::Json(reason), At::Whole)
 }
 
 struct Records {

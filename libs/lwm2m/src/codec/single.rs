@@ -17,8 +17,7 @@ fn value_type(base: &Path, models: Models<'_>) -> Result<Option<ValueType>, Deco
     match models.resource(base) {
         None => Ok(None),
         Some(resource) if resource.value_type.is_none() => Err(whole(DecodeCheck::NoValue(*base))),
-        // Without its number, one of several instances could be any.
-        Some(resource) if resource.multiple && base.depth() == 3 => Err(whole(DecodeCheck::NotSingle)),
+        // That the definition has several instances does not matter: NB-IoT modules send /19/0/0, which has, as plain opaque bytes.
         Some(resource) => Ok(resource.value_type),
     }
 }

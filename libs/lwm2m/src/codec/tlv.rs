@@ -69,12 +69,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-pub(super) fn decode(
-    base: &Path,
-    payload: &[u8],
-    models: Models<'_>,
-    limits: &DecodeLimits,
-) -> Result<Vec<Entry>, DecodeError> {
+pub(super) fn decode(base: &Path, payload: &[u8], models: Models<'_>, limits: &DecodeLimits) -> Result<Vec<Entry>, DecodeError> {
     let mut collector = Collector::new(base, models, limits);
     let mut reader = Reader { rest: payload, at: 0 };
     while let Some(tlv) = reader.next()? {

@@ -47,9 +47,6 @@ pub(super) fn parse(xml: &[u8], limits: &XmlLimits) -> Parse<Vec<ObjectModel>> {
         return Err(whole("too long"));
     }
     let text = std::str::from_utf8(xml.strip_prefix(b"\xef\xbb\xbf").unwrap_or(xml)).map_err(|_| whole("not UTF-8"))?;
-    if deepest(text) > DEPTH_MAX {
-        return Err(whole("nested too deep"));
-    }
     let options = roxmltree::ParsingOptions { allow_dtd: false, nodes_limit: limits.nodes, ..Default::default() };
     let document = roxmltree::Document::parse_with_options(text, options)
         .map_err(|e| XmlError { line: e.pos().row, check: e.to_string().chars().take(200).collect::<String>().into() })?;
@@ -61,27 +58,6 @@ pub(super) fn parse(xml: &[u8], limits: &XmlLimits) -> Parse<Vec<ObjectModel>> {
         objects.push(object(node, limits)?);
     }
     if objects.is_empty() { Err(whole("no object in it")) } else { Ok(objects) }
-}
-
-/// Levels of elements that a definition may have; it needs five. Guards the reader's recursion.
-const DEPTH_MAX: usize = 32;
-
-/// At least as many levels as the document has: `<` that do not close anything, less those that close. Comments, texts and empty elements
-/// can only make it too high, never too low, and descriptions hold no markup.
-fn deepest(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let bytes = text.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        match (byte, bytes.get(at + 1)) {
-            (b'<', Some(b'/')) => depth = depth.saturating_sub(1),
-            (b'<', Some(b'!' | b'?')) => {}
-            (b'<', _) => depth += 1,
-            (b'/', Some(b'>')) => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest
 }
 
 fn object(node: Node<'_>, limits: &XmlLimits) -> Parse<ObjectModel> {

@@ -5,6 +5,7 @@ mod notify;
 mod store;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::attributes::{AttributeChange, Attributes};
 use crate::bootstrap::BootstrapRequest;
@@ -32,7 +33,7 @@ pub struct Client {
     version: Version,
     binding: Binding,
     formats: Vec<ContentFormat>,
-    models: ObjectModels,
+    models: Arc<ObjectModels>,
     resources: BTreeMap<Path, Value>,
     attributes: BTreeMap<Path, Attributes>,
     observations: Vec<notify::Observation>,
@@ -46,6 +47,11 @@ type Answer = Result<Response, Code>;
 impl Client {
     /// A client with objects 1, 3, 4, 5, 6, 19 and 3303, one instance each (two of 19), that speaks all formats of its version.
     pub fn new(endpoint: &str, version: Version) -> Self {
+        Self::with_models(endpoint, version, Arc::new(ObjectModels::builtin()))
+    }
+
+    /// The same with given definitions, which many clients can share.
+    pub fn with_models(endpoint: &str, version: Version, models: Arc<ObjectModels>) -> Self {
         let mut formats = vec![ContentFormat::TEXT, ContentFormat::OPAQUE, ContentFormat::TLV, ContentFormat::JSON];
         if version >= Version::V1_1 {
             formats.extend([ContentFormat::CBOR, ContentFormat::SENML_JSON, ContentFormat::SENML_CBOR]);
@@ -58,7 +64,7 @@ impl Client {
             version,
             binding: Binding::UDP,
             formats,
-            models: ObjectModels::builtin(),
+            models,
             resources: store::resources(endpoint),
             attributes: BTreeMap::new(),
             observations: Vec::new(),
@@ -206,7 +212,8 @@ impl Client {
     /// The attributes of a path, with the number of its instances or the short server id it has.
     fn told(&self, path: &Path) -> Attributes {
         let mut attributes = self.attributes.get(path).cloned().unwrap_or_default();
-        let instances = self.resources.range(*path..).take_while(|(at, _)| path.contains(at)).filter(|(at, _)| at.depth() == 4).count();
+        let instances =
+            self.resources.range(*path..).take_while(|(at, _)| path.contains(at)).filter(|(at, _)| at.depth() == 4).count();
         attributes.dim = (path.depth() == 3 && instances > 0).then(|| u16::try_from(instances).unwrap_or(u16::MAX));
         let short_id = match path.ids() {
             [0, instance] => self.resources.get(&Path::resource(0, *instance, 10)),
@@ -219,14 +226,7 @@ impl Client {
         attributes
     }
 
-    fn read_or_observe(
-        &mut self,
-        now_ms: u64,
-        observation: u64,
-        request: &Request,
-        paths: Vec<Path>,
-        composite: bool,
-    ) -> Answer {
+    fn read_or_observe(&mut self, now_ms: u64, observation: u64, request: &Request, paths: Vec<Path>, composite: bool) -> Answer {
         if request.observe == Some(Observe::Cancel) {
             self.cancel(observation);
         }
@@ -266,7 +266,8 @@ impl Client {
             (true, _) | (_, Version::V1_1 | Version::V1_2) => ContentFormat::SENML_CBOR,
             _ => ContentFormat::TLV,
         };
-        let single = paths.first().filter(|_| !composite && self.version == Version::V1_0).and_then(|path| self.resources.get(path));
+        let single =
+            paths.first().filter(|_| !composite && self.version == Version::V1_0).and_then(|path| self.resources.get(path));
         Ok(match single {
             Some(Value::Opaque(_)) => ContentFormat::OPAQUE,
             Some(_) => ContentFormat::TEXT,
@@ -292,7 +293,8 @@ impl Client {
         if !self.formats.contains(&format) {
             return Err(Code::UNSUPPORTED_CONTENT_FORMAT);
         }
-        codec::decode(format, path, &request.payload, self.models.newest(), &DecodeLimits::default()).map_err(|_| Code::BAD_REQUEST)
+        codec::decode(format, path, &request.payload, self.models.newest(), &DecodeLimits::default())
+            .map_err(|_| Code::BAD_REQUEST)
     }
 
     /// Write and Write-Composite: all or nothing.

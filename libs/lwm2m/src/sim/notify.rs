@@ -109,7 +109,11 @@ fn matters(before: &[Entry], now: &[Entry], attributes: &Attributes) -> bool {
     }
     let (Some(was), Some(is)) = (before.value.as_f64(), now.value.as_f64()) else { return true };
     let crossed = |bound: f64| (was <= bound) != (is <= bound);
-    let conditions = [attributes.gt.map(crossed), attributes.lt.map(|lt| (was < lt) != (is < lt)), attributes.st.map(|st| (is - was).abs() >= st)];
+    let conditions = [
+        attributes.gt.map(crossed),
+        attributes.lt.map(|lt| (was < lt) != (is < lt)),
+        attributes.st.map(|st| (is - was).abs() >= st),
+    ];
     let mut set = conditions.into_iter().flatten().peekable();
     set.peek().is_none() || set.any(|passed| passed)
 }

@@ -46,6 +46,8 @@ pub(super) fn resources(endpoint: &str) -> BTreeMap<Path, Value> {
         ((4, 0, 4, 0), text("192.0.2.7")),
     ];
     let single = single.into_iter().map(|((object, instance, id), value)| (Path::resource(object, instance, id), value));
-    let multiple = multiple.into_iter().map(|((object, instance, id, at), value)| (Path::resource_instance(object, instance, id, at), value));
+    let multiple = multiple
+        .into_iter()
+        .map(|((object, instance, id, at), value)| (Path::resource_instance(object, instance, id, at), value));
     single.chain(multiple).collect()
 }

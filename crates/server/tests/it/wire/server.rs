@@ -38,7 +38,7 @@ impl Server {
         let _ = std::fs::remove_file(&ports);
         let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
         command.arg("serve").arg("--data").arg(&self.data).stdin(Stdio::null()).stdout(Stdio::null());
-        for listener in ["HTTPS", "HTTP", "BIND", "MQTT", "MQTTS", "MQTT_WS"] {
+        for listener in ["HTTPS", "HTTP", "BIND", "MQTT", "MQTTS", "MQTT_WS", "COAP", "COAPS"] {
             command.env(format!("LANDFALL_LISTEN_{listener}"), "127.0.0.1:0");
         }
         command.env("LANDFALL_PUSH_ALLOW_PRIVATE", "true").env("LANDFALL_LOG_LEVEL", "warn");

@@ -81,6 +81,7 @@ impl Ground {
             info: DeviceInfo::default(),
             verify_code: None,
             psk: None,
+            psk_identity: None,
             secret: None,
             timeout_s: None,
             is_secure: false,
@@ -266,7 +267,7 @@ fn thermometer(format: DataFormat) -> ProductDraft {
     let parameter =
         |name: &str, data_type: &str| Parameter { name: name.into(), data_type: data_type.into(), ..Parameter::default() };
     let temperature = Property { parameter: parameter("temperature", "decimal"), method: "RE".into() };
-    let set = ServiceCommand { name: "SET".into(), paras: vec![parameter("value", "int")], responses: vec![] };
+    let set = ServiceCommand { name: "SET".into(), paras: vec![parameter("value", "int")], ..ServiceCommand::default() };
     let service = |id: &str, properties, commands| Service {
         service_id: id.into(),
         service_type: id.into(),
@@ -285,6 +286,7 @@ fn thermometer(format: DataFormat) -> ProductDraft {
         name: format!("Thermometer {format:?}"),
         format,
         services: vec![service("Thermometer", vec![temperature], vec![]), service("Switch", vec![], vec![set])],
+        lwm2m: Default::default(),
         auto_register: None,
     }
 }

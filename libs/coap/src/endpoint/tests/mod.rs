@@ -36,6 +36,12 @@ impl Dice {
     }
 }
 
+#[test]
+fn an_endpoint_may_move_to_another_thread() {
+    fn needs_send<T: Send>(_: &T) {}
+    needs_send(&Bench::new().endpoint);
+}
+
 fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

@@ -1,0 +1,90 @@
+//! Frames of a product's own format through the object of binary data (object 19): up through the codec, down as commands.
+
+use super::*;
+use landfall_testkit::network::Conditions;
+
+fn frames(events: &[EventBody]) -> Vec<(Vec<u8>, usize)> {
+    let frame = |body: &EventBody| match body {
+        EventBody::Reported(report) => report.raw.clone().map(|raw| (raw, report.services.len())),
+        _ => None,
+    };
+    events.iter().filter_map(frame).collect()
+}
+
+#[tokio::test]
+async fn frames_go_through_the_codec_and_unreadable_ones_are_kept() {
+    for version in [Version::V1_0, Version::V1_1] {
+        let mut ground = Ground::new(1).await;
+        let id = ground.known("m-1").await.id;
+        let sim = ground.join(SimDevice::new(Client::new("m-1", version), 1).secured(key_of("m-1")), true, id);
+        ground.tell(sim, SimDevice::register);
+        ground.run_s(5).await;
+        let sent = [report(25), b"broken frame".to_vec(), b"{}".to_vec(), report(26)];
+        for frame in &sent {
+            ground.tell(sim, |device, now| device.uplink(now, frame));
+            ground.run_s(5).await;
+        }
+        let kept = frames(&ground.events(sim).await);
+        assert_eq!(kept, sent.into_iter().zip([1, 0, 0, 1]).collect::<Vec<_>>(), "{version}");
+        assert_eq!(ground.temperatures(sim).await, [21.5, 25.0, 26.0]);
+        let checks = ground.whys(id).await;
+        assert_eq!(checks, [("codec.decode", "PayloadInvalid"), ("codec.decode", "CodecFailed")], "{version}");
+        assert!(ground.happened(sim).ends_with(&vec![Happened::Notified; 4]), "the device is not made to repeat them");
+    }
+}
+
+#[tokio::test]
+async fn a_command_as_a_frame_waits_for_the_answer_with_its_number() {
+    let mut ground = Ground::new(2).await;
+    let sim = ground.running("m-1").await;
+    ground.sims[sim].device.take_served();
+    let first = ground.submit(sim, "READ", json!({"register": 7}), None).await;
+    let second = ground.submit(sim, "READ", json!({"register": 8}), None).await;
+    ground.run_s(10).await;
+    assert_eq!(ground.states(&[first, second]).await, [CommandState::Delivered, CommandState::Delivered]);
+    let served = ground.sims[sim].device.take_served();
+    let down: Vec<Json> = served.iter().map(|request| serde_json::from_slice(&request.payload).unwrap()).collect();
+    assert!(served.iter().all(|request| request.path.join("/") == "19/1/0"));
+    assert_eq!(down.iter().map(|frame| &frame["paras"]["register"]).collect::<Vec<_>>(), [&json!(7), &json!(8)]);
+    // Answered the other way round: the number tells which.
+    for (frame, errcode) in [(&down[1], 1), (&down[0], 0)] {
+        let answer = json!({"msgType": "deviceRsp", "mid": frame["mid"], "errcode": errcode, "body": {"value": 42}});
+        ground.tell(sim, |device, now| device.uplink(now, answer.to_string().as_bytes()));
+        ground.run_s(5).await;
+    }
+    assert_eq!(ground.states(&[first, second]).await, [CommandState::Successful, CommandState::Failed]);
+    assert_eq!(ground.command(first).await.result.as_deref(), Some(r#"{"value":42}"#));
+}
+
+#[tokio::test]
+async fn a_result_that_never_comes_is_a_timeout() {
+    let mut ground = Ground::new(3).await;
+    let sim = ground.running("m-1").await;
+    let id = ground.submit(sim, "READ", json!({"register": 7}), None).await;
+    ground.run_s(3_590).await;
+    ground.sweep().await;
+    assert_eq!(ground.states(&[id]).await, [CommandState::Delivered]);
+    ground.run_s(20).await;
+    ground.sweep().await;
+    assert_eq!(ground.states(&[id]).await, [CommandState::Timeout]);
+}
+
+#[tokio::test]
+async fn a_frame_that_was_overtaken_is_no_old_news() {
+    let mut ground = Ground::new(4).await;
+    let id = ground.known("m-1").await.id;
+    let device = SimDevice::new(Client::new("m-1", Version::V1_1), 1).unconfirmed().secured(key_of("m-1"));
+    let sim = ground.join(device, true, id);
+    ground.tell(sim, SimDevice::register);
+    ground.run_s(5).await;
+    ground.network.set(Conditions { loss_percent: 0, duplicate_percent: 30, delay_ms: 1..=500 });
+    for n in 0..60 {
+        ground.tell(sim, |device, now| device.uplink(now, &report(100 + n)));
+        ground.run_s(u32::from(n % 3 == 0)).await;
+    }
+    ground.run_s(10).await;
+    let mut seen = ground.temperatures(sim).await.split_off(1);
+    assert!(!seen.is_sorted(), "some overtook others");
+    seen.sort_by(f64::total_cmp);
+    assert_eq!(seen, (100..160).map(f64::from).collect::<Vec<_>>());
+}

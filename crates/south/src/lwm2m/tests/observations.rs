@@ -1,0 +1,139 @@
+//! Values: observed and read after a registration, notified in order and exactly once whatever the network does, acknowledged when durable.
+
+use super::*;
+use landfall_coap::Retransmit;
+use landfall_lwm2m::{Entry, Method};
+use landfall_testkit::network::Conditions;
+
+#[tokio::test]
+async fn what_the_product_binds_is_observed_and_read() {
+    for version in [Version::V1_0, Version::V1_1, Version::V1_2] {
+        let mut ground = Ground::new(1).await;
+        let id = ground.known("m-1").await.id;
+        let sim = ground.join(SimDevice::new(Client::new("m-1", version), 1).secured(key_of("m-1")), true, id);
+        ground.tell(sim, |device, now| device.set(now, ZONE, Value::Text("UTC".into())));
+        ground.tell(sim, SimDevice::register);
+        ground.run_s(5).await;
+        let served = ground.sims[sim].device.take_served();
+        let asked: Vec<(Method, String, bool)> =
+            served.iter().map(|request| (request.method, request.path.join("/"), request.observe.is_some())).collect();
+        let expected = [("3303/0/5700", true), ("19/0/0", true), ("3/0", false)];
+        assert_eq!(asked, expected.map(|(path, observe)| (Method::Get, path.to_owned(), observe)), "{version}");
+        let settings = json!({"zone": "UTC", "maker": "Landfall"});
+        let expected = [("Thermometer".to_owned(), json!({"temperature": 21.5})), ("Settings".to_owned(), settings)];
+        assert_eq!(ground.reports(sim).await, expected, "{version}");
+        let device = ground.device(sim).await;
+        assert_eq!(device.info.fw_version.as_deref(), Some("1.0.0"), "object 3 tells its firmware");
+    }
+}
+
+#[tokio::test]
+async fn reports_come_in_order_and_once_whatever_the_network_does() {
+    for seed in 1..=6 {
+        let mut ground = Ground::new(seed).await;
+        let id = ground.known("m-1").await.id;
+        let patient = Retransmit { max_retransmit: 7, ack_timeout: Duration::from_millis(500), ..Retransmit::default() };
+        let device = SimDevice::new(Client::new("m-1", Version::V1_1), seed).retransmitting(patient).secured(key_of("m-1"));
+        let sim = ground.join(device, true, id);
+        ground.network.put_behind_nat(ground.sims[sim].host, Some(7));
+        ground.shuffle = (seed % 2 == 0).then(|| Seeded::new(seed));
+        ground.tell(sim, SimDevice::register);
+        ground.run_s(10).await;
+        assert!(ground.happened(sim).contains(&Happened::Done(Verb::Register)), "seed {seed}");
+        ground.network.set(Conditions { loss_percent: 20, duplicate_percent: 20, delay_ms: 5..=900 });
+        let mut expected = vec![21.5];
+        for n in 0..100 {
+            let value = 100.0 + f64::from(n);
+            expected.push(value);
+            ground.tell(sim, |device, now| device.set(now, TEMPERATURE, Value::Float(value)));
+            ground.run_s(if n % 10 == 9 { 60 } else { 1 }).await;
+        }
+        ground.run_s(400).await;
+        assert_eq!(ground.sims[sim].device.unsettled(), 0, "seed {seed}");
+        let happened = ground.happened(sim);
+        assert_eq!(happened, vec![Happened::Notified; 100], "seed {seed}");
+        assert_eq!(ground.temperatures(sim).await, expected, "seed {seed}");
+        assert_eq!(ground.shared.counters().handshakes, 1, "seed {seed}: the Connection ID carried it through all addresses");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_before_it_is_durable() {
+    let mut ground = Ground::new(1).await;
+    let sim = ground.running("m-1").await;
+    let seen = ground.shared.counters().reports;
+    ground.held = Some(vec![]);
+    for value in [30.0, 31.0] {
+        ground.tell(sim, |device, now| device.set(now, TEMPERATURE, Value::Float(value)));
+    }
+    let entry = Entry::new(TEMPERATURE, Value::Float(32.0));
+    ground.tell(sim, |device, now| device.send(now, &[entry]).unwrap());
+    ground.run_s(20).await;
+    assert_eq!(ground.happened(sim), []);
+    assert_eq!(ground.temperatures(sim).await, [21.5]);
+    ground.release().await;
+    ground.run_s(20).await;
+    let happened = ground.happened(sim);
+    let wanted = [Happened::Notified, Happened::Notified, Happened::Done(Verb::Send)];
+    assert!(happened.len() == 3 && wanted.iter().all(|one| happened.contains(one)), "{happened:?}");
+    let mut told = ground.temperatures(sim).await;
+    // The Send did not wait for the second notification, which waited for the first.
+    told.sort_by(f64::total_cmp);
+    assert_eq!(told, [21.5, 30.0, 31.0, 32.0]);
+    assert_eq!(ground.shared.counters().reports, seen + 3);
+}
+
+#[tokio::test]
+async fn unconfirmed_notifications_are_taken_too_and_old_ones_are_no_news() {
+    let mut ground = Ground::new(3).await;
+    let id = ground.known("m-1").await.id;
+    let device = SimDevice::new(Client::new("m-1", Version::V1_1), 1).unconfirmed().secured(key_of("m-1"));
+    let sim = ground.join(device, true, id);
+    ground.tell(sim, SimDevice::register);
+    ground.run_s(5).await;
+    ground.network.set(Conditions { loss_percent: 0, duplicate_percent: 30, delay_ms: 1..=500 });
+    for n in 0..100 {
+        ground.tell(sim, |device, now| device.set(now, TEMPERATURE, Value::Float(f64::from(n) + 100.0)));
+        ground.run_s(u32::from(n % 3 == 0)).await;
+    }
+    ground.run_s(10).await;
+    let seen = ground.temperatures(sim).await;
+    assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "only newer states count: {seen:?}");
+    assert_eq!(seen.last(), Some(&199.0));
+}
+
+#[tokio::test]
+async fn a_new_list_of_objects_begins_observations_anew() {
+    let mut ground = Ground::new(4).await;
+    let id = ground.known("m-1").await.id;
+    let sim = ground.join(SimDevice::new(Client::new("m-1", Version::V1_1), 1).secured(key_of("m-1")), true, id);
+    ground.tell(sim, SimDevice::register);
+    ground.run_s(5).await;
+    ground.sims[sim].device.take_served();
+    let list = ground.sims[sim].device.lwm2m().register().list;
+    for (keep, observed) in [(false, vec!["19/0/0"]), (true, vec!["3303/0/5700", "19/0/0"])] {
+        let mut told = list.clone();
+        told.objects.retain(|object| keep || object.id != 3303);
+        let change = landfall_lwm2m::UpdateRequest { list: Some(told), ..Default::default() };
+        ground.tell(sim, |device, now| device.update_with(now, &change));
+        ground.run_s(5).await;
+        let served = ground.sims[sim].device.take_served();
+        let paths: Vec<String> = served.iter().filter(|r| r.observe.is_some()).map(|r| r.path.join("/")).collect();
+        assert_eq!(paths, observed);
+    }
+    assert!(!ground.happened(sim).iter().any(|one| matches!(one, Happened::Refused(..))));
+}
+
+#[tokio::test]
+async fn a_notification_in_blocks_is_one_report() {
+    let mut ground = Ground::new(5).await;
+    let sim = ground.running("m-1").await;
+    let long = "x".repeat(3_000);
+    let item = json!({"serviceId": "Settings", "serviceData": {"zone": long}});
+    let frame = json!({"msgType": "deviceReq", "data": [item]}).to_string();
+    ground.tell(sim, |device, now| device.uplink(now, frame.as_bytes()));
+    ground.run_s(20).await;
+    let reports = ground.reports(sim).await;
+    assert_eq!(reports.last(), Some(&("Settings".to_owned(), json!({"zone": long}))));
+    assert_eq!(ground.happened(sim), [Happened::Notified]);
+}

@@ -142,7 +142,6 @@ async fn log_in(http: &mut Http, id: &str, secret: &str) -> Outcome<App> {
 
 /// Makes the product of all measurements and returns its id (admin API).
 pub async fn make_product(http: &mut Http, admin_token: &str) -> Outcome<String> {
-    let admin = format!("Bearer {admin_token}");
     let model = json!({
         "manufacturerId": "bench", "manufacturerName": "Bench", "deviceType": "Thermometer", "model": "T1", "protocolType": "MQTT",
         "name": "Thermometer",
@@ -150,7 +149,24 @@ pub async fn make_product(http: &mut Http, admin_token: &str) -> Outcome<String>
             { "propertyName": "temperature", "dataType": "decimal", "required": true, "method": "R" }
         ], "commands": [] }]
     });
-    let made = http.json(Method::POST, "/api/v1/products", &[("authorization", &admin)], &model, 201).await?;
+    add_product(http, admin_token, &model).await
+}
+
+/// Makes the product of the LwM2M measurements, with one resource to be observed, and returns its id (admin API).
+pub async fn make_lwm2m_product(http: &mut Http, admin_token: &str) -> Outcome<String> {
+    let model = json!({
+        "manufacturerId": "bench", "manufacturerName": "Bench", "deviceType": "RoomSensor", "model": "L1", "protocolType": "LWM2M",
+        "name": "Room sensor", "format": "json",
+        "services": [{ "serviceId": "Temperature", "serviceType": "Temperature", "properties": [
+            { "propertyName": "temperature", "dataType": "decimal", "min": "-60", "max": "200", "method": "RE", "path": "/3303/0/5700" }
+        ] }]
+    });
+    add_product(http, admin_token, &model).await
+}
+
+async fn add_product(http: &mut Http, admin_token: &str, model: &Value) -> Outcome<String> {
+    let admin = format!("Bearer {admin_token}");
+    let made = http.json(Method::POST, "/api/v1/products", &[("authorization", &admin)], model, 201).await?;
     Ok(text(&made, "productId")?.to_owned())
 }
 
@@ -192,6 +208,29 @@ pub async fn register_all(
     let mut all: Vec<(usize, Device)> = try_join_all(work).await?.into_iter().flatten().collect();
     all.sort_unstable_by_key(|(i, _)| *i);
     Ok(all.into_iter().map(|(_, device)| device).collect())
+}
+
+/// Registers LwM2M devices with these node ids and one pre-shared key (1.4.1), over some connections.
+pub async fn register_keyed(
+    connections: &mut [Http],
+    app: &App,
+    product: &str,
+    node_ids: &[String],
+    psk_hex: &str,
+) -> Outcome<()> {
+    let lanes = connections.len().max(1);
+    let headers = [("app_key", app.id.as_str()), ("authorization", app.bearer.as_str())];
+    let work = connections.iter_mut().enumerate().map(|(lane, http)| async move {
+        for node_id in node_ids.iter().skip(lane).step_by(lanes) {
+            // A timeout of 0: the device may come in whenever it likes.
+            let body = json!({
+                "nodeId": node_id, "verifyCode": node_id, "timeout": 0, "psk": psk_hex, "isSecure": true, "productId": product
+            });
+            http.json(Method::POST, "/iocm/app/reg/v1.1.0/deviceCredentials", &headers, &body, 200).await?;
+        }
+        Outcome::Ok(())
+    });
+    try_join_all(work).await.map(drop)
 }
 
 /// Subscribes an application to the reports of its devices (1.6.1).

@@ -27,6 +27,11 @@ pub struct Landfall {
 impl Landfall {
     /// Starts `program` on a data directory and returns once it wrote its ports.
     pub fn start(program: &Path, data: &Path) -> Outcome<Self> {
+        Self::start_at(program, data, SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// The same with CoAP over DTLS at `coaps`, so that devices find a restarted server where they know it.
+    pub fn start_at(program: &Path, data: &Path, coaps: SocketAddr) -> Outcome<Self> {
         std::fs::create_dir_all(data)?;
         let ports_file = data.join("ports.json");
         if ports_file.exists() {
@@ -38,9 +43,10 @@ impl Landfall {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LANDFALL_")) {
             command.env_remove(name);
         }
-        for listener in ["HTTPS", "HTTP", "BIND", "MQTT", "MQTTS", "MQTT_WS"] {
+        for listener in ["HTTPS", "HTTP", "BIND", "MQTT", "MQTTS", "MQTT_WS", "COAP"] {
             command.env(format!("LANDFALL_LISTEN_{listener}"), "127.0.0.1:0");
         }
+        command.env("LANDFALL_LISTEN_COAPS", coaps.to_string());
         command.env("LANDFALL_PUSH_ALLOW_PRIVATE", "true");
         command.env("LANDFALL_NORTHBOUND_CALLS_PER_MINUTE", "0");
         command.env("LANDFALL_LOG_LEVEL", "warn");
@@ -92,6 +98,13 @@ impl Landfall {
     /// Token of the operator.
     pub fn admin_token(&self) -> Outcome<String> {
         Ok(std::fs::read_to_string(self.data.join("admin.token"))?.trim().to_owned())
+    }
+
+    /// Ends it without a warning, as a crash would.
+    pub fn kill(mut self) -> Outcome<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Shuts it down and waits for its end.

@@ -1,6 +1,6 @@
 //! `landfall-bench`: measures the real `landfall` through its public interfaces, with a peer beside it in the same run, and writes a table.
 //!
-//! Every number is measured in the run that prints it. Absent: devices over TLS, networks other than loopback, more than one machine.
+//! Every number is measured in the run that prints it. Absent: MQTT devices over TLS, networks other than loopback, more than one machine.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "the result goes to standard output")]
 #![allow(clippy::disallowed_methods, reason = "a measuring program spawns its own clients and receivers")]
@@ -8,7 +8,9 @@
 mod api;
 mod clock;
 mod conditions;
+mod device;
 mod landfall;
+mod libcoap;
 mod load;
 mod measure;
 mod mosquitto;
@@ -20,6 +22,7 @@ mod profile;
 mod receiver;
 mod scene;
 mod stats;
+mod swarm;
 mod table;
 
 use clap::{Parser, ValueEnum};
@@ -67,6 +70,7 @@ struct Options {
 enum Peer {
     Echo,
     Post,
+    Datagrams,
 }
 
 fn main() -> ExitCode {
@@ -86,6 +90,9 @@ fn main() -> ExitCode {
 }
 
 fn run_peer(peer: Peer, options: &Options) -> Outcome<()> {
+    if let Peer::Datagrams = peer {
+        return peers::run_datagrams(usize::try_from(options.count)?);
+    }
     let runtime = tokio::runtime::Runtime::new()?;
     let body = options.body.as_deref().ok_or("no body")?;
     match peer {
@@ -94,6 +101,7 @@ fn run_peer(peer: Peer, options: &Options) -> Outcome<()> {
             let address = options.address.ok_or("no address")?;
             runtime.block_on(peers::run_post(address, body, options.count, options.connections))
         }
+        Peer::Datagrams => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Peers for what mosquitto does not do, as child processes of this same program, so that they have a process for themselves as Landfall has.
 //!
 //! `echo`: a bare hyper server that answers every request with the same body. `post`: a bare loop that posts one body over some
-//! connections. Absent: routes, checks, storage; they show what the HTTP library and the machine give at most.
+//! connections. `datagrams`: a bare UDP socket that answers every datagram with one of a fixed size. Absent: routes, checks, storage; they show what the HTTP library and the machine give at most.
 
 use crate::{Outcome, api::Http, clock};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use rustls::{
 use std::{
     convert::Infallible,
     io::{BufRead, BufReader},
-    net::SocketAddr,
+    net::{SocketAddr, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -67,6 +67,53 @@ impl Drop for Echo {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A running datagram echo.
+pub struct DatagramEcho {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl DatagramEcho {
+    /// Starts one that answers each datagram with one of `answer_bytes`.
+    pub fn start(answer_bytes: usize) -> Outcome<Self> {
+        let mut command = Command::new(OWN);
+        command.args(["--peer", "datagrams", "--count", &answer_bytes.to_string()]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        if let Some(output) = child.stdout.take() {
+            BufReader::new(output).read_line(&mut line)?;
+        }
+        let mut echo = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        echo.address = line.trim().parse().map_err(|e| format!("the datagram echo says {line:?}: {e}"))?;
+        Ok(echo)
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for DatagramEcho {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The datagram echo itself; prints its address and serves until it is killed.
+pub fn run_datagrams(answer_bytes: usize) -> Outcome<()> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    println!("{}", socket.local_addr()?);
+    let mut buffer = [0; 65_536];
+    let answer = vec![7; answer_bytes];
+    loop {
+        let (_, from) = socket.recv_from(&mut buffer)?;
+        socket.send_to(&answer, from)?;
     }
 }
 

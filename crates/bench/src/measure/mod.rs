@@ -3,6 +3,7 @@
 mod connections;
 mod history;
 mod latency;
+mod lwm2m;
 mod publish;
 mod push;
 mod registrations;
@@ -35,12 +36,20 @@ pub enum Measure {
     History,
     /// Start with many devices.
     Start,
+    /// Full DTLS handshakes.
+    Lwm2mHandshakes,
+    /// Encrypted requests.
+    Lwm2mRequests,
+    /// LwM2M registrations.
+    Lwm2mRegistrations,
+    /// Memory of live sessions, and a restart with them.
+    Lwm2mMemory,
 }
 
 impl Measure {
     /// As on the command line.
     pub fn name(self) -> String {
-        format!("{self:?}").to_lowercase()
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
     /// Measures.
@@ -55,6 +64,10 @@ impl Measure {
             Self::Registrations => registrations::measure(bench, &dir).await,
             Self::History => history::measure(bench, &dir).await,
             Self::Start => start::measure(bench, &dir).await,
+            Self::Lwm2mHandshakes => lwm2m::handshakes::measure(bench, &dir).await,
+            Self::Lwm2mRequests => lwm2m::requests::measure(bench, &dir).await,
+            Self::Lwm2mRegistrations => lwm2m::registrations::measure(bench, &dir).await,
+            Self::Lwm2mMemory => lwm2m::fleet::measure(bench, &dir).await,
         };
         std::fs::remove_dir_all(&dir)?;
         rows
@@ -86,6 +99,12 @@ pub struct Scale {
     pub queries: usize,
     /// Devices on disk at the start.
     pub start_devices: usize,
+    /// DTLS handshakes of one run.
+    pub handshakes: usize,
+    /// LwM2M registrations of one run.
+    pub registrations: usize,
+    /// LwM2M devices with a live session.
+    pub fleet: usize,
 }
 
 impl Scale {
@@ -104,6 +123,9 @@ impl Scale {
                 history_points: 100,
                 queries: 200,
                 start_devices: 5_000,
+                handshakes: 1_000,
+                registrations: 1_000,
+                fleet: 5_000,
             }
         } else {
             Self {
@@ -118,6 +140,9 @@ impl Scale {
                 history_points: 1_000,
                 queries: 2_000,
                 start_devices: 1_000_000,
+                handshakes: 10_000,
+                registrations: 20_000,
+                fleet: 100_000,
             }
         }
     }

@@ -31,6 +31,8 @@ pub struct RegisterDevice {
     pub verify_code: Option<Secret>,
     /// 8 to 32 hex digits; made when absent.
     pub psk: Option<Secret>,
+    /// Identity that goes with the key, 1 to 128 characters (RFC 4279, 5.1), unique on the server; absent: the nodeId.
+    pub psk_identity: Option<String>,
     /// Echoed when given, else made.
     pub secret: Option<Secret>,
     /// Validity of a verification code in seconds, 0 for ever; absent: the server's default.
@@ -56,6 +58,8 @@ pub struct DeviceChange {
     pub is_secure: Option<bool>,
     /// New pre-shared key, 8 to 32 hex digits.
     pub psk: Option<Secret>,
+    /// New identity that goes with the key, as in [`RegisterDevice`].
+    pub psk_identity: Option<String>,
     /// Days of history, 0 to 90.
     pub data_aging_days: Option<u8>,
     /// Shielded commands.
@@ -65,7 +69,7 @@ pub struct DeviceChange {
 impl Core {
     /// Registers a device for the application of the scope (1.4.1, 1.4.2) and tells deviceAdded.
     ///
-    /// `InvalidField`, `ProductNotFound`, `NodeIdTaken`, `DeviceLimit`.
+    /// `InvalidField`, `ProductNotFound`, `NodeIdTaken` (of the nodeId or the pre-shared key identity), `DeviceLimit`.
     pub async fn register_device(&self, scope: &Scope, request: RegisterDevice) -> Result<Arc<Device>> {
         let device = self.plan_device(scope, &request).await?;
         self.store.commit(added(&device, device.created_at)).await?;
@@ -107,7 +111,8 @@ impl Core {
 
     fn first_credentials(&self, request: &RegisterDevice, now: Time) -> Credentials {
         let psk = request.psk.clone().unwrap_or_else(|| Secret::new(self.generated(16)));
-        let mut made = Credentials { psk: Some(psk), is_secure: request.is_secure, ..Credentials::default() };
+        let psk_identity = request.psk_identity.clone();
+        let mut made = Credentials { psk: Some(psk), psk_identity, is_secure: request.is_secure, ..Credentials::default() };
         if request.access == AccessMode::Secret {
             made.secret = Some(request.secret.clone().unwrap_or_else(|| Secret::new(self.generated(10))));
         } else {
@@ -165,11 +170,11 @@ impl Core {
         self.store.devices(&filter, page).await
     }
 
-    /// Changes a device (1.4.4) and tells deviceInfoChanged.
+    /// Changes a device (1.4.4) and tells deviceInfoChanged. `NodeIdTaken` for a pre-shared key identity of another device.
     pub async fn modify_device(&self, scope: &Scope, id: DeviceId, change: DeviceChange) -> Result<Arc<Device>> {
         check_change(&change)?;
         let product = self.named_product(scope, change.product.as_ref()).await?;
-        let new_psk = change.psk.is_some();
+        let rekeyed = change.psk.is_some() || change.psk_identity.is_some();
         let changed = self
             .decide(|| {
                 Box::pin(async {
@@ -186,7 +191,7 @@ impl Core {
                 })
             })
             .await?;
-        if new_psk {
+        if rekeyed {
             self.live.close(id, CloseCause::CredentialsChanged);
         }
         Ok(changed)
@@ -353,6 +358,9 @@ fn apply(device: &mut Device, change: &DeviceChange) {
     if let Some(psk) = &change.psk {
         device.credentials.psk = Some(psk.clone());
     }
+    if let Some(identity) = &change.psk_identity {
+        device.credentials.psk_identity = Some(identity.clone());
+    }
 }
 
 /// Sets the fields that `new` has.
@@ -387,6 +395,7 @@ fn check_registration(request: &RegisterDevice) -> Result<()> {
     if let Some(psk) = &request.psk {
         check_psk(psk)?;
     }
+    request.psk_identity.as_deref().map_or(Ok(()), check_psk_identity)?;
     if request.timeout_s.is_some_and(|timeout| timeout > i32::MAX as u32) {
         return Err(Error::invalid("timeout", "must be 0 to 2147483647 seconds"));
     }
@@ -397,6 +406,7 @@ fn check_change(change: &DeviceChange) -> Result<()> {
     if change.data_aging_days.is_some_and(|days| days > 90) {
         return Err(Error::invalid("deviceConfig.dataConfig.dataAgingTime", "must be 0 to 90 days"));
     }
+    change.psk_identity.as_deref().map_or(Ok(()), check_psk_identity)?;
     change.psk.as_ref().map_or(Ok(()), check_psk)
 }
 
@@ -405,6 +415,13 @@ pub(crate) fn check_node_id(node_id: &str) -> Result<()> {
     let chars = node_id.chars().count();
     if chars == 0 || chars > 256 || node_id.contains(['/', '+', '#']) || node_id.chars().any(char::is_control) {
         return Err(Error::invalid("nodeId", "must be 1 to 256 characters without /, + , # and control characters"));
+    }
+    Ok(())
+}
+
+fn check_psk_identity(identity: &str) -> Result<()> {
+    if !(1..=128).contains(&identity.chars().count()) || identity.chars().any(char::is_control) {
+        return Err(Error::invalid("pskIdentity", "must be 1 to 128 characters without control characters"));
     }
     Ok(())
 }

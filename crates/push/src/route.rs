@@ -44,7 +44,7 @@ impl Routes {
 
     /// Offers the event to all whom it may concern.
     pub fn offer(&self, event: &StoredEvent) {
-        if matches!(event.event.body, EventBody::SubscriptionChanged(_)) {
+        if is_told_to_nobody(&event.event) {
             return;
         }
         if let Some(address) = address_of(&event.event) {
@@ -63,7 +63,7 @@ impl Routes {
 
 /// Whether the event may concern the subscription; rendering decides the rest.
 pub(crate) fn concerns(subscription: &Subscription, event: &Event) -> bool {
-    if event.account != subscription.account || matches!(event.body, EventBody::SubscriptionChanged(_)) {
+    if event.account != subscription.account || is_told_to_nobody(event) {
         return false;
     }
     match subscription.kind {
@@ -72,9 +72,16 @@ pub(crate) fn concerns(subscription: &Subscription, event: &Event) -> bool {
     }
 }
 
+/// Commands have no subscribers, only an address of their own.
+fn is_told_to_nobody(event: &Event) -> bool {
+    matches!(event.body, EventBody::SubscriptionChanged(_) | EventBody::CommandChanged { address: None, .. })
+}
+
 fn address_of(event: &Event) -> Option<SubscriptionId> {
     match &event.body {
-        EventBody::MessageConfirmed { address, .. } | EventBody::CommandAnswered { address, .. } => *address,
+        EventBody::MessageConfirmed { address, .. }
+        | EventBody::CommandAnswered { address, .. }
+        | EventBody::CommandChanged { address, .. } => *address,
         _ => None,
     }
 }
@@ -83,7 +90,7 @@ fn address_of(event: &Event) -> Option<SubscriptionId> {
 mod tests {
     use super::*;
     use crate::inbox::{Tail, Taken};
-    use landfall_model::{Confirmation, DeviceId, NotifyType, Seq, Time};
+    use landfall_model::{CommandId, CommandState, Confirmation, DeviceId, NotifyType, Seq, Time};
 
     fn subscription(n: u8, account: u8, target: u8, kind: SubscriptionKind) -> Subscription {
         Subscription {
@@ -115,6 +122,11 @@ mod tests {
         }
     }
 
+    fn command(address: Option<u8>) -> EventBody {
+        let address = address.map(|n| SubscriptionId::from_random([n; 16]));
+        EventBody::CommandChanged { command: CommandId::from_random([1; 16]), state: CommandState::Sent, result: None, address }
+    }
+
     #[test]
     fn routes_and_filter_agree_on_whom_an_event_concerns() {
         let notify = SubscriptionKind::Notify(NotifyType::MessageConfirm);
@@ -126,12 +138,14 @@ mod tests {
             subscription(5, 1, 1, SubscriptionKind::CallAddress),
         ];
         let deleted = || EventBody::DeviceDeleted { gateway: DeviceId::from_random([1; 16]) };
-        let cases: [(StoredEvent, &[u8]); 6] = [
+        let cases: [(StoredEvent, &[u8]); 8] = [
             (event(1, Some(1), deleted()), &[1]),
             (event(1, None, deleted()), &[1, 2]),
             (event(2, Some(2), deleted()), &[]),
             (event(1, Some(1), confirmed(None)), &[1]),
             (event(1, Some(1), confirmed(Some(5))), &[5]),
+            (event(1, Some(1), command(Some(4))), &[4]),
+            (event(1, Some(1), command(None)), &[]),
             (event(1, Some(1), EventBody::SubscriptionChanged(subscriptions[0].id)), &[]),
         ];
         for (event, expected) in cases {

@@ -4,6 +4,7 @@ use super::{
     caller::{JsonBody, Over, device_id},
     error::Answer,
     query::{cut, listed},
+    queue::registration,
     register::{ProductName, TagBody},
     view::{self, Info},
 };
@@ -72,11 +73,12 @@ fn status(word: &str) -> Result<DeviceStatus> {
     found.ok_or_else(|| Error::invalid("status", "must be INACTIVE, ONLINE, ABNORMAL or OFFLINE"))
 }
 
-/// One device; with `credentials=true` also its keys.
+/// One device with its LwM2M registration; with `credentials=true` also its keys.
 pub(super) async fn show(over: Over, Path(device): Path<String>) -> Answer {
     over.params.only(&["credentials"])?;
     let device = over.core.device(&over.scope, device_id(&device)?).await?;
     let mut shown = view::device(&device);
+    shown["registration"] = over.core.registration(&over.scope, device.id).await?.as_ref().map_or(Value::Null, registration);
     if over.params.flag("credentials")? {
         shown["credentials"] = view::credentials(&device);
     }
@@ -101,6 +103,7 @@ pub(super) struct ChangeBody {
     muted_commands: Option<Vec<Muted>>,
     is_secure: Option<bool>,
     psk: Option<String>,
+    psk_identity: Option<String>,
     data_aging_days: Option<u8>,
 }
 
@@ -120,6 +123,7 @@ impl ChangeBody {
             mute: self.mute,
             is_secure: self.is_secure,
             psk: self.psk.map(Secret::new),
+            psk_identity: self.psk_identity,
             data_aging_days: self.data_aging_days,
             muted_commands: self.muted_commands.map(|all| all.into_iter().map(muted).collect()),
         })

@@ -5,7 +5,9 @@
 
 use super::package::read_package;
 use landfall_core::ProductDraft;
-use landfall_model::{CommandResponse, DataFormat, Error, Parameter, ProductKey, Property, Result, Service, ServiceCommand};
+use landfall_model::{
+    AppData, CommandResponse, DataFormat, Error, Lwm2mModel, Parameter, ProductKey, Property, Result, Service, ServiceCommand,
+};
 use serde_json::Value;
 
 /// For fuzzing: reads `data` as a package and as a model, and only must not panic.
@@ -27,6 +29,7 @@ pub(super) fn read_model(bytes: &[u8]) -> Result<ProductDraft> {
         "name",
         "format",
         "autoRegister",
+        "lwm2m",
         "services",
     ])?;
     let key = product_key(&root)?;
@@ -40,7 +43,23 @@ pub(super) fn read_model(bytes: &[u8]) -> Result<ProductDraft> {
         Some(text) => Some(text.parse().map_err(|_| root.wrong("autoRegister", "must be an appId"))?),
     };
     let services = root.list("services")?.iter().map(|node| service(node, None)).collect::<Result<_>>()?;
-    Ok(ProductDraft { name: root.text("name")?.unwrap_or_else(|| default_name(&key)), key, format, services, auto_register })
+    let lwm2m = root.node("lwm2m")?.map_or(Ok(Lwm2mModel::default()), |node| lwm2m(&node))?;
+    let name = root.text("name")?.unwrap_or_else(|| default_name(&key));
+    Ok(ProductDraft { name, key, format, services, lwm2m, auto_register })
+}
+
+/// How the product's devices speak LwM2M.
+fn lwm2m(node: &Node<'_>) -> Result<Lwm2mModel> {
+    node.only(&["plainCoap", "appData"])?;
+    let app_data = |node: Node<'_>| {
+        node.only(&["uplink", "downlink"])?;
+        let usual = AppData::default();
+        Ok(AppData {
+            uplink: node.text("uplink")?.unwrap_or(usual.uplink),
+            downlink: node.text("downlink")?.unwrap_or(usual.downlink),
+        })
+    };
+    Ok(Lwm2mModel { plain_coap: node.flag("plainCoap")?, app_data: node.node("appData")?.map(app_data).transpose()? })
 }
 
 pub(super) fn default_name(key: &ProductKey) -> String {
@@ -80,11 +99,12 @@ fn property(node: &Node<'_>) -> Result<Property> {
 }
 
 fn command(node: &Node<'_>) -> Result<ServiceCommand> {
-    node.only(&["commandName", "paras", "responses"])?;
+    node.only(&["commandName", "paras", "responses", "execute"])?;
     Ok(ServiceCommand {
         name: node.needed("commandName")?,
         paras: paras(node)?,
         responses: node.list("responses")?.iter().map(response).collect::<Result<_>>()?,
+        execute: node.text("execute")?,
     })
 }
 
@@ -98,7 +118,8 @@ fn paras(node: &Node<'_>) -> Result<Vec<Parameter>> {
 }
 
 fn parameter(node: &Node<'_>, name: &str, with_method: bool) -> Result<Parameter> {
-    let mut known = vec![name, "dataType", "required", "min", "max", "step", "maxLength", "unit", "enumList", "description"];
+    let mut known =
+        vec![name, "dataType", "required", "min", "max", "step", "maxLength", "unit", "enumList", "description", "path"];
     if with_method {
         known.push("method");
     }
@@ -118,6 +139,7 @@ fn parameter(node: &Node<'_>, name: &str, with_method: bool) -> Result<Parameter
         max_length,
         unit: node.text("unit")?,
         enum_list: node.list("enumList")?.iter().map(Node::word).collect::<Result<_>>()?,
+        path: node.text("path")?,
     })
 }
 
@@ -195,6 +217,11 @@ impl<'a> Node<'a> {
         let path = self.join(name);
         let item = |(n, value)| Node { value, path: format!("{path}[{n}]"), strict: self.strict };
         Ok(items.iter().enumerate().map(item).collect())
+    }
+
+    /// The object of this name.
+    fn node(&self, name: &str) -> Result<Option<Node<'a>>> {
+        Ok(self.field(name)?.map(|value| Node { value, path: self.join(name), strict: self.strict }))
     }
 
     fn word(&self) -> Result<String> {

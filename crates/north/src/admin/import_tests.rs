@@ -146,9 +146,46 @@ fn our_own_model_is_strict() {
         ("\"dataType\"", "\"datatype\"", "services[0].properties[0].datatype: is no field of a product model"),
         ("\"serviceId\":\"s\"", "\"serviceId\":7", "services[0].serviceId: must be a string"),
         ("\"format\":\"binary\"", "\"autoRegister\":\"x\"", "autoRegister: must be an appId"),
+        ("\"format\":\"binary\"", "\"lwm2m\":{\"plain\":true}", "lwm2m.plain: is no field of a product model"),
+        ("\"format\":\"binary\"", "\"lwm2m\":{\"appData\":{\"uplink\":1}}", "lwm2m.appData.uplink: must be a string"),
+        ("\"format\":\"binary\"", "\"lwm2m\":[]", "lwm2m: must be an object"),
+        ("\"method\":\"R\"", "\"path\":7", "services[0].properties[0].path: must be a string"),
     ];
     for (from, to, expected) in cases {
         assert_eq!(read_model(model.replace(from, to).as_bytes()).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn models_bind_properties_and_commands_to_resources() {
+    let model = r#"{"manufacturerId":"m","manufacturerName":"M","deviceType":"t","model":"x","protocolType":"LWM2M",
+        "lwm2m":{"plainCoap":true,"appData":{"uplink":"/10250/0/0"}},
+        "services":[{"serviceId":"s","properties":[{"propertyName":"p","dataType":"decimal","method":"RE","path":"/3303/0/5700"}],
+        "commands":[{"commandName":"REBOOT","execute":"/3/0/4","paras":[{"paraName":"a","dataType":"int","path":"/1/0/1"}]}]}]}"#;
+    let draft = read_model(model.as_bytes()).unwrap();
+    let app_data = AppData { uplink: "/10250/0/0".into(), ..AppData::default() };
+    assert_eq!(draft.lwm2m, Lwm2mModel { plain_coap: true, app_data: Some(app_data) });
+    let service = &draft.services[0];
+    assert_eq!(service.properties[0].parameter.path.as_deref(), Some("/3303/0/5700"));
+    let command = &service.commands[0];
+    assert_eq!((command.execute.as_deref(), command.paras[0].path.as_deref()), (Some("/3/0/4"), Some("/1/0/1")));
+    let none = model.replace(r#""lwm2m":{"plainCoap":true,"appData":{"uplink":"/10250/0/0"}},"#, r#""lwm2m":null,"#);
+    assert_eq!(read_model(none.as_bytes()).unwrap().lwm2m, Lwm2mModel::default());
+    let shown = serde_json::json!({
+        "manufacturerId": "m", "manufacturerName": "M", "deviceType": "t", "model": "x", "protocolType": "LWM2M",
+        "lwm2m": draft.lwm2m, "services": crate::admin::view::services(&draft.services),
+    });
+    assert_eq!(read_model(shown.to_string().as_bytes()), Ok(draft), "what the API shows can be imported again");
+}
+
+#[test]
+fn the_examples_are_models() {
+    for text in [
+        include_str!("../../../../docs/examples/thermometer.json"),
+        include_str!("../../../../docs/examples/lwm2m-sensor.json"),
+        include_str!("../../../../docs/examples/nbiot-meter.json"),
+    ] {
+        assert!(read_model(text.as_bytes()).is_ok_and(|draft| !draft.services.is_empty()));
     }
 }
 

@@ -16,6 +16,7 @@ mod ops;
 mod package;
 mod products;
 mod query;
+mod queue;
 mod register;
 mod routes;
 mod server;

@@ -2,7 +2,7 @@
 
 use super::import::{Node, default_name, parsed, product_key, service};
 use landfall_core::ProductDraft;
-use landfall_model::{DataFormat, Error, Result, Service};
+use landfall_model::{DataFormat, Error, Lwm2mModel, Result, Service};
 use std::{
     collections::BTreeMap,
     io::{Cursor, Read},
@@ -41,7 +41,8 @@ pub(super) fn read_package(bytes: &[u8]) -> Result<ProductDraft> {
         listed if listed.is_empty() => types.into_values().map(|(_, service)| service).collect(),
         listed => listed.iter().map(|capability| chosen(capability, &types)).collect::<Result<_>>()?,
     };
-    Ok(ProductDraft { name: default_name(&key), key, format: DataFormat::Json, services, auto_register: None })
+    let (name, lwm2m) = (default_name(&key), Lwm2mModel::default());
+    Ok(ProductDraft { name, key, format: DataFormat::Json, services, lwm2m, auto_register: None })
 }
 
 /// The service of a capability, under the id that the capability gives it.

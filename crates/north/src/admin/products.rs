@@ -14,7 +14,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use landfall_core::ProductDraft;
-use landfall_model::{Cause, DataFormat, Error, Product, Result};
+use landfall_model::{Cause, DataFormat, Error, Lwm2mModel, Product, Result};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::Arc};
@@ -50,6 +50,8 @@ pub(super) struct ChangeBody {
     /// Null ends self-registration.
     #[serde(default, deserialize_with = "sent")]
     auto_register: Option<Option<String>>,
+    /// Replaces the whole.
+    lwm2m: Option<Lwm2mModel>,
 }
 
 fn sent<'de, D: Deserializer<'de>>(input: D) -> std::result::Result<Option<Option<String>>, D::Error> {
@@ -62,6 +64,7 @@ pub(super) async fn change(over: Over, Path(product): Path<String>, JsonBody(bod
     let mut draft = draft_of(&product);
     draft.name = body.name.unwrap_or(draft.name);
     draft.format = body.format.unwrap_or(draft.format);
+    draft.lwm2m = body.lwm2m.unwrap_or(draft.lwm2m);
     match body.auto_register {
         None => {}
         Some(None) => draft.auto_register = None,
@@ -107,7 +110,8 @@ pub(super) async fn import(over: Over, headers: HeaderMap, RawBody(bytes): RawBo
     let old = over.core.product_by_key(&over.scope, &draft.key).await?;
     if let (Form::Package, Some(old)) = (form, &old) {
         // A package says nothing of these.
-        draft = ProductDraft { name: old.name.clone(), format: old.format, auto_register: old.auto_register, ..draft };
+        let (name, lwm2m) = (old.name.clone(), old.lwm2m.clone());
+        draft = ProductDraft { name, format: old.format, lwm2m, auto_register: old.auto_register, ..draft };
     }
     if let Some(name) = params.text("name") {
         draft.name = name.to_owned();
@@ -175,6 +179,7 @@ fn outcome(old: Option<&Product>, draft: &ProductDraft) -> Value {
         ("name", old.name != draft.name),
         ("format", old.format != draft.format),
         ("autoRegister", old.auto_register != draft.auto_register),
+        ("lwm2m", old.lwm2m != draft.lwm2m),
     ] {
         if differs {
             fields.push(name);
@@ -197,6 +202,7 @@ fn draft_of(product: &Product) -> ProductDraft {
         name: product.name.clone(),
         format: product.format,
         services: product.services.clone(),
+        lwm2m: product.lwm2m.clone(),
         auto_register: product.auto_register,
     }
 }
@@ -224,6 +230,7 @@ mod tests {
             name: "n".into(),
             format: DataFormat::Json,
             services: ids.iter().map(service).collect(),
+            lwm2m: Lwm2mModel::default(),
             codecs: vec![],
             secret: None,
             auto_register: None,
@@ -237,11 +244,12 @@ mod tests {
         let old = product(&[("a", ""), ("b", ""), ("c", "")]);
         let mut draft = draft_of(&product(&[("a", ""), ("b", "new"), ("d", "")]));
         draft.format = DataFormat::Binary;
+        draft.lwm2m.plain_coap = true;
         let told = outcome(Some(&old), &draft);
         assert_eq!(told["action"], "replaced");
         assert_eq!(
             (&told["servicesAdded"], &told["servicesRemoved"], &told["servicesChanged"], &told["fields"]),
-            (&json!(["d"]), &json!(["c"]), &json!(["b"]), &json!(["format"]))
+            (&json!(["d"]), &json!(["c"]), &json!(["b"]), &json!(["format", "lwm2m"]))
         );
         assert_eq!(outcome(Some(&old), &draft_of(&old))["action"], "unchanged");
         assert_eq!(outcome(None, &draft)["servicesAdded"], json!(["a", "b", "d"]));

@@ -93,6 +93,7 @@ pub(super) struct RegisterBody {
     secret: Option<String>,
     verify_code: Option<String>,
     psk: Option<String>,
+    psk_identity: Option<String>,
     timeout_seconds: Option<u32>,
     #[serde(default)]
     is_secure: bool,
@@ -121,6 +122,7 @@ impl RegisterBody {
             info,
             verify_code: self.verify_code.map(Secret::new),
             psk: self.psk.map(Secret::new),
+            psk_identity: self.psk_identity,
             secret: self.secret.map(Secret::new),
             timeout_s: self.timeout_seconds,
             is_secure: self.is_secure,
@@ -247,8 +249,15 @@ fn registered(device: &Device) -> Value {
 /// Every check of a registration, without registering.
 async fn plan(core: &Core, scope: &Scope, request: &RegisterDevice) -> Result<()> {
     core.plan_device(scope, request).await?;
-    match core.device_by_node(&request.node_id).await {
-        Ok(_) => Err(Error::new(Cause::NodeIdTaken, "another device has this nodeId").at("nodeId")),
+    free("nodeId", core.device_by_node(&request.node_id).await)?;
+    let identity = request.psk_identity.as_ref().unwrap_or(&request.node_id);
+    free("pskIdentity", core.device_by_psk_identity(identity).await)
+}
+
+/// `NodeIdTaken` where a device was found.
+fn free(path: &'static str, found: Result<Arc<Device>>) -> Result<()> {
+    match found {
+        Ok(_) => Err(Error::new(Cause::NodeIdTaken, "another device has it").at(path)),
         Err(error) if error.cause == Cause::DeviceNotFound => Ok(()),
         Err(error) => Err(error),
     }

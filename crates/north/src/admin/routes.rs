@@ -1,6 +1,8 @@
 //! The one list of operations: the router is made of it, and a test holds it against the OpenAPI document.
 
-use super::{Admin, accounts, apps, codecs, devices, error, package::PACKAGE_BYTES, products, register, server, subscriptions};
+use super::{
+    Admin, accounts, apps, codecs, devices, error, package::PACKAGE_BYTES, products, queue, register, server, subscriptions,
+};
 use axum::{Router, extract::DefaultBodyLimit, routing};
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ operations! {
     delete "/apps/{app}/authorized/{other}"         deauthorizeApp        apps::deauthorize;
     put    "/apps/{app}/authorized/{other}"         authorizeApp          apps::authorize;
     post   "/apps/{app}/secret"                     rotateAppSecret       apps::rotate_secret;
+    get    "/commands/{command}"                    showCommand           queue::show;
+    post   "/commands/{command}/cancel"             cancelCommand         queue::cancel;
     get    "/devices"                               listDevices           devices::list;
     post   "/devices"                               registerDevice        register::register;
     post   "/devices/bulk"                          registerDevices       register::bulk;
@@ -40,7 +44,11 @@ operations! {
     patch  "/devices/{device}"                      changeDevice          devices::change;
     get    "/devices/{device}/children"             listChildren          devices::children;
     post   "/devices/{device}/children"             addChild              devices::add_child;
+    get    "/devices/{device}/commands"             listCommands          queue::list;
+    post   "/devices/{device}/commands"             sendCommand           queue::send;
     get    "/devices/{device}/history"              listHistory           devices::history;
+    get    "/devices/{device}/shadow"               showShadow            queue::shadow;
+    put    "/devices/{device}/shadow"               setDesired            queue::set_desired;
     get    "/devices/{device}/state"                showDeviceState       devices::state;
     get    "/devices/{device}/why"                  listDeviceWhy         devices::why;
     get    "/openapi.yaml"                          showDocument          server::document;

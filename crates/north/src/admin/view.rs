@@ -46,6 +46,7 @@ pub(super) fn product_summary(product: &Product) -> Value {
         "protocolType": product.key.protocol_type,
         "format": format(product.format),
         "autoRegister": product.auto_register,
+        "lwm2m": product.lwm2m,
         "secretEnabled": product.secret.is_some(),
         "codecVersion": product.codec().map(|codec| codec.version),
         "serviceCount": product.services.len(),
@@ -94,11 +95,15 @@ fn service(service: &Service) -> Value {
 
 fn command(command: &ServiceCommand) -> Value {
     let response = |response: &CommandResponse| json!({ "responseName": response.name, "paras": paras(&response.paras) });
-    json!({
+    let mut value = json!({
         "commandName": command.name,
         "paras": paras(&command.paras),
         "responses": command.responses.iter().map(response).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(path) = &command.execute {
+        value["execute"] = path.as_str().into();
+    }
+    value
 }
 
 fn paras(paras: &[Parameter]) -> Vec<Value> {
@@ -116,6 +121,9 @@ fn parameter(name: &str, parameter: &Parameter) -> Value {
     value.insert("maxLength".into(), json!(parameter.max_length));
     value.insert("unit".into(), json!(parameter.unit));
     value.insert("enumList".into(), json!(parameter.enum_list));
+    if let Some(path) = &parameter.path {
+        value.insert("path".into(), path.as_str().into());
+    }
     Value::Object(value)
 }
 
@@ -163,6 +171,7 @@ pub(super) fn credentials(device: &Device) -> Value {
     json!({
         "secret": kept.secret.as_ref().map(|secret| secret.expose()),
         "psk": kept.psk.as_ref().map(|psk| psk.expose()),
+        "pskIdentity": kept.psk_identity.as_deref().unwrap_or(&device.node_id),
         "verifyCode": kept.verify_code.as_ref().map(|code| code.expose()),
         "timeoutSeconds": kept.code_timeout_s,
         "codeExpiresAt": kept.code_expires_at.map(Time::iso),
@@ -268,6 +277,13 @@ pub(super) fn settings(settings: &Settings) -> Value {
         "offlineAfterSeconds": settings.offline_after_s,
         "callTimeoutSeconds": settings.call_timeout_s,
         "callsPerDevice": settings.calls_per_device,
+        "commandExpireSeconds": settings.command_expire_s,
+        "immediateCommandSeconds": settings.immediate_command_s,
+        "commandAckSeconds": settings.command_ack_s,
+        "commandResultSeconds": settings.command_result_s,
+        "commandsPerDevice": settings.commands_per_device,
+        "zombieAfterSeconds": settings.zombie_after_s,
+        "deleteRefreshed": settings.delete_refreshed,
         "accessTokenSeconds": settings.access_token_s,
         "refreshTokenSeconds": settings.refresh_token_s,
         "sessionSeconds": settings.session_s,

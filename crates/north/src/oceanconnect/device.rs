@@ -156,6 +156,7 @@ fn change_of(request: ModifyDevice) -> Result<DeviceChange, Fault> {
         mute,
         is_secure,
         psk: request.psk.map(Secret::new),
+        psk_identity: None,
         data_aging_days,
         muted_commands: None,
     })

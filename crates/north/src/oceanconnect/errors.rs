@@ -73,7 +73,93 @@ const APP_INPUT_INVALID: Row = (400, "100216", "The application input is invalid
 const PARAMETER_INVALID: Row = (400, "100405", "The request parameter is invalid.");
 const FIELD_NULL: Row = (400, "102202", "Required Parameter is null or empty.");
 const WRONG_SECRET: Row = (401, "100208", "AppId or secret is not right.");
+const BAD_CODE: Row = (400, "100003", "Invalid verify code.");
+const NO_APP_KEY: Row = (401, "100025", "AppId for auth not exist.");
+const NO_DEVICE_200: Row = (200, "100418", "The deviceData is not existed.");
+const NO_APP_200: Row = (200, "100203", "The application is not existed.");
+const NOT_AUTHORIZED_200: Row = (200, "100217", "The application hasn't been authorized.");
+/// 1.4.8 and 1.4.9 print it so.
+const UNAUTHENTICATED_SHADOW: Row = (403, "1010005", "pp_key or access_token is invalid.");
+const COMMAND_INTERNAL: Row = (500, "100001", "Internal server error.");
+const COMMAND_NO_APP_KEY: Row = (500, "100220", "Get AppKey from header failed.");
+const CONGESTION: Row = (503, "100501", "Congestion occurs, and the current network has been flow-controlled");
 const NOT_FOUND: Row = (404, "100225", "The resource is not found");
+
+const MODIFY_SHADOW: &[Row] = &[
+    (200, "100425", "The special deviceCapability is not exist."),
+    (200, "100431", "The serviceType is not exist."),
+    (400, "107002", "The properties is empty in database."),
+    (400, "107003", "The request properties is unknown."),
+    INVALID,
+    NO_APP,
+    NOT_AUTHORIZED,
+    (403, "100443", "The property is forbidden to write."),
+    THROTTLED,
+    UNAUTHENTICATED_SHADOW,
+    NO_DEVICE,
+    FOREIGN_DEVICE,
+    INTERNAL,
+];
+const SHADOW_HISTORY: &[Row] = &[
+    APP_INPUT_INVALID,
+    (400, "100419", "The deviceId and gatewayId can't be both null."),
+    NO_APP,
+    NOT_AUTHORIZED,
+    THROTTLED,
+    UNAUTHENTICATED,
+    INTERNAL,
+];
+const CREATE_COMMAND: &[Row] = &[
+    NO_APP_200,
+    NO_DEVICE_200,
+    (200, "100428", "The device is not online."),
+    (200, "100431", "The serviceType is not exist."),
+    INVALID_100022,
+    (400, "100223", "Command counts has reached the upLimit."),
+    NOT_AUTHORIZED,
+    (403, "100612", "Device is zombie."),
+    THROTTLED,
+    UNAUTHENTICATED,
+    COMMAND_INTERNAL,
+    COMMAND_NO_APP_KEY,
+    CONGESTION,
+];
+const LIST_COMMANDS: &[Row] = &[
+    NO_APP_200,
+    NO_DEVICE_200,
+    INVALID_100022,
+    NOT_AUTHORIZED,
+    THROTTLED,
+    UNAUTHENTICATED,
+    COMMAND_INTERNAL,
+    COMMAND_NO_APP_KEY,
+    CONGESTION,
+];
+const CANCEL_COMMAND: &[Row] = &[
+    NO_APP_200,
+    NOT_AUTHORIZED_200,
+    (200, "100434", "The device command is not existed."),
+    (200, "100435", "The device command already canceled, expired or executed, Cannot cancel."),
+    INVALID_100022,
+    THROTTLED,
+    UNAUTHENTICATED,
+    COMMAND_INTERNAL,
+    COMMAND_NO_APP_KEY,
+    CONGESTION,
+];
+/// 1.7.5 and 1.7.6.
+const REVOCATION: &[Row] = &[
+    NO_DEVICE_200,
+    INVALID_100022,
+    NO_APP,
+    NOT_AUTHORIZED,
+    THROTTLED,
+    UNAUTHENTICATED,
+    COMMAND_INTERNAL,
+    COMMAND_NO_APP_KEY,
+    CONGESTION,
+];
+const GET_SHADOW: &[Row] = &[NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED_SHADOW, FOREIGN_DEVICE, INTERNAL];
 
 /// The table of an operation.
 pub(super) fn table(operation: Operation) -> &'static [Row] {
@@ -83,11 +169,11 @@ pub(super) fn table(operation: Operation) -> &'static [Row] {
             &[(400, "100449", "The device is freezed cant operate."), FIELD_NULL, INVALID, WRONG_SECRET, INTERNAL]
         }
         Operation::RegisterByCode => &[
-            (400, "100003", "Invalid verify code."),
+            BAD_CODE,
             BAD_MESSAGE,
             NODE_TAKEN,
             INVALID,
-            (401, "100025", "AppId for auth not exist."),
+            NO_APP_KEY,
             NO_APP,
             (403, "100217", "The application has not been authorized."),
             THROTTLED,
@@ -136,7 +222,7 @@ pub(super) fn table(operation: Operation) -> &'static [Row] {
             INTERNAL,
         ],
         Operation::History => &[
-            (200, "100418", "The deviceData is not existed."),
+            NO_DEVICE_200,
             APP_INPUT_INVALID,
             (400, "100419", "The deviceId and gatewayId can't be both null."),
             NO_APP,
@@ -164,9 +250,9 @@ pub(super) fn table(operation: Operation) -> &'static [Row] {
             &[NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NOT_FOUND]
         }
         Operation::CallService => &[
-            (200, "100203", "The application is not existed."),
-            (200, "100217", "The application hasn't been authorized."),
-            (200, "100418", "The deviceData is not existed."),
+            NO_APP_200,
+            NOT_AUTHORIZED_200,
+            NO_DEVICE_200,
             (200, "100428", "The device is not online."),
             (200, "100432", "The device command is muted."),
             INVALID_100022,
@@ -175,10 +261,33 @@ pub(super) fn table(operation: Operation) -> &'static [Row] {
             THROTTLED,
             UNAUTHENTICATED,
             (404, "100444", "The serviceType is not exist."),
-            (500, "100001", "Internal server error."),
+            COMMAND_INTERNAL,
             INTERNAL,
-            (503, "100501", "Congestion occurs, and the current network has been flow-controlled"),
+            CONGESTION,
         ],
+        Operation::RefreshKey => &[
+            BAD_CODE,
+            BAD_MESSAGE,
+            NODE_TAKEN,
+            (400, "100610", "Device is not active."),
+            (400, "100611", "Device is online."),
+            INVALID,
+            NO_APP_KEY,
+            NO_APP,
+            NOT_AUTHORIZED,
+            THROTTLED,
+            UNAUTHENTICATED,
+            NO_DEVICE,
+            FOREIGN_DEVICE,
+            INTERNAL,
+        ],
+        Operation::ModifyShadow => MODIFY_SHADOW,
+        Operation::ShadowHistory => SHADOW_HISTORY,
+        Operation::CreateCommand => CREATE_COMMAND,
+        Operation::ListCommands => LIST_COMMANDS,
+        Operation::CancelCommand => CANCEL_COMMAND,
+        Operation::GetShadow => GET_SHADOW,
+        Operation::CreateRevocation | Operation::ListRevocations => REVOCATION,
     }
 }
 
@@ -187,13 +296,14 @@ pub(super) fn row(operation: Operation, fault: &Fault) -> Row {
     let listed = table(operation);
     let find = |code: &str| listed.iter().find(|row| row.1 == code).copied();
     match fault {
-        Fault::NoAppKey => find("100025").unwrap_or(UNAUTHENTICATED),
+        Fault::NoAppKey => ["100025", "100220", "1010005"].into_iter().find_map(find).unwrap_or(UNAUTHENTICATED),
         Fault::Coded(code, _) => find(code).unwrap_or(INTERNAL),
         Fault::Missing(_) => find("102202").unwrap_or_else(|| missing(operation)),
         Fault::Malformed(_) => malformed(operation),
         Fault::Core(error) => codes(error).iter().find_map(|code| find(code)).unwrap_or_else(|| match error.cause {
             Cause::InvalidField | Cause::PayloadInvalid | Cause::ProductNotFound | Cause::CallbackInvalid => invalid(operation),
-            _ => INTERNAL,
+            // 1.7.1 to 1.7.6 have a code of their own for it.
+            _ => find(INTERNAL.1).or_else(|| find(COMMAND_INTERNAL.1)).unwrap_or(INTERNAL),
         }),
     }
 }
@@ -212,7 +322,17 @@ fn codes(error: &Error) -> &'static [&'static str] {
         Cause::DeviceForeign => &["100418", "100403"],
         Cause::ProductNotFound => &["600002"],
         Cause::SubscriptionNotFound => &["100225"],
-        Cause::ServiceNotFound => &["100444"],
+        Cause::ServiceNotFound => &["100444", "100431"],
+        Cause::ModelNotFound => &["100425"],
+        Cause::CommandNotFound => &["100434"],
+        Cause::CommandNotPending => &["100435"],
+        Cause::DeviceNotActive => &["100610"],
+        Cause::DeviceOnline => &["100611"],
+        Cause::DeviceZombie => &["100612"],
+        Cause::CommandLimit => &["100223"],
+        Cause::PropertiesEmpty => &["107002"],
+        Cause::PropertyUnknown => &["107003"],
+        Cause::PropertyReadOnly => &["100443"],
         Cause::CommandUnknown => &["102203"],
         Cause::CommandMuted => &["100432"],
         Cause::NodeIdTaken => &["100426"],
@@ -235,20 +355,22 @@ fn invalid(operation: Operation) -> Row {
     match operation {
         Operation::Login => FIELD_NULL,
         Operation::GetDevice | Operation::ListDevices => PARAMETER_INVALID,
-        Operation::History => APP_INPUT_INVALID,
+        Operation::History | Operation::ShadowHistory => APP_INPUT_INVALID,
         Operation::ModifyDevice | Operation::Capabilities | Operation::CallService => INVALID_100022,
+        Operation::CreateCommand | Operation::ListCommands | Operation::CancelCommand => INVALID_100022,
+        Operation::CreateRevocation | Operation::ListRevocations => INVALID_100022,
         // The only code with status 400 that these tables have.
         Operation::Subscribe | Operation::ListSubscriptions => table(operation)[0],
         // A filter that names nothing known matches nothing.
         Operation::GetSubscription | Operation::DeleteSubscription | Operation::DeleteSubscriptions => NOT_FOUND,
-        // 1.4.7 takes nothing that could be out of range; 1.4.5 lists no code for a bad `cascade`, and guessing would delete devices.
+        // 1.4.7 and 1.4.9 take nothing that could be out of range; 1.4.5 lists no code for a bad `cascade`, and guessing would delete devices.
         _ => INVALID,
     }
 }
 
 fn missing(operation: Operation) -> Row {
     match operation {
-        Operation::RegisterByCode | Operation::RegisterBySecret => BAD_MESSAGE,
+        Operation::RegisterByCode | Operation::RegisterBySecret | Operation::RefreshKey => BAD_MESSAGE,
         _ => invalid(operation),
     }
 }
@@ -307,7 +429,13 @@ mod tests {
         let start = CONTRACT.find(&format!("operationId: {}\n", operation.id())).expect("operation");
         let rest = &CONTRACT[start + 12..];
         let end = rest.find("operationId:").unwrap_or(rest.len());
-        rest[..end].lines().filter_map(|line| line.trim().strip_prefix("- {http: ")).map(|row| row.replace('\'', "")).collect()
+        rest[..end].lines().filter_map(|line| line.trim().strip_prefix("- {http: ")).map(plain).collect()
+    }
+
+    /// A row without quotes and note.
+    fn plain(row: &str) -> String {
+        let row = row.split(", note: ").next().unwrap_or_default().trim_end_matches('}');
+        format!("{}}}", row.replace('\'', ""))
     }
 
     #[test]
@@ -331,7 +459,8 @@ mod tests {
             for cause in Cause::ALL {
                 let (status, code, _) = row(operation, &Fault::Core(Error::new(*cause, "why")));
                 let known = table(operation).iter().any(|r| r.1 == code) || code == INTERNAL.1;
-                let extra = matches!(operation, Operation::DeleteDevice | Operation::Activation) && code == INVALID.1;
+                let extra = matches!(operation, Operation::DeleteDevice | Operation::Activation | Operation::GetShadow)
+                    && code == INVALID.1;
                 assert!(known || extra, "{operation:?} {cause:?}: {status} {code}");
             }
         }
@@ -367,6 +496,25 @@ mod tests {
             (Op::GetSubscription, core(Cause::SubscriptionNotFound), NOT_FOUND),
             (Op::CallService, core(Cause::TooMany), table(Op::CallService)[13]),
             (Op::Subscribe, core(Cause::Internal), INTERNAL),
+            (Op::CreateCommand, core(Cause::Internal), COMMAND_INTERNAL),
+            (Op::CreateCommand, core(Cause::ServiceNotFound), (200, "100431", "The serviceType is not exist.")),
+            (Op::CallService, core(Cause::ServiceNotFound), (404, "100444", "The serviceType is not exist.")),
+            (Op::CreateCommand, core(Cause::AppNotAuthorized), NOT_AUTHORIZED),
+            (Op::CancelCommand, core(Cause::AppNotAuthorized), NOT_AUTHORIZED_200),
+            (Op::CreateCommand, core(Cause::CallbackInvalid), INVALID_100022),
+            (Op::ListRevocations, core(Cause::AppNotFound), NO_APP),
+            (Op::ListCommands, core(Cause::AppNotFound), NO_APP_200),
+            (Op::CreateCommand, core(Cause::DeviceZombie), (403, "100612", "Device is zombie.")),
+            (Op::CreateCommand, core(Cause::CommandLimit), (400, "100223", "Command counts has reached the upLimit.")),
+            (Op::CreateCommand, core(Cause::Overloaded), CONGESTION),
+            (Op::RefreshKey, Fault::invalid("verifyCode", ""), BAD_CODE),
+            (Op::RefreshKey, Fault::Malformed(String::new()), BAD_MESSAGE),
+            (Op::RefreshKey, Fault::NoAppKey, NO_APP_KEY),
+            (Op::ListCommands, Fault::NoAppKey, COMMAND_NO_APP_KEY),
+            (Op::GetShadow, Fault::NoAppKey, UNAUTHENTICATED_SHADOW),
+            (Op::ModifyShadow, core(Cause::DeviceNotFound), NO_DEVICE),
+            (Op::GetShadow, core(Cause::DeviceNotFound), FOREIGN_DEVICE),
+            (Op::ModifyShadow, core(Cause::ModelNotFound), (200, "100425", "The special deviceCapability is not exist.")),
         ];
         for (operation, fault, expected) in cases {
             assert_eq!(row(operation, &fault), expected, "{operation:?} {fault:?}");

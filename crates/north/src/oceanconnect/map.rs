@@ -3,12 +3,14 @@
 use super::{
     Fault,
     wire::{
-        CapabilityBody, CommandBody, DeviceBody, DeviceInfoBody, LimitsBody, ParaBody, PointBody, PropertyBody, ResponseBody,
-        ServiceBody, ServiceInfoBody, SubscriptionBody,
+        CapabilityBody, CommandBody, CommandResultBody, DeviceBody, DeviceCommandBody, DeviceInfoBody, LimitsBody, ParaBody,
+        PointBody, PropertyBody, ResponseBody, RevocationBody, SentCommand, ServiceBody, ServiceInfoBody, ServiceShadowBody,
+        SettingBody, ShadowBody, SubscriptionBody,
     },
 };
 use landfall_model::{
-    Device, DeviceView, HistoryPoint, Parameter, Reported, Service, ServiceCommand, Subscription, SubscriptionKind,
+    Command, CommandId, CommandState, Desired, Device, DeviceView, HistoryPoint, Parameter, Product, Reported, RevokeTask,
+    Service, ServiceCommand, Setting, Subscription, SubscriptionKind, Time,
 };
 use serde_json::value::RawValue;
 
@@ -108,7 +110,7 @@ pub(super) fn capability(service: &Service) -> CapabilityBody<'_> {
         service_type,
         option: &service.option,
         description: &service.description,
-        commands: service.commands.iter().map(command).collect(),
+        commands: service.commands.iter().map(command_model).collect(),
         properties: service
             .properties
             .iter()
@@ -121,7 +123,7 @@ pub(super) fn capability(service: &Service) -> CapabilityBody<'_> {
     }
 }
 
-fn command(command: &ServiceCommand) -> CommandBody<'_> {
+fn command_model(command: &ServiceCommand) -> CommandBody<'_> {
     let responses = command.responses.iter();
     CommandBody {
         command_name: &command.name,
@@ -155,4 +157,100 @@ pub(super) fn subscription(subscription: &Subscription) -> Option<SubscriptionBo
         notify_type: kind.as_str(),
         callback_url: &subscription.callback_url,
     })
+}
+
+/// `commandId`: 32 hex digits (1.6.7.12).
+pub(super) fn command_id(id: CommandId) -> String {
+    id.0.simple().to_string()
+}
+
+/// `result` of a command, with its state as the code.
+pub(super) fn result(state: CommandState, result: Option<&str>) -> CommandResultBody<'_> {
+    CommandResultBody { result_code: state.as_str(), result_detail: result.map(raw) }
+}
+
+/// The answer of 1.7.1, which has no `result`.
+pub(super) fn command_made(command: &Command) -> DeviceCommandBody<'_> {
+    DeviceCommandBody {
+        command_id: command_id(command.id),
+        app_id: command.app.to_string(),
+        device_id: command.device.to_string(),
+        command: SentCommand { service_id: &command.service_id, method: &command.method, paras: raw(&command.paras) },
+        callback_url: command.callback_url.as_deref(),
+        expire_time: command.expire_s,
+        status: command.state.as_str(),
+        result: None,
+        creation_time: command.created_at.compact(),
+        execute_time: command.executed_at.map(Time::compact),
+        platform_issued_time: command.issued_at.map(Time::compact),
+        delivered_time: command.delivered_at.map(Time::compact),
+        issued_times: Some(command.issued_times).filter(|times| *times > 0),
+        max_retransmit: command.max_retransmit,
+    }
+}
+
+/// A command of 1.7.2 to 1.7.6; `result` is null before there is one.
+pub(super) fn command(command: &Command) -> DeviceCommandBody<'_> {
+    let result = command.result.as_deref().map(|detail| result(command.state, Some(detail)));
+    DeviceCommandBody { result: Some(result), ..command_made(command) }
+}
+
+/// A revocation task with its commands.
+pub(super) fn revocation<'a>(task: &RevokeTask, commands: &'a [Command]) -> RevocationBody<'a> {
+    RevocationBody {
+        task_id: task.id.to_string(),
+        app_id: task.app.to_string(),
+        device_id: task.device.to_string(),
+        status: task.state.as_str(),
+        total_count: task.commands.len(),
+        device_commands: commands.iter().map(command).collect(),
+    }
+}
+
+/// The shadow of a device (1.4.9): services that were reported or set, by id.
+pub(super) fn shadow<'a>(
+    device: &'a Device,
+    view: &'a DeviceView,
+    product: Option<&'a Product>,
+    reported: &'a [Reported],
+    desired: &'a [Desired],
+) -> ShadowBody<'a> {
+    let mut ids: Vec<&str> = reported.iter().map(|service| service.service_id.as_str()).collect();
+    ids.extend(desired.iter().map(|service| service.service_id.as_str()));
+    ids.sort_unstable();
+    ids.dedup();
+    let service = |id: &'a str| {
+        let reported = reported.iter().find(|service| service.service_id == id);
+        let desired = desired.iter().find(|service| service.service_id == id);
+        let model = product.and_then(|product| product.service(id)).map(|service| service.service_type.as_str());
+        let time = reported.map(|service| service.event_time).or(desired.map(|service| service.set_at));
+        ServiceShadowBody {
+            service_id: id,
+            reported_props: raw(reported.map_or("{}", |service| &service.data)),
+            desired_props: raw(desired.map_or("{}", |service| &service.desired)),
+            event_time: time.unwrap_or(device.created_at).compact(),
+            service_type: reported.and_then(|service| service.service_type.as_deref()).or(model).unwrap_or(id),
+        }
+    };
+    ShadowBody {
+        device_id: device.id.to_string(),
+        gateway_id: view.gateway.to_string(),
+        node_type: view.node_type.as_str(),
+        create_time: device.created_at.compact(),
+        last_modified_time: device.modified_at.compact(),
+        device_info: device_info(view),
+        services: ids.into_iter().map(service).collect(),
+    }
+}
+
+/// A record of 1.5.4.
+pub(super) fn setting(setting: &Setting) -> SettingBody<'_> {
+    SettingBody {
+        service_id: &setting.service_id,
+        device_id: setting.device.to_string(),
+        gateway_id: setting.gateway.to_string(),
+        app_id: setting.app.to_string(),
+        desired: raw(&setting.desired),
+        timestamp: setting.at.compact(),
+    }
 }

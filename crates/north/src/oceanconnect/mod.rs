@@ -1,19 +1,22 @@
-//! The OceanConnect northbound API (spec/oceanconnect/huawei-northbound.md): 17 of its 46 operations and its notifications over the core.
+//! The OceanConnect northbound API (spec/oceanconnect/huawei-northbound.md): 26 of its 46 operations and its notifications over the core.
 //!
-//! Absent: refreshing a device key (1.4.3), shadows, cached commands, batches, groups, upgrades and the MQTT channel of subscriptions;
-//! their paths are answered with 404 and an error body.
+//! Absent: batches, groups, upgrades and the MQTT channel of subscriptions; their paths are answered with 404 and an error body.
 
 mod call;
 mod capability;
+mod command;
 mod device;
 mod errors;
 mod flow;
 mod history;
+mod key;
 mod map;
 mod notify;
 mod operation;
 mod register;
 mod request;
+mod revocation;
+mod shadow;
 mod subscription;
 mod token;
 mod wire;
@@ -63,8 +66,11 @@ pub fn router(state: Arc<OceanConnect>) -> Router {
     use Operation as Op;
     let by_code = post(served(Op::RegisterByCode, register::by_code));
     let by_secret = post(served(Op::RegisterBySecret, register::by_secret));
-    // 1.4.3 shares the path and is not supported yet.
-    let activation = get(served(Op::Activation, device::activation)).put(async || errors::unsupported());
+    let credentials = get(served(Op::Activation, device::activation)).merge(put(served(Op::RefreshKey, key::refresh)));
+    let commands = get(served(Op::ListCommands, command::list)).merge(post(served(Op::CreateCommand, command::create)));
+    let revocations =
+        get(served(Op::ListRevocations, revocation::list)).merge(post(served(Op::CreateRevocation, revocation::create)));
+    let shadow = get(served(Op::GetShadow, shadow::get)).merge(put(served(Op::ModifyShadow, shadow::modify)));
     let device = get(served(Op::GetDevice, device::get))
         .merge(put(served(Op::ModifyDevice, device::modify)))
         .merge(delete(served(Op::DeleteDevice, device::delete)));
@@ -74,15 +80,20 @@ pub fn router(state: Arc<OceanConnect>) -> Router {
     let subscription =
         get(served(Op::GetSubscription, subscription::get)).merge(delete(served(Op::DeleteSubscription, subscription::delete)));
     let operations = Router::new()
+        .route("/iocm/app/cmd/v1.4.0/deviceCommandCancelTasks", revocations)
+        .route("/iocm/app/cmd/v1.4.0/deviceCommands", commands)
+        .route("/iocm/app/cmd/v1.4.0/deviceCommands/{deviceCommandId}", put(served(Op::CancelCommand, command::cancel)))
         .route("/iocm/app/data/v1.1.0/deviceCapabilities", get(served(Op::Capabilities, capability::list)))
         .route("/iocm/app/data/v1.2.0/deviceDataHistory", get(served(Op::History, history::list)))
         .route("/iocm/app/dm/v1.4.0/devices", get(served(Op::ListDevices, device::list)))
         .route("/iocm/app/dm/v1.4.0/devices/{deviceId}", device)
         .route("/iocm/app/reg/v1.1.0/deviceCredentials", by_code)
-        .route("/iocm/app/reg/v1.1.0/deviceCredentials/{deviceId}", activation)
+        .route("/iocm/app/reg/v1.1.0/deviceCredentials/{deviceId}", credentials)
         .route("/iocm/app/reg/v2.0.0/deviceCredentials", by_secret)
         .route("/iocm/app/sec/v1.1.0/login", post(token::login))
         .route("/iocm/app/sec/v1.1.0/refreshToken", post(token::refresh))
+        .route("/iocm/app/shadow/v1.5.0/deviceDesiredHistory", get(served(Op::ShadowHistory, shadow::history)))
+        .route("/iocm/app/shadow/v1.5.0/devices/{deviceId}", shadow)
         .route(
             "/iocm/app/signaltrans/v1.1.0/devices/{deviceId}/services/{serviceId}/sendCommand",
             post(served(Op::CallService, call::send)),
@@ -118,7 +129,7 @@ mod tests {
             ("GET", "/iocm/app/dm/v1.4.0/devices/d", 200, "one"),
             ("POST", "/iocm/app/dm/v1.4.0/devices", 405, r#""error_code":"100405""#),
             ("GET", "/iocm/app/dm/v1.4.0/devices/d/x", 404, r#""error_code":"100404""#),
-            ("PUT", "/iocm/app/shadow/v1.5.0/devices/d", 404, r#""error_code":"100404""#),
+            ("POST", "/iocm/app/batchtask/v1.1.0/tasks", 404, r#""error_code":"100404""#),
             ("POST", "/iodm/app/sub/v1.1.0/subscribe", 404, r#""error_code":"100404""#),
             ("GET", "/api/v1/devices", 404, ""),
         ];

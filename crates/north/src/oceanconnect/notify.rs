@@ -1,10 +1,10 @@
-//! Notifications (1.6.7.1 to 1.6.7.11): the bodies a subscriber gets for an event.
+//! Notifications (1.6.7.1 to 1.6.7.12 and 1.6.7.14): the bodies a subscriber gets for an event.
 //!
-//! Absent: command status (1.6.7.12), rule events, shadow and upgrade notifications, as nothing here makes such events.
+//! Absent: rule events and upgrade notifications, as nothing here makes such events.
 
 use super::{
     map::{self, raw},
-    wire::DeviceInfoBody,
+    wire::{CommandResultBody, DeviceInfoBody},
 };
 use landfall_model::{
     BindResult, Confirmation, DeviceId, DeviceView, Event, EventBody, NotifyType, ProductChange, ProductKey, Report,
@@ -19,7 +19,7 @@ const NOBODY: &str = "/users/unknown";
 /// The bodies that `event` means for `subscription`, in the order to send them; none where it is not concerned.
 ///
 /// A report gives `deviceDataChanged` for each service, and `deviceDatasChanged` once when it has two or more ([A 14]). The pushes of a
-/// call with an address of its own go to that address alone.
+/// call with an address of its own go to that address alone; those of a command go to its own address or to nobody.
 pub fn notifications(subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8>> {
     let (seq, event) = (event.seq, &*event.event);
     let concerned = event.account == subscription.account && event.app.is_none_or(|app| app == subscription.target);
@@ -40,6 +40,10 @@ pub fn notifications(subscription: &Subscription, event: &StoredEvent) -> Vec<Ve
         EventBody::Reported(report) => reported(subscription, report, &seq.to_string()),
         EventBody::MessageConfirmed { .. } => message_confirm(device, event).into_iter().collect(),
         EventBody::CommandAnswered { .. } => command_rsp(device, event).into_iter().collect(),
+        EventBody::CommandChanged { .. } => command_status(device, event).into_iter().collect(),
+        EventBody::DesiredDelivered { service_id, properties, delivered } => {
+            vec![desired_delivered(device, service_id, properties, *delivered)]
+        }
         EventBody::SubscriptionChanged(_) | EventBody::ProductModel { .. } => vec![],
     }
 }
@@ -47,7 +51,9 @@ pub fn notifications(subscription: &Subscription, event: &StoredEvent) -> Vec<Ve
 /// Whether the subscription selects events of this kind and address.
 fn wanted(subscription: &Subscription, event: &Event) -> bool {
     let address = match &event.body {
-        EventBody::MessageConfirmed { address, .. } | EventBody::CommandAnswered { address, .. } => *address,
+        EventBody::MessageConfirmed { address, .. }
+        | EventBody::CommandAnswered { address, .. }
+        | EventBody::CommandChanged { address, .. } => *address,
         _ => None,
     };
     let kind = match subscription.kind {
@@ -64,7 +70,8 @@ fn wanted(subscription: &Subscription, event: &Event) -> bool {
         EventBody::ProductModel { change, .. } => model_type(*change),
         EventBody::Reported(_) if kind == NotifyType::DeviceDatasChanged => NotifyType::DeviceDatasChanged,
         EventBody::Reported(_) => NotifyType::DeviceDataChanged,
-        EventBody::SubscriptionChanged(_) => return false,
+        EventBody::DesiredDelivered { .. } => NotifyType::DeviceDesiredPropertiesModifyStatusChanged,
+        EventBody::CommandChanged { .. } | EventBody::SubscriptionChanged(_) => return false,
     };
     told == kind && address.is_none()
 }
@@ -283,6 +290,40 @@ fn command_rsp(device: DeviceId, event: &Event) -> Option<Vec<u8>> {
     };
     let body = with_errcode(body, *errcode);
     Some(render(&Message { notify_type: "commandRsp", header, body: raw(&body) }))
+}
+
+/// 1.6.7.12, the only push without `notifyType`; its words are the states themselves (contract row 16).
+fn command_status(device: DeviceId, event: &Event) -> Option<Vec<u8>> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body<'a> {
+        device_id: String,
+        command_id: String,
+        result: CommandResultBody<'a>,
+    }
+    let EventBody::CommandChanged { command, state, result, .. } = &event.body else { return None };
+    let result = map::result(*state, result.as_deref());
+    Some(render(&Body { device_id: device.to_string(), command_id: map::command_id(*command), result }))
+}
+
+/// 1.6.7.14
+fn desired_delivered(device: DeviceId, service_id: &str, properties: &str, delivered: bool) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body<'a> {
+        notify_type: &'static str,
+        device_id: String,
+        service_id: &'a str,
+        properties: &'a RawValue,
+        status: &'static str,
+    }
+    render(&Body {
+        notify_type: "deviceDesiredPropertiesModifyStatusChanged",
+        device_id: device.to_string(),
+        service_id,
+        properties: raw(properties),
+        status: if delivered { "DELIVERED" } else { "FAILED" },
+    })
 }
 
 /// The device's body, which keeps an `errcode` of its own.

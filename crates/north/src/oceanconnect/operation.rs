@@ -20,12 +20,21 @@ pub(super) enum Operation {
     DeleteSubscription,
     DeleteSubscriptions,
     CallService,
+    RefreshKey,
+    ModifyShadow,
+    GetShadow,
+    ShadowHistory,
+    CreateCommand,
+    ListCommands,
+    CancelCommand,
+    CreateRevocation,
+    ListRevocations,
 }
 
 impl Operation {
     /// Every operation.
     #[cfg(test)]
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 26] = [
         Self::Login,
         Self::RefreshToken,
         Self::RegisterByCode,
@@ -43,6 +52,15 @@ impl Operation {
         Self::DeleteSubscription,
         Self::DeleteSubscriptions,
         Self::CallService,
+        Self::RefreshKey,
+        Self::ModifyShadow,
+        Self::GetShadow,
+        Self::ShadowHistory,
+        Self::CreateCommand,
+        Self::ListCommands,
+        Self::CancelCommand,
+        Self::CreateRevocation,
+        Self::ListRevocations,
     ];
 
     /// `operationId` in the contract.
@@ -65,6 +83,15 @@ impl Operation {
             Self::DeleteSubscription => "delete_subscription",
             Self::DeleteSubscriptions => "delete_subscriptions",
             Self::CallService => "call_device_service",
+            Self::RefreshKey => "refresh_device_key",
+            Self::ModifyShadow => "modify_device_shadow",
+            Self::GetShadow => "get_device_shadow",
+            Self::ShadowHistory => "list_shadow_history",
+            Self::CreateCommand => "create_device_command",
+            Self::ListCommands => "list_device_commands",
+            Self::CancelCommand => "modify_device_command",
+            Self::CreateRevocation => "create_command_cancel_task",
+            Self::ListRevocations => "list_command_cancel_tasks",
         }
     }
 }

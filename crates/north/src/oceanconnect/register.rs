@@ -30,6 +30,7 @@ pub(super) async fn by_code(inbound: Inbound) -> Result<Response, Fault> {
         info,
         verify_code: request.verify_code.map(Secret::new),
         psk: request.psk.map(Secret::new),
+        psk_identity: None,
         secret: None,
         timeout_s,
         is_secure: request.is_secure.unwrap_or(false),
@@ -57,6 +58,7 @@ pub(super) async fn by_secret(inbound: Inbound) -> Result<Response, Fault> {
         info,
         verify_code: None,
         psk: None,
+        psk_identity: None,
         secret: request.secret.map(Secret::new),
         timeout_s: None,
         is_secure: false,
@@ -64,7 +66,8 @@ pub(super) async fn by_secret(inbound: Inbound) -> Result<Response, Fault> {
     render(&*inbound.core().register_device(&scope, registration).await?)
 }
 
-fn validity_s(given: i64) -> Result<u32, Fault> {
+/// Seconds of validity, 0 for ever.
+pub(super) fn validity_s(given: i64) -> Result<u32, Fault> {
     let known = u32::try_from(given).ok().filter(|seconds| *seconds <= i32::MAX as u32);
     known.ok_or_else(|| Fault::invalid("timeout", "must be 0 to 2147483647 seconds"))
 }

@@ -14,6 +14,8 @@ use landfall_model::{AppId, Cause, DeviceId, Error, Time};
 use serde::{Deserialize, Serialize};
 use std::{pin::Pin, sync::Arc};
 
+const DATA_BYTES_MAX: usize = 15 * 1024 * 1024;
+
 /// An authenticated request of an operation.
 pub(super) struct Inbound {
     dialect: Arc<OceanConnect>,
@@ -93,8 +95,7 @@ impl Inbound {
 
     /// The device that the path names. One that is no id does not exist.
     pub fn device_id(&self) -> Result<DeviceId, Fault> {
-        device_id(self.segment("deviceId"))
-            .ok_or_else(|| Error::new(Cause::DeviceNotFound, "there is no such device").at("deviceId").into())
+        existing(self.segment("deviceId"), "deviceId")
     }
 
     /// The JSON body. `T` may borrow from it.
@@ -120,6 +121,11 @@ async fn throttle(dialect: &OceanConnect, operation: Operation, key: &str) -> Re
 /// A device id as 1.4.9 writes it, 36 characters.
 pub(super) fn device_id(text: &str) -> Option<DeviceId> {
     if text.len() == 36 { text.parse().ok() } else { None }
+}
+
+/// The device of this id. One that is no id does not exist.
+pub(super) fn existing(text: &str, path: &'static str) -> Result<DeviceId, Fault> {
+    device_id(text).ok_or_else(|| Error::new(Cause::DeviceNotFound, "there is no such device").at(path).into())
 }
 
 /// The body, up to the listener's limit.
@@ -188,6 +194,11 @@ impl Query {
         time.map(Some).ok_or_else(|| Fault::invalid(name, "must be written yyyyMMdd'T'HHmmss'Z'"))
     }
 
+    /// A device. One that is no id does not exist.
+    pub fn device(&self, name: &'static str) -> Result<Option<DeviceId>, Fault> {
+        self.text(name).map(|text| existing(text, name)).transpose()
+    }
+
     /// One of the words.
     pub fn word<T: Copy>(&self, name: &'static str, words: &[(&str, T)]) -> Result<Option<T>, Fault> {
         let Some(text) = self.text(name) else { return Ok(None) };
@@ -210,6 +221,20 @@ pub(super) fn done() -> Result<Response, Fault> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
+}
+
+/// 200 without a body (contract section 1, "Success codes").
+pub(super) fn taken() -> Result<Response, Fault> {
+    Ok(Response::new(Body::empty()))
+}
+
+/// "Keep an answer under 16 MB" (1.5.3): room for the data, the rest is for names and ids. Leaving records out instead would lose them
+/// for a client that goes on to the next page.
+pub(super) fn check_size(data_bytes: usize) -> Result<(), Fault> {
+    if data_bytes > DATA_BYTES_MAX {
+        return Err(Fault::invalid("pageSize", "the answer would be larger than 16 MB; ask for fewer records"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,11 @@
 //! Bodies of the contract as serde types. Field names, order and null rules are those of its schemas; limits are checked by the readers.
 
+mod command;
+mod shadow;
+
+pub(super) use command::*;
+pub(super) use shadow::*;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, value::RawValue};
 
@@ -68,6 +74,23 @@ pub(super) struct RegisteredBody<'a> {
     pub timeout: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify_code: Option<&'a str>,
+}
+
+/// Request of 1.4.3.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RefreshKeyBody {
+    pub node_id: Option<String>,
+    pub timeout: Option<i64>,
+    pub verify_code: Option<String>,
+}
+
+/// Answer of 1.4.3.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewKeyBody<'a> {
+    pub verify_code: &'a str,
+    pub timeout: u32,
 }
 
 /// Request of 1.4.4.

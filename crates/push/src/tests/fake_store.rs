@@ -2,7 +2,9 @@
 
 use super::*;
 use async_trait::async_trait;
-use landfall_core::{DeviceFilter, DeviceState, Due, HistoryQuery, StoreStats, SubscriptionFilter};
+use landfall_core::{
+    CommandFilter, DeviceFilter, DeviceState, Due, HistoryQuery, RevokeFilter, SettingFilter, StoreStats, SubscriptionFilter,
+};
 use landfall_model::*;
 use tokio::sync::watch;
 
@@ -169,6 +171,45 @@ impl Store for FakeStore {
         absent()
     }
     async fn session(&self, _: DeviceId) -> Result<Option<StoredSession>> {
+        absent()
+    }
+    async fn device_by_psk_identity(&self, _: &str) -> Result<Option<Arc<Device>>> {
+        absent()
+    }
+    async fn command(&self, _: CommandId) -> Result<Option<Command>> {
+        absent()
+    }
+    async fn open_commands(&self, _: DeviceId) -> Result<Vec<Command>> {
+        absent()
+    }
+    async fn last_command_place(&self, _: DeviceId) -> Result<u64> {
+        absent()
+    }
+    async fn commands(&self, _: &CommandFilter, _: PageRequest) -> Result<Page<Command>> {
+        absent()
+    }
+    async fn due_commands(&self, _: Time, _: u32) -> Result<Vec<Command>> {
+        absent()
+    }
+    async fn revoke_tasks(&self, _: &RevokeFilter, _: PageRequest) -> Result<Page<RevokeTask>> {
+        absent()
+    }
+    async fn shadow(&self, _: DeviceId) -> Result<Option<Shadow>> {
+        absent()
+    }
+    async fn settings(&self, _: &SettingFilter, _: PageRequest) -> Result<Page<Setting>> {
+        absent()
+    }
+    async fn registration(&self, _: DeviceId) -> Result<Option<Registration>> {
+        absent()
+    }
+    async fn registrations(&self, _: Option<DeviceId>, _: u32) -> Result<Vec<Registration>> {
+        absent()
+    }
+    async fn expired_registrations(&self, _: Time, _: u32) -> Result<Vec<Registration>> {
+        absent()
+    }
+    async fn secure_sessions(&self, _: Option<u64>, _: u32) -> Result<Vec<SecureSession>> {
         absent()
     }
     async fn prune(&self, _: Time) -> Result<bool> {

@@ -2,12 +2,14 @@
 
 use super::{
     Done, Failure,
-    client::{Client, Paging, encoded},
+    client::{Client, Paging, Payload, encoded},
+    command::values,
     import::Import,
     output::{Columns, Output},
     product::named,
 };
 use clap::{Args, Subcommand};
+use hyper::Method;
 use serde_json::{Value, json};
 
 const COLUMNS: Columns<'_> = &[
@@ -20,6 +22,14 @@ const COLUMNS: Columns<'_> = &[
     ("CREATED", "/createdAt"),
 ];
 const HISTORY: Columns<'_> = &[("TIME", "/eventTime"), ("SERVICE", "/serviceId"), ("DATA", "/data")];
+const SHADOW: Columns<'_> = &[
+    ("SERVICE", "/serviceId"),
+    ("DESIRED", "/desired"),
+    ("OPEN", "/open"),
+    ("SET", "/desiredAt"),
+    ("REPORTED", "/reported"),
+    ("TIME", "/reportedAt"),
+];
 const WHY: Columns<'_> =
     &[("TIME", "/at"), ("WHO", "/identity"), ("FROM", "/peer"), ("STEP", "/step"), ("CHECK", "/check"), ("DETAIL", "/detail")];
 
@@ -40,6 +50,26 @@ pub enum Action {
     },
     /// Show the newest values of a device
     State {
+        /// deviceId or nodeId
+        device: String,
+    },
+    /// Show what applications desire of a device beside what it reported
+    Shadow {
+        /// deviceId or nodeId
+        device: String,
+    },
+    /// Set desired properties; they are delivered at once where the device can hear it, else when it comes
+    Desire {
+        /// deviceId or nodeId
+        device: String,
+        /// Service of the product
+        service: String,
+        /// Properties; a value that is no JSON is taken as text
+        #[arg(value_name = "NAME=VALUE", required = true)]
+        values: Vec<String>,
+    },
+    /// Show how a device is registered over LwM2M, and when it is expected next
+    Registration {
         /// deviceId or nodeId
         device: String,
     },
@@ -123,6 +153,12 @@ pub struct Register {
     /// Pre-shared key of 8 to 32 hex digits; made when absent
     #[arg(long)]
     psk: Option<String>,
+    /// Identity that goes with the pre-shared key; default: the nodeId
+    #[arg(long)]
+    psk_identity: Option<String>,
+    /// Encryption device: comes over DTLS or not at all
+    #[arg(long)]
+    secure: bool,
     /// Seconds for which the verification code is valid; 0 is for ever
     #[arg(long)]
     timeout: Option<u32>,
@@ -197,6 +233,12 @@ pub struct Set {
     /// New pre-shared key of 8 to 32 hex digits
     #[arg(long)]
     psk: Option<String>,
+    /// Identity that goes with the pre-shared key
+    #[arg(long)]
+    psk_identity: Option<String>,
+    /// Encryption device or not
+    #[arg(long, value_name = "true|false")]
+    secure: Option<bool>,
     /// A tag; may be repeated, and replaces the tags it had
     #[arg(long = "tag", value_name = "NAME=VALUE")]
     tags: Vec<String>,
@@ -217,6 +259,22 @@ impl Action {
                     out.record(&state);
                 } else {
                     out.rows(state["services"].as_array().map(Vec::as_slice).unwrap_or_default(), HISTORY);
+                }
+            }
+            Self::Shadow { device } => {
+                let shadow = client.get(&format!("{}/shadow", path(client, device).await?), &[]).await?;
+                show_shadow(out, &shadow);
+            }
+            Self::Desire { device, service, values: pairs } => {
+                let body = json!({ "services": [{ "serviceId": service, "desired": values(pairs)? }] });
+                let path = format!("{}/shadow", path(client, device).await?);
+                show_shadow(out, &client.call(Method::PUT, &path, &[], Payload::Json(body)).await?);
+            }
+            Self::Registration { device } => {
+                let shown = client.get(&path(client, device).await?, &[]).await?;
+                match &shown["registration"] {
+                    Value::Null => out.done(&format!("{device} is not registered over LwM2M"), &Value::Null),
+                    registration => out.record(registration),
                 }
             }
             Self::Set(set) => {
@@ -260,15 +318,22 @@ impl Action {
 impl Register {
     async fn run(&self, client: &Client, out: &Output) -> Done {
         let mut body = json!({ "nodeId": self.node_id, "access": self.access, "info": info(&[("name", &self.name)]) });
-        for (field, value) in
-            [("app", &self.app), ("secret", &self.secret), ("verifyCode", &self.verify_code), ("psk", &self.psk)]
-        {
+        for (field, value) in [
+            ("app", &self.app),
+            ("secret", &self.secret),
+            ("verifyCode", &self.verify_code),
+            ("psk", &self.psk),
+            ("pskIdentity", &self.psk_identity),
+        ] {
             if let Some(value) = value {
                 body[field] = value.as_str().into();
             }
         }
         if let Some(product) = &self.product {
             body["product"] = named(client, product).await?.into();
+        }
+        if self.secure {
+            body["isSecure"] = true.into();
         }
         if let Some(timeout) = self.timeout {
             body["timeoutSeconds"] = timeout.into();
@@ -316,8 +381,13 @@ impl Set {
         if let Some(days) = self.data_aging {
             body["dataAgingDays"] = days.into();
         }
-        if let Some(psk) = &self.psk {
-            body["psk"] = psk.as_str().into();
+        for (field, value) in [("psk", &self.psk), ("pskIdentity", &self.psk_identity)] {
+            if let Some(value) = value {
+                body[field] = value.as_str().into();
+            }
+        }
+        if let Some(secure) = self.secure {
+            body["isSecure"] = secure.into();
         }
         if !self.mute_commands.is_empty() || self.unmute_commands {
             let pairs = split_all(&self.mute_commands, '/', "--mute-command must be SERVICE/COMMAND")?;
@@ -332,6 +402,14 @@ impl Set {
     }
 }
 
+fn show_shadow(out: &Output, shadow: &Value) {
+    if out.json {
+        out.record(shadow);
+    } else {
+        out.rows(shadow["services"].as_array().map(Vec::as_slice).unwrap_or_default(), SHADOW);
+    }
+}
+
 fn split_all<'a>(texts: &'a [String], at: char, rule: &str) -> Done<Vec<(&'a str, &'a str)>> {
     texts.iter().map(|text| text.split_once(at).ok_or_else(|| Failure::new(rule))).collect()
 }
@@ -341,7 +419,7 @@ fn info(fields: &[(&str, &Option<String>)]) -> Value {
 }
 
 /// The path of a device by deviceId or nodeId. A nodeId that looks like a deviceId is found only by its deviceId.
-async fn path(client: &Client, device: &str) -> Done<String> {
+pub(super) async fn path(client: &Client, device: &str) -> Done<String> {
     if device.parse::<uuid::Uuid>().is_ok() {
         return Ok(format!("/devices/{}", encoded(device)));
     }

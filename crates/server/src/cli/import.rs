@@ -18,7 +18,7 @@ use std::{
 /// Rows of one request: the server takes 1,000 and 4 MiB.
 const ROWS_AT_ONCE: usize = 500;
 /// Columns of a CSV file that are no descriptive field.
-const TOP: [&str; 8] = ["nodeId", "app", "access", "product", "secret", "verifyCode", "psk", "isSecure"];
+const TOP: [&str; 9] = ["nodeId", "app", "access", "product", "secret", "verifyCode", "psk", "pskIdentity", "isSecure"];
 /// The column of a failed row that says why; ignored when the file is imported again.
 const ERROR: &str = "error";
 const ERRORS_SHOWN: usize = 20;
@@ -27,8 +27,8 @@ const FAILED: Columns<'_> = &[("ROW", "/row"), ("NODE", "/nodeId"), ("CAUSE", "/
 /// Which file, and how.
 #[derive(Args, Debug)]
 pub struct Import {
-    /// CSV with a header (nodeId, app, access, product, secret, verifyCode, psk, timeoutSeconds, isSecure, tag:NAME, and name, location and
-    /// the other fields of a device's info), or a JSON array of what POST /devices takes
+    /// CSV with a header (nodeId, app, access, product, secret, verifyCode, psk, pskIdentity, timeoutSeconds, isSecure, tag:NAME, and name,
+    /// location and the other fields of a device's info), or a JSON array of what POST /devices takes
     file: PathBuf,
     /// Application for rows that name none, by id or name
     #[arg(long)]

@@ -6,6 +6,7 @@ mod account;
 mod app;
 mod client;
 mod codec;
+mod command;
 mod connect;
 mod csv;
 mod device;
@@ -34,6 +35,8 @@ pub enum Command {
     Codec(Group<codec::Action>),
     /// Devices
     Device(Group<device::Action>),
+    /// Cached commands to LwM2M devices
+    Command(Group<command::Action>),
     /// Subscriptions and their delivery
     Subscription(Group<subscription::Action>),
     /// Limits in force
@@ -72,6 +75,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Product(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Codec(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Device(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::Command(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Subscription(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Settings(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Status(alone) => with_client(&alone.connection, async |client, out| server::status(client, out).await),
@@ -151,6 +155,16 @@ mod tests {
             "landfall product import f.zip --replace --dry-run --account a",
             "landfall device import f.csv --dry-run --failed g.csv",
             "landfall device why",
+            "landfall device shadow n",
+            "landfall device desire n Connection lifetime=3600 --json",
+            "landfall device registration n",
+            "landfall device register n --psk 00112233 --psk-identity i --secure",
+            "landfall command send n Device REBOOT --expire 0",
+            "landfall command send n Valve SET position=OPEN --retransmit 3 --callback http://a.example/",
+            "landfall command list n --after 2026-01-01T00:00:00Z --page 1",
+            "landfall command show 1",
+            "landfall command cancel 1",
+            "landfall product set p --plain-coap true",
             "landfall codec try 1 f.js --sample 00ff",
             "landfall subscription replay 1 --from 2026-01-01T00:00:00Z",
             "landfall settings show",

@@ -54,7 +54,7 @@ pub enum Action {
         /// Id or name
         which: String,
     },
-    /// Change name, format or self-registration of a product
+    /// Change name, format, self-registration or CoAP access of a product
     Set {
         /// Id or name
         which: String,
@@ -67,6 +67,9 @@ pub enum Action {
         /// Application that owns devices which register themselves with the product secret; "none" ends that
         #[arg(long, value_name = "APP")]
         auto_register: Option<String>,
+        /// Whether devices that are not isSecure may come over CoAP without DTLS
+        #[arg(long, value_name = "true|false")]
+        plain_coap: Option<bool>,
     },
     /// Delete a product that no device uses
     Delete {
@@ -102,15 +105,21 @@ impl Action {
                 let shown = client.get(&path(client, which).await?, &[]).await?;
                 show(out, shown);
             }
-            Self::Set { which, name, format, auto_register } => {
+            Self::Set { which, name, format, auto_register, plain_coap } => {
+                let path = path(client, which).await?;
                 let mut body = json!({});
+                if let Some(plain) = plain_coap {
+                    // A change replaces the whole of lwm2m.
+                    body["lwm2m"] = client.get(&path, &[]).await?["lwm2m"].take();
+                    body["lwm2m"]["plainCoap"] = (*plain).into();
+                }
                 for (field, value) in [("name", name), ("format", format), ("autoRegister", auto_register)] {
                     if let Some(value) = value {
                         let none = field == "autoRegister" && value == "none";
                         body[field] = if none { Value::Null } else { value.as_str().into() };
                     }
                 }
-                let changed = client.patch(&path(client, which).await?, body).await?;
+                let changed = client.patch(&path, body).await?;
                 show(out, changed);
             }
             Self::Delete { which } => {

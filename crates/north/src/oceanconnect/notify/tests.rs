@@ -2,7 +2,8 @@
 
 use super::*;
 use landfall_model::{
-    AccountId, AppId, Channel, DeviceInfo, DeviceStatus, NodeType, ProductId, Seq, StatusDetail, SubscriptionId, Time,
+    AccountId, AppId, Channel, CommandId, CommandState, DeviceInfo, DeviceStatus, NodeType, ProductId, Seq, StatusDetail,
+    SubscriptionId, Time,
 };
 use std::sync::Arc;
 
@@ -177,6 +178,60 @@ fn a_report_is_told_for_each_service_and_once_for_several() {
     assert_eq!(told_as(NotifyType::DeviceDataChanged, report(1)), expected[..1]);
     assert_eq!(told_as(NotifyType::DeviceDatasChanged, report(2)), [format!(r#"{many}"services":[{first},{second}]}}"#)]);
     assert!(told_as(NotifyType::DeviceDatasChanged, report(1)).is_empty());
+    for kind in [NotifyType::DeviceDataChanged, NotifyType::DeviceDatasChanged] {
+        assert!(told_as(kind, report(0)).is_empty(), "a frame that meant no service is kept, and told to nobody");
+    }
+}
+
+fn command(state: CommandState, result: Option<&str>, address: Option<SubscriptionId>) -> EventBody {
+    EventBody::CommandChanged { command: CommandId::from_random([7; 16]), state, result: result.map(str::to_owned), address }
+}
+
+#[test]
+fn every_state_of_a_command_is_told_to_its_own_address() {
+    let own = Some(own_address());
+    let body = |code: &str, detail: &str| {
+        format!(
+            concat!(
+                r#"{{"deviceId":"{}","commandId":"07070707070747078707070707070707","#,
+                r#""result":{{"resultCode":"{}","resultDetail":{}}}}}"#
+            ),
+            DEVICE, code, detail
+        )
+    };
+    for state in CommandState::ALL {
+        let told = told(SubscriptionKind::CallAddress, command(state, None, own));
+        assert_eq!(told, [body(state.as_str(), "null")]);
+    }
+    let done = command(CommandState::Successful, Some(r#"{"a": 1.0}"#), own);
+    assert_eq!(told(SubscriptionKind::CallAddress, done), [body("SUCCESSFUL", r#"{"a": 1.0}"#)]);
+    let other = Some(SubscriptionId::from_random([1; 16]));
+    for address in [None, other] {
+        assert!(told(SubscriptionKind::CallAddress, command(CommandState::Sent, None, address)).is_empty());
+    }
+    for kind in NotifyType::ALL {
+        for address in [None, own] {
+            assert!(told_as(kind, command(CommandState::Sent, None, address)).is_empty(), "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn delivered_and_refused_settings_are_told_by_service() {
+    let kind = NotifyType::DeviceDesiredPropertiesModifyStatusChanged;
+    for (delivered, word) in [(true, "DELIVERED"), (false, "FAILED")] {
+        let properties = r#"{"interval": 60.0}"#.to_owned();
+        let body = EventBody::DesiredDelivered { service_id: "Settings".into(), properties, delivered };
+        let expected = format!(
+            concat!(
+                r#"{{"notifyType":"deviceDesiredPropertiesModifyStatusChanged","deviceId":"{}","serviceId":"Settings","#,
+                r#""properties":{{"interval": 60.0}},"status":"{}"}}"#
+            ),
+            DEVICE, word
+        );
+        assert_eq!(told_as(kind, body.clone()), [expected]);
+        assert!(told_as(NotifyType::DeviceDataChanged, body).is_empty());
+    }
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! No verb ever shows or changes what is another account's.
 
 use super::{Domain, cause, thermometer};
-use landfall_core::{CallRequest, DeviceChange, DeviceFilter, HistoryFilter, SubscribeRequest, SubscriptionFilter};
+use landfall_core::{
+    CallRequest, CommandFilter, CommandRequest, DesiredRequest, DeviceChange, DeviceFilter, HistoryFilter, RefreshKey,
+    RevokeFilter, SubscribeRequest, SubscriptionFilter,
+};
 use landfall_model::{Cause, Channel, DataFormat, DeviceInfo, NotifyType, PageRequest, SubscriptionKind};
 
 const PAGE: PageRequest = PageRequest { no: 0, size: 100 };
@@ -19,6 +22,19 @@ async fn every_verb_treats_another_account_as_absent() {
         owned_by_target: false,
     };
     let subscription = core.subscribe(&theirs.scope, subscribe).await.unwrap();
+    let queued = CommandRequest {
+        service_id: "Switch".into(),
+        method: "SET".into(),
+        paras: r#"{"value":1}"#.into(),
+        callback_url: None,
+        expire_s: None,
+        max_retransmit: 0,
+    };
+    let command = core.submit_command(&theirs.scope, device.id, queued.clone()).await.unwrap();
+    let (task, _) = core.revoke_commands(&theirs.scope, device.id).await.unwrap();
+    domain.come(&device).await;
+    let device = domain.reread(&device).await;
+    let kept = core.command(&theirs.scope, command.id).await.unwrap();
     let before = domain.newest();
     let (scope, all, id) = (&mine.scope, &mine.all, device.id);
     let call = CallRequest {
@@ -32,6 +48,12 @@ async fn every_verb_treats_another_account_as_absent() {
     };
     let history = HistoryFilter { device: Some(id), ..HistoryFilter::default() };
     let behind = HistoryFilter { gateway: Some(id), ..HistoryFilter::default() };
+    let account = theirs.all.account();
+    let commands = |device| CommandFilter { account, app: Some(theirs.app.id), device, after: None, before: None };
+    let tasks =
+        RevokeFilter { account, app: None, task: Some(task.id), device: Some(id), state: None, after: None, before: None };
+    let desired = [DesiredRequest { service_id: "Thermometer".into(), desired: r#"{"temperature":1}"#.into() }];
+    let refresh = RefreshKey { node_id: Some("mine now".into()), verify_code: None, timeout_s: None };
     for scope in [scope, all] {
         assert_eq!(cause(core.device(scope, id).await), Cause::DeviceNotFound);
         assert_eq!(cause(core.modify_device(scope, id, DeviceChange::default()).await), Cause::DeviceNotFound);
@@ -40,6 +62,18 @@ async fn every_verb_treats_another_account_as_absent() {
         assert_eq!(cause(core.call_service(scope, id, call.clone()).await), Cause::DeviceNotFound);
         assert_eq!(cause(core.history(scope, history, PAGE).await), Cause::DeviceNotFound);
         assert_eq!(cause(core.history(scope, behind, PAGE).await), Cause::DeviceNotFound);
+        assert_eq!(cause(core.submit_command(scope, id, queued.clone()).await), Cause::DeviceNotFound);
+        assert_eq!(cause(core.revoke_commands(scope, id).await), Cause::DeviceNotFound);
+        assert_eq!(cause(core.command(scope, command.id).await), Cause::CommandNotFound);
+        assert_eq!(cause(core.cancel_command(scope, command.id).await), Cause::CommandNotFound);
+        assert_eq!(cause(core.commands(scope, commands(Some(id)), PAGE).await), Cause::DeviceNotFound);
+        assert_eq!(core.commands(scope, commands(None), PAGE).await.unwrap().total, 0);
+        assert_eq!(core.revoke_tasks(scope, tasks.clone(), PAGE).await.unwrap().total, 0);
+        assert_eq!(cause(core.set_desired(scope, id, &desired).await), Cause::DeviceNotFound);
+        assert_eq!(cause(core.desired_history(scope, history, None, None, PAGE).await), Cause::DeviceNotFound);
+        assert_eq!(cause(core.desired_history(scope, behind, None, None, PAGE).await), Cause::DeviceNotFound);
+        assert_eq!(cause(core.refresh_key(scope, id, refresh.clone()).await), Cause::DeviceNotFound);
+        assert_eq!(cause(core.registration(scope, id).await), Cause::DeviceNotFound);
         assert_eq!(cause(core.subscription(scope, subscription.id).await), Cause::SubscriptionNotFound);
         assert_eq!(cause(core.delete_subscription(scope, subscription.id).await), Cause::SubscriptionNotFound);
         assert_eq!(cause(core.delete_subscriptions(scope, SubscriptionFilter::default()).await), Cause::SubscriptionNotFound);
@@ -84,6 +118,8 @@ async fn every_verb_treats_another_account_as_absent() {
     assert_eq!(core.accounts(&operator, PAGE).await.unwrap().total, 1);
     assert_eq!(domain.newest(), before, "no refusal left a trace");
     assert_eq!(*domain.reread(&device).await, *device);
+    assert_eq!(core.command(&theirs.scope, command.id).await.unwrap(), kept);
+    assert!(core.registration(&theirs.scope, id).await.unwrap().is_some());
     assert!(domain.live.closed.lock().is_empty() && domain.live.sent.lock().is_empty());
     assert!(super::now(&domain).0 > 0);
 }

@@ -1,9 +1,12 @@
 //! The domain over a real SQLite store, in virtual time, with connections that the test pretends.
 
 mod calls;
+mod commands;
 mod devices;
 mod isolation;
+mod keys;
 mod products;
+mod shadow;
 mod status;
 mod subscriptions;
 mod uplinks;
@@ -14,8 +17,9 @@ use landfall_core::{
     RegisterDevice, Scope, Settings, World, digest,
 };
 use landfall_model::{
-    AccessMode, AccountSettings, App, AppLimits, Cause, Codec, DataFormat, Device, DeviceId, DeviceInfo, Error, EventBody,
-    Parameter, Product, ProductId, ProductKey, Property, Result, Seq, Service, ServiceCommand, StoredEvent,
+    AccessMode, AccountSettings, App, AppLimits, Cause, Codec, CommandResponse, DataFormat, Device, DeviceId, DeviceInfo, Error,
+    EventBody, Lwm2mModel, Observed, Parameter, Product, ProductId, ProductKey, Property, Registration, Result, Seq, Service,
+    ServiceCommand, StoredEvent,
 };
 use landfall_testkit::World as VirtualWorld;
 use parking_lot::Mutex;
@@ -83,6 +87,42 @@ impl Domain {
         self.reread(&device).await
     }
 
+    /// A device of [`sensor`] that is registered over LwM2M, for 25 hours.
+    pub async fn lwm2m_device(&self, tenant: &Tenant, node_id: &str) -> Arc<Device> {
+        let product = match self.core.product_by_key(&tenant.all, &sensor().key).await.unwrap() {
+            Some(product) => product,
+            None => self.core.create_product(&tenant.all, sensor()).await.unwrap(),
+        };
+        let device = self.core.register_device(&tenant.scope, mqtt_device(node_id, &product)).await.unwrap();
+        self.come(&device).await;
+        self.reread(&device).await
+    }
+
+    /// The device registers, or renews its registration.
+    pub async fn come(&self, device: &Device) {
+        self.live.registered.lock().insert(device.id);
+        let now = self.core.now();
+        let registration = Registration {
+            device: device.id,
+            location: "l".into(),
+            endpoint: device.node_id.clone(),
+            lifetime_s: 90_000,
+            version: "1.1".into(),
+            binding: "UQ".into(),
+            queue_mode: true,
+            links: "</3/0>".into(),
+            peer: "127.0.0.1:5683".into(),
+            session: None,
+            observed: Observed::default(),
+            registered_at: now,
+            updated_at: now,
+            expires_at: now.plus_s(90_000),
+            contacts: vec![now],
+            next_contact: None,
+        };
+        self.core.register(&self.core.device_caller(device), registration).await.unwrap();
+    }
+
     pub async fn reread(&self, device: &Device) -> Arc<Device> {
         self.core.device_by_id(device.id).await.unwrap()
     }
@@ -114,6 +154,8 @@ fn word(body: &EventBody) -> String {
         EventBody::DeviceDeleted { .. } => "deleted".into(),
         EventBody::MessageConfirmed { status, .. } => format!("confirmed {status:?}"),
         EventBody::CommandAnswered { errcode, .. } => format!("answered {errcode}"),
+        EventBody::CommandChanged { state, .. } => format!("command {}", state.as_str()),
+        EventBody::DesiredDelivered { service_id, delivered, .. } => format!("desired {service_id} {delivered}"),
         EventBody::SubscriptionChanged(_) => "subscription".into(),
         EventBody::ProductModel { change, .. } => format!("model {change:?}"),
     }
@@ -126,7 +168,7 @@ pub fn thermometer(format: DataFormat) -> ProductDraft {
     let set = ServiceCommand {
         name: "SET".into(),
         paras: vec![Parameter { required: true, ..parameter("value", "int") }],
-        responses: vec![],
+        ..ServiceCommand::default()
     };
     let service = |id: &str, properties, commands| Service {
         service_id: id.into(),
@@ -146,7 +188,50 @@ pub fn thermometer(format: DataFormat) -> ProductDraft {
         name: "Thermometer T1".into(),
         format,
         services: vec![service("Thermometer", vec![temperature], vec![]), service("Switch", vec![], vec![set])],
+        lwm2m: Lwm2mModel::default(),
         auto_register: None,
+    }
+}
+
+/// A model that is bound to LwM2M resources. Its service `Meter` is not, and so has frames where the format is binary.
+pub fn sensor() -> ProductDraft {
+    let parameter = |name: &str, data_type: &str, path: Option<&str>| Parameter {
+        name: name.into(),
+        data_type: data_type.into(),
+        path: path.map(str::to_owned),
+        ..Parameter::default()
+    };
+    let property = |name: &str, method: &str, path| Property { parameter: parameter(name, "int", path), method: method.into() };
+    let service = |id: &str, properties, commands| Service {
+        service_id: id.into(),
+        service_type: id.into(),
+        properties,
+        commands,
+        ..Service::default()
+    };
+    let command = |name: &str, paras, execute: Option<&str>| ServiceCommand {
+        name: name.into(),
+        paras,
+        execute: execute.map(str::to_owned),
+        ..ServiceCommand::default()
+    };
+    let reboot = command("REBOOT", vec![parameter("delay", "int", None)], Some("/3/0/4"));
+    let offset = command("OFFSET", vec![parameter("offset", "string", Some("/3/0/14"))], None);
+    let ask = ServiceCommand {
+        responses: vec![CommandResponse { name: "ASK-RSP".into(), paras: vec![] }],
+        ..command("ASK", vec![], None)
+    };
+    let settings =
+        vec![property("interval", "RW", Some("/1/0/2")), property("seen", "R", Some("/1/0/3")), property("label", "RW", None)];
+    ProductDraft {
+        key: ProductKey { model: "L1".into(), protocol_type: "LWM2M".into(), ..thermometer(DataFormat::Json).key },
+        name: "Sensor L1".into(),
+        services: vec![
+            service("Settings", settings, vec![]),
+            service("Device", vec![], vec![reboot, offset]),
+            service("Meter", vec![property("value", "R", None)], vec![ask]),
+        ],
+        ..thermometer(DataFormat::Json)
     }
 }
 
@@ -158,6 +243,7 @@ pub fn mqtt_device(node_id: &str, product: &Product) -> RegisterDevice {
         info: DeviceInfo::default(),
         verify_code: None,
         psk: None,
+        psk_identity: None,
         secret: None,
         timeout_s: None,
         is_secure: false,
@@ -170,6 +256,8 @@ pub struct PretendedConnections {
     open: Mutex<HashSet<DeviceId>>,
     pub sent: Mutex<Vec<Downlink>>,
     pub closed: Mutex<Vec<(DeviceId, CloseCause)>>,
+    pub registered: Mutex<HashSet<DeviceId>>,
+    pub woken: Mutex<Vec<DeviceId>>,
 }
 
 impl PretendedConnections {
@@ -201,7 +289,20 @@ impl Live for PretendedConnections {
 
     fn close(&self, device: DeviceId, why: CloseCause) {
         self.shut(device);
+        self.registered.lock().remove(&device);
         self.closed.lock().push((device, why));
+    }
+
+    fn is_registered(&self, device: DeviceId) -> bool {
+        self.registered.lock().contains(&device)
+    }
+
+    fn wake(&self, device: DeviceId) {
+        self.woken.lock().push(device);
+    }
+
+    fn lifetime_over(&self, _: DeviceId) -> bool {
+        false
     }
 }
 

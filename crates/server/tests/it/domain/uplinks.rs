@@ -112,7 +112,7 @@ async fn binary_frames_go_through_the_codec_and_stay_beside_their_meaning() {
     domain.core.replace_product(&tenant.all, tenant.product.id, draft).await.unwrap();
     let device = domain.online_device(&tenant, "n").await;
     let caller = domain.core.device_caller(&device);
-    assert_eq!(cause(domain.core.take_binary(&caller, device.id, &report("9")).await), Cause::CodecNotFound);
+    assert_eq!(cause(domain.core.take_binary(&caller, device.id, &report("9"), "{}").await), Cause::CodecNotFound);
 
     let sample = SampleFrame { hex: hex::encode(report("9")), expected: None };
     let bad = SampleFrame { hex: hex::encode("{}"), expected: None };
@@ -125,7 +125,7 @@ async fn binary_frames_go_through_the_codec_and_stay_beside_their_meaning() {
     domain.core.upload_codec(&tenant.all, tenant.product.id, "good", &[sample]).await.unwrap();
 
     let before = domain.newest();
-    domain.core.take_binary(&caller, device.id, &report("9")).await.unwrap();
+    domain.core.take_binary(&caller, device.id, &report("9"), "{}").await.unwrap();
     let events = domain.events_since(before).await;
     let EventBody::Reported(told) = &events[0].event.body else { panic!("{events:?}") };
     assert_eq!(told.raw.as_deref(), Some(&*report("9")));

@@ -36,8 +36,20 @@ pub struct Registration {
     pub expires_at: Time,
     /// Moments of its last contacts, oldest first, at most 8: what the next one is forecast from.
     pub contacts: Vec<Time>,
-    /// When the next contact is to be expected, where they show a pattern.
-    pub next_contact: Option<Time>,
+}
+
+impl Registration {
+    /// When the next contact is to be expected: the last one plus the median interval, where most intervals are near it (within a
+    /// quarter). `None` with fewer than four contacts or without such a pattern.
+    pub fn next_contact(&self) -> Option<Time> {
+        let (last, before) = self.contacts.split_last().filter(|(_, before)| before.len() >= 3)?;
+        let next = before.iter().skip(1).chain([last]);
+        let mut intervals: Vec<i64> = before.iter().zip(next).map(|(a, b)| b.0.saturating_sub(a.0).max(0)).collect();
+        intervals.sort_unstable();
+        let median = *intervals.get(intervals.len() / 2)?;
+        let near = intervals.iter().filter(|interval| interval.abs_diff(median) <= median.unsigned_abs() / 4).count();
+        (median > 0 && near * 3 >= intervals.len() * 2).then(|| Time(last.0.saturating_add(median)))
+    }
 }
 
 /// The observations of a registration.
@@ -58,4 +70,44 @@ pub struct SecureSession {
     pub device: DeviceId,
     /// Keys and counters in hex.
     pub state: Secret,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registration(contacts: &[i64]) -> Registration {
+        Registration {
+            device: DeviceId(uuid::Uuid::nil()),
+            location: String::new(),
+            endpoint: String::new(),
+            lifetime_s: 0,
+            version: String::new(),
+            binding: String::new(),
+            queue_mode: true,
+            links: String::new(),
+            peer: String::new(),
+            session: None,
+            observed: Observed::default(),
+            registered_at: Time(0),
+            updated_at: Time(0),
+            expires_at: Time(0),
+            contacts: contacts.iter().map(|s| Time(s * 1000)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_contacts_is_seen_and_its_absence_too() {
+        for (contacts, expected) in [
+            (&[][..], None),
+            (&[0, 600, 1200], None),
+            (&[0, 600, 1200, 1800], Some(2400)),
+            (&[0, 590, 1210, 1800, 2420], Some(3030)),
+            (&[0, 600, 1200, 7200, 7800, 8400], Some(9000)),
+            (&[0, 10, 5000, 5100, 90_000], None),
+            (&[5, 5, 5, 5], None),
+        ] {
+            assert_eq!(registration(contacts).next_contact().map(Time::unix_s), expected, "{contacts:?}");
+        }
+    }
 }

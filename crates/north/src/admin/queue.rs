@@ -168,7 +168,7 @@ pub(super) fn registration(registration: &Registration) -> Value {
         "registeredAt": registration.registered_at.iso(),
         "updatedAt": registration.updated_at.iso(),
         "expiresAt": registration.expires_at.iso(),
-        "nextContact": registration.next_contact.map(Time::iso),
+        "nextContact": registration.next_contact().map(Time::iso),
         "contacts": registration.contacts.iter().map(|at| at.iso()).collect::<Vec<_>>(),
         "objects": registration.links,
         "peer": registration.peer,
@@ -225,7 +225,6 @@ mod tests {
             updated_at: Time(0),
             expires_at: Time(60_000),
             contacts: vec![Time(0)],
-            next_contact: None,
         };
         let shown = registration(&kept);
         assert_eq!((&shown["secure"], &shown["nextContact"], &shown["lifetimeS"]), (&json!(true), &Value::Null, &json!(60)));

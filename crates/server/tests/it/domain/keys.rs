@@ -47,7 +47,7 @@ async fn a_refreshed_device_must_bind_again_or_is_deleted() {
     core.deregister(&caller, StatusDetail::None).await.unwrap();
     let key = core.refresh_key(&tenant.scope, device.id, nothing()).await.unwrap();
     assert_eq!((key.timeout_s, key.verify_code.expose().len()), (180, 20), "made where none is given");
-    domain.advance_s(180);
+    domain.advance_s(181);
     let before = domain.newest();
     core.sweep().await.unwrap();
     assert_eq!(domain.told_since(before).await, ["bound Expired", "deleted"]);

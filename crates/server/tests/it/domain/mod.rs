@@ -118,7 +118,6 @@ impl Domain {
             updated_at: now,
             expires_at: now.plus_s(90_000),
             contacts: vec![now],
-            next_contact: None,
         };
         self.core.register(&self.core.device_caller(device), registration).await.unwrap();
     }

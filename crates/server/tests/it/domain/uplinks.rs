@@ -45,7 +45,7 @@ async fn what_does_not_fit_is_dropped_alone_and_leaves_a_reason() {
         (&report("\"hot\""), "temperature: must be a number"),
         (br#"{"msgType":"deviceReq","data":[{"serviceId":"Nope","serviceData":{}}]}"#, "the product has no service Nope"),
         (br#"{"msgType":"deviceReq","data":[{"serviceId":"Thermometer","serviceData":{"x":1}}]}"#, "x: is no property"),
-        (br#"{"msgType":"deviceRsp","mid":7}"#, "no call waits"),
+        (br#"{"msgType":"deviceRsp","mid":7}"#, "no call or command waits"),
     ];
     for (payload, expected) in cases {
         let error = domain.core.take_json(&caller, device.id, payload).await.unwrap_err();
@@ -112,7 +112,9 @@ async fn binary_frames_go_through_the_codec_and_stay_beside_their_meaning() {
     domain.core.replace_product(&tenant.all, tenant.product.id, draft).await.unwrap();
     let device = domain.online_device(&tenant, "n").await;
     let caller = domain.core.device_caller(&device);
-    assert_eq!(cause(domain.core.take_binary(&caller, device.id, &report("9"), "{}").await), Cause::CodecNotFound);
+    let kept = domain.core.take_binary(&caller, device.id, &report("9"), "{}").await;
+    assert_eq!(kept, Ok(Taken { accepted: 0, dropped: 1 }), "kept for a codec to come");
+    assert_eq!(domain.core.why().device(device.account, device.id).remove(0).check, "CodecNotFound");
 
     let sample = SampleFrame { hex: hex::encode(report("9")), expected: None };
     let bad = SampleFrame { hex: hex::encode("{}"), expected: None };

@@ -128,6 +128,18 @@ pub fn thermometer(server: &Server, account: &str) -> String {
     text(&made.json(), "productId")
 }
 
+/// A product of a model in an account; gives its productId.
+pub fn example(server: &Server, account: &str, model: &str) -> String {
+    let made = admin(server, "POST", &format!("/products?account={account}"), Some(serde_json::from_str(model).unwrap()));
+    assert_eq!(made.status, 201, "{}", made.text);
+    text(&made.json(), "productId")
+}
+
+/// The status of a device of an account.
+pub fn status(server: &Server, account: &str, device: &str) -> String {
+    text(&admin(server, "GET", &format!("/devices/{device}?account={account}"), None).json(), "status")
+}
+
 pub fn thermometer_model() -> Value {
     json!({
         "name": "Thermometer T1",

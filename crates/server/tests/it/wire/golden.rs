@@ -2,7 +2,8 @@
 
 use super::{
     api::{self, Answer, App, CONTRACT, SEEN, admin, check},
-    server::Server,
+    device::Device,
+    server::{Server, until},
 };
 use landfall_testkit::golden::{self, Bindings, Request, Response};
 use serde_json::json;
@@ -14,7 +15,7 @@ fn golden_answers() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../north/src/oceanconnect/golden");
     let mut faults = vec![];
     for (n, path) in golden::files(&dir).unwrap().into_iter().enumerate() {
-        let mut bindings = fixture(&server, n);
+        let (mut bindings, _online) = fixture(&server, n);
         let sent = |request: Request| {
             let headers: Vec<(&str, &str)> = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
             let answer = api::send(&server, &request.method, &request.path, &headers, Some(&request.body));
@@ -35,7 +36,7 @@ fn golden_answers() {
     }
 }
 
-const IN_SCOPE: [&str; 17] = [
+const IN_SCOPE: [&str; 26] = [
     "login",
     "refresh_token",
     "register_device_verify_code",
@@ -53,10 +54,19 @@ const IN_SCOPE: [&str; 17] = [
     "delete_subscription",
     "delete_subscriptions",
     "call_device_service",
+    "refresh_device_key",
+    "modify_device_shadow",
+    "get_device_shadow",
+    "list_shadow_history",
+    "create_device_command",
+    "list_device_commands",
+    "modify_device_command",
+    "create_command_cancel_task",
+    "list_command_cancel_tasks",
 ];
 
-/// The variables every golden file may use, in an account of its own.
-fn fixture(server: &Server, n: usize) -> Bindings {
+/// The variables every golden file may use, in an account of its own, and a device that is online as long as it is held.
+fn fixture(server: &Server, n: usize) -> (Bindings, Device) {
     let account = api::account(server, &format!("golden-{n}"));
     let foreign = api::account(server, &format!("golden-{n}-foreign"));
     let product = api::thermometer(server, &account);
@@ -69,6 +79,13 @@ fn fixture(server: &Server, n: usize) -> Bindings {
     assert!(authorized.status < 300, "{}", authorized.text);
     let (device, _) = app.register(&format!("golden-{n}-1"), &product);
     let (foreign_device, _) = foreign_app.register(&format!("golden-{n}-2"), &foreign_product);
+    let lwm2m = api::example(server, &account, include_str!("../../../../../docs/examples/lwm2m-sensor.json"));
+    let (active, secret) = app.register(&format!("golden-{n}-3"), &product);
+    Device::login(server, &active, &secret).close();
+    until("the device to be offline", || (api::status(server, &account, &active) == "OFFLINE").then_some(()));
+    let (online_id, secret) = app.register(&format!("golden-{n}-4"), &product);
+    let online = Device::login(server, &online_id, &secret);
+    until("the device to be online", || (api::status(server, &account, &online_id) == "ONLINE").then_some(()));
     let mut bindings = Bindings::default();
     for (name, value) in [
         ("appId", &app.id),
@@ -78,6 +95,9 @@ fn fixture(server: &Server, n: usize) -> Bindings {
         ("strangerAppId", &stranger.id),
         ("foreignAppId", &foreign_app.id),
         ("productId", &product),
+        ("lwm2mProductId", &lwm2m),
+        ("activeDeviceId", &active),
+        ("onlineDeviceId", &online_id),
         ("deviceId", &device),
         ("nodeId", &format!("golden-{n}-1")),
         ("foreignDeviceId", &foreign_device),
@@ -85,7 +105,7 @@ fn fixture(server: &Server, n: usize) -> Bindings {
     ] {
         bindings.set(name, value);
     }
-    bindings
+    (bindings, online)
 }
 
 fn response(answer: Answer) -> Response {

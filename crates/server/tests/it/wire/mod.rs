@@ -2,6 +2,7 @@
 
 mod admin;
 mod api;
+mod commands;
 mod configured;
 mod device;
 mod golden;

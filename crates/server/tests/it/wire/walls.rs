@@ -12,6 +12,8 @@ struct Side<'a> {
     product: String,
     device: String,
     subscription: String,
+    command: String,
+    task: String,
     account_id: String,
     account_token: String,
 }
@@ -23,8 +25,14 @@ fn side<'a>(server: &'a Server, name: &str) -> Side<'a> {
     let app = App::create(server, name, "app");
     let (device, _) = app.register(&format!("node-of-{name}"), &product);
     let subscription = app.subscribe("deviceAdded", &format!("http://127.0.0.1:9/{name}"));
+    let body = json!({"deviceId": device, "command": {"serviceId": "Switch", "method": "SET", "paras": {"value": 1}}});
+    let command = text(&app.call("POST", "/iocm/app/cmd/v1.4.0/deviceCommands", Some(body)).json(), "commandId");
+    // The task is about another device, so that the command stays pending.
+    let (other, _) = app.register(&format!("other-node-of-{name}"), &product);
+    let revoked = app.call("POST", "/iocm/app/cmd/v1.4.0/deviceCommandCancelTasks", Some(json!({"deviceId": other})));
+    let task = text(&revoked.json(), "taskId");
     let (account_id, account_token) = (text(&made.json(), "accountId"), text(&made.json(), "token"));
-    Side { app, product, device, subscription, account_id, account_token }
+    Side { app, product, device, subscription, command, task, account_id, account_token }
 }
 
 #[test]
@@ -37,7 +45,8 @@ fn no_northbound_operation_crosses_the_wall() {
         let bare = path.split('?').next().unwrap_or_default().to_owned();
         let operation = CONTRACT.operation(method, &bare).unwrap_or_else(|| panic!("{method} {bare}")).id.clone();
         let answer = mine.app.call(method, &path, body);
-        for secret in [&theirs.device, &theirs.product, &theirs.subscription, &"node-of-theirs".to_owned()] {
+        let node = "node-of-theirs".to_owned();
+        for secret in [&theirs.device, &theirs.product, &theirs.subscription, &theirs.command, &theirs.task, &node] {
             assert!(!answer.text.contains(secret.as_str()), "{method} {path}: {}", answer.text);
         }
         tried.push(operation);
@@ -60,6 +69,24 @@ fn no_northbound_operation_crosses_the_wall() {
         refused(call("DELETE", format!("/iocm/app/sub/v1.2.0/subscriptions/{}{q}", theirs.subscription), None));
         let send = format!("/iocm/app/signaltrans/v1.1.0/devices/{device}/services/Switch/sendCommand{q}");
         refused(call("POST", send, Some(json!({"header": {"mode": "ACK", "method": "SET"}, "body": {"value": 1}}))));
+        refused(call("PUT", format!("{reg}/v1.1.0/deviceCredentials/{device}{q}"), Some(json!({"nodeId": "mine now"}))));
+        let desired = json!({"serviceDesireds": [{"serviceId": "Thermometer", "desired": {"temperature": 1}}]});
+        refused(call("PUT", format!("/iocm/app/shadow/v1.5.0/devices/{device}{q}"), Some(desired)));
+        refused(call("GET", format!("/iocm/app/shadow/v1.5.0/devices/{device}{q}"), None));
+        let history = format!("/iocm/app/shadow/v1.5.0/deviceDesiredHistory?deviceId={device}&gatewayId={device}{amp}");
+        let empty = call("GET", history, None).json();
+        assert!(empty["totalCount"] == 0 || empty["error_code"].is_string(), "{empty}");
+        let commands = "/iocm/app/cmd/v1.4.0/deviceCommands";
+        let set = json!({"deviceId": device, "command": {"serviceId": "Switch", "method": "SET", "paras": {"value": 1}}});
+        refused(call("POST", format!("{commands}{q}"), Some(set)));
+        refused(call("GET", format!("{commands}?deviceId={device}{amp}"), None));
+        refused(call("PUT", format!("{commands}/{}{q}", theirs.command), Some(json!({"status": "CANCELED"}))));
+        call("GET", format!("{commands}{q}"), None);
+        let tasks = "/iocm/app/cmd/v1.4.0/deviceCommandCancelTasks";
+        refused(call("POST", format!("{tasks}{q}"), Some(json!({"deviceId": device}))));
+        refused(call("GET", format!("{tasks}?deviceId={device}{amp}"), None));
+        let named = call("GET", format!("{tasks}?taskId={}{amp}", theirs.task), None).json();
+        assert!(named["data"] == json!([]) || named["error_code"].is_string(), "{named}");
         call("GET", format!("/iocm/app/dm/v1.4.0/devices?pageNo=0{amp}"), None);
         call("GET", format!("/iocm/app/data/v1.1.0/deviceCapabilities?deviceId={device}{amp}"), None);
         call("GET", format!("/iocm/app/data/v1.1.0/deviceCapabilities{q}"), None);
@@ -71,11 +98,13 @@ fn no_northbound_operation_crosses_the_wall() {
     call("DELETE", format!("/iocm/app/sub/v1.2.0/subscriptions?appId={other_app}"), None);
     tried.sort();
     tried.dedup();
-    assert_eq!(tried.len(), 15, "every operation that takes a device, product, application or subscription: {tried:?}");
+    assert_eq!(tried.len(), 24, "every operation that takes a device, product, application or subscription: {tried:?}");
 
     let shown = theirs.app.call("GET", &format!("/iocm/app/dm/v1.4.0/devices/{device}"), None);
     assert_eq!((shown.status, &shown.json()["deviceInfo"]["name"]), (200, &Value::Null), "untouched");
     assert_eq!(theirs.app.call("GET", "/iocm/app/sub/v1.2.0/subscriptions", None).json()["totalCount"], 1);
+    let commands = theirs.app.call("GET", "/iocm/app/cmd/v1.4.0/deviceCommands", None).json();
+    assert_eq!((&commands["pagination"]["totalSize"], &commands["data"][0]["status"]), (&json!(1), &json!("PENDING")));
 }
 
 /// Every admin operation of the document, with the other account's ids in its path, called with an account's own token.
@@ -97,12 +126,14 @@ fn no_admin_operation_crosses_the_wall() {
             .replace("{product}", &theirs.product)
             .replace("{device}", &theirs.device)
             .replace("{subscription}", &theirs.subscription)
+            .replace("{command}", &theirs.command)
             .replace("{version}", "1");
         assert!(!path.contains('{'), "{path} has a parameter that this test does not know");
         let path = if path.starts_with("/api/v1") { path } else { format!("/api/v1{path}") };
         for query in [String::new(), format!("?account={}", theirs.account_id), "?account=theirs".to_owned()] {
             let answer = send(&server, &operation.method, &format!("{path}{query}"), &headers, Some(b"{}"));
-            for secret in [&theirs.app.id, &theirs.device, &theirs.product, &theirs.subscription, &theirs.account_id] {
+            let secrets = [&theirs.app.id, &theirs.device, &theirs.product, &theirs.subscription, &theirs.account_id];
+            for secret in secrets.into_iter().chain([&theirs.task]) {
                 assert!(!answer.text.contains(secret.as_str()), "{} {path}{query}: {}", operation.method, answer.text);
             }
             let names_theirs = operation.template.contains('{');

@@ -45,7 +45,7 @@ impl Core {
     }
 
     /// `dataAgingTime` counts at once, although old points are deleted in the background.
-    fn kept_since(&self, device: &Device) -> Option<Time> {
+    pub(crate) fn kept_since(&self, device: &Device) -> Option<Time> {
         device.data_aging_days.map(|days| self.now().minus_s(i64::from(days) * 86_400))
     }
 }

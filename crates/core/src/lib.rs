@@ -17,6 +17,7 @@ mod message;
 mod presence;
 mod product;
 mod product_check;
+mod redecode;
 mod registration;
 mod session;
 mod settings;
@@ -38,11 +39,12 @@ pub use history::HistoryFilter;
 pub use key::{NewKey, RefreshKey};
 pub use message::{Item, Message};
 pub use product::{CodecTrial, ProductDraft};
+pub use redecode::{RedecodeCursor, RedecodeFailure, RedecodePage, RedecodeRequest};
 pub use settings::Settings;
 pub use shadow::DesiredRequest;
 pub use store::{
-    CommandFilter, DeviceFilter, DeviceState, Due, HistoryQuery, RevokeFilter, SettingFilter, Store, StoreStats,
-    SubscriptionFilter,
+    CommandFilter, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter, Store,
+    StoreStats, SubscriptionFilter,
 };
 pub use subscription::SubscribeRequest;
 pub use uplink::{Reading, Taken};

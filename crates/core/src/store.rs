@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use landfall_model::{
     Account, AccountId, App, AppId, Batch, CallId, Command, CommandId, Cursor, Device, DeviceId, DeviceStatus, HistoryPoint,
-    NodeType, Page, PageRequest, Product, ProductId, ProductKey, Registration, Reported, Result, RevokeState, RevokeTask,
-    SecureSession, Seq, ServiceCall, Setting, Shadow, Sort, StoredEvent, StoredSession, Subscription, SubscriptionId,
+    KeptFrame, NodeType, Page, PageRequest, Product, ProductId, ProductKey, Registration, Reported, Result, RevokeState,
+    RevokeTask, SecureSession, Seq, ServiceCall, Setting, Shadow, Sort, StoredEvent, StoredSession, Subscription, SubscriptionId,
     SubscriptionKind, TaskId, Time,
 };
 use std::sync::Arc;
@@ -50,11 +50,17 @@ pub trait Store: Send + Sync {
     async fn was_deleted(&self, id: DeviceId) -> Result<bool>;
     /// The newest values of a device and when it was last heard.
     async fn device_state(&self, id: DeviceId) -> Result<DeviceState>;
+    /// Devices of a product by id after `after`, at most `limit`.
+    async fn product_devices(&self, product: ProductId, after: Option<DeviceId>, limit: u32) -> Result<Vec<Arc<Device>>>;
     /// Devices to look at in the background, at most `limit`, by id after `after`.
     async fn due_devices(&self, due: Due, after: Option<DeviceId>, limit: u32) -> Result<Vec<Arc<Device>>>;
 
     /// History, newest arrival first.
     async fn history(&self, query: &HistoryQuery, page: PageRequest) -> Result<Page<HistoryPoint>>;
+
+    /// Frames that were kept with the history of a device, by their places, with the points that came from each. What waits in memory is
+    /// made ready first.
+    async fn frames(&self, query: &FrameQuery) -> Result<FramePage>;
 
     /// One subscription.
     async fn subscription(&self, id: SubscriptionId) -> Result<Option<Arc<Subscription>>>;
@@ -247,6 +253,30 @@ pub struct HistoryQuery {
     pub after: Option<Time>,
     /// Measured earlier than.
     pub before: Option<Time>,
+}
+
+/// Which frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameQuery {
+    /// Of this device.
+    pub device: DeviceId,
+    /// With a later place than this one.
+    pub after: Seq,
+    /// Received at this time or later.
+    pub from: Option<Time>,
+    /// Received at this time or earlier.
+    pub to: Option<Time>,
+    /// At most so many; a store may give fewer, to bound the bytes.
+    pub limit: u32,
+}
+
+/// Some frames.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FramePage {
+    /// Ascending by place.
+    pub frames: Vec<KeptFrame>,
+    /// There may be more after the last of them.
+    pub more: bool,
 }
 
 /// Which subscriptions; `None` means any.

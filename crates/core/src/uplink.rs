@@ -4,7 +4,7 @@ use crate::{
     Core, DeviceCaller, Item, Message, Why, batch, device_event, message, presence::went_online, product_check::check_report,
 };
 use landfall_model::{
-    Cause, DataFormat, Device, DeviceId, DeviceStatus, Error, EventBody, Product, Report, Result, ServiceReport,
+    Cause, DataFormat, Device, DeviceId, DeviceStatus, Error, EventBody, Frame, Product, Report, Result, ServiceReport, Time,
 };
 use std::sync::Arc;
 
@@ -62,7 +62,9 @@ impl Core {
         let device = self.reachable(caller, device).await?;
         match self.note(&device, "codec.decode", self.read_frame(&device, frame, meta).await) {
             Err(error) if matches!(error.cause, Cause::CodecFailed | Cause::PayloadInvalid | Cause::CodecNotFound) => {
-                let says = if device.mute { Says::Nothing } else { Says::Report(self.report(&device, vec![], Some(frame))) };
+                let kept = Frame { meta: meta.to_owned(), bytes: frame.to_vec() };
+                let says =
+                    if device.mute { Says::Nothing } else { Says::Report(report(&device, vec![], Some(kept), self.now())) };
                 Ok(Reading { device, taken: Taken { accepted: 0, dropped: 1 }, says })
             }
             reading => reading,
@@ -124,10 +126,11 @@ impl Core {
         let product = self.product_of(device).await?;
         let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
         let text = self.codecs.decode(product.id, codec, frame, meta).await?;
-        self.check(device, message::read(text.as_bytes())?, Some(frame)).await
+        let kept = Frame { meta: meta.to_owned(), bytes: frame.to_vec() };
+        self.check(device, message::read(text.as_bytes())?, Some(kept)).await
     }
 
-    async fn check(&self, device: &Arc<Device>, read: Message<'_>, frame: Option<&[u8]>) -> Result<Reading> {
+    async fn check(&self, device: &Arc<Device>, read: Message<'_>, frame: Option<Frame>) -> Result<Reading> {
         let reading = |taken, says| Reading { device: Arc::clone(device), taken, says };
         match read {
             Message::Report(items) => {
@@ -144,41 +147,20 @@ impl Core {
     }
 
     /// Holds a report to the product. A frozen device is answered as if all were well, and nothing is kept (1.4.4).
-    async fn check_report(&self, device: &Arc<Device>, items: Vec<Item<'_>>, frame: Option<&[u8]>) -> Result<(Taken, Says)> {
+    async fn check_report(&self, device: &Arc<Device>, items: Vec<Item<'_>>, frame: Option<Frame>) -> Result<(Taken, Says)> {
         let sent = items.len();
         if device.mute {
             return Ok((Taken { accepted: 0, dropped: sent }, Says::Nothing));
         }
         let product = self.product_of(device).await?;
         let now = self.now();
-        let mut services = Vec::with_capacity(sent);
-        let mut first_error = None;
-        for item in items {
-            match fit(&product, &item, now) {
-                Ok(service) => services.push(service),
-                Err(error) => {
-                    self.refused(device, "mqtt.publish", &error);
-                    first_error.get_or_insert(error);
-                }
-            }
-        }
+        let (services, errors) = fit_all(&product, items, now);
+        errors.iter().for_each(|error| self.refused(device, "mqtt.publish", error));
         let (accepted, dropped) = (services.len(), sent - services.len());
-        if let (0, Some(error)) = (accepted, first_error) {
+        if let (0, Some(error)) = (accepted, errors.into_iter().next()) {
             return Err(error);
         }
-        Ok((Taken { accepted, dropped }, Says::Report(self.report(device, services, frame))))
-    }
-
-    fn report(&self, device: &Device, services: Vec<ServiceReport>, frame: Option<&[u8]>) -> Report {
-        Report {
-            device: device.id,
-            account: device.account,
-            app: device.app,
-            gateway: device.gateway_id(),
-            received_at: self.now(),
-            services,
-            raw: frame.map(<[u8]>::to_vec),
-        }
+        Ok((Taken { accepted, dropped }, Says::Report(report(device, services, frame, now))))
     }
 
     /// One commit for the report and, where it is the first sign of life, the status.
@@ -238,7 +220,24 @@ impl Core {
     }
 }
 
-fn fit(product: &Product, item: &Item<'_>, now: landfall_model::Time) -> Result<ServiceReport> {
+fn report(device: &Device, services: Vec<ServiceReport>, raw: Option<Frame>, received_at: Time) -> Report {
+    let (account, app, gateway) = (device.account, device.app, device.gateway_id());
+    Report { device: device.id, account, app, gateway, received_at, services, raw }
+}
+
+/// What of a report received then fits the product, and why the rest does not.
+pub(crate) fn fit_all(product: &Product, items: Vec<Item<'_>>, received_at: Time) -> (Vec<ServiceReport>, Vec<Error>) {
+    let (mut services, mut errors) = (Vec::with_capacity(items.len()), Vec::new());
+    for item in &items {
+        match fit(product, item, received_at) {
+            Ok(service) => services.push(service),
+            Err(error) => errors.push(error),
+        }
+    }
+    (services, errors)
+}
+
+fn fit(product: &Product, item: &Item<'_>, received_at: Time) -> Result<ServiceReport> {
     let service = product.service(&item.service_id).ok_or_else(|| {
         Error::new(Cause::PayloadInvalid, format!("the product has no service {:.64}", item.service_id)).at("serviceId")
     })?;
@@ -249,6 +248,6 @@ fn fit(product: &Product, item: &Item<'_>, now: landfall_model::Time) -> Result<
         service_id: service.service_id.clone(),
         service_type,
         data: item.data.clone().into_owned(),
-        event_time: item.event_time.unwrap_or(now),
+        event_time: item.event_time.unwrap_or(received_at),
     })
 }

@@ -1,8 +1,8 @@
 //! What one decision changes: versioned writes and the events they mean, applied together or not at all.
 
 use crate::{
-    Account, App, CallId, Command, Cursor, Device, DeviceId, Event, Product, ProductId, Registration, RevokeTask, SecureSession,
-    ServiceCall, Setting, Shadow, StoredSession, Subscription, SubscriptionId,
+    Account, App, CallId, Command, Cursor, Device, DeviceId, Event, Product, ProductId, Redecoded, Registration, RevokeTask,
+    SecureSession, ServiceCall, Setting, Shadow, StoredSession, Subscription, SubscriptionId,
 };
 
 /// One decision.
@@ -44,4 +44,7 @@ pub enum Write {
     DeleteRegistration(DeviceId),
     SecureSession(Box<SecureSession>),
     DeleteSecureSession(u64),
+    /// Replaces the history points that came from these frames, and the newest values that hang on them. Frames whose history is gone
+    /// meanwhile are passed over.
+    Redecoded(Box<Redecoded>),
 }

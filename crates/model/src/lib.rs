@@ -38,7 +38,7 @@ pub use product::{
     ServiceCommand,
 };
 pub use registration::{Observed, Registration, SecureSession};
-pub use report::{HistoryPoint, Report, Reported, ServiceReport};
+pub use report::{Frame, HistoryPoint, KeptFrame, Redecoded, Report, Reported, ServiceReport};
 pub use secret::{Digest, Secret};
 pub use session::{OutboundMessage, StoredSession, SubscribedFilter};
 pub use shadow::{Desired, Setting, Shadow};

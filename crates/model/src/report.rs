@@ -1,6 +1,6 @@
 //! What devices report, and how it is kept.
 
-use crate::{AccountId, AppId, DeviceId, Time};
+use crate::{AccountId, AppId, DeviceId, Seq, Time};
 use serde::{Deserialize, Serialize};
 
 /// One message of a device, checked against its product.
@@ -19,7 +19,38 @@ pub struct Report {
     /// What it says, at most 100 services; none for a frame that no codec could read.
     pub services: Vec<ServiceReport>,
     /// The frame before the codec, when there was one.
-    pub raw: Option<Vec<u8>>,
+    pub raw: Option<Frame>,
+}
+
+/// What a device sent in its product's own format, before the codec. Kept with the history, so that it can be decoded again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The JSON object that the codec is given beside the bytes; `{}` where the access protocol has nothing to say.
+    pub meta: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A frame that was kept, and the points of history that came from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptFrame {
+    /// The place of its report in the stream.
+    pub seq: Seq,
+    /// When the server took it.
+    pub received_at: Time,
+    /// The frame.
+    pub frame: Frame,
+    /// The points that history has of it, in order; their service types are not kept, hence `None`.
+    pub points: Vec<ServiceReport>,
+}
+
+/// Frames of one device that were decoded again: what history is to have of each instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redecoded {
+    /// The device.
+    pub device: DeviceId,
+    /// The place of each frame, ascending, with its services; none where the frame turned out to say nothing.
+    pub frames: Vec<(Seq, Vec<ServiceReport>)>,
 }
 
 /// The values of one service.

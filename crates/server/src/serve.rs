@@ -7,10 +7,10 @@ use crate::{
     world::RealWorld,
 };
 use landfall_core::{Core, NewAccount, Parts, World, digest};
+use landfall_lwm2m::{ObjectModels, objects::XmlLimits};
 use landfall_model::{AccountSettings, PageRequest};
 use landfall_north::{admin, bind, http, oceanconnect};
 use landfall_push::Push;
-use landfall_lwm2m::{ObjectModels, objects::XmlLimits};
 use landfall_south::{
     Datagrams, Transport,
     lwm2m::{self, Desk, Lwm2m},

@@ -5,7 +5,7 @@
 
 use crate::{
     pending::{Entry, Pending, overlay},
-    record::{Malformed, POINTS_VERSION},
+    record::{FRAMES_VERSION, Malformed, POINTS_VERSION},
     sql::{Sql, SqlError, SqlResult, Value, query_one, to_db},
 };
 use landfall_model::{DeviceId, Reported};
@@ -16,6 +16,8 @@ const SLICE_DEVICES: usize = 64;
 const SLICE_BYTES: usize = 512 * 1024;
 /// The last chunk of a device is extended up to this many points, within one day of arrival, so that retention stays exact to a day.
 const MERGE_POINTS: u64 = 512;
+/// And up to this many bytes of frames.
+const MERGE_FRAME_BYTES: u64 = 64 * 1024;
 const DAY_MS: i64 = 86_400_000;
 
 /// A flush under way.
@@ -41,7 +43,7 @@ impl Flush {
         for &device in self.devices.iter().rev().take(SLICE_DEVICES) {
             let taken = pending.lock().sealed(device).map(Part::of);
             if let Some(part) = taken {
-                bytes += part.body.len();
+                bytes += part.body.len() + part.frames.len();
                 part.write(sql, device)?;
             }
             written += 1;
@@ -77,6 +79,7 @@ struct Part {
     t1: i64,
     n: u64,
     body: Vec<u8>,
+    frames: Vec<u8>,
     services: Vec<Reported>,
 }
 
@@ -87,6 +90,8 @@ struct Tail {
     t1: i64,
     n: u64,
     points: Vec<u8>,
+    /// Empty where there are none.
+    frames: Vec<u8>,
 }
 
 impl Part {
@@ -100,6 +105,7 @@ impl Part {
             t1: entry.t1,
             n: entry.n,
             body: entry.points.body().to_vec(),
+            frames: entry.frames().to_vec(),
             services: entry.services.clone(),
         }
     }
@@ -114,7 +120,7 @@ impl Part {
             return Ok(());
         }
         self.write_state(sql, key)?;
-        if self.n == 0 {
+        if self.n == 0 && self.frames.is_empty() {
             return Ok(());
         }
         match self.tail(sql, key)? {
@@ -126,27 +132,41 @@ impl Part {
     fn tail(&self, sql: &mut dyn Sql, device: Value<'_>) -> SqlResult<Option<Tail>> {
         let last = query_one(
             sql,
-            "SELECT first_seq, n, arrived_at FROM chunk WHERE device = ?1 ORDER BY first_seq DESC LIMIT 1",
+            "SELECT first_seq, n, arrived_at, CAST(COALESCE(LENGTH(frames), 0) AS BIGINT) FROM chunk WHERE device = ?1 \
+             ORDER BY first_seq DESC LIMIT 1",
             &[device],
-            |row| Ok((row.int(0)?, row.seq(1)?, row.int(2)?)),
+            |row| Ok((row.int(0)?, row.seq(1)?, row.int(2)?, row.seq(3)?)),
         )?;
-        let Some((first_seq, n, arrived_at)) = last else { return Ok(None) };
-        if n + self.n > MERGE_POINTS || arrived_at.div_euclid(DAY_MS) != self.last_seen.div_euclid(DAY_MS) {
+        let Some((first_seq, n, arrived_at, frame_bytes)) = last else { return Ok(None) };
+        let too_many = n + self.n > MERGE_POINTS || frame_bytes + self.frames.len() as u64 > MERGE_FRAME_BYTES;
+        if too_many || arrived_at.div_euclid(DAY_MS) != self.last_seen.div_euclid(DAY_MS) {
             return Ok(None);
         }
         let tail = query_one(
             sql,
-            "SELECT t0, t1, n, points FROM chunk WHERE device = ?1 AND first_seq = ?2",
-            &[device, Value::Int(first_seq)],
-            |row| Ok(Tail { first_seq, t0: row.int(0)?, t1: row.int(1)?, n: row.seq(2)?, points: row.bytes(3)?.to_vec() }),
+            "SELECT t0, t1, n, points, COALESCE(frames, ?3) FROM chunk WHERE device = ?1 AND first_seq = ?2",
+            &[device, Value::Int(first_seq), Value::Bytes(&[])],
+            |row| {
+                let (points, frames) = (row.bytes(3)?.to_vec(), row.bytes(4)?.to_vec());
+                Ok(Tail { first_seq, t0: row.int(0)?, t1: row.int(1)?, n: row.seq(2)?, points, frames })
+            },
         )?;
-        Ok(tail.filter(|tail| tail.points.first() == Some(&POINTS_VERSION)))
+        let known = |tail: &Tail| {
+            tail.points.first() == Some(&POINTS_VERSION) && tail.frames.first().is_none_or(|first| *first == FRAMES_VERSION)
+        };
+        Ok(tail.filter(known))
     }
 
     fn extend(&self, sql: &mut dyn Sql, device: Value<'_>, mut tail: Tail) -> SqlResult<()> {
         tail.points.extend_from_slice(&self.body);
+        if tail.frames.is_empty() {
+            tail.frames = self.frame_blob();
+        } else {
+            tail.frames.extend_from_slice(&self.frames);
+        }
         sql.execute(
-            "UPDATE chunk SET last_seq = ?3, arrived_at = ?4, t0 = ?5, t1 = ?6, n = ?7, points = ?8 WHERE device = ?1 AND first_seq = ?2",
+            "UPDATE chunk SET last_seq = ?3, arrived_at = ?4, t0 = ?5, t1 = ?6, n = ?7, points = ?8, frames = ?9 \
+             WHERE device = ?1 AND first_seq = ?2",
             &[
                 device,
                 Value::Int(tail.first_seq),
@@ -156,18 +176,31 @@ impl Part {
                 Value::Int(self.t1.max(tail.t1)),
                 Value::Int(to_db(self.n + tail.n)),
                 Value::Bytes(&tail.points),
+                Value::opt_bytes((!tail.frames.is_empty()).then_some(&tail.frames)),
             ],
         )?;
         Ok(())
+    }
+
+    /// The frames with their version byte; empty where there are none.
+    fn frame_blob(&self) -> Vec<u8> {
+        if self.frames.is_empty() {
+            return Vec::new();
+        }
+        let mut blob = Vec::with_capacity(1 + self.frames.len());
+        blob.push(FRAMES_VERSION);
+        blob.extend_from_slice(&self.frames);
+        blob
     }
 
     fn insert(&self, sql: &mut dyn Sql, device: Value<'_>) -> SqlResult<()> {
         let mut points = Vec::with_capacity(1 + self.body.len());
         points.push(POINTS_VERSION);
         points.extend_from_slice(&self.body);
+        let frames = self.frame_blob();
         sql.execute(
-            "INSERT INTO chunk (device, first_seq, last_seq, account, arrived_at, t0, t1, n, points) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO chunk (device, first_seq, last_seq, account, arrived_at, t0, t1, n, points, frames) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             &[
                 device,
                 Value::Int(to_db(self.first_seq)),
@@ -178,6 +211,7 @@ impl Part {
                 Value::Int(self.t1),
                 Value::Int(to_db(self.n)),
                 Value::Bytes(&points),
+                Value::opt_bytes((!frames.is_empty()).then_some(&frames)),
             ],
         )?;
         Ok(())

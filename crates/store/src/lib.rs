@@ -9,6 +9,7 @@ mod cache;
 mod commands;
 mod events;
 mod flush;
+mod frames;
 mod history;
 mod lists;
 mod migrate;

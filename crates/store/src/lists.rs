@@ -6,7 +6,7 @@ use crate::{
     sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
 };
 use landfall_core::{DeviceFilter, Due, SubscriptionFilter};
-use landfall_model::{AccountId, Device, DeviceId, Page, PageRequest, Sort, Subscription, Time};
+use landfall_model::{AccountId, Device, DeviceId, Page, PageRequest, ProductId, Sort, Subscription, Time};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -140,6 +140,19 @@ pub(crate) fn devices(sql: &mut dyn Sql, filter: &DeviceFilter, page: PageReques
         Sort::Descending => "created_at DESC, id DESC",
     };
     conditions.page(sql, "device", order, page).map(arcs)
+}
+
+/// Devices of a product, by id after `after`.
+pub(crate) fn product_devices(
+    sql: &mut dyn Sql,
+    product: ProductId,
+    after: Option<DeviceId>,
+    limit: u32,
+) -> SqlResult<Vec<Arc<Device>>> {
+    let after = after.as_ref().map_or(&[][..], |id| id.0.as_bytes());
+    let text = "SELECT doc FROM device WHERE product = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    let params = [Value::Bytes(product.0.as_bytes()), Value::Bytes(after), Value::Int(i64::from(limit))];
+    query_all(sql, text, &params, |row| parse(row, 0).map(Arc::new))
 }
 
 pub(crate) fn subscriptions(

@@ -3,11 +3,12 @@
 use crate::sql::{Sql, SqlError, SqlResult, query_one};
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("../migrations/0001_registry.sql"),
     include_str!("../migrations/0002_stream.sql"),
     include_str!("../migrations/0003_history.sql"),
     include_str!("../migrations/0004_lwm2m.sql"),
+    include_str!("../migrations/0005_frames.sql"),
 ];
 
 /// The schema this program writes.

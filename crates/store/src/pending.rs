@@ -1,8 +1,8 @@
-//! History points that are durable in the stream but not yet cut into chunks, and the newest values they carry.
+//! History points and frames that are durable in the stream but not yet cut into chunks, and the newest values they carry.
 //!
 //! Two layers: points arrive in the active one; a flush seals it and writes it out device by device while a new active layer fills.
 
-use crate::record::{PointView, PointWriter};
+use crate::record::{FrameView, FrameWriter, PointView, PointWriter};
 use landfall_model::{AccountId, DeviceId, Report, Reported, Time};
 use std::collections::HashMap;
 
@@ -17,6 +17,8 @@ pub(crate) struct Entry {
     pub(crate) t1: i64,
     pub(crate) n: u64,
     pub(crate) points: PointWriter,
+    /// Boxed, as most devices have none.
+    frames: Option<Box<FrameWriter>>,
     /// Newest values by service, in order of first appearance.
     pub(crate) services: Vec<Reported>,
 }
@@ -32,13 +34,34 @@ impl Entry {
             t1: i64::MIN,
             n: 0,
             points: PointWriter::default(),
+            frames: None,
             services: Vec::new(),
         }
+    }
+
+    /// Frames without the version byte.
+    pub(crate) fn frames(&self) -> &[u8] {
+        self.frames.as_ref().map_or(&[], |frames| frames.body())
+    }
+
+    /// Bytes of points and frames.
+    fn bytes(&self) -> usize {
+        self.points.body().len() + self.frames().len()
     }
 
     fn add(&mut self, report: &Report, seq: u64) {
         self.last_seq = seq;
         self.last_seen = self.last_seen.max(report.received_at);
+        if let Some(frame) = &report.raw {
+            self.frames.get_or_insert_default().push(&FrameView {
+                seq,
+                gateway: report.gateway,
+                app: report.app,
+                received_at: report.received_at.0,
+                meta: &frame.meta,
+                bytes: &frame.bytes,
+            });
+        }
         for service in &report.services {
             self.points.push(&PointView {
                 seq,
@@ -111,9 +134,9 @@ impl Pending {
             layer.bytes += ENTRY_BYTES;
             Entry::new(report, seq)
         });
-        let before = entry.points.body().len();
+        let before = entry.bytes();
         entry.add(report, seq);
-        layer.bytes += entry.points.body().len() - before;
+        layer.bytes += entry.bytes() - before;
         layer.points += report.services.len() as u64;
         layer.oldest.get_or_insert(at);
     }
@@ -149,7 +172,7 @@ impl Pending {
         for layer in [&mut self.active, &mut self.sealed] {
             if let Some(entry) = layer.devices.remove(&device) {
                 layer.points -= entry.n;
-                layer.bytes -= (ENTRY_BYTES + entry.points.body().len()).min(layer.bytes);
+                layer.bytes -= (ENTRY_BYTES + entry.bytes()).min(layer.bytes);
             }
         }
     }
@@ -168,6 +191,12 @@ impl Pending {
                 body: e.points.body().to_vec(),
             })
             .collect()
+    }
+
+    /// Whether frames of a device wait.
+    pub(crate) fn holds_frames(&self, device: DeviceId) -> bool {
+        let mut entries = [&self.sealed, &self.active].into_iter().filter_map(|layer| layer.devices.get(&device));
+        entries.any(|entry| !entry.frames().is_empty())
     }
 
     /// Newest values of a device, oldest layer first.

@@ -3,7 +3,7 @@
 //! Only the writer runs these statements, one batch after another, so that a check and the change it allows cannot be torn apart.
 
 use crate::{
-    commands, presence,
+    commands, frames, presence,
     record::encode_registration,
     shadows,
     sql::{Sql, SqlError, Value, query_one, to_db},
@@ -64,8 +64,12 @@ impl Step {
 
     /// Bytes it will take, roughly.
     pub(crate) fn size(&self) -> usize {
-        let state = if let Write::SecureSession(r) = &self.write { r.state.expose().len() } else { 0 };
-        128 + 2 * (self.doc.len() + self.binary.len() + state)
+        let more = match &self.write {
+            Write::SecureSession(r) => r.state.expose().len(),
+            Write::Redecoded(r) => r.frames.iter().flat_map(|(_, s)| s).map(|s| 64 + s.service_id.len() + s.data.len()).sum(),
+            _ => 0,
+        };
+        128 + 2 * (self.doc.len() + self.binary.len() + more)
     }
 
     /// Whether its batch may be refused because of it.
@@ -104,6 +108,7 @@ impl Step {
             Write::DeleteRegistration(id) => delete(sql, "DELETE FROM registration WHERE device = ?1", id.0.as_bytes()),
             Write::SecureSession(r) => presence::put_secure_session(sql, r),
             Write::DeleteSecureSession(id) => presence::delete_secure_session(sql, *id),
+            Write::Redecoded(r) => frames::replace(sql, r),
         }
     }
 }

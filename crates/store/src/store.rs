@@ -6,7 +6,7 @@ use crate::{
     cache::{Cache, Look},
     commands, events,
     flush::parse_services,
-    history, lists,
+    frames, history, lists,
     migrate::{NEWEST, migrate},
     pending::overlay,
     presence,
@@ -21,8 +21,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use landfall_core::{
-    CommandFilter, DeviceFilter, DeviceState, Due, HistoryQuery, RevokeFilter, SettingFilter, Store, StoreStats,
-    SubscriptionFilter, World,
+    CommandFilter, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter, Store,
+    StoreStats, SubscriptionFilter, World,
 };
 use landfall_model::{
     Account, AccountId, App, AppId, Batch, CallId, Cause, Command, CommandId, Cursor, Device, DeviceId, Error, HistoryPoint,
@@ -261,6 +261,10 @@ impl Store for SharedStore {
         Ok(DeviceState { last_seen, services })
     }
 
+    async fn product_devices(&self, product: ProductId, after: Option<DeviceId>, limit: u32) -> Result<Vec<Arc<Device>>> {
+        self.read(move |sql| lists::product_devices(sql, product, after, limit)).await
+    }
+
     async fn due_devices(&self, due: Due, after: Option<DeviceId>, limit: u32) -> Result<Vec<Arc<Device>>> {
         let mut found = Vec::new();
         let mut after = after;
@@ -295,6 +299,14 @@ impl Store for SharedStore {
             query.devices.iter().map(|device| (*device, pending.waiting(*device))).filter(|(_, w)| !w.is_empty()).collect()
         };
         self.read(move |sql| history::history(sql, &query, waiting, page)).await
+    }
+
+    async fn frames(&self, query: &FrameQuery) -> Result<FramePage> {
+        if self.0.shared.pending.lock().holds_frames(query.device) {
+            self.flush().await?;
+        }
+        let query = *query;
+        self.read(move |sql| frames::read(sql, &query)).await
     }
 
     async fn subscription(&self, id: SubscriptionId) -> Result<Option<Arc<Subscription>>> {

@@ -1,15 +1,15 @@
-//! /products/{product}/codecs: payload codecs, tried on sample frames before they are taken.
+//! /products/{product}/codecs: payload codecs, tried on sample frames before they are taken, and history decoded again with them.
 
 use super::{
-    caller::{JsonBody, Over},
+    caller::{JsonBody, Over, device_id},
     error::Answer,
     products::one,
-    query::{cut, listed},
+    query::{cut, listed, time},
     view,
 };
 use axum::{Json, extract::Path, http::StatusCode};
-use landfall_core::CodecTrial;
-use landfall_model::{Cause, Error, SampleFrame};
+use landfall_core::{CodecTrial, RedecodeRequest};
+use landfall_model::{Cause, Error, SampleFrame, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -59,6 +59,44 @@ pub(super) async fn show(over: Over, Path((product, version)): Path<(String, Str
     let mut shown = view::codec(codec);
     shown["source"] = (*codec.source).into();
     Ok(Json(shown))
+}
+
+/// Frames of a call that names no limit: well within the patience of a client, even with a slow codec.
+const REDECODE_FRAMES: u32 = 1_000;
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RedecodeBody {
+    device: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+pub(super) async fn redecode(over: Over, Path(product): Path<String>, JsonBody(body): JsonBody<RedecodeBody>) -> Answer {
+    over.params.only(&["dryRun"])?;
+    let product = one(&over, &product).await?;
+    let request = RedecodeRequest {
+        device: body.device.as_deref().map(device_id).transpose()?,
+        from: body.from.as_deref().map(|text| time("from", text)).transpose()?,
+        to: body.to.as_deref().map(|text| time("to", text)).transpose()?,
+        after: body.after.as_deref().map(str::parse).transpose()?,
+        limit: body.limit.unwrap_or(REDECODE_FRAMES),
+        dry_run: over.params.flag("dryRun")?,
+    };
+    let page = over.core.redecode(&over.scope, product.id, &request).await?;
+    let failure = page.first_failure.map(|failure| {
+        json!({ "deviceId": failure.device.to_string(), "receivedAt": Time::iso(failure.received_at), "error": failure.error })
+    });
+    Ok(Json(json!({
+        "devices": page.devices,
+        "frames": page.frames,
+        "changed": page.changed,
+        "failed": page.failed,
+        "firstFailure": failure,
+        "next": page.next.map(|next| next.to_string()),
+    })))
 }
 
 fn none() -> Error {

@@ -61,6 +61,7 @@ operations! {
     put    "/products/{product}"                    replaceProduct        products::replace;
     get    "/products/{product}/codecs"             listCodecs            codecs::list;
     post   "/products/{product}/codecs"             uploadCodec           codecs::upload;
+    post   "/products/{product}/codecs/redecode"    redecodeHistory       codecs::redecode;
     get    "/products/{product}/codecs/{version}"   showCodec             codecs::show;
     delete "/products/{product}/secret"             disableProductSecret  products::secret_off;
     put    "/products/{product}/secret"             enableProductSecret   products::secret_on;

@@ -3,7 +3,8 @@
 use super::*;
 use async_trait::async_trait;
 use landfall_core::{
-    CommandFilter, DeviceFilter, DeviceState, Due, HistoryQuery, RevokeFilter, SettingFilter, StoreStats, SubscriptionFilter,
+    CommandFilter, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter, StoreStats,
+    SubscriptionFilter,
 };
 use landfall_model::*;
 use tokio::sync::watch;
@@ -192,6 +193,12 @@ impl Store for FakeStore {
         absent()
     }
     async fn revoke_tasks(&self, _: &RevokeFilter, _: PageRequest) -> Result<Page<RevokeTask>> {
+        absent()
+    }
+    async fn product_devices(&self, _: ProductId, _: Option<DeviceId>, _: u32) -> Result<Vec<Arc<Device>>> {
+        absent()
+    }
+    async fn frames(&self, _: &FrameQuery) -> Result<FramePage> {
         absent()
     }
     async fn shadow(&self, _: DeviceId) -> Result<Option<Shadow>> {

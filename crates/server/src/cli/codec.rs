@@ -3,11 +3,13 @@
 use super::{
     Done, Failure,
     client::Client,
+    device,
     output::{Columns, Output, emit},
-    product::path,
+    product::{named, path},
     read_file,
 };
 use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -49,6 +51,108 @@ pub enum Action {
         /// Version
         version: u32,
     },
+    /// Decode history again with the codec in force: frames that it reads now, or reads otherwise, change history and newest values
+    Redecode(Redecode),
+}
+
+/// Which history, and how.
+#[derive(Args, Debug)]
+pub struct Redecode {
+    /// Product, by id or name
+    product: String,
+    /// Of this device alone, by id or node
+    #[arg(long)]
+    device: Option<String>,
+    /// Frames received at this time or later, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Frames received at this time or earlier
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// Only count what would change
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Redecode {
+    /// Asks for page after page; one that was done stays done when a later one fails.
+    async fn run(&self, client: &Client, out: &Output) -> Done {
+        let product = named(client, &self.product).await?;
+        let device = match &self.device {
+            Some(device) => Some(device::id(client, device).await?),
+            None => None,
+        };
+        let bar = ProgressBar::new(self.devices(client, &product).await?);
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} devices {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        let path = format!("/products/{product}/codecs/redecode");
+        let query = [("dryRun", self.dry_run.then(|| "true".to_owned()))];
+        let mut body = json!({ "device": device, "from": self.from, "to": self.to });
+        let mut sum = Sum::default();
+        loop {
+            let page = client.post(&path, &query, body.clone()).await?;
+            sum.add(&page);
+            bar.set_position(sum.devices);
+            bar.set_message(format!("{} frames", sum.frames));
+            if page["next"].is_null() {
+                break;
+            }
+            body["after"] = page["next"].clone();
+        }
+        bar.finish_and_clear();
+        let Sum { devices, frames, changed, failed, first_failure } = &sum;
+        let record = json!({
+            "dryRun": self.dry_run, "devices": devices, "frames": frames, "changed": changed, "failed": failed,
+            "firstFailure": first_failure,
+        });
+        out.done(&sum.sentence(self.dry_run), &record);
+        Ok(())
+    }
+
+    async fn devices(&self, client: &Client, product: &str) -> Done<u64> {
+        if self.device.is_some() {
+            return Ok(1);
+        }
+        let query = [("product", Some(product.to_owned())), ("pageSize", Some("1".to_owned()))];
+        Ok(client.get("/devices", &query).await?["total"].as_u64().unwrap_or_default())
+    }
+}
+
+/// All pages together.
+#[derive(Default)]
+struct Sum {
+    devices: u64,
+    frames: u64,
+    changed: u64,
+    failed: u64,
+    first_failure: Value,
+}
+
+impl Sum {
+    fn add(&mut self, page: &Value) {
+        let number = |name: &str| page[name].as_u64().unwrap_or_default();
+        self.devices += number("devices");
+        self.frames += number("frames");
+        self.changed += number("changed");
+        self.failed += number("failed");
+        if self.first_failure.is_null() {
+            self.first_failure = page["firstFailure"].clone();
+        }
+    }
+
+    fn sentence(&self, dry_run: bool) -> String {
+        let changed = if dry_run { "would change" } else { "changed" };
+        let text =
+            format!("{} frames of {} devices: {} {changed}, {} failed", self.frames, self.devices, self.changed, self.failed);
+        match self.first_failure["error"].as_str() {
+            None => text,
+            Some(error) => {
+                let word = |name: &str| self.first_failure[name].as_str().unwrap_or_default();
+                format!("{text}; the first, of device {} at {}: {error}", word("deviceId"), word("receivedAt"))
+            }
+        }
+    }
 }
 
 /// Frames to run a codec on.
@@ -86,6 +190,7 @@ fn sample(text: &str) -> Done<Value> {
 impl Action {
     pub(super) async fn run(&self, client: &Client, out: &Output) -> Done {
         match self {
+            Self::Redecode(redecode) => redecode.run(client, out).await?,
             Self::Upload { product, file, samples } => {
                 let body = json!({ "source": source(file)?, "samples": samples.json()? });
                 let path = format!("{}/codecs", path(client, product).await?);
@@ -144,6 +249,18 @@ fn told(out: &Output, tried: &Value) -> Done {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_add_up_to_one_sentence() {
+        let mut sum = Sum::default();
+        sum.add(&json!({ "devices": 1, "frames": 10, "changed": 2, "failed": 0, "firstFailure": null, "next": "x" }));
+        assert_eq!(sum.sentence(true), "10 frames of 1 devices: 2 would change, 0 failed");
+        for error in ["first", "second"] {
+            let failure = json!({ "deviceId": "d", "receivedAt": "t", "error": error });
+            sum.add(&json!({ "devices": 2, "frames": 5, "changed": 1, "failed": 1, "firstFailure": failure, "next": null }));
+        }
+        assert_eq!(sum.sentence(false), "20 frames of 5 devices: 4 changed, 2 failed; the first, of device d at t: first");
+    }
 
     #[test]
     fn samples_are_hex_with_an_expectation() {

@@ -420,12 +420,17 @@ fn info(fields: &[(&str, &Option<String>)]) -> Value {
 
 /// The path of a device by deviceId or nodeId. A nodeId that looks like a deviceId is found only by its deviceId.
 pub(super) async fn path(client: &Client, device: &str) -> Done<String> {
+    Ok(format!("/devices/{}", encoded(&id(client, device).await?)))
+}
+
+/// The deviceId behind an id or nodeId.
+pub(super) async fn id(client: &Client, device: &str) -> Done<String> {
     if device.parse::<uuid::Uuid>().is_ok() {
-        return Ok(format!("/devices/{}", encoded(device)));
+        return Ok(device.to_owned());
     }
     let found = client.get("/devices", &[("nodeId", Some(device.to_owned()))]).await?;
     match found["items"][0]["deviceId"].as_str() {
-        Some(id) => Ok(format!("/devices/{id}")),
+        Some(id) => Ok(id.to_owned()),
         None => Err(Failure::new(format!("DeviceNotFound: there is no device of the id or node {device}"))),
     }
 }

@@ -167,6 +167,7 @@ mod tests {
             "landfall command cancel 1",
             "landfall product set p --plain-coap true",
             "landfall codec try 1 f.js --sample 00ff",
+            "landfall codec redecode 1 --device d --from 2026-01-01T00:00:00Z --to 2026-01-02T00:00:00Z --dry-run",
             "landfall subscription replay 1 --from 2026-01-01T00:00:00Z",
             "landfall settings show",
             "landfall status --server https://example.org:8743 --token-file t",

@@ -1,7 +1,7 @@
 //! Events: reports in a compact form, because they are nearly all of the stream; everything else as JSON.
 
 use super::wire::{Input, Malformed, Read, put_bytes, put_i64, put_id, put_u64};
-use landfall_model::{AccountId, AppId, DeviceId, Event, EventBody, Report, ServiceReport, Time};
+use landfall_model::{AccountId, AppId, DeviceId, Event, EventBody, Frame, Report, ServiceReport, Time};
 
 /// First byte of the `events` blob of a stream row.
 pub(crate) const EVENTS_VERSION: u8 = 1;
@@ -11,6 +11,9 @@ const JSON: u8 = 2;
 
 const HAS_GATEWAY: u8 = 1;
 const HAS_RAW: u8 = 2;
+/// A frame whose meta is not `{}`.
+const HAS_META: u8 = 4;
+const NO_META: &str = "{}";
 
 /// Appends a record: its length, its kind, its body.
 pub(crate) fn encode_event(out: &mut Vec<u8>, event: &Event) -> Result<(), serde_json::Error> {
@@ -37,7 +40,9 @@ fn is_plain(event: &Event, report: &Report) -> bool {
 fn encode_report(out: &mut Vec<u8>, at: Time, report: &Report) {
     out.push(REPORT);
     let gateway = report.gateway != report.device;
-    out.push((u8::from(gateway) * HAS_GATEWAY) | (u8::from(report.raw.is_some()) * HAS_RAW));
+    let meta = report.raw.as_ref().map(|frame| frame.meta.as_str()).filter(|meta| *meta != NO_META);
+    let raw = report.raw.is_some();
+    out.push((u8::from(gateway) * HAS_GATEWAY) | (u8::from(raw) * HAS_RAW) | (u8::from(meta.is_some()) * HAS_META));
     put_id(out, &report.account.0);
     put_id(out, &report.app.0);
     put_id(out, &report.device.0);
@@ -59,8 +64,11 @@ fn encode_report(out: &mut Vec<u8>, at: Time, report: &Report) {
         put_i64(out, service.event_time.0.wrapping_sub(at.0));
         put_bytes(out, service.data.as_bytes());
     }
-    if let Some(raw) = &report.raw {
-        put_bytes(out, raw);
+    if let Some(frame) = &report.raw {
+        put_bytes(out, &frame.bytes);
+    }
+    if let Some(meta) = meta {
+        put_bytes(out, meta.as_bytes());
     }
 }
 
@@ -96,7 +104,7 @@ fn decode_event(record: &[u8]) -> Read<Event> {
 
 fn decode_report(input: &mut Input<'_>) -> Read<Event> {
     let flags = input.byte()?;
-    if flags & !(HAS_GATEWAY | HAS_RAW) != 0 {
+    if flags & !(HAS_GATEWAY | HAS_RAW | HAS_META) != 0 || flags & (HAS_RAW | HAS_META) == HAS_META {
         return Err(Malformed);
     }
     let account = AccountId(input.id()?);
@@ -117,7 +125,9 @@ fn decode_report(input: &mut Input<'_>) -> Read<Event> {
         let data = input.str()?.to_owned();
         services.push(ServiceReport { service_id, service_type, data, event_time });
     }
-    let raw = if flags & HAS_RAW != 0 { Some(input.bytes()?.to_vec()) } else { None };
+    let bytes = if flags & HAS_RAW != 0 { Some(input.bytes()?.to_vec()) } else { None };
+    let meta = if flags & HAS_META != 0 { input.str()? } else { NO_META };
+    let raw = bytes.map(|bytes| Frame { meta: meta.to_owned(), bytes });
     if !input.is_empty() {
         return Err(Malformed);
     }

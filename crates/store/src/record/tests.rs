@@ -1,7 +1,7 @@
 //! Event records: round trips, garbage, older versions.
 
 use super::*;
-use landfall_model::{AccountId, AppId, DeviceId, Event, EventBody, Report, ServiceReport, Time};
+use landfall_model::{AccountId, AppId, DeviceId, Event, EventBody, Frame, Report, ServiceReport, Time};
 use uuid::Uuid;
 
 /// A small generator with a seed (xorshift64*).
@@ -54,7 +54,10 @@ fn random_event(dice: &mut Dice) -> Event {
                     event_time: Time(dice.time()),
                 })
                 .collect(),
-            raw: (dice.below(3) == 0).then(|| dice.text().into_bytes()),
+            raw: (dice.below(3) == 0).then(|| Frame {
+                meta: if dice.below(2) == 0 { "{}".into() } else { dice.text() },
+                bytes: dice.text().into_bytes(),
+            }),
         }),
     };
     let stranger = dice.below(5) == 0;
@@ -108,6 +111,7 @@ fn damaged_blobs_never_panic() {
         blob.truncate(dice.below(blob.len() as u64 + 1) as usize);
         drop(decoded(&blob));
         drop(decode_points(&blob, |_| ()));
+        drop(decode_frames(&blob, |_| ()));
     }
     assert_eq!(decoded(&[]), Err(Malformed));
     assert_eq!(decoded(&[EVENTS_VERSION + 1]), Err(Malformed));
@@ -142,6 +146,36 @@ fn points_come_back_and_bodies_can_be_joined() {
         let mut seen = Vec::new();
         decode_points(&joined, |p| seen.push(p)).unwrap();
         assert_eq!(seen, points);
+    }
+}
+
+#[test]
+fn frames_come_back_and_bodies_can_be_joined() {
+    let mut dice = Dice(11);
+    for _ in 0..300 {
+        let ids: Vec<Uuid> = (0..4).map(|_| dice.id()).collect();
+        let texts: Vec<String> = (0..4).map(|_| dice.text()).collect();
+        let count = 1 + dice.below(30);
+        let frames: Vec<FrameView<'_>> = (0..count)
+            .map(|i| FrameView {
+                seq: 1000 + i * dice.below(9),
+                gateway: DeviceId(ids[dice.below(2) as usize]),
+                app: AppId(ids[dice.below(2) as usize + 2]),
+                received_at: dice.time(),
+                meta: &texts[dice.below(2) as usize],
+                bytes: texts[dice.below(4) as usize].as_bytes(),
+            })
+            .collect();
+        let cut = dice.below(count) as usize;
+        let mut joined = Vec::new();
+        for part in [&frames[..cut], &frames[cut..]] {
+            let mut writer = FrameWriter::default();
+            part.iter().for_each(|frame| writer.push(frame));
+            joined.extend_from_slice(writer.body());
+        }
+        let mut seen = Vec::new();
+        decode_frames(&joined, |frame| seen.push(frame)).unwrap();
+        assert_eq!(seen, frames);
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)] // and it spawns what races.
 
 mod commands;
+mod frames;
 mod history;
 mod life;
 mod lists;
@@ -50,6 +51,8 @@ conformance! {
         places_by_time retention_of_events the_queue_is_bounded large_batches;
     history: history_by_pages history_by_time history_of_many_devices newest_values retention_of_history deleted_points_do_not_return
         flushing_never_hides_a_point;
+    frames: frames_are_kept_with_history frames_page_over_chunks a_crash_repeats_no_frame frames_go_with_history decoded_again_is_history
+        devices_of_a_product;
     commands: commands_are_versioned_and_placed open_commands_wait_in_order commands_by_filter_and_page revoke_tasks_by_filter
         retention_of_commands;
     shadows: shadows_are_versioned settings_by_filter retention_of_settings;

@@ -2,8 +2,8 @@
 
 use super::{Domain, cause, thermometer};
 use landfall_core::{
-    CallRequest, CommandFilter, CommandRequest, DesiredRequest, DeviceChange, DeviceFilter, HistoryFilter, RefreshKey,
-    RevokeFilter, SubscribeRequest, SubscriptionFilter,
+    CallRequest, CommandFilter, CommandRequest, DesiredRequest, DeviceChange, DeviceFilter, HistoryFilter, RedecodeRequest,
+    RefreshKey, RevokeFilter, SubscribeRequest, SubscriptionFilter,
 };
 use landfall_model::{Cause, Channel, DataFormat, DeviceInfo, NotifyType, PageRequest, SubscriptionKind};
 
@@ -100,6 +100,9 @@ async fn every_verb_treats_another_account_as_absent() {
     assert_eq!(cause(core.set_product_secret(all, theirs.product.id, true).await), Cause::ProductNotFound);
     assert_eq!(cause(core.try_codec(all, theirs.product.id, "x", &[]).await), Cause::ProductNotFound);
     assert_eq!(cause(core.upload_codec(all, theirs.product.id, "x", &[]).await), Cause::InvalidField);
+    let redecode = RedecodeRequest { device: Some(id), from: None, to: None, after: None, limit: 1, dry_run: false };
+    assert_eq!(cause(core.redecode(all, mine.product.id, &redecode).await), Cause::CodecNotFound);
+    assert_eq!(cause(core.redecode(all, theirs.product.id, &redecode).await), Cause::ProductNotFound);
 
     let named = landfall_core::ProductRef::Id(theirs.product.id.to_string());
     let request = landfall_core::RegisterDevice { product: Some(named), ..super::mqtt_device("mine", &theirs.product) };

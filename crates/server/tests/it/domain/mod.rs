@@ -6,6 +6,7 @@ mod devices;
 mod isolation;
 mod keys;
 mod products;
+mod redecode;
 mod shadow;
 mod status;
 mod subscriptions;
@@ -305,16 +306,23 @@ impl Live for PretendedConnections {
     }
 }
 
-/// A codec whose frames are JSON in hex, so that these tests need no sandbox.
+/// A codec whose frames are JSON in hex, so that these tests need no sandbox. Some words of a source change what it does: `broken` fails,
+/// `inverted` frames have all bits turned over, `A->B` replaces A in the result, and `meta` returns what the codec is told beside the frame.
 struct HexCodec;
 
 #[async_trait]
 impl PayloadCodec for HexCodec {
-    async fn decode(&self, _: ProductId, codec: &Codec, bytes: &[u8], _: &str) -> Result<String> {
+    async fn decode(&self, _: ProductId, codec: &Codec, bytes: &[u8], meta: &str) -> Result<String> {
         if codec.source.contains("broken") {
             return Err(Error::new(Cause::CodecFailed, "broken"));
         }
-        String::from_utf8(bytes.to_vec()).map_err(|e| Error::new(Cause::CodecFailed, e.to_string()))
+        if &*codec.source == "meta" && meta != "{}" {
+            return Ok(meta.to_owned());
+        }
+        let turned = if codec.source.contains("inverted") { 0xff } else { 0 };
+        let bytes = bytes.iter().map(|byte| byte ^ turned).collect();
+        let text = String::from_utf8(bytes).map_err(|e| Error::new(Cause::CodecFailed, e.to_string()))?;
+        Ok(codec.source.split_once("->").map_or(text.clone(), |(from, to)| text.replace(from, to)))
     }
 
     async fn encode(&self, _: ProductId, _: &Codec, command: &str) -> Result<Vec<u8>> {

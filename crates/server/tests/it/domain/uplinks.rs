@@ -2,7 +2,7 @@
 
 use super::{Domain, cause, thermometer};
 use landfall_core::{DeviceChange, HistoryFilter, Taken};
-use landfall_model::{Cause, DataFormat, DeviceInfo, EventBody, PageRequest, SampleFrame, Time};
+use landfall_model::{Cause, DataFormat, DeviceInfo, EventBody, Frame, PageRequest, SampleFrame, Time};
 
 const PAGE: PageRequest = PageRequest { no: 0, size: 100 };
 
@@ -130,5 +130,5 @@ async fn binary_frames_go_through_the_codec_and_stay_beside_their_meaning() {
     domain.core.take_binary(&caller, device.id, &report("9"), "{}").await.unwrap();
     let events = domain.events_since(before).await;
     let EventBody::Reported(told) = &events[0].event.body else { panic!("{events:?}") };
-    assert_eq!(told.raw.as_deref(), Some(&*report("9")));
+    assert_eq!(told.raw, Some(Frame { meta: "{}".into(), bytes: report("9") }));
 }

@@ -108,6 +108,51 @@ fn a_codec_translates_binary_frames_both_ways() {
 }
 
 #[test]
+fn history_is_decoded_again_by_the_command_line() {
+    let server = Server::start();
+    let product = api::thermometer(&server, "default");
+    let mut model = api::thermometer_model();
+    model["format"] = json!("binary");
+    let replaced = admin(&server, "PUT", &format!("/products/{product}"), Some(model));
+    assert_eq!(replaced.status, 200, "{}", replaced.text);
+    let app = App::create(&server, "default", "app");
+    let (id, secret) = app.register("n", &product);
+    let mut device = Device::login(&server, &id, &secret);
+    for level in [55, 200, 56] {
+        device.send("binary", vec![level]);
+    }
+    assert_eq!(app.history(&id, 10)["totalCount"], 0, "there is no codec yet");
+    let source = "function decode(b) { return {msgType: 'deviceReq', data: [{serviceId: 'Battery', serviceData: {batteryLevel: b[0]}}]}; }";
+    let codec = json!({"source": source, "samples": [{"hex": "37"}]});
+    assert_eq!(admin(&server, "POST", &format!("/products/{product}/codecs"), Some(codec)).status, 201);
+
+    let run = |more: &[&str]| {
+        let arguments = [&["codec", "redecode", product.as_str(), "--json"], more].concat();
+        let (ok, out, error) = server.cli(&arguments);
+        assert!(ok, "{arguments:?}: {error}");
+        let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+        (
+            told["devices"].clone(),
+            told["frames"].clone(),
+            told["changed"].clone(),
+            told["failed"].clone(),
+            told["firstFailure"].clone(),
+        )
+    };
+    let counted = |changed: u64| (json!(1), json!(3), json!(changed), json!(1));
+    let (devices, frames, changed, failed, failure) = run(&["--dry-run"]);
+    assert_eq!((devices, frames, changed, failed), counted(2));
+    assert_eq!(failure["deviceId"], json!(id));
+    assert!(failure["error"].as_str().unwrap().contains("batteryLevel: is above 100"), "{failure}");
+    assert_eq!(app.history(&id, 10)["totalCount"], 0);
+    run(&["--device", "n", "--from", "2026-01-01T00:00:00Z"]);
+    let history = app.history(&id, 10);
+    assert_eq!((&history["totalCount"], &history["deviceDataHistoryDTOs"][0]["data"]), (&json!(2), &json!({"batteryLevel": 56})));
+    let (devices, frames, changed, failed, _) = run(&[]);
+    assert_eq!((devices, frames, changed, failed), counted(0));
+}
+
+#[test]
 fn a_graceful_stop_and_a_new_start_keep_everything() {
     let mut server = Server::start();
     let account = api::account(&server, "restart");

@@ -16,7 +16,7 @@ fn framed(device: &Device, at: Time, bytes: &[u8], values: &[(&str, &str)]) -> E
 
 /// Different ones, that of most access protocols among them.
 fn meta_of(bytes: &[u8]) -> String {
-    if bytes.len() % 2 == 0 { "{}".into() } else { format!(r#"{{"path":"/19/0/{}"}}"#, bytes.len()) }
+    if bytes.len().is_multiple_of(2) { "{}".into() } else { format!(r#"{{"path":"/19/0/{}"}}"#, bytes.len()) }
 }
 
 fn services(at: Time, values: &[(&str, &str)]) -> Vec<ServiceReport> {

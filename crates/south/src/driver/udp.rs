@@ -177,7 +177,6 @@ async fn readable(sockets: &Datagrams) -> io::Result<bool> {
     }
 }
 
-
 async fn wait(socket: &Option<UdpSocket>) -> io::Result<()> {
     match socket {
         Some(socket) => socket.readable().await,

@@ -23,24 +23,61 @@ const CONTACTS: usize = 8;
 /// A question.
 pub(crate) enum Ask {
     /// The key of an identity.
-    Psk { lookup: LookupId, identity: Vec<u8>, peer: SocketAddr },
+    Psk {
+        lookup: LookupId,
+        identity: Vec<u8>,
+        peer: SocketAddr,
+    },
     /// Whose identity it is, for a session that began without a lookup.
-    Whose { session: u64, identity: Vec<u8> },
+    Whose {
+        session: u64,
+        identity: Vec<u8>,
+    },
     Register(Box<Register>),
     Renew(Box<Renew>),
     /// `ticket`: the client's own wish.
-    Deregister { ticket: Option<Ticket>, device: DeviceId, detail: StatusDetail },
+    Deregister {
+        ticket: Option<Ticket>,
+        device: DeviceId,
+        detail: StatusDetail,
+    },
     /// The plan of a client that was registered before a restart.
-    Attach { device: DeviceId },
-    Store { device: DeviceId, plan: Arc<Plan>, settle: Settle, said: Said },
-    Work { device: DeviceId, asleep: bool },
-    Outcome { device: DeviceId, of: WorkOf, outcome: Outcome },
+    Attach {
+        device: DeviceId,
+    },
+    Store {
+        device: DeviceId,
+        plan: Arc<Plan>,
+        settle: Settle,
+        said: Said,
+    },
+    Work {
+        device: DeviceId,
+        asleep: bool,
+    },
+    Outcome {
+        device: DeviceId,
+        of: WorkOf,
+        outcome: Outcome,
+    },
     /// What a client is to be told so that it registers here.
-    Bootstrap { session: u64, device: DeviceId, endpoint: Option<String>, from: Option<SocketAddr> },
+    Bootstrap {
+        session: u64,
+        device: DeviceId,
+        endpoint: Option<String>,
+        from: Option<SocketAddr>,
+    },
     SaveSessions(Vec<Saving>),
     DropSession(u64),
     /// A refusal, for the log of them.
-    Note { device: Option<DeviceId>, identity: String, peer: Option<SocketAddr>, step: &'static str, check: &'static str, detail: String },
+    Note {
+        device: Option<DeviceId>,
+        identity: String,
+        peer: Option<SocketAddr>,
+        step: &'static str,
+        check: &'static str,
+        detail: String,
+    },
 }
 
 /// A registration that was asked for.
@@ -80,17 +117,52 @@ pub(crate) struct Saving {
 
 /// An answer.
 pub(crate) enum Answer {
-    Psk { lookup: LookupId, identity: Vec<u8>, found: Option<(DeviceId, Vec<u8>)> },
-    Whose { session: u64, device: Option<DeviceId> },
-    Registered { ticket: Ticket, peer: Peer, outcome: std::result::Result<Box<Registered>, Refusal> },
-    Renewed { ticket: Ticket, device: DeviceId, peer: Peer, outcome: std::result::Result<Box<Registered>, Refusal> },
-    Deregistered { ticket: Option<Ticket>, outcome: Result<()> },
-    Attached { device: DeviceId, plan: Option<Arc<Plan>> },
-    Stored { device: DeviceId, settle: Settle, outcome: std::result::Result<(), Refusal> },
-    Work { device: DeviceId, outcome: Result<Option<Work>> },
+    Psk {
+        lookup: LookupId,
+        identity: Vec<u8>,
+        found: Option<(DeviceId, Vec<u8>)>,
+    },
+    Whose {
+        session: u64,
+        device: Option<DeviceId>,
+    },
+    Registered {
+        ticket: Ticket,
+        peer: Peer,
+        outcome: std::result::Result<Box<Registered>, Refusal>,
+    },
+    Renewed {
+        ticket: Ticket,
+        device: DeviceId,
+        peer: Peer,
+        outcome: std::result::Result<Box<Registered>, Refusal>,
+    },
+    Deregistered {
+        ticket: Option<Ticket>,
+        outcome: Result<()>,
+    },
+    Attached {
+        device: DeviceId,
+        plan: Option<Arc<Plan>>,
+    },
+    Stored {
+        device: DeviceId,
+        settle: Settle,
+        outcome: std::result::Result<(), Refusal>,
+    },
+    Work {
+        device: DeviceId,
+        outcome: Result<Option<Work>>,
+    },
     /// The outcome of a piece of work is durable; the work is there again if it is to be done once more.
-    Told { device: DeviceId, outcome: Result<Option<Work>> },
-    Bootstrap { session: u64, outcome: std::result::Result<BootstrapConfig, Refusal> },
+    Told {
+        device: DeviceId,
+        outcome: Result<Option<Work>>,
+    },
+    Bootstrap {
+        session: u64,
+        outcome: std::result::Result<BootstrapConfig, Refusal>,
+    },
     Saved(Vec<(u64, u64)>),
     Nothing,
 }
@@ -165,9 +237,7 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
             };
             Answer::Work { device, outcome }
         }
-        Ask::Outcome { device, of, outcome } => {
-            Answer::Told { device, outcome: told(&shared, device, of, outcome).await }
-        }
+        Ask::Outcome { device, of, outcome } => Answer::Told { device, outcome: told(&shared, device, of, outcome).await },
         Ask::Bootstrap { session, device, endpoint, from } => {
             let outcome = bootstrap(&shared, device, &endpoint.unwrap_or_default(), from).await.map_err(Refusal::from);
             Answer::Bootstrap { session, outcome }
@@ -262,7 +332,11 @@ async fn register(shared: &Lwm2m, asked: Register) -> Result<Registered> {
                 None => endpoint_device(shared, &name).await.ok().map(|device| (device.account, device.id)),
             };
             let detail = error.to_string();
-            note(&shared.core, of, Note { identity: &name, peer: from, step: "lwm2m.register", check: error.cause.as_str(), detail });
+            note(
+                &shared.core,
+                of,
+                Note { identity: &name, peer: from, step: "lwm2m.register", check: error.cause.as_str(), detail },
+            );
             return Err(match error.kind() {
                 ErrorKind::NotFound => Error::new(Cause::Forbidden, "unknown endpoint"),
                 _ => error,
@@ -317,9 +391,7 @@ async fn admit(shared: &Lwm2m, session_of: Option<DeviceId>, name: &str) -> Resu
         return Ok(device);
     };
     let device = shared.core.device_by_id(id).await?;
-    let own = |candidate: &String| {
-        *candidate == device.node_id || Some(candidate) == device.credentials.psk_identity.as_ref()
-    };
+    let own = |candidate: &String| *candidate == device.node_id || Some(candidate) == device.credentials.psk_identity.as_ref();
     if name.is_empty() || candidates(name).iter().any(own) {
         return Ok(device);
     }

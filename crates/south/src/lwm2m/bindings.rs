@@ -254,11 +254,8 @@ mod tests {
             },
             method: (*method).into(),
         };
-        let service = Service {
-            service_id: "Sensor".into(),
-            properties: properties.iter().map(property).collect(),
-            ..Service::default()
-        };
+        let service =
+            Service { service_id: "Sensor".into(), properties: properties.iter().map(property).collect(), ..Service::default() };
         Product {
             id: ProductId::from_random([1; 16]),
             account: landfall_model::AccountId::from_random([2; 16]),

@@ -130,4 +130,3 @@ impl Client {
         self.plan.as_ref()?.observe.get(usize::from(index)).copied()
     }
 }
-

@@ -26,7 +26,8 @@ impl Plan {
     fn new(bindings: Option<Arc<Bindings>>, version: Version, list: &ObjectList) -> Self {
         let instances = list.objects.iter().flat_map(|object| object.instances.iter().map(|n| Path::instance(object.id, *n)));
         let instances: Vec<Path> = instances.collect();
-        let of = |wanted: fn(&Bindings, &[Path]) -> Vec<Path>| bindings.as_ref().map(|b| wanted(b, &instances)).unwrap_or_default();
+        let of =
+            |wanted: fn(&Bindings, &[Path]) -> Vec<Path>| bindings.as_ref().map(|b| wanted(b, &instances)).unwrap_or_default();
         Self {
             version,
             root: list.root.clone(),
@@ -48,7 +49,10 @@ impl Plan {
 
     /// Whether frames come from this resource or one of its instances.
     pub(crate) fn is_uplink(&self, path: &Path) -> bool {
-        self.bindings.as_ref().and_then(|bindings| bindings.uplink).is_some_and(|uplink| uplink.contains(path) || path.contains(&uplink))
+        self.bindings
+            .as_ref()
+            .and_then(|bindings| bindings.uplink)
+            .is_some_and(|uplink| uplink.contains(path) || path.contains(&uplink))
     }
 }
 

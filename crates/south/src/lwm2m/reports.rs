@@ -95,7 +95,9 @@ impl Hub {
 
     /// Puts a report into the line of its client.
     pub(super) fn take(&mut self, now: Moment, device: DeviceId, settle: Settle, said: Said) {
-        if matches!(&said, Said::Values(entries) if entries.is_empty()) || matches!(&said, Said::Frame(bytes, _) if bytes.is_empty()) {
+        if matches!(&said, Said::Values(entries) if entries.is_empty())
+            || matches!(&said, Said::Frame(bytes, _) if bytes.is_empty())
+        {
             return self.accept(now, settle);
         }
         let Some(client) = self.clients.get_mut(&device) else { return };

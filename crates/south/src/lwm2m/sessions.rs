@@ -195,7 +195,12 @@ impl Hub {
         for session in sessions {
             let Some(device) = self.sessions.device(session) else { continue };
             let Some(state) = self.dtls.saved(SessionId(session), reserve) else { continue };
-            saving.push(Saving { device, session, write_seq: state.write_seq(), state: Secret::new(hex::encode(&*state.to_bytes())) });
+            saving.push(Saving {
+                device,
+                session,
+                write_seq: state.write_seq(),
+                state: Secret::new(hex::encode(&*state.to_bytes())),
+            });
         }
         if !saving.is_empty() {
             self.ask(Ask::SaveSessions(saving));

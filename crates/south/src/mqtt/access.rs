@@ -56,8 +56,13 @@ pub(crate) async fn connect(
                 mqtt.throttle.failed(peer.ip(), mqtt.core.now());
             }
             tracing::debug!(%peer, client_id = &*request.client_id, check = refused.check, "MQTT connect refused");
-            let note =
-                Note { identity: &request.client_id, peer: Some(peer), step: "mqtt.connect", check: refused.check, detail: refused.detail };
+            let note = Note {
+                identity: &request.client_id,
+                peer: Some(peer),
+                step: "mqtt.connect",
+                check: refused.check,
+                detail: refused.detail,
+            };
             mqtt.note(refused.device, note);
             Err(refused.refusal)
         }

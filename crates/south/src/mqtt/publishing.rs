@@ -187,7 +187,10 @@ fn failed(mqtt: &Mqtt, caller: &DeviceCaller, peer: SocketAddr, topic: &str, err
 pub(super) fn note_topic(mqtt: &Mqtt, caller: &DeviceCaller, peer: SocketAddr, check: &'static str, topic: &str, why: &str) {
     let identity = caller.device().to_string();
     let detail = format!("{topic:.256}: {why}");
-    mqtt.note(Some((caller.account(), caller.device())), Note { identity: &identity, peer: Some(peer), step: "mqtt.publish", check, detail });
+    mqtt.note(
+        Some((caller.account(), caller.device())),
+        Note { identity: &identity, peer: Some(peer), step: "mqtt.publish", check, detail },
+    );
 }
 
 /// A will as the message it is.

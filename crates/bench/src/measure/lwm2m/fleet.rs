@@ -113,12 +113,18 @@ fn restart_rows(restart: &Restart, count: usize) -> Vec<Row> {
     let (sample, all) = (&restart.sample, &restart.all);
     vec![
         Row::new(
-            format!("killed server: process start until {} sampled sessions had an Update answered, no handshake", whole(sample.count as f64)),
+            format!(
+                "killed server: process start until {} sampled sessions had an Update answered, no handshake",
+                whole(sample.count as f64)
+            ),
             format!("{:.2} s", restart.served_s),
         )
         .beside(format!("ports.json after {:.2} s", restart.ports_s))
         .aims(format!("< {AIM_S} s"), restart.served_s < AIM_S),
-        Row::new("sessions that then answered a request without a handshake", format!("{} of {}", whole(all.count as f64), whole(count as f64)))
-            .beside(format!("in {:.1} s; {} requests repeated", all.elapsed.as_secs_f64(), sample.repeated + all.repeated)),
+        Row::new(
+            "sessions that then answered a request without a handshake",
+            format!("{} of {}", whole(all.count as f64), whole(count as f64)),
+        )
+        .beside(format!("in {:.1} s; {} requests repeated", all.elapsed.as_secs_f64(), sample.repeated + all.repeated)),
     ]
 }

@@ -49,9 +49,12 @@ pub(in crate::measure) async fn measure(bench: &mut Bench, dir: &Path) -> Outcom
     let cores = |runs: &Runs| Outcome::Ok(spread(&runs.own_cores)?.show(decimal, ""));
     let (own_cores, plain_cores, other_cores) = (cores(&own)?, cores(&plain)?, cores(&other)?);
     Ok(vec![
-        Row::new(format!("encrypted requests a second (GET /.well-known/core), {LANES} sessions, {}", sessions()), rate.show(whole, ""))
-            .against(format!("bare UDP echo, {request} and {answer} bytes: {}", plain_rate.show(whole, "")), share)
-            .aims(format!("ratio ≥ {AIM_SHARE}"), share >= AIM_SHARE),
+        Row::new(
+            format!("encrypted requests a second (GET /.well-known/core), {LANES} sessions, {}", sessions()),
+            rate.show(whole, ""),
+        )
+        .against(format!("bare UDP echo, {request} and {answer} bytes: {}", plain_rate.show(whole, "")), share)
+        .aims(format!("ratio ≥ {AIM_SHARE}"), share >= AIM_SHARE),
         Row::new("the same against libcoap", rate.show(whole, "")).against(
             format!("coap-server, GET /{}: {}", libcoap::RESOURCE, other_rate.show(whole, "")),
             rate.median / other_rate.median,
@@ -60,8 +63,11 @@ pub(in crate::measure) async fn measure(bench: &mut Bench, dir: &Path) -> Outcom
             .against(format!("bare UDP echo: {}", plain_cpu.show(whole, "")), cpu.median / plain_cpu.median),
         Row::new("the same against libcoap", cpu.show(whole, ""))
             .against(format!("coap-server: {}", other_cpu.show(whole, "")), cpu.median / other_cpu.median),
-        Row::new("request to answer in that flood, p50 / p99", own.latency())
-            .beside(format!("bare UDP echo: {}; coap-server: {}", plain.latency(), other.latency())),
+        Row::new("request to answer in that flood, p50 / p99", own.latency()).beside(format!(
+            "bare UDP echo: {}; coap-server: {}",
+            plain.latency(),
+            other.latency()
+        )),
         Row::new("cores the load generator used meanwhile, its encryption included", own_cores)
             .beside(format!("against the echo: {plain_cores}; against coap-server: {other_cores}")),
     ])

@@ -5,7 +5,7 @@ use landfall_testkit::network::Conditions;
 
 fn frames(events: &[EventBody]) -> Vec<(Vec<u8>, usize)> {
     let frame = |body: &EventBody| match body {
-        EventBody::Reported(report) => report.raw.clone().map(|raw| (raw, report.services.len())),
+        EventBody::Reported(report) => report.raw.clone().map(|raw| (raw.bytes, report.services.len())),
         _ => None,
     };
     events.iter().filter_map(frame).collect()

@@ -257,7 +257,7 @@ impl Ground {
         moved
     }
 
-    fn deliver(&mut self, secure: bool, from: SocketAddr, mut datagram: Vec<u8>) {
+    fn deliver(&mut self, secure: bool, from: SocketAddr, datagram: Vec<u8>) {
         self.heard.push((secure, from, datagram.clone()));
         self.hub.datagram(self.moment(), secure, from, &datagram);
     }

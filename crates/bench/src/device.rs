@@ -173,8 +173,7 @@ mod tests {
             (&["5", "0"], true, Heard::Nothing, Code::NOT_FOUND, b""),
         ];
         for (path, observe, heard, code, payload) in cases {
-            let (told, answer) =
-                Device::new("x", 1).hear(&message(Kind::Confirmable, Code::GET, path, observe)).unwrap();
+            let (told, answer) = Device::new("x", 1).hear(&message(Kind::Confirmable, Code::GET, path, observe)).unwrap();
             let answer = answer.unwrap();
             let answer = MessageRef::parse(&answer, &Limits::default()).unwrap();
             assert_eq!((told, answer.header.code, answer.payload), (heard, code, payload), "{path:?}");

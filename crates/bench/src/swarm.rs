@@ -154,12 +154,7 @@ impl Swarm {
         Ok(())
     }
 
-    fn work(
-        &mut self,
-        clients: impl IntoIterator<Item = usize>,
-        job: Job,
-        again_until: Option<Instant>,
-    ) -> Outcome<Done> {
+    fn work(&mut self, clients: impl IntoIterator<Item = usize>, job: Job, again_until: Option<Instant>) -> Outcome<Done> {
         let began = clock::now();
         (self.job, self.again_until, self.done) = (job, again_until, Done::default());
         let lanes = self.lanes.len();

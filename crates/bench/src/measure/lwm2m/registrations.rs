@@ -40,7 +40,10 @@ pub(in crate::measure) async fn measure(bench: &mut Bench, dir: &Path) -> Outcom
         )
         .aims(format!("≥ {}", whole(AIM_PER_S)), rate.median >= AIM_PER_S),
         Row::new("LwM2M registrations a CPU-second of the server", cpu.show(whole, "")),
-        Row::new("Register to the answered observation, p50 / p99; requests repeated", runs.latency())
-            .beside(format!("{} of {}", runs.repeated(), whole((each * repeats) as f64))),
+        Row::new("Register to the answered observation, p50 / p99; requests repeated", runs.latency()).beside(format!(
+            "{} of {}",
+            runs.repeated(),
+            whole((each * repeats) as f64)
+        )),
     ])
 }

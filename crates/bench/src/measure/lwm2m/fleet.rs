@@ -8,6 +8,7 @@ use crate::{
     landfall::Landfall,
     measure::Bench,
     process,
+    profile::{self, Sampled},
     stats::whole,
     swarm::{Done, Job, Swarm},
     table::Row,
@@ -19,6 +20,8 @@ const AIM_S: f64 = 2.0;
 const PROJECTED: f64 = 10_000_000.0;
 /// About how many sessions, from all over the fleet, must be served for a restarted server to count as back.
 const SAMPLE: usize = 1_000;
+/// Devices whose coming in is profiled: perf keeps 16 KiB of stack for each page.
+const PROFILED: usize = 5_000;
 /// Of a new process before its memory is read.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Until sessions that were used are saved again: the configured 5 s, and 0.1 s for each 2,000 of them.
@@ -68,12 +71,42 @@ pub(in crate::measure) async fn measure(bench: &mut Bench, dir: &Path) -> Outcom
     drop(server);
     let per_s = |done: &Done| whole(done.count as f64 / done.elapsed.as_secs_f64());
     let mut rows = memory_rows(&memory, count);
+    if rows.iter().any(|row| row.met == Some(false)) || bench.always_profile {
+        let text = growth(bench, dir, count.min(PROFILED)).await?;
+        bench.add_profile("handshakes and registrations of LwM2M devices", &text);
+    }
     rows.push(Row::new(
         "bringing those devices in: handshakes and registrations a second",
         format!("{}; {}", per_s(&hands), per_s(&registrations)),
     ));
     rows.extend(restart_rows(&restart, count));
     Ok(rows)
+}
+
+/// Who touches new pages while devices come in, at another server.
+async fn growth(bench: &Bench, dir: &Path, count: usize) -> Outcome<String> {
+    let data = dir.join("profiled");
+    let Scene { server, coaps, names } = Scene::fresh(&bench.program, &data, count).await?;
+    server.stop()?;
+    let server = Landfall::start_at(&bench.program, &data, coaps)?;
+    clock::pause(SETTLE);
+    let mut swarm = Swarm::new(coaps, &names, LANES)?;
+    let mut sizes = vec![resident(&server)?];
+    let pages = profile::take(Sampled::Pages, server.pid(), dir, || {
+        for job in [Job::Handshake { close: false }, Job::Register] {
+            swarm.run(0..count, job)?;
+            swarm.listen(SETTLE)?;
+            sizes.push(resident(&server)?);
+        }
+        Ok(())
+    })?;
+    server.stop()?;
+    let sizes: Vec<String> = sizes.into_iter().map(|bytes| format!("{:.1}", bytes as f64 / f64::from(1 << 20))).collect();
+    Ok(format!(
+        "Resident MiB of a new process: before, after {} handshakes, and after their registrations: {}.\n{pages}",
+        whole(count as f64),
+        sizes.join(", ")
+    ))
 }
 
 fn resident(server: &Landfall) -> Outcome<u64> {

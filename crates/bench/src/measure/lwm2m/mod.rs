@@ -99,6 +99,6 @@ fn spread(values: &[f64]) -> Outcome<Spread> {
 }
 
 /// How the sessions are made, for the name of a row.
-fn sessions() -> String {
-    format!("{}, {LANES} in flight", SUITE.name())
+fn sessions(in_flight: usize) -> String {
+    format!("{}, {in_flight} in flight", SUITE.name())
 }

@@ -36,3 +36,6 @@ pub use path::{MAX_ID, Path, PathError};
 pub use registration::{Binding, ObjectList, RegisterError, RegisterRequest, UpdateRequest};
 pub use value::{Entry, EntryTime, ObjectLink, Value, ValueType};
 pub use version::{ObjectVersion, Version};
+
+#[cfg(test)]
+mod tests;

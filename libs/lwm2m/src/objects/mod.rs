@@ -116,8 +116,12 @@ impl ObjectModels {
 
     /// The highest version of an object.
     pub fn newest_object(&self, id: u16) -> Option<&ObjectModel> {
+        self.versions_of(id).next_back()
+    }
+
+    fn versions_of(&self, id: u16) -> impl DoubleEndedIterator<Item = &ObjectModel> {
         let high = ObjectVersion { major: u8::MAX, minor: u8::MAX };
-        self.objects.range((id, ObjectVersion { major: 0, minor: 0 })..=(id, high)).next_back().map(|(_, object)| object)
+        self.objects.range((id, ObjectVersion { major: 0, minor: 0 })..=(id, high)).map(|(_, object)| object)
     }
 
     /// All definitions, ascending by object and version.
@@ -151,9 +155,13 @@ impl<'a> Models<'a> {
         version.and_then(|version| self.all.object(id, version)).or_else(|| self.all.newest_object(id))
     }
 
-    /// The definition of the resource at, or above, `path`.
+    /// The definition of the resource at, or above, `path`. Where no version was told, one that the newest no longer has is taken from
+    /// the newest that has it.
     pub fn resource(self, path: &Path) -> Option<&'a ResourceModel> {
-        self.object(path.object_id()?)?.resource(path.resource_id()?)
+        let (object, id) = (path.object_id()?, path.resource_id()?);
+        let told = self.versions.binary_search_by_key(&object, |(told, _)| *told).is_ok();
+        let newest = self.object(object)?.resource(id);
+        newest.or_else(|| if told { None } else { self.all.versions_of(object).rev().find_map(|older| older.resource(id)) })
     }
 
     /// The type of the resource at, or above, `path`, where it is known.

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn the_objects_that_matter_are_built_in() {
     let models = ObjectModels::builtin();
-    let objects = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 16, 19, 21];
+    let objects = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 13, 16, 19, 20, 21];
     let sensors = [3300, 3303, 3304, 3305, 3311, 3313, 3315, 3316, 3323, 3328, 3331, 3337, 3338, 3340, 3342, 3347];
     for id in objects.into_iter().chain(sensors) {
         assert!(models.newest_object(id).is_some(), "{id}");
@@ -40,6 +40,9 @@ fn the_version_that_a_client_told_counts() {
     assert_eq!(models.newest().value_type(&secret), Some(ValueType::Opaque));
     assert_eq!(at("1.0"), Some(ValueType::String));
     assert_eq!(at("9.9"), Some(ValueType::Opaque), "an unknown version is read as the newest");
+    let gone = "/10/0/6".parse().unwrap();
+    assert_eq!(models.newest().value_type(&gone), Some(ValueType::Integer), "a resource that only 1.0 had");
+    assert_eq!(models.at(&[(10, "1.1".parse().unwrap())]).value_type(&gone), None);
 }
 
 fn xml(object: &str) -> String {

@@ -154,7 +154,7 @@ impl Client {
             return Err(Code::UNAUTHORIZED);
         }
         match request.method {
-            Method::Get if request.accept == Some(ContentFormat::LINK) => self.discover(&path),
+            Method::Get if request.accept == Some(ContentFormat::LINK) => self.discover(&path, &request.query),
             Method::Get => self.read_or_observe(now_ms, observation, request, vec![path], false),
             Method::Fetch => {
                 let format = request.content_format.ok_or(Code::BAD_REQUEST)?;
@@ -189,11 +189,17 @@ impl Client {
         below.filter(|(at, _)| readable(at)).map(|(at, value)| Entry::new(*at, value.clone())).collect()
     }
 
-    fn discover(&self, path: &Path) -> Answer {
+    /// Without a depth, which 1.2 brought, an object is told down to its resources, and a resource with its instances.
+    fn discover(&self, path: &Path, queries: &[String]) -> Answer {
         let mut links = Vec::new();
+        let usual = if path.depth() < 3 { 3 } else { 4 };
+        let deepest = match queries.iter().find_map(|query| query.strip_prefix("depth=")) {
+            Some(text) if self.version >= Version::V1_2 => path.depth() + text.parse::<u8>().map_or(0, |depth| depth.min(3)),
+            _ => usual,
+        };
         let mut seen = std::collections::BTreeSet::new();
         for at in self.resources.keys().filter(|at| path.contains(at)) {
-            let depths = if path.is_root() { 1..=2 } else { path.depth().max(1)..=3 };
+            let depths = if path.is_root() { 1..=2 } else { path.depth().max(1)..=deepest };
             for depth in depths {
                 let part = at.cut(depth);
                 if part.depth() == depth && seen.insert(part) {
@@ -234,7 +240,10 @@ impl Client {
         let mut response = self.read(&paths, format, composite)?;
         if request.observe == Some(Observe::Register) && self.observations.len() < KEPT_MAX {
             self.cancel(observation);
-            self.observations.push(notify::Observation::new(observation, paths, format, composite, now_ms, self));
+            let own = if self.version >= Version::V1_2 { request.query.as_slice() } else { &[] };
+            let own = AttributeChange::parse(own).and_then(|change| change.apply(&Attributes::default()));
+            let own = own.map_err(|_| Code::BAD_REQUEST)?;
+            self.observations.push(notify::Observation::new(observation, paths, format, composite, own, now_ms, self));
             response.observe = Some(0);
         }
         Ok(response)
@@ -299,6 +308,10 @@ impl Client {
 
     /// Write and Write-Composite: all or nothing.
     fn write(&mut self, request: &Request, path: &Path, replace: bool) -> Answer {
+        let read_only = self.models.newest().resource(path).is_some_and(|resource| !resource.operations.write);
+        if read_only && !self.bootstrapping {
+            return Err(Code::METHOD_NOT_ALLOWED);
+        }
         let entries = self.decode(request, path)?;
         let models = self.models.newest();
         for entry in entries.iter().filter(|_| !self.bootstrapping) {
@@ -326,6 +339,12 @@ impl Client {
     fn execute(&mut self, request: &Request, path: Path) -> Answer {
         if !self.resources.keys().any(|at| path.cut(2).contains(at)) {
             return Err(Code::NOT_FOUND);
+        }
+        if let [5, instance, 2] = path.ids() {
+            // Update exists in the state Downloaded only (core 1.1 section E.6).
+            if self.resources.get(&Path::resource(5, *instance, 3)) != Some(&Value::Integer(2)) {
+                return Err(Code::METHOD_NOT_ALLOWED);
+            }
         }
         let text = std::str::from_utf8(&request.payload).map_err(|_| Code::BAD_REQUEST)?;
         let arguments = parse_arguments(text).ok_or(Code::BAD_REQUEST)?;

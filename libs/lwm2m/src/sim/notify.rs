@@ -25,15 +25,25 @@ pub(super) struct Observation {
     paths: Vec<Path>,
     format: ContentFormat,
     composite: bool,
+    /// Given with the request (1.2); they win over those that were written.
+    own: Attributes,
     told: Vec<Entry>,
     told_ms: u64,
     number: u32,
 }
 
 impl Observation {
-    pub fn new(name: u64, paths: Vec<Path>, format: ContentFormat, composite: bool, now_ms: u64, client: &Client) -> Self {
+    pub fn new(
+        name: u64,
+        paths: Vec<Path>,
+        format: ContentFormat,
+        composite: bool,
+        own: Attributes,
+        now_ms: u64,
+        client: &Client,
+    ) -> Self {
         let told = paths.iter().flat_map(|path| client.values(path)).collect();
-        Self { name, paths, format, composite, told, told_ms: now_ms, number: 0 }
+        Self { name, paths, format, composite, own, told, told_ms: now_ms, number: 0 }
     }
 }
 
@@ -72,11 +82,11 @@ impl Client {
         self.observations.iter().filter_map(|observation| self.due_ms(observation, &self.effective(observation))).min()
     }
 
-    /// The attributes that count: own over instance over object, then the defaults of object 1.
+    /// The attributes that count: those of the request in place of the path's own, then instance, object, the defaults of object 1.
     fn effective(&self, observation: &Observation) -> Attributes {
         let path = observation.paths.first().copied().unwrap_or(Path::ROOT);
         let of = |depth| self.attributes.get(&path.cut(depth)).filter(|_| depth <= path.depth()).cloned().unwrap_or_default();
-        let mut own = self.attributes.get(&path).cloned().unwrap_or_default();
+        let mut own = if observation.own == Attributes::default() { of(path.depth()) } else { observation.own.clone() };
         for depth in (1..path.depth()).rev() {
             own = own.inherit(&of(depth));
         }

@@ -8,7 +8,7 @@ use crate::spec::{Row, Status};
 pub(crate) const PATH: &str = "docs/support.md";
 
 /// Group, heading and the contract it comes from; groups appear in this order, unknown ones behind.
-const GROUPS: [(&str, &str, &str); 10] = [
+const GROUPS: [(&str, &str, &str); 12] = [
     ("oceanconnect", "OceanConnect northbound API", "../spec/oceanconnect/huawei-northbound.md"),
     ("oceanconnect-push", "OceanConnect notifications", "../spec/oceanconnect/huawei-northbound.md"),
     ("device-side", "MQTT and AgentLite devices", "../spec/device-side/device-side.md"),
@@ -18,6 +18,8 @@ const GROUPS: [(&str, &str, &str); 10] = [
     ("devicecontrol", "Device control (Cumulocity)", "../spec/devicecontrol/cumulocity-devicecontrol.md"),
     ("onem2m", "oneM2M device-to-cloud", "../spec/onem2m/onem2m-d2c.md"),
     ("lwm2m", "LwM2M over CoAP", ""),
+    ("coap", "CoAP", ""),
+    ("dtls", "DTLS", ""),
     ("lorawan", "LoRaWAN", ""),
 ];
 

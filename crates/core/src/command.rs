@@ -259,22 +259,24 @@ impl Core {
     /// `asleep`: the device cannot hear, so only commands without validity are tried.
     pub async fn next_work(&self, caller: &DeviceCaller, asleep: bool) -> Result<Option<Work>> {
         let device = self.caller_device(caller).await?;
-        let open = self.store.open_commands(device.id).await?;
-        let pending = |command: &&Command| command.state == CommandState::Pending;
-        if let Some(now) = open.iter().filter(pending).find(|command| command.expire_s == Some(0)) {
-            return self.send_command(&device, now.clone()).await;
+        // A command that cannot be sent after all frees the place of the next one.
+        for _ in 0..=self.settings.commands_per_device {
+            let open = self.store.open_commands(device.id).await?;
+            let pending = |command: &&Command| command.state == CommandState::Pending;
+            let mut next = open.iter().filter(pending).find(|command| command.expire_s == Some(0));
+            if next.is_none() && !asleep {
+                if let Some(desired) = self.next_desired(&device).await? {
+                    return Ok(Some(desired));
+                }
+                let waits = open.iter().any(|command| command.state == CommandState::Sent && command.expire_s != Some(0));
+                next = open.iter().find(pending).filter(|_| !waits);
+            }
+            let Some(next) = next else { return Ok(None) };
+            if let Some(work) = self.send_command(&device, next.clone()).await? {
+                return Ok(Some(work));
+            }
         }
-        if asleep {
-            return Ok(None);
-        }
-        if let Some(desired) = self.next_desired(&device).await? {
-            return Ok(Some(desired));
-        }
-        let waits = open.iter().any(|command| command.state == CommandState::Sent && command.expire_s != Some(0));
-        match open.iter().find(pending).filter(|_| !waits) {
-            Some(next) => self.send_command(&device, next.clone()).await,
-            None => Ok(None),
-        }
+        Ok(None)
     }
 
     /// Marks a command as sent. One that cannot be put in the device's form fails here and now, and the next one's turn has come.

@@ -45,11 +45,15 @@ impl Core {
         .await
     }
 
-    /// The registration of a device is over, by its own wish or because its lifetime ended: OFFLINE.
-    pub async fn deregister(&self, caller: &DeviceCaller, detail: StatusDetail) -> Result<()> {
+    /// The registration of a device at a location is over, by its own wish or because its lifetime ended: OFFLINE. One that was made
+    /// meanwhile stays.
+    pub async fn deregister(&self, caller: &DeviceCaller, location: &str, detail: StatusDetail) -> Result<()> {
         self.decide(|| {
             Box::pin(async {
                 let Some(device) = self.store.device(caller.device).await? else { return Ok((Batch::default(), ())) };
+                if self.store.registration(device.id).await?.is_some_and(|newer| newer.location != location) {
+                    return Ok((Batch::default(), ()));
+                }
                 let mut whole = match device.status {
                     DeviceStatus::Online | DeviceStatus::Abnormal => went(&device, DeviceStatus::Offline, detail, self.now()),
                     _ => Batch::default(),
@@ -108,7 +112,7 @@ impl Core {
                 continue;
             }
             let Some(device) = self.store.device(registration.device).await? else { continue };
-            self.deregister(&self.device_caller(&device), StatusDetail::TimeOut).await?;
+            self.deregister(&self.device_caller(&device), &registration.location, StatusDetail::TimeOut).await?;
         }
         Ok(over.len() as u32 == ROUND && left < ROUND)
     }

@@ -6,7 +6,7 @@ use super::{
     client::{Client, Op, Peer},
     sessions::Sessions,
 };
-use landfall_coap::{self as coap, Endpoint, ExchangeId, Retransmit};
+use landfall_coap::{self as coap, Endpoint, ExchangeId, Retransmit, Ticket};
 use landfall_core::CloseCause;
 use landfall_dtls::{self as dtls, Server};
 use landfall_model::{DeviceId, Registration, SecureSession, StatusDetail, Time};
@@ -128,8 +128,7 @@ impl Hub {
         }
         for device in word.lifetime_over {
             if self.clients.get(&device).is_some_and(|client| client.expires_at <= now.at) {
-                self.remove(now, device);
-                self.ask(Ask::Deregister { ticket: None, device, detail: StatusDetail::TimeOut });
+                self.end(now, None, device, StatusDetail::TimeOut);
             }
         }
         for device in word.wake {
@@ -234,10 +233,17 @@ impl Hub {
     }
 
     fn close(&mut self, now: Moment, device: DeviceId, why: CloseCause) {
-        let gone = self.remove(now, device).is_some();
+        match why {
+            CloseCause::Deleted => drop(self.remove(now, device)),
+            CloseCause::CredentialsChanged => self.end(now, None, device, StatusDetail::None),
+        }
         self.end_session(now, device);
-        if gone && why == CloseCause::CredentialsChanged {
-            self.ask(Ask::Deregister { ticket: None, device, detail: StatusDetail::None });
+    }
+
+    /// Ends a registration, here and in the store.
+    pub(super) fn end(&mut self, now: Moment, ticket: Option<Ticket>, device: DeviceId, detail: StatusDetail) {
+        if let Some(Client { location, .. }) = self.remove(now, device) {
+            self.ask(Ask::Deregister { ticket, device, location, detail });
         }
     }
 

@@ -1,9 +1,10 @@
 //! LwM2M over CoAP and DTLS: registration, observation, commands and bootstrap of devices (OMA LwM2M core and transport 1.0 to 1.2).
 //!
-//! [`Hub`] is the machine: fed datagrams, words and answers at given times, drained of datagrams and questions; `asks.rs` answers the
-//! questions from the core. Absent: sockets and timers (`driver/udp.rs`), the protocols themselves (`landfall-coap`, `landfall-dtls`,
+//! [`Hub`] is the machine: fed datagrams, words and answers at given times, drained of datagrams and questions; `asks.rs` and
+//! `admission.rs` answer the questions from the core. Absent: sockets and timers (`driver/udp.rs`), the protocols themselves (`landfall-coap`, `landfall-dtls`,
 //! `landfall-lwm2m`), SMS, TCP, OSCORE and X.509.
 
+mod admission;
 mod asks;
 mod bindings;
 mod bootstrap;

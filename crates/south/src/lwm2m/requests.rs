@@ -27,10 +27,7 @@ impl Hub {
                 None => self.refuse(now, ticket, Code::NOT_FOUND, "there is no such registration"),
             },
             (Method::Delete, ["rd", location]) => match self.registered_at(location, peer) {
-                Some(device) => {
-                    self.remove(now, device);
-                    self.ask(Ask::Deregister { ticket: Some(ticket), device, detail: StatusDetail::None });
-                }
+                Some(device) => self.end(now, Some(ticket), device, StatusDetail::None),
                 None => self.refuse(now, ticket, Code::NOT_FOUND, "there is no such registration"),
             },
             (Method::Post, ["dp"]) => self.sent(now, ticket, peer, &request),

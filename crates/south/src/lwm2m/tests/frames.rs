@@ -88,3 +88,16 @@ async fn a_frame_that_was_overtaken_is_no_old_news() {
     seen.sort_by(f64::total_cmp);
     assert_eq!(seen, (100..160).map(f64::from).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_command_that_the_codec_cannot_write_does_not_hold_up_the_next() {
+    let mut ground = Ground::new(5).await;
+    let sim = ground.sleeping("m-1").await;
+    let broken = ground.submit(sim, "READ", json!({"register": UNWRITABLE}), None).await;
+    let next = ground.submit(sim, "READ", json!({"register": 7}), None).await;
+    ground.tell(sim, SimDevice::wake);
+    ground.tell(sim, SimDevice::update);
+    ground.run_s(10).await;
+    assert_eq!(ground.states(&[broken, next]).await, [CommandState::Failed, CommandState::Delivered]);
+    assert!(ground.whys(ground.sims[sim].id).await.contains(&("command.encode", "CodecFailed")));
+}

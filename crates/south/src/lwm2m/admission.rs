@@ -1,0 +1,238 @@
+//! Who is let in, and with what: keys of identities, registrations and their updates, bootstrap.
+
+use super::{
+    Lwm2m,
+    asks::{Refusal, Register, Registered, Renew, caller},
+    client::Peer,
+    plan::Plan,
+};
+use crate::note::{Note, note};
+use landfall_lwm2m::{Code, LinkLimits, ObjectList, UpdateRequest, Version, bootstrap::BootstrapConfig, endpoint::candidates};
+use landfall_model::{AccountId, Cause, Device, DeviceId, Error, ErrorKind, Observed, Registration, Result};
+use std::{net::SocketAddr, sync::Arc};
+
+/// Moments of contact that are kept.
+const CONTACTS: usize = 8;
+
+/// The device that an endpoint name stands for: the nodeId, or the IMEI or serial number in the name.
+pub(super) async fn endpoint_device(shared: &Lwm2m, name: &str) -> Result<Arc<Device>> {
+    let mut last = Error::new(Cause::DeviceNotFound, "there is no device of this endpoint name");
+    for candidate in candidates(name) {
+        match shared.core.device_by_node(&candidate).await {
+            Err(error) if error.cause == Cause::DeviceNotFound => last = error,
+            found => return found,
+        }
+    }
+    Err(last)
+}
+
+/// The key that goes with an identity.
+pub(super) async fn key(shared: &Lwm2m, identity: &[u8], peer: SocketAddr) -> Option<(DeviceId, Vec<u8>)> {
+    let refused = |of: Option<(AccountId, DeviceId)>, identity: &str, check, detail: &str| {
+        note(&shared.core, of, Note { identity, peer: Some(peer), step: "dtls.psk", check, detail: detail.to_owned() });
+    };
+    let Ok(name) = std::str::from_utf8(identity) else {
+        refused(None, "", "identity", "the pre-shared key identity is not UTF-8");
+        return None;
+    };
+    let device = match psk_device(shared, name).await {
+        Ok(device) => device,
+        Err(error) => {
+            refused(None, name, error.cause.as_str(), &error.to_string());
+            return None;
+        }
+    };
+    let of = Some((device.account, device.id));
+    let Some(psk) = device.credentials.psk.as_ref() else {
+        refused(of, name, "psk", "the device has no pre-shared key");
+        return None;
+    };
+    match hex::decode(psk.expose()) {
+        Ok(key) => Some((device.id, key)),
+        Err(_) => {
+            refused(of, name, "psk", "the pre-shared key has an odd number of hex digits");
+            None
+        }
+    }
+}
+
+/// The device of a pre-shared key identity: the exact one, or that of the IMEI or serial number in it.
+pub(super) async fn psk_device(shared: &Lwm2m, name: &str) -> Result<Arc<Device>> {
+    let mut last = Error::new(Cause::DeviceNotFound, "there is no device with this pre-shared key identity");
+    for candidate in candidates(name) {
+        match shared.core.device_by_psk_identity(&candidate).await {
+            Err(error) if error.cause == Cause::DeviceNotFound => last = error,
+            found => return found,
+        }
+    }
+    Err(last)
+}
+
+pub(super) async fn register(shared: &Lwm2m, asked: Register) -> Result<Registered> {
+    let Register { peer, from, session_of, request, location, .. } = asked;
+    let name = request.endpoint.clone().unwrap_or_default();
+    let outcome = admit(shared, session_of, &name).await;
+    let device = match outcome {
+        Ok(device) => device,
+        Err(error) => {
+            let of = match session_of {
+                Some(id) => shared.core.device_by_id(id).await.ok().map(|device| (device.account, device.id)),
+                None => endpoint_device(shared, &name).await.ok().map(|device| (device.account, device.id)),
+            };
+            let detail = error.to_string();
+            note(
+                &shared.core,
+                of,
+                Note { identity: &name, peer: from, step: "lwm2m.register", check: error.cause.as_str(), detail },
+            );
+            return Err(match error.kind() {
+                ErrorKind::NotFound => Error::new(Cause::Forbidden, "unknown endpoint"),
+                _ => error,
+            });
+        }
+    };
+    let now = shared.core.now();
+    let plan = plan(shared, &device, request.version, &request.list).await?;
+    let registration = Registration {
+        device: device.id,
+        location: format!("{location:016x}"),
+        endpoint: name,
+        lifetime_s: request.lifetime_s,
+        version: request.version.to_string(),
+        binding: request.binding.to_string(),
+        queue_mode: request.binding.queue,
+        links: String::from_utf8_lossy(&request.list.to_payload()).into_owned(),
+        peer: from.map(|from| from.to_string()).unwrap_or_default(),
+        session: session(peer),
+        observed: observed(location as u16, &plan),
+        registered_at: now,
+        updated_at: now,
+        expires_at: expiry(now, request.lifetime_s),
+        contacts: vec![],
+    };
+    let registration = with_contact(shared, registration).await?;
+    shared.core.register(&shared.core.device_caller(&device), registration.clone()).await?;
+    Ok(Registered { registration, plan, anew: true })
+}
+
+fn session(peer: Peer) -> Option<u64> {
+    match peer {
+        Peer::Plain(_) => None,
+        Peer::Secure(id) => Some(id),
+    }
+}
+
+fn observed(generation: u16, plan: &Plan) -> Observed {
+    Observed { generation, paths: plan.observe.iter().map(ToString::to_string).collect() }
+}
+
+/// A lifetime of 0 has no end (LwM2M core, 6.2.1).
+fn expiry(now: landfall_model::Time, lifetime_s: u32) -> landfall_model::Time {
+    if lifetime_s == 0 { landfall_model::Time(i64::MAX) } else { now.plus_s(lifetime_s.into()) }
+}
+
+/// Who may register: over DTLS the holder of the key, under a name that is its own; without, whoever the device and its product let.
+async fn admit(shared: &Lwm2m, session_of: Option<DeviceId>, name: &str) -> Result<Arc<Device>> {
+    let Some(id) = session_of else {
+        let device = endpoint_device(shared, name).await?;
+        shared.core.check_plain(&device).await?;
+        return Ok(device);
+    };
+    let device = shared.core.device_by_id(id).await?;
+    let own = |candidate: &String| *candidate == device.node_id || Some(candidate) == device.credentials.psk_identity.as_ref();
+    if name.is_empty() || candidates(name).iter().any(own) {
+        return Ok(device);
+    }
+    Err(Error::new(Cause::Forbidden, "the endpoint name is not that of the device whose key was used"))
+}
+
+/// The account that a device is to have here: its own identity and key.
+pub(super) async fn bootstrap(shared: &Lwm2m, device: DeviceId, name: &str, from: Option<SocketAddr>) -> Result<BootstrapConfig> {
+    let device = match admit(shared, Some(device), name).await {
+        Ok(device) => device,
+        Err(error) => {
+            let (check, detail) = (error.cause.as_str(), error.to_string());
+            note(&shared.core, None, Note { identity: name, peer: from, step: "lwm2m.bootstrap", check, detail });
+            return Err(error);
+        }
+    };
+    let credentials = &device.credentials;
+    let key = credentials.psk.as_ref().and_then(|psk| hex::decode(psk.expose()).ok());
+    let key = key.ok_or_else(|| Error::new(Cause::Forbidden, "the device has no pre-shared key"))?;
+    let identity = credentials.psk_identity.clone().unwrap_or_else(|| device.node_id.clone());
+    Ok(super::bootstrap::account(&shared.config.public_uri, shared.config.bootstrap_lifetime_s, identity, key))
+}
+
+async fn plan(shared: &Lwm2m, device: &Device, version: Version, list: &ObjectList) -> Result<Arc<Plan>> {
+    let product = match shared.core.product_of(device).await {
+        Ok(product) => Some(product),
+        Err(error) if error.cause == Cause::ProductNotFound => None,
+        Err(error) => return Err(error),
+    };
+    Ok(shared.plans.of(product.as_deref(), version, list))
+}
+
+/// Takes the moment into the pattern of contacts, which an earlier registration of the device may have begun.
+async fn with_contact(shared: &Lwm2m, mut registration: Registration) -> Result<Registration> {
+    if registration.contacts.is_empty()
+        && shared.desk.is_registered(registration.device)
+        && let Some(before) = shared.core.store().registration(registration.device).await?
+    {
+        registration.contacts = before.contacts;
+    }
+    // What comes while it is awake belongs to the same waking.
+    let awake_since = registration.updated_at.minus_s(shared.config.awake_s.into());
+    if registration.contacts.last().is_some_and(|last| *last > awake_since) {
+        return Ok(registration);
+    }
+    registration.contacts.push(registration.updated_at);
+    let beyond = registration.contacts.len().saturating_sub(CONTACTS);
+    registration.contacts.drain(..beyond);
+    Ok(registration)
+}
+
+pub(super) async fn renew(shared: &Lwm2m, asked: Renew) -> std::result::Result<Registered, Refusal> {
+    let gone = || Refusal { code: Code::NOT_FOUND, text: "there is no such registration".into() };
+    let (device, caller) = caller(shared, asked.device).await.map_err(|_| gone())?;
+    let mut registration = shared.core.store().registration(asked.device).await.map_err(Refusal::from)?.ok_or_else(gone)?;
+    let version: Version = registration.version.parse().unwrap_or_default();
+    let limits = LinkLimits::default();
+    let request = UpdateRequest::parse(&asked.query, asked.content_format, &asked.payload, version, &limits)
+        .map_err(|error| Refusal { code: error.code(), text: error.to_string() })?;
+    if let Some(binding) = request.binding {
+        registration.binding = binding.to_string();
+        registration.queue_mode = binding.queue;
+    }
+    registration.lifetime_s = request.lifetime_s.unwrap_or(registration.lifetime_s);
+    let before = ObjectList::parse(registration.links.as_bytes(), &limits).unwrap_or_default();
+    let list = match request.list {
+        // Root and formats stand where an update lists objects alone.
+        Some(new) if new.root.is_empty() && new.formats.is_empty() => {
+            ObjectList { root: before.root.clone(), formats: before.formats.clone(), ..new }
+        }
+        Some(new) => new,
+        None => before.clone(),
+    };
+    registration.links = String::from_utf8_lossy(&list.to_payload()).into_owned();
+    let plan = plan(shared, &device, version, &list).await.map_err(Refusal::from)?;
+    let paths: Vec<String> = plan.observe.iter().map(ToString::to_string).collect();
+    let anew = paths != registration.observed.paths;
+    if anew {
+        registration.observed = Observed { generation: asked.generation, paths };
+    }
+    let now = shared.core.now();
+    registration.updated_at = now;
+    registration.expires_at = expiry(now, registration.lifetime_s);
+    registration.session = session(asked.peer);
+    registration.peer = asked.from.map(|from| from.to_string()).unwrap_or_default();
+    let registration = with_contact(shared, registration).await.map_err(Refusal::from)?;
+    shared.core.register(&caller, registration.clone()).await.map_err(Refusal::from)?;
+    Ok(Registered { registration, plan, anew })
+}
+
+pub(super) async fn attach(shared: &Lwm2m, id: DeviceId) -> Result<Option<Arc<Plan>>> {
+    let device = shared.core.device_by_id(id).await?;
+    let Some(registration) = shared.core.store().registration(id).await? else { return Ok(None) };
+    let list = ObjectList::parse(registration.links.as_bytes(), &LinkLimits::default()).unwrap_or_default();
+    plan(shared, &device, registration.version.parse().unwrap_or_default(), &list).await.map(Some)
+}

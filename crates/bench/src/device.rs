@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn it_answers_what_a_server_asks() {
-        let cases: [(&[&str], bool, Heard, Code, &[u8]); 4] = [
+        type Case = (&'static [&'static str], bool, Heard, Code, &'static [u8]);
+        let cases: [Case; 4] = [
             (&["3303", "0", "5700"], true, Heard::Observed, Code::CONTENT, TEMPERATURE),
             (&["3303", "0", "5700"], false, Heard::Nothing, Code::CONTENT, TEMPERATURE),
             (&["3", "0"], false, Heard::Nothing, Code::CONTENT, MAKER),

@@ -1,6 +1,6 @@
 //! Registrations over live sessions: 2.01, which comes after the commit, and the observation that follows.
 
-use super::{LANES, Runs, Scene};
+use super::{Runs, Scene};
 use crate::{
     Outcome,
     measure::Bench,
@@ -11,6 +11,8 @@ use crate::{
 };
 use std::{path::Path, time::Duration};
 
+/// More would overflow the receive buffer that the system gives a socket, with the answers to the reads that follow.
+const LANES: usize = 128;
 const AIM_PER_S: f64 = 10_000.0;
 /// The reads and commits that follow the last observation of a run do not slow the next one.
 const SETTLE: Duration = Duration::from_secs(2);

@@ -2,7 +2,7 @@
 
 use super::{
     Lwm2m,
-    admission::{attach, bootstrap, endpoint_device, key, psk_device, register, renew},
+    admission::{attach, bootstrap, key, psk_device, register, renew},
     client::{Peer, Said, Settle},
     plan::Plan,
 };
@@ -10,12 +10,8 @@ use crate::note::{Note, note};
 use landfall_coap::Ticket;
 use landfall_core::{DeviceCaller, Outcome, Work, WorkOf};
 use landfall_dtls::LookupId;
-use landfall_lwm2m::{
-    Code, LinkLimits, ObjectList, RegisterRequest, UpdateRequest, Version, bootstrap::BootstrapConfig, endpoint::candidates,
-};
-use landfall_model::{
-    AccountId, Cause, Device, DeviceId, Error, ErrorKind, Observed, Registration, Result, Secret, SecureSession, StatusDetail,
-};
+use landfall_lwm2m::{Code, RegisterRequest, bootstrap::BootstrapConfig};
+use landfall_model::{Cause, Device, DeviceId, Error, ErrorKind, Registration, Result, Secret, SecureSession, StatusDetail};
 use std::{net::SocketAddr, sync::Arc};
 
 /// A question.
@@ -37,6 +33,7 @@ pub(crate) enum Ask {
     Deregister {
         ticket: Option<Ticket>,
         device: DeviceId,
+        location: u64,
         detail: StatusDetail,
     },
     /// The plan of a client that was registered before a restart.

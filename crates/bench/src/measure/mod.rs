@@ -140,7 +140,7 @@ impl Scale {
                 history_points: 1_000,
                 queries: 2_000,
                 start_devices: 1_000_000,
-                handshakes: 10_000,
+                handshakes: 20_000,
                 registrations: 20_000,
                 fleet: 100_000,
             }

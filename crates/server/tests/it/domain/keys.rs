@@ -18,7 +18,7 @@ async fn a_refreshed_device_must_bind_again_or_is_deleted() {
     let device = domain.lwm2m_device(&tenant, "n").await;
     assert_eq!(cause(core.refresh_key(&tenant.scope, device.id, nothing()).await), Cause::DeviceOnline);
     let caller = core.device_caller(&device);
-    core.deregister(&caller, "1", StatusDetail::None).await.unwrap();
+    core.deregister(&caller, "l", StatusDetail::None).await.unwrap();
     assert_eq!(core.registration(&tenant.scope, device.id).await.unwrap(), None);
     for bad in [
         RefreshKey { node_id: Some("a/b".into()), ..nothing() },
@@ -44,7 +44,7 @@ async fn a_refreshed_device_must_bind_again_or_is_deleted() {
     let told = ["info INACTIVE", "bound Succeeded", "info ONLINE"];
     assert_eq!(domain.told_since(before).await, told, "it is bound anew");
 
-    core.deregister(&caller, "1", StatusDetail::None).await.unwrap();
+    core.deregister(&caller, "l", StatusDetail::None).await.unwrap();
     let key = core.refresh_key(&tenant.scope, device.id, nothing()).await.unwrap();
     assert_eq!((key.timeout_s, key.verify_code.expose().len()), (180, 20), "made where none is given");
     domain.advance_s(181);

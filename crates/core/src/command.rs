@@ -259,6 +259,7 @@ impl Core {
     /// `asleep`: the device cannot hear, so only commands without validity are tried.
     pub async fn next_work(&self, caller: &DeviceCaller, asleep: bool) -> Result<Option<Work>> {
         let device = self.caller_device(caller).await?;
+        let Some(stamp) = self.store.work_stamp(device.id) else { return Ok(None) };
         // A command that cannot be sent after all frees the place of the next one.
         for _ in 0..=self.settings.commands_per_device {
             let open = self.store.open_commands(device.id).await?;
@@ -271,7 +272,12 @@ impl Core {
                 let waits = open.iter().any(|command| command.state == CommandState::Sent && command.expire_s != Some(0));
                 next = open.iter().find(pending).filter(|_| !waits);
             }
-            let Some(next) = next else { return Ok(None) };
+            let Some(next) = next else {
+                if open.is_empty() && !asleep {
+                    self.store.no_work(device.id, stamp);
+                }
+                return Ok(None);
+            };
             if let Some(work) = self.send_command(&device, next.clone()).await? {
                 return Ok(Some(work));
             }

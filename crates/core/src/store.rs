@@ -81,6 +81,10 @@ pub trait Store: Send + Sync {
 
     /// One command.
     async fn command(&self, id: CommandId) -> Result<Option<Command>>;
+    /// A stamp that changes with each command and shadow that is committed for the device; `None`: none of them is open.
+    fn work_stamp(&self, device: DeviceId) -> Option<u64>;
+    /// Neither a command nor a desired value of the device was open at this stamp.
+    fn no_work(&self, device: DeviceId, stamp: u64);
     /// Commands of a device that are not over, in the order of their places. At most 1,000.
     async fn open_commands(&self, device: DeviceId) -> Result<Vec<Command>>;
     /// The highest place in a device's queue, of those that are kept; 0: none.

@@ -37,6 +37,8 @@ use tokio::{
 const ROUND_S: u64 = 15;
 /// Seconds after the start in which devices may come back before they are marked as offline.
 const RECONCILE_S: u64 = 120;
+/// Receive buffer of a datagram socket.
+const DATAGRAM_BUFFER_BYTES: usize = 8 << 20;
 /// Seconds for requests under way when the server ends.
 const GRACE_S: u64 = 10;
 
@@ -269,6 +271,7 @@ impl Sockets {
         let Address::On(address) = address else { return Ok(None) };
         let named = |e: std::io::Error| format!("listen.{name} {address}: {e}");
         let socket = UdpSocket::bind(address).await.map_err(named)?;
+        widen(&socket);
         self.taken.push((name, socket.local_addr().map_err(named)?));
         Ok(Some(socket))
     }
@@ -280,6 +283,15 @@ impl Sockets {
 
     fn ports(&self) -> Vec<(String, String, u16)> {
         self.taken.iter().map(|(name, taken)| ((*name).to_owned(), taken.ip().to_string(), taken.port())).collect()
+    }
+}
+
+/// Makes room for the datagrams of many devices at once: more than the system allows where the process may, else as much as it allows.
+fn widen(socket: &UdpSocket) {
+    use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
+    let set = set_socket_recv_buffer_size_force(socket, DATAGRAM_BUFFER_BYTES);
+    if let Err(error) = set.or_else(|_| set_socket_recv_buffer_size(socket, DATAGRAM_BUFFER_BYTES)) {
+        tracing::debug!(%error, "the receive buffer keeps the system's size");
     }
 }
 

@@ -27,6 +27,7 @@ mod shared;
 mod sql;
 mod sqlite;
 mod store;
+mod work;
 mod writer;
 
 pub use store::SharedStore;

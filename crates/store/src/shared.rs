@@ -6,6 +6,7 @@ use crate::{
     pending::Pending,
     queue::Queue,
     ring::Ring,
+    work::Work,
 };
 use landfall_model::{Account, AccountId, App, AppId, Device, DeviceId, Product, ProductId, Subscription, SubscriptionId, Write};
 use parking_lot::Mutex;
@@ -16,6 +17,7 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) queue: Queue,
     pub(crate) caches: Caches,
+    pub(crate) work: Work,
     pub(crate) pending: Mutex<Pending>,
     pub(crate) ring: Mutex<Ring>,
     /// The newest place; consumers wait on it.
@@ -30,6 +32,7 @@ impl Shared {
         Self {
             queue: Queue::new(options.queue_batches, options.queue_bytes),
             caches: Caches::new(&options),
+            work: Work::default(),
             pending: Mutex::new(Pending::default()),
             ring: Mutex::new(Ring::new(flushed, options.ring_events, options.ring_bytes)),
             newest: watch::Sender::new(newest),

@@ -69,6 +69,7 @@ impl SharedStore {
         let flushed = replay::meta(&mut *sql, "flushed_seq")?;
         let shared = Arc::new(Shared::new(options, flushed, start.newest));
         replay::replay(&mut *sql, &shared)?;
+        shared.work.load(&mut *sql)?;
         let readers = Readers::new(backend.clone(), shared.options.readers.max(1));
         let writer = Writer::new(shared.clone(), backend, world, sql, &start);
         let thread = std::thread::Builder::new()
@@ -343,6 +344,14 @@ impl Store for SharedStore {
 
     async fn command(&self, id: CommandId) -> Result<Option<Command>> {
         self.read(move |sql| lists::one(sql, "SELECT doc FROM command WHERE id = ?1", id.0.as_bytes())).await
+    }
+
+    fn work_stamp(&self, device: DeviceId) -> Option<u64> {
+        self.0.shared.work.stamp(device)
+    }
+
+    fn no_work(&self, device: DeviceId, stamp: u64) {
+        self.0.shared.work.none(device, stamp);
     }
 
     async fn open_commands(&self, device: DeviceId) -> Result<Vec<Command>> {

@@ -192,6 +192,7 @@ impl Writer {
                     if let Write::DeleteDevice(id) = step.write {
                         pending.forget(id);
                     }
+                    self.shared.work.apply(&step.write);
                     self.shared.caches.apply(step.write);
                 }
             }

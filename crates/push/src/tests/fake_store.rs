@@ -180,6 +180,10 @@ impl Store for FakeStore {
     async fn command(&self, _: CommandId) -> Result<Option<Command>> {
         absent()
     }
+    fn work_stamp(&self, _: DeviceId) -> Option<u64> {
+        None
+    }
+    fn no_work(&self, _: DeviceId, _: u64) {}
     async fn open_commands(&self, _: DeviceId) -> Result<Vec<Command>> {
         absent()
     }

@@ -337,7 +337,7 @@ mod tests {
         let row = "INSERT INTO stream (first_seq, last_seq, at, events) VALUES (1, ?1, 5, ?2)";
         sql.execute(row, &[Value::Int(to_db(devices)), Value::Bytes(&blob)]).unwrap();
         for slices in 0..=3u64 {
-            let shared = Shared::new(Options::default(), replay::meta(&mut *sql, "flushed_seq").unwrap(), devices);
+            let shared = Shared::new(Options::default(), devices);
             replay::replay(&mut *sql, &shared).unwrap();
             let left = devices.saturating_sub(slices * SLICE_DEVICES as u64);
             assert_eq!(shared.pending.lock().points(), left, "after {slices} slices");

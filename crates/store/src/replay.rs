@@ -1,12 +1,12 @@
 //! What a start reads: the stream since the last flush, and nothing else.
 
 use crate::{
-    record::decode_events,
+    record::decode_reports,
     shared::Shared,
     sql::{Sql, SqlError, SqlResult, Value, query_all, query_one, to_db},
 };
 use landfall_model::{DeviceId, EventBody, Time};
-use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
+use std::{collections::HashMap, ops::ControlFlow};
 use uuid::Uuid;
 
 /// Rows of the stream read at once.
@@ -63,6 +63,7 @@ pub(crate) fn resume(sql: &mut dyn Sql, shared: &Shared, my_epoch: i64, known: u
     let (newest, at) = newest(sql)?;
     if newest > known {
         feed(sql, shared, known, &HashMap::new())?;
+        shared.ring.lock().begin_after(newest);
         shared.newest.send_replace(newest);
     }
     shared.caches.forget_all();
@@ -78,7 +79,7 @@ fn flushed_devices(sql: &mut dyn Sql, seq: u64) -> SqlResult<HashMap<DeviceId, u
     Ok(rows.into_iter().collect())
 }
 
-/// Reads the stream after `after` into memory; returns the time of the first row.
+/// Reads the reports of the stream after `after` into memory; returns the time of the first row.
 fn feed(sql: &mut dyn Sql, shared: &Shared, after: u64, covered: &HashMap<DeviceId, u64>) -> SqlResult<Option<Time>> {
     let mut oldest = None;
     let mut next = row_start(sql, after + 1)?;
@@ -103,18 +104,16 @@ fn feed(sql: &mut dyn Sql, shared: &Shared, after: u64, covered: &HashMap<Device
 
 fn take_row(shared: &Shared, blob: &[u8], first: u64, at: Time, after: u64, covered: &HashMap<DeviceId, u64>) -> SqlResult<()> {
     let mut pending = shared.pending.lock();
-    let mut ring = shared.ring.lock();
-    decode_events(
+    decode_reports(
         blob,
         |i| first + i > after,
-        |i, event, size| {
+        |i, event| {
             let seq = first + i;
             if let EventBody::Reported(report) = &event.body
                 && covered.get(&report.device).is_none_or(|done| seq > *done)
             {
                 pending.add(report, seq, at);
             }
-            ring.push(Arc::new(event), size);
         },
     )?;
     Ok(())

@@ -18,6 +18,11 @@ impl Ring {
         Self { events: VecDeque::new(), first_seq: newest + 1, bytes: 0, max_events, max_bytes }
     }
 
+    /// Forgets all; the next event will be the one after `newest`.
+    pub(crate) fn begin_after(&mut self, newest: u64) {
+        *self = Self::new(newest, self.max_events, self.max_bytes);
+    }
+
     /// Appends the next event; `size` is its encoded length in bytes.
     pub(crate) fn push(&mut self, event: Arc<Event>, size: u32) {
         self.bytes += size as usize;

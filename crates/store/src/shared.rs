@@ -27,14 +27,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Memory for a stream that ends at `newest` and will be replayed after `flushed`.
-    pub(crate) fn new(options: Options, flushed: u64, newest: u64) -> Self {
+    /// Memory for a stream that ends at `newest`.
+    pub(crate) fn new(options: Options, newest: u64) -> Self {
         Self {
             queue: Queue::new(options.queue_batches, options.queue_bytes),
             caches: Caches::new(&options),
             work: Work::default(),
             pending: Mutex::new(Pending::default()),
-            ring: Mutex::new(Ring::new(flushed, options.ring_events, options.ring_bytes)),
+            ring: Mutex::new(Ring::new(newest, options.ring_events, options.ring_bytes)),
             newest: watch::Sender::new(newest),
             batches: AtomicU64::default(),
             commits: AtomicU64::default(),

@@ -66,8 +66,7 @@ impl SharedStore {
         let mut sql = backend.writer()?;
         migrate(&mut *sql, NEWEST)?;
         let start = replay::start(&mut *sql)?;
-        let flushed = replay::meta(&mut *sql, "flushed_seq")?;
-        let shared = Arc::new(Shared::new(options, flushed, start.newest));
+        let shared = Arc::new(Shared::new(options, start.newest));
         replay::replay(&mut *sql, &shared)?;
         shared.work.load(&mut *sql)?;
         let readers = Readers::new(backend.clone(), shared.options.readers.max(1));

@@ -78,16 +78,42 @@ pub(crate) fn decode_events(
     mut want: impl FnMut(u64) -> bool,
     mut each: impl FnMut(u64, Event, u32),
 ) -> Result<(), Malformed> {
+    walk(blob, |index, record| {
+        if want(index) {
+            each(index, decode_event(record)?, u32::try_from(record.len()).unwrap_or(u32::MAX));
+        }
+        Ok(())
+    })
+}
+
+/// Walks the reports of a blob, and perhaps a few other events: the index of each among all events, and the event.
+pub(crate) fn decode_reports(
+    blob: &[u8],
+    mut want: impl FnMut(u64) -> bool,
+    mut each: impl FnMut(u64, Event),
+) -> Result<(), Malformed> {
+    walk(blob, |index, record| {
+        if may_be_report(record) && want(index) {
+            each(index, decode_event(record)?);
+        }
+        Ok(())
+    })
+}
+
+/// Other events are told apart without parsing them; one that only mentions the word is decoded and left to the caller.
+fn may_be_report(record: &[u8]) -> bool {
+    const WORD: &[u8] = b"\"Reported\"";
+    record.first() == Some(&REPORT) || record.windows(WORD.len()).any(|part| part == WORD)
+}
+
+fn walk(blob: &[u8], mut each: impl FnMut(u64, &[u8]) -> Read<()>) -> Result<(), Malformed> {
     let mut input = Input(blob);
     if input.byte()? != EVENTS_VERSION {
         return Err(Malformed);
     }
     let mut index = 0;
     while !input.is_empty() {
-        let record = input.bytes()?;
-        if want(index) {
-            each(index, decode_event(record)?, u32::try_from(record.len()).unwrap_or(u32::MAX));
-        }
+        each(index, input.bytes()?)?;
         index += 1;
     }
     Ok(())

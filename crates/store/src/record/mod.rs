@@ -11,7 +11,7 @@ mod registration;
 pub(crate) mod tests;
 mod wire;
 
-pub(crate) use event::{EVENTS_VERSION, decode_events, encode_event};
+pub(crate) use event::{EVENTS_VERSION, decode_events, decode_reports, encode_event};
 pub(crate) use frame::{FRAMES_VERSION, FrameView, FrameWriter, decode_frames};
 pub(crate) use point::{POINTS_VERSION, PointView, PointWriter, decode_points};
 pub(crate) use registration::{decode_registration, encode_registration};

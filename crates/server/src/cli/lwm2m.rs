@@ -26,9 +26,9 @@ pub enum Action {
         depth: Option<u8>,
     },
     /// Write a resource, or replace an instance; without PATH values of several objects at once (LwM2M 1.1)
-    Write(Write),
+    Write(Box<Write>),
     /// Change resources of an instance; what is not named stays
-    Update(Write),
+    Update(Box<Write>),
     /// Execute a resource
     Execute {
         #[command(flatten)]

@@ -54,7 +54,7 @@ pub(crate) struct Word {
     pub(crate) wake: HashSet<DeviceId>,
     pub(crate) close: HashMap<DeviceId, CloseCause>,
     pub(crate) lifetime_over: HashSet<DeviceId>,
-    pub(super) orders: Vec<(DeviceId, Box<Order>)>,
+    pub(super) orders: Vec<(DeviceId, Order)>,
     /// Devices whose callers left.
     pub(super) abandoned: HashSet<DeviceId>,
 }
@@ -111,7 +111,7 @@ impl Desk {
         }
         let (reply, answer) = oneshot::channel();
         let order = Order::new(&direct, reply, Place::take(&self.places, device)?)?;
-        self.word.lock().orders.push((device, Box::new(order)));
+        self.word.lock().orders.push((device, order));
         self.bell.notify_one();
         let mut caller = Caller { desk: self, device, answered: false };
         let outcome = answer.await.unwrap_or_else(|_| Err(not_registered()));

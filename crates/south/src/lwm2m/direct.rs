@@ -288,31 +288,31 @@ pub(super) fn not_registered() -> Error {
 
 impl Hub {
     /// Puts a request into the line of its device.
-    pub(super) fn order(&mut self, now: Moment, device: DeviceId, mut order: Box<Order>) {
+    pub(super) fn order(&mut self, now: Moment, device: DeviceId, mut order: Order) {
         let Some(client) = self.clients.get_mut(&device).filter(|_| !order.is_closed()) else {
             return self.settle_order(order, Err(not_registered()));
         };
         self.order_number += 1;
         order.key = (now.since + order.wait, self.order_number);
         self.orders.insert(order.key, device);
-        client.busy().ops.push_back(Op::Direct(order));
+        client.busy().ops.push_back(Op::Direct(Box::new(order)));
         self.pump(now, device);
     }
 
-    pub(super) fn settle_order(&mut self, order: Box<Order>, outcome: Result<Json>) {
+    pub(super) fn settle_order(&mut self, order: Order, outcome: Result<Json>) {
         self.orders.remove(&order.key);
-        let Order { reply, .. } = *order;
+        let Order { reply, .. } = order;
         // Nobody waits any more where this fails.
         let _ = reply.send(outcome);
     }
 
     /// Takes the requests out that wait with a client.
-    pub(super) fn take_orders(&mut self, device: DeviceId) -> Vec<Box<Order>> {
+    pub(super) fn take_orders(&mut self, device: DeviceId) -> Vec<Order> {
         let Some(busy) = self.clients.get_mut(&device).and_then(|client| client.busy.as_mut()) else { return vec![] };
         let (mut orders, ops) = (vec![], std::mem::take(&mut busy.ops));
         for op in ops {
             match op {
-                Op::Direct(order) => orders.push(order),
+                Op::Direct(order) => orders.push(*order),
                 op => busy.ops.push_back(op),
             }
         }
@@ -325,19 +325,19 @@ impl Hub {
             if order.is_closed() {
                 self.settle_order(order, Err(not_registered()));
             } else if let Some(client) = self.clients.get_mut(&device) {
-                client.busy().ops.push_back(Op::Direct(order));
+                client.busy().ops.push_back(Op::Direct(Box::new(order)));
             }
         }
     }
 
     /// The request of an order; `None`: it is settled already.
-    pub(super) fn order_request(&mut self, plan: &Plan, order: Box<Order>) -> Option<(Request, Op)> {
+    pub(super) fn order_request(&mut self, plan: &Plan, order: Order) -> Option<(Request, Op)> {
         if order.is_closed() {
             self.settle_order(order, Err(not_registered()));
             return None;
         }
         match order.request(plan, &self.shared.models) {
-            Ok(request) => Some((request, Op::Direct(order))),
+            Ok(request) => Some((request, Op::Direct(Box::new(order)))),
             Err(error) => {
                 self.settle_order(order, Err(Error::invalid("operation", error)));
                 None
@@ -345,7 +345,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn order_answered(&mut self, now: Moment, device: DeviceId, order: Box<Order>, message: &Message) {
+    pub(super) fn order_answered(&mut self, now: Moment, device: DeviceId, order: Order, message: &Message) {
         let plan = self.clients.get(&device).and_then(|client| client.plan.clone());
         let outcome = match plan {
             Some(plan) => Ok(order.answer(&plan, &self.shared.models, &wire::response(message))),
@@ -355,7 +355,7 @@ impl Hub {
         self.pump(now, device);
     }
 
-    pub(super) fn order_failed(&mut self, now: Moment, device: DeviceId, order: Box<Order>, cause: Failure) {
+    pub(super) fn order_failed(&mut self, now: Moment, device: DeviceId, order: Order, cause: Failure) {
         let late = !self.orders.contains_key(&order.key);
         let error = match cause {
             Failure::Timeout | Failure::PeerGone => offline("the device did not answer"),
@@ -387,7 +387,7 @@ impl Hub {
         let Some(busy) = client.busy.as_mut() else { return };
         if let Some(at) = busy.ops.iter().position(|op| is_order(op, key)) {
             if let Some(Op::Direct(order)) = busy.ops.remove(at) {
-                self.settle_order(order, Err(offline(reason)));
+                self.settle_order(*order, Err(offline(reason)));
             }
             return;
         }

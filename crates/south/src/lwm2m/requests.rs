@@ -123,7 +123,7 @@ impl Hub {
         };
         // A device that slept may come back by registering: what waits for it goes on waiting.
         if !orders.is_empty() {
-            client.busy().ops.extend(orders.into_iter().map(Op::Direct));
+            client.busy().ops.extend(orders.into_iter().map(|order| Op::Direct(Box::new(order))));
         }
         self.insert(device, client);
         self.heard(now, device);

@@ -88,7 +88,7 @@ impl Hub {
         let peer = client.peer;
         let op = match op {
             Op::Direct(order) => {
-                let Some((request, op)) = self.order_request(&plan, order) else { return self.pump(now, device) };
+                let Some((request, op)) = self.order_request(&plan, *order) else { return self.pump(now, device) };
                 return self.send_request(now, device, peer, request, op, SendOptions::default());
             }
             op => op,
@@ -156,7 +156,7 @@ impl Hub {
         match op {
             Op::Work { of, .. } => self.tell(device, of, Outcome::Refused(result("error", error))),
             Op::Direct(order) => {
-                self.settle_order(order, Err(Error::new(Cause::Overloaded, error.to_owned())));
+                self.settle_order(*order, Err(Error::new(Cause::Overloaded, error.to_owned())));
                 self.pump(now, device);
             }
             _ => self.pump(now, device),
@@ -216,7 +216,7 @@ impl Hub {
                 self.observed(now, device, Settle::Notification(ticket), index, whole);
                 self.pump(now, device);
             }
-            Op::Direct(order) => self.order_answered(now, device, order, message),
+            Op::Direct(order) => self.order_answered(now, device, *order, message),
             Op::Work { of, steps } => self.step_done(now, device, of, steps, Code(message.code.0), &message.payload),
         }
     }
@@ -249,7 +249,7 @@ impl Hub {
             // Desired values are tried again when the device is heard.
             Op::Work { of: WorkOf::Desired { .. }, .. } if silent || given_up => {}
             Op::Work { of, .. } => self.tell(device, of, Outcome::Refused(result("error", &format!("{cause:?}")))),
-            Op::Direct(order) => self.order_failed(now, device, order, cause),
+            Op::Direct(order) => self.order_failed(now, device, *order, cause),
             Op::Rest { ticket, .. } => {
                 let _ = self.coap.accept(now.since, ticket);
             }

@@ -113,7 +113,8 @@ async fn resources_are_executed_and_instances_made_and_removed() {
     let made = ground.ask(sim, with("create", "/16", json!({"/16/0/0/0": "Host"}))).await;
     assert_eq!(made, Ok(json!({"code": "2.01", "location": "/16/0"})));
     assert_eq!(ground.ask(sim, of("read", "/16")).await.unwrap()["values"], json!({"/16/0/0/0": "Host"}));
-    for (at, values) in [("/16/0/0/0", json!({"/16/0/0/0": "One"})), ("/16/0", json!({"/16/0/0/0": "Two", "/16/0/0/1": "Three"}))] {
+    for (at, values) in [("/16/0/0/0", json!({"/16/0/0/0": "One"})), ("/16/0", json!({"/16/0/0/0": "Two", "/16/0/0/1": "Three"}))]
+    {
         assert_eq!(ground.ask(sim, with("write", at, values.clone())).await, Ok(json!({"code": "2.04"})), "{at}");
         assert_eq!(ground.ask(sim, of("read", at)).await.unwrap()["values"], values, "{at}");
     }

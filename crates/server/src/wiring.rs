@@ -6,14 +6,15 @@ use landfall_codec::{CodecError, Sandbox, Script};
 use landfall_core::{CallbackPolicy, CloseCause, DeviceCaller, Downlink, Live, PayloadCodec};
 use landfall_model::{Cause, Codec, DeviceId, Error, ProductId, Result, Seq, StoredEvent, Subscription, SubscriptionId, Time};
 use landfall_north::{
-    admin::{self, Delivery, Operations, Snapshot, Status},
+    admin::{self, Delivery, DeviceRequest, Operations, Snapshot, Status},
     bind::DeviceAuthenticator,
 };
 use landfall_push::{DeliveryState, DeliveryStatus, Push, Render};
 use landfall_south::{
-    lwm2m::{Desk, Lwm2m},
+    lwm2m::{Desk, Direct, Lwm2m},
     mqtt::{Connections, Mqtt},
 };
+use serde_json::Value;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -152,6 +153,12 @@ impl Operations for Running {
 
     async fn replay(&self, id: SubscriptionId, from: Time) -> Result<Seq> {
         self.push.replay(id, from).await
+    }
+
+    async fn manage(&self, device: DeviceId, request: DeviceRequest) -> Result<Value> {
+        let DeviceRequest { operation, paths, values, arguments, attributes, depth, format, wait_s } = request;
+        let direct = Direct { operation, paths, values, arguments, attributes, depth, format, wait_s };
+        self.lwm2m.request(device, direct).await
     }
 
     fn ready(&self) -> Result<()> {

@@ -135,6 +135,18 @@ sensor() {
     try leshan-online status_is "$device" ONLINE
     try leshan-observed until_seen "$work/sensor" '"event":"observed","path":"/3303/0/5700"'
     try leshan-read until_seen "$work/sensor" '"event":"read","path":"/1/0/1"'
+    asked() { "$landfall" lwm2m "$@" --json; }
+    answers() { local wanted=$1; shift; asked "$@" | grep -E -- "$wanted" || { asked "$@"; return 1; }; }
+    try leshan-asked-read answers '"/3/0/0":"' read urn-sensor-1 /3/0/0
+    try leshan-asked-object answers '"/3/0/1":"' read urn-sensor-1 /3 --format tlv
+    try leshan-asked-senml answers '"/1/0/1":' read urn-sensor-1 /1/0 --format senml+cbor
+    try leshan-asked-composite answers '"/1/0/1":.*"/3/0/0":"' read urn-sensor-1 /3/0/0 /1/0/1
+    try leshan-asked-attributes answers '"code":"2.04"' attributes urn-sensor-1 /3303/0/5700 pmin=0 pmax=60
+    try leshan-asked-discover answers '"path":"/3/0/0"' discover urn-sensor-1 /3
+    try leshan-asked-attributes-told answers '"pmax":"60"' discover urn-sensor-1 /3303/0/5700
+    refused() { local said; said=$("$landfall" lwm2m "$@" 2>&1) && return 1; grep -E 'refuses with 4[.]0[45]' <<<"$said"; }
+    try leshan-asked-refused refused write urn-sensor-1 /3/0/0 other
+    try leshan-asked-missing refused read urn-sensor-1 /3/0/999
     echo 'set /3303/0/5700 23.25' >&3
     try leshan-notify history_has "$device" 23.25
     echo 'send /3303/0/5700' >&3

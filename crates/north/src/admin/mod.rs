@@ -11,6 +11,7 @@ mod codecs;
 mod devices;
 mod error;
 mod import;
+mod manage;
 pub mod observe;
 mod ops;
 mod package;
@@ -24,7 +25,7 @@ mod subscriptions;
 mod view;
 
 pub use import::fuzz_profile_package;
-pub use ops::{Delivery, DeliveryError, Operations, Snapshot, Status, Undelivered};
+pub use ops::{Delivery, DeliveryError, DeviceRequest, Operations, Snapshot, Status, Undelivered};
 pub use routes::{OPERATIONS, router};
 
 use landfall_core::Core;

@@ -1,21 +1,45 @@
-//! What the admin API asks of the running server beyond the core: deliveries, readiness and numbers.
+//! What the admin API asks of the running server beyond the core: deliveries, requests to devices, readiness and numbers.
 
 use async_trait::async_trait;
 use landfall_model::{DeviceId, Result, Seq, SubscriptionId, Time};
+use serde_json::Value;
 
-/// The running server. Every method answers from memory or with one read; none waits for a network peer.
+/// The running server. Every method but `manage` answers from memory or with one read; that one waits for a device.
 #[async_trait]
 pub trait Operations: Send + Sync {
     /// How far a subscription was served; `None` while nothing is known of it.
     async fn delivery(&self, id: SubscriptionId) -> Option<Delivery>;
     /// Sends a subscription everything again that happened from `from` on; returns the place before the first such event.
     async fn replay(&self, id: SubscriptionId, from: Time) -> Result<Seq>;
+    /// Asks a registered device and returns its answer. Whether the caller may do that is decided before.
+    async fn manage(&self, device: DeviceId, request: DeviceRequest) -> Result<Value>;
     /// Whether all listeners are up and no shutdown has begun; the error says what is missing.
     fn ready(&self) -> Result<()>;
     /// Numbers for /metrics.
     fn metrics(&self) -> Snapshot;
     /// What is running.
     fn status(&self) -> Status;
+}
+
+/// One operation at a device, in plain words.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeviceRequest {
+    /// A word such as `read`.
+    pub operation: String,
+    /// What it is about.
+    pub paths: Vec<String>,
+    /// Values by path.
+    pub values: Vec<(String, Value)>,
+    /// Arguments of an execution, as the device reads them.
+    pub arguments: String,
+    /// Attributes that are set, or taken away where there is no value.
+    pub attributes: Vec<(String, Option<String>)>,
+    /// Levels that a discovery goes down.
+    pub depth: Option<u8>,
+    /// Format of the payload by name.
+    pub format: Option<String>,
+    /// Seconds to wait for the device and its answer.
+    pub wait_s: u32,
 }
 
 /// Delivery state of a subscription.

@@ -1,7 +1,8 @@
 //! The one list of operations: the router is made of it, and a test holds it against the OpenAPI document.
 
 use super::{
-    Admin, accounts, apps, codecs, devices, error, package::PACKAGE_BYTES, products, queue, register, server, subscriptions,
+    Admin, accounts, apps, codecs, devices, error, manage, package::PACKAGE_BYTES, products, queue, register, server,
+    subscriptions,
 };
 use axum::{Router, extract::DefaultBodyLimit, routing};
 use std::sync::Arc;
@@ -47,6 +48,7 @@ operations! {
     get    "/devices/{device}/commands"             listCommands          queue::list;
     post   "/devices/{device}/commands"             sendCommand           queue::send;
     get    "/devices/{device}/history"              listHistory           devices::history;
+    post   "/devices/{device}/lwm2m"                manageDevice          manage::manage;
     get    "/devices/{device}/shadow"               showShadow            queue::shadow;
     put    "/devices/{device}/shadow"               setDesired            queue::set_desired;
     get    "/devices/{device}/state"                showDeviceState       devices::state;

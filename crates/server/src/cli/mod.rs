@@ -11,6 +11,7 @@ mod connect;
 mod csv;
 mod device;
 mod import;
+mod lwm2m;
 mod output;
 mod product;
 mod server;
@@ -38,6 +39,8 @@ pub enum Command {
     /// Cached commands to LwM2M devices
     #[command(name = "command")]
     Queue(Group<command::Action>),
+    /// One operation at a registered LwM2M device
+    Lwm2m(Group<lwm2m::Action>),
     /// Subscriptions and their delivery
     Subscription(Group<subscription::Action>),
     /// Limits in force
@@ -77,6 +80,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Codec(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Device(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Queue(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::Lwm2m(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Subscription(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Settings(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Status(alone) => with_client(&alone.connection, async |client, out| server::status(client, out).await),
@@ -169,6 +173,7 @@ mod tests {
             "landfall codec try 1 f.js --sample 00ff",
             "landfall codec redecode 1 --device d --from 2026-01-01T00:00:00Z --to 2026-01-02T00:00:00Z --dry-run",
             "landfall subscription replay 1 --from 2026-01-01T00:00:00Z",
+            "landfall lwm2m read n /3/0/0 --wait 60 --format tlv --json",
             "landfall settings show",
             "landfall status --server https://example.org:8743 --token-file t",
             "landfall completions bash",

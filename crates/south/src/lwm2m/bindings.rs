@@ -198,6 +198,11 @@ impl Form {
     }
 }
 
+/// A value in JSON as it is: opaque ones in hex, times in seconds.
+pub(crate) fn json_of(value: &Value) -> Option<Json> {
+    Form::Number.json(value)
+}
+
 /// A JSON value as a resource of this type holds it; opaque ones are in hex, times are seconds or in the form of 1.5.1.
 pub(crate) fn value_of(json: &str, wanted: ValueType) -> Option<Value> {
     let json: Json = serde_json::from_str(json).ok()?;

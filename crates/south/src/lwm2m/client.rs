@@ -1,6 +1,6 @@
 //! One registered client as the hub holds it: small while it is idle.
 
-use super::plan::Plan;
+use super::{direct::Order, plan::Plan};
 use landfall_coap::{ExchangeId, Message, Ticket};
 use landfall_core::{Step, WorkOf};
 use landfall_lwm2m::{Entry, Path};
@@ -69,7 +69,7 @@ impl Busy {
 }
 
 /// Something to be asked of a client.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Op {
     /// Begin the observation of this index of the plan.
     Observe(u16),
@@ -79,6 +79,8 @@ pub(super) enum Op {
     Work { of: WorkOf, steps: VecDeque<Step> },
     /// The rest of a notification of this index.
     Rest { ticket: Ticket, index: u16 },
+    /// What an operator asks.
+    Direct(Box<Order>),
 }
 
 /// A report on its way to the store.

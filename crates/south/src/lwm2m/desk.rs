@@ -1,19 +1,51 @@
-//! Where the rest of the program leaves word for LwM2M devices: the core's [`Live`](landfall_core::Live) of this protocol.
+//! Where the rest of the program leaves word for LwM2M devices: the core's [`Live`](landfall_core::Live) of this protocol, and what operators
+//! ask of devices directly.
 //!
 //! Absent: the devices' state. The hub alone has that; it is rung when there is word.
 
+use super::direct::{Direct, Order, not_registered};
 use landfall_core::CloseCause;
-use landfall_model::DeviceId;
+use landfall_model::{Cause, DeviceId, Error, Result};
 use parking_lot::Mutex;
-use std::collections::{HashMap, HashSet};
-use tokio::sync::Notify;
+use serde_json::Value as Json;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+use tokio::sync::{Notify, oneshot};
 
-/// Word for devices, each kind at most once a device.
+/// Direct requests that wait for one device.
+const PLACES_OF_DEVICE: usize = 8;
+/// Direct requests that wait in all.
+const PLACES: usize = 10_000;
+
+/// Word for devices, each kind at most once a device, direct requests within their limits.
 #[derive(Default)]
 pub struct Desk {
     registered: Mutex<HashSet<DeviceId>>,
     word: Mutex<Word>,
     bell: Notify,
+    places: Arc<Mutex<Places>>,
+}
+
+/// Direct requests that wait.
+#[derive(Default)]
+struct Places {
+    of_device: HashMap<DeviceId, usize>,
+    all: usize,
+}
+
+/// The place of one direct request, free again when this is dropped.
+pub(super) struct Place {
+    places: Arc<Mutex<Places>>,
+    device: DeviceId,
+}
+
+/// Tells the hub that a caller left before its answer came.
+struct Caller<'a> {
+    desk: &'a Desk,
+    device: DeviceId,
+    answered: bool,
 }
 
 /// What was left since the hub looked last; bounded by the number of devices.
@@ -22,6 +54,9 @@ pub(crate) struct Word {
     pub(crate) wake: HashSet<DeviceId>,
     pub(crate) close: HashMap<DeviceId, CloseCause>,
     pub(crate) lifetime_over: HashSet<DeviceId>,
+    pub(super) orders: Vec<(DeviceId, Order)>,
+    /// Devices whose callers left.
+    pub(super) abandoned: HashSet<DeviceId>,
 }
 
 impl Desk {
@@ -64,6 +99,26 @@ impl Desk {
         known
     }
 
+    /// Asks a device directly and waits for its answer: `code`, and `values`, `links`, `location` or `diagnostic`. A device that refuses
+    /// has answered.
+    ///
+    /// # Errors
+    /// `InvalidField` for what cannot be asked, `TooMany` where 8 requests wait for the device or 10,000 in all, `DeviceOffline` with the
+    /// reason where no answer came in time.
+    pub async fn request(&self, device: DeviceId, direct: Direct) -> Result<Json> {
+        if !self.is_registered(device) {
+            return Err(not_registered());
+        }
+        let (reply, answer) = oneshot::channel();
+        let order = Order::new(&direct, reply, Place::take(&self.places, device)?)?;
+        self.word.lock().orders.push((device, order));
+        self.bell.notify_one();
+        let mut caller = Caller { desk: self, device, answered: false };
+        let outcome = answer.await.unwrap_or_else(|_| Err(not_registered()));
+        caller.answered = true;
+        outcome
+    }
+
     /// Waits until there is word.
     pub(crate) async fn rung(&self) {
         self.bell.notified().await;
@@ -79,5 +134,40 @@ impl Desk {
 
     pub(crate) fn leave(&self, device: DeviceId) {
         self.registered.lock().remove(&device);
+    }
+}
+
+impl Place {
+    fn take(places: &Arc<Mutex<Places>>, device: DeviceId) -> Result<Self> {
+        let mut taken = places.lock();
+        let mine = taken.of_device.get(&device).copied().unwrap_or_default();
+        if mine >= PLACES_OF_DEVICE || taken.all >= PLACES {
+            return Err(Error::new(Cause::TooMany, "too many requests wait already"));
+        }
+        taken.all += 1;
+        taken.of_device.insert(device, mine + 1);
+        Ok(Self { places: Arc::clone(places), device })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.lock();
+        taken.all = taken.all.saturating_sub(1);
+        let left = taken.of_device.get(&self.device).map_or(0, |mine| mine.saturating_sub(1));
+        if left == 0 {
+            taken.of_device.remove(&self.device);
+        } else {
+            taken.of_device.insert(self.device, left);
+        }
+    }
+}
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.desk.word.lock().abandoned.insert(self.device);
+            self.desk.bell.notify_one();
+        }
     }
 }

@@ -11,7 +11,7 @@ use landfall_core::CloseCause;
 use landfall_dtls::{self as dtls, Server};
 use landfall_model::{DeviceId, Registration, SecureSession, StatusDetail, Time};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::SocketAddr,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
@@ -41,6 +41,9 @@ pub(crate) struct Hub {
     pub(super) by_address: HashMap<SocketAddr, DeviceId>,
     pub(super) exchanges: HashMap<ExchangeId, (DeviceId, Op)>,
     pub(super) bootstraps: super::bootstrap::Bootstraps,
+    /// Direct requests by the time they end at.
+    pub(super) orders: BTreeMap<(Duration, u64), DeviceId>,
+    pub(super) order_number: u64,
     pub(super) effects: VecDeque<Effect>,
     random: dtls::Random,
 }
@@ -65,6 +68,8 @@ impl Hub {
             by_address: HashMap::new(),
             exchanges: HashMap::new(),
             bootstraps: Default::default(),
+            orders: BTreeMap::new(),
+            order_number: 0,
             effects: VecDeque::new(),
             random: random(&shared.world),
             shared,
@@ -116,6 +121,7 @@ impl Hub {
     pub(crate) fn timeout(&mut self, now: Moment) {
         self.dtls.timeout(now.since);
         self.coap.timeout(now.since);
+        self.late_orders(now);
         self.save_used(now);
         self.turn(now);
     }
@@ -137,6 +143,12 @@ impl Hub {
                 client.busy().woken = true;
                 self.pump(now, device);
             }
+        }
+        for device in word.abandoned {
+            self.drop_orders(device);
+        }
+        for (device, order) in word.orders {
+            self.order(now, device, order);
         }
         self.turn(now);
     }
@@ -166,7 +178,8 @@ impl Hub {
 
     /// When to call [`Hub::timeout`].
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
-        [self.dtls.poll_timeout(), self.coap.poll_timeout(), self.sessions.next_save()].into_iter().flatten().min()
+        let order = self.orders.keys().next().map(|(due, _)| *due);
+        [self.dtls.poll_timeout(), self.coap.poll_timeout(), self.sessions.next_save(), order].into_iter().flatten().min()
     }
 
     /// Passes what the layers want on until none wants anything.
@@ -218,6 +231,9 @@ impl Hub {
 
     /// Takes a client out and ends what is under way with it.
     pub(super) fn remove(&mut self, now: Moment, device: DeviceId) -> Option<Client> {
+        for order in self.take_orders(device) {
+            self.settle_order(order, Err(super::direct::not_registered()));
+        }
         let client = self.clients.remove(&device)?;
         self.by_location.remove(&client.location);
         if let Peer::Plain(address) = client.peer

@@ -11,6 +11,7 @@ mod bootstrap;
 mod client;
 mod counters;
 mod desk;
+mod direct;
 mod hub;
 mod plan;
 mod reports;
@@ -21,6 +22,7 @@ mod work;
 
 pub use counters::Counters;
 pub use desk::Desk;
+pub use direct::Direct;
 
 pub(crate) use asks::{Answer, answer};
 pub(crate) use hub::{Effect, Hub, Moment};
@@ -28,7 +30,9 @@ pub(crate) use hub::{Effect, Hub, Moment};
 use counters::Tally;
 use landfall_core::{Core, World};
 use landfall_lwm2m::ObjectModels;
+use landfall_model::{DeviceId, Result};
 use plan::Plans;
+use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
 /// What an operator may tune.
@@ -87,6 +91,14 @@ impl Lwm2m {
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
         self.tally.counters(self.desk.len())
+    }
+
+    /// [`Desk::request`].
+    ///
+    /// # Errors
+    /// Those of it.
+    pub async fn request(&self, device: DeviceId, direct: Direct) -> Result<Value> {
+        self.desk.request(device, direct).await
     }
 
     fn awake(&self) -> Duration {

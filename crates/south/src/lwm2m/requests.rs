@@ -97,6 +97,7 @@ impl Hub {
         self.shared.tally.registrations.fetch_add(1, Relaxed);
         let Registered { registration, plan, .. } = *done;
         let device = registration.device;
+        let orders = self.take_orders(device);
         self.remove(now, device);
         let Ok(location) = u64::from_str_radix(&registration.location, 16) else { return };
         // The session may have been replaced while the registration was stored.
@@ -104,7 +105,7 @@ impl Hub {
             (Peer::Secure(_), Some(newest)) => Peer::Secure(newest),
             _ => peer,
         };
-        let client = Client {
+        let mut client = Client {
             peer,
             location,
             expires_at: registration.expires_at,
@@ -117,6 +118,10 @@ impl Hub {
             plan: Some(plan),
             busy: None,
         };
+        // A device that slept may come back by registering: what waits for it goes on waiting.
+        if !orders.is_empty() {
+            client.busy().ops.extend(orders.into_iter().map(|order| Op::Direct(Box::new(order))));
+        }
         self.insert(device, client);
         self.heard(now, device);
         let mut response = Response::new(Code::CREATED);
@@ -171,7 +176,7 @@ impl Hub {
             let observations = (0..plan.observe.len()).filter_map(|index| u16::try_from(index).ok()).map(Op::Observe);
             let ops: VecDeque<Op> = observations.chain(plan.read.iter().copied().map(Op::Read)).collect();
             let busy = client.busy();
-            busy.ops.retain(|op| matches!(op, Op::Work { .. }));
+            busy.ops.retain(|op| matches!(op, Op::Work { .. } | Op::Direct(_)));
             busy.ops.extend(ops);
         }
         self.pump(now, device);

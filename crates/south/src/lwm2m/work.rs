@@ -4,6 +4,7 @@ use super::{
     asks::Ask,
     bindings::{type_of, value_of},
     client::{Op, Peer, Settle},
+    direct::first_of,
     hub::{Hub, Moment},
     plan::Plan,
     wire,
@@ -14,7 +15,7 @@ use landfall_lwm2m::{
     Code, ContentFormat, Entry, Path, Request,
     operation::{self, Argument, WriteMode},
 };
-use landfall_model::{DeviceId, Result};
+use landfall_model::{Cause, DeviceId, Error, Result};
 use std::{collections::VecDeque, sync::atomic::Ordering::Relaxed};
 
 impl Hub {
@@ -24,7 +25,7 @@ impl Hub {
         let hears = client.hears(now.since);
         // Before its plan is known again nothing can be put in its form.
         if client.plan.is_none() {
-            if hears && client.busy().woken {
+            if hears && client.busy.as_ref().is_some_and(|busy| busy.woken || !busy.ops.is_empty()) {
                 self.attach(device);
             }
             return;
@@ -84,6 +85,15 @@ impl Hub {
     fn start(&mut self, now: Moment, device: DeviceId, op: Op) {
         let Some(client) = self.clients.get(&device) else { return };
         let Some(plan) = client.plan.clone() else { return };
+        let peer = client.peer;
+        let op = match op {
+            Op::Direct(order) => {
+                let Some((request, op)) = self.order_request(&plan, *order) else { return self.pump(now, device) };
+                return self.send_request(now, device, peer, request, op, SendOptions::default());
+            }
+            op => op,
+        };
+        let Some(client) = self.clients.get(&device) else { return };
         let mut how = SendOptions::default();
         let built = match &op {
             Op::Observe(index) => {
@@ -92,10 +102,10 @@ impl Hub {
             }
             Op::Read(path) => Some(operation::read(&plan.root, path, accept(&plan, path)).map_err(|error| error.to_string())),
             Op::Work { steps, .. } => steps.front().map(|step| self.step(&plan, step)),
-            Op::Rest { .. } => None,
+            Op::Rest { .. } | Op::Direct(_) => None,
         };
         match built {
-            Some(Ok(request)) => self.send_request(now, device, client.peer, request, op, how),
+            Some(Ok(request)) => self.send_request(now, device, peer, request, op, how),
             Some(Err(error)) => self.cannot(now, device, op, &error),
             None => self.finish(now, device, op),
         }
@@ -127,9 +137,8 @@ impl Hub {
                 let wanted = models.value_type(&path).unwrap_or_else(|| type_of(data_type));
                 let multiple = models.resource(&path).is_some_and(|resource| resource.multiple);
                 let value = value_of(value, wanted).ok_or_else(|| format!("{path}: the value does not fit {wanted:?}"))?;
-                let at = if multiple && path.depth() == 3 { path.child(0).unwrap_or(path) } else { path };
                 let format = plan.formats().at(&path, Some(wanted), multiple);
-                operation::write(&plan.root, &path, WriteMode::Replace, format, &[Entry::new(at, value)])
+                operation::write(&plan.root, &path, WriteMode::Replace, format, &[Entry::new(first_of(models, &path), value)])
             }
             Step::Execute { path, arguments } => operation::execute(&plan.root, &parse(path)?, &execution(arguments)?),
             Step::Frame { path, bytes } => {
@@ -146,6 +155,10 @@ impl Hub {
         self.note_device(device, "lwm2m.request", "form", error.to_owned());
         match op {
             Op::Work { of, .. } => self.tell(device, of, Outcome::Refused(result("error", error))),
+            Op::Direct(order) => {
+                self.settle_order(*order, Err(Error::new(Cause::Overloaded, error.to_owned())));
+                self.pump(now, device);
+            }
             _ => self.pump(now, device),
         }
     }
@@ -203,6 +216,7 @@ impl Hub {
                 self.observed(now, device, Settle::Notification(ticket), index, whole);
                 self.pump(now, device);
             }
+            Op::Direct(order) => self.order_answered(now, device, *order, message),
             Op::Work { of, steps } => self.step_done(now, device, of, steps, Code(message.code.0), &message.payload),
         }
     }
@@ -235,6 +249,7 @@ impl Hub {
             // Desired values are tried again when the device is heard.
             Op::Work { of: WorkOf::Desired { .. }, .. } if silent || given_up => {}
             Op::Work { of, .. } => self.tell(device, of, Outcome::Refused(result("error", &format!("{cause:?}")))),
+            Op::Direct(order) => self.order_failed(now, device, *order, cause),
             Op::Rest { ticket, .. } => {
                 let _ = self.coap.accept(now.since, ticket);
             }

@@ -142,6 +142,11 @@ fn no_admin_operation_crosses_the_wall() {
         tried += 1;
     }
     assert!(tried > 20, "{tried} operations");
+    // With a body that is right: it is the wall that stops it.
+    let read = br#"{"operation":"read","path":"/3/0/0"}"#;
+    let manage = |side: &Side<'_>| send(&server, "POST", &format!("/api/v1/devices/{}/lwm2m", side.device), &headers, Some(read));
+    assert_eq!((manage(&theirs).status, manage(&theirs).json()["error"]["cause"].clone()), (404, json!("DeviceNotFound")));
+    assert_eq!((manage(&mine).status, manage(&mine).json()["error"]["cause"].clone()), (503, json!("DeviceOffline")));
     assert_eq!(theirs.app.call("GET", &format!("/iocm/app/dm/v1.4.0/devices/{}", theirs.device), None).text, before);
     let stranger = send(&server, "GET", "/api/v1/devices", &[("Authorization", "Bearer wrong")], None);
     assert_eq!(stranger.status, 401);

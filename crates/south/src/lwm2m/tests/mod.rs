@@ -2,6 +2,7 @@
 
 mod bootstraps;
 mod commands;
+mod direct;
 mod frames;
 mod hostile;
 mod observations;

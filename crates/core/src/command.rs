@@ -1,11 +1,9 @@
-//! Cached commands (1.7.1 to 1.7.6): queued for the device, sent one after the other, followed to their result.
+//! Cached commands (1.7.1 to 1.7.3): queued for the device, sent one after the other, followed to their result.
 
-use crate::{
-    CommandFilter, Core, DeviceCaller, RevokeFilter, Scope, batch, call::cloud_request, message, product_check::check_call,
-};
+use crate::{CommandFilter, Core, DeviceCaller, Scope, batch, call::cloud_request, message, product_check::check_call};
 use landfall_model::{
     Batch, Cause, Command, CommandId, CommandState, Device, DeviceId, Error, ErrorKind, Event, EventBody, Page, PageRequest,
-    Product, Result, RevokeState, RevokeTask, ServiceCommand, SubscriptionId, TaskId, Time, Write,
+    Product, Result, ServiceCommand, SubscriptionId, Time, Write,
 };
 use std::sync::Arc;
 
@@ -194,63 +192,6 @@ impl Core {
             })
         })
         .await
-    }
-
-    /// Cancels all pending commands of a device (1.7.5). The task is over when this returns; commands that went out meanwhile make it
-    /// PART_SUCCESS. `DeviceNotFound`, `DeviceForeign`.
-    pub async fn revoke_commands(&self, scope: &Scope, device: DeviceId) -> Result<(RevokeTask, Vec<Command>)> {
-        let device = self.device(scope, device).await?;
-        let open = self.store.open_commands(device.id).await?;
-        let pending: Vec<CommandId> = open.iter().filter(|c| c.state == CommandState::Pending).map(|c| c.id).collect();
-        let mut task = RevokeTask {
-            id: TaskId::from_random(self.random_16()),
-            account: device.account,
-            app: device.app,
-            device: device.id,
-            state: RevokeState::Running,
-            commands: pending.clone(),
-            created_at: self.now(),
-        };
-        self.store.commit(batch(vec![Write::RevokeTask(Box::new(task.clone()))], vec![])).await?;
-        let mut commands = Vec::with_capacity(pending.len());
-        task.state = RevokeState::Success;
-        for id in pending {
-            match self.cancel_command(scope, id).await {
-                Ok(command) => commands.push(command),
-                Err(error) if error.cause == Cause::CommandNotPending => {
-                    task.state = RevokeState::PartSuccess;
-                    commands.push(self.command(scope, id).await?);
-                }
-                Err(error) => {
-                    task.state = RevokeState::Failed;
-                    self.store.commit(batch(vec![Write::RevokeTask(Box::new(task))], vec![])).await?;
-                    return Err(error);
-                }
-            }
-        }
-        self.store.commit(batch(vec![Write::RevokeTask(Box::new(task.clone()))], vec![])).await?;
-        Ok((task, commands))
-    }
-
-    /// Revocation tasks of the scope, newest first (1.7.6), each with its commands as they are now.
-    pub async fn revoke_tasks(
-        &self,
-        scope: &Scope,
-        mut filter: RevokeFilter,
-        page: PageRequest,
-    ) -> Result<Page<(RevokeTask, Vec<Command>)>> {
-        filter.account = scope.account;
-        filter.app = scope.app.or(filter.app);
-        let found = self.store.revoke_tasks(&filter, page).await?;
-        let mut items = Vec::with_capacity(found.items.len());
-        for task in found.items {
-            let mut commands = Vec::with_capacity(task.commands.len());
-            for id in &task.commands {
-                commands.extend(self.store.command(*id).await?);
-            }
-            items.push((task, commands));
-        }
-        Ok(Page { items, total: found.total })
     }
 
     /// What to do next at the calling device: what it must hear at once, then what applications desire, then its oldest command, unless

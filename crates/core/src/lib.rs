@@ -19,6 +19,7 @@ mod product;
 mod product_check;
 mod redecode;
 mod registration;
+mod revocation;
 mod session;
 mod settings;
 mod shadow;

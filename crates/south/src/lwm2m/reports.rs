@@ -159,9 +159,14 @@ impl Hub {
         let busy = client.busy();
         busy.attaching = false;
         let early = std::mem::take(&mut busy.early);
-        if let Some(plan) = plan.filter(|_| client.plan.is_none()) {
-            client.seen = vec![None; plan.observe.len()].into();
-            client.plan = Some(plan);
+        match plan {
+            Some(plan) if client.plan.is_none() => {
+                client.seen = vec![None; plan.observe.len()].into();
+                client.plan = Some(plan);
+            }
+            Some(_) => {}
+            // Nothing is tried before it is heard again.
+            None => client.reachable = false,
         }
         if client.plan.is_some() {
             for (settle, index, message) in early {

@@ -78,8 +78,8 @@ impl Default for Options {
             queue_bytes: 64 << 20,
             group_batches: 4_096,
             group_bytes: 8 << 20,
-            ring_events: 32_768,
-            ring_bytes: 16 << 20,
+            ring_events: 65_536,
+            ring_bytes: 64 << 20,
             readers: 4,
         }
     }

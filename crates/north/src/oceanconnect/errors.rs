@@ -161,6 +161,87 @@ const REVOCATION: &[Row] = &[
 ];
 const GET_SHADOW: &[Row] = &[NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED_SHADOW, FOREIGN_DEVICE, INTERNAL];
 
+const REGISTER_BY_CODE: &[Row] = &[
+    BAD_CODE,
+    BAD_MESSAGE,
+    NODE_TAKEN,
+    INVALID,
+    NO_APP_KEY,
+    NO_APP,
+    (403, "100217", "The application has not been authorized."),
+    THROTTLED,
+    UNAUTHENTICATED,
+    NO_PRODUCT,
+    DEVICE_LIMIT,
+    INTERNAL,
+];
+const REGISTER_BY_SECRET: &[Row] =
+    &[BAD_MESSAGE, NODE_TAKEN, INVALID, NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NO_PRODUCT, DEVICE_LIMIT, INTERNAL];
+const MODIFY_DEVICE: &[Row] = &[
+    INVALID_100022,
+    (400, "100440", "The isSecure is invalid."),
+    INVALID,
+    NO_APP,
+    NOT_AUTHORIZED,
+    THROTTLED,
+    UNAUTHENTICATED,
+    NO_DEVICE,
+    FOREIGN_DEVICE,
+    INTERNAL,
+];
+const LIST_DEVICES: &[Row] = &[
+    APP_INPUT_INVALID,
+    (400, "100218", "The gatewayId and pageNo cannot be both null."),
+    PARAMETER_INVALID,
+    NO_APP,
+    NOT_AUTHORIZED,
+    THROTTLED,
+    UNAUTHENTICATED,
+    INTERNAL,
+];
+const HISTORY: &[Row] = &[
+    NO_DEVICE_200,
+    APP_INPUT_INVALID,
+    (400, "100419", "The deviceId and gatewayId can't be both null."),
+    NO_APP,
+    NOT_AUTHORIZED,
+    THROTTLED,
+    UNAUTHENTICATED,
+    INTERNAL,
+];
+const CALL_SERVICE: &[Row] = &[
+    NO_APP_200,
+    NOT_AUTHORIZED_200,
+    NO_DEVICE_200,
+    (200, "100428", "The device is not online."),
+    (200, "100432", "The device command is muted."),
+    INVALID_100022,
+    (400, "102203", "CommandName is invalid."),
+    (403, "100450", "The gateway is not online."),
+    THROTTLED,
+    UNAUTHENTICATED,
+    (404, "100444", "The serviceType is not exist."),
+    COMMAND_INTERNAL,
+    INTERNAL,
+    CONGESTION,
+];
+const REFRESH_KEY: &[Row] = &[
+    BAD_CODE,
+    BAD_MESSAGE,
+    NODE_TAKEN,
+    (400, "100610", "Device is not active."),
+    (400, "100611", "Device is online."),
+    INVALID,
+    NO_APP_KEY,
+    NO_APP,
+    NOT_AUTHORIZED,
+    THROTTLED,
+    UNAUTHENTICATED,
+    NO_DEVICE,
+    FOREIGN_DEVICE,
+    INTERNAL,
+];
+
 /// The table of an operation.
 pub(super) fn table(operation: Operation) -> &'static [Row] {
     match operation {
@@ -168,69 +249,16 @@ pub(super) fn table(operation: Operation) -> &'static [Row] {
         Operation::RefreshToken => {
             &[(400, "100449", "The device is freezed cant operate."), FIELD_NULL, INVALID, WRONG_SECRET, INTERNAL]
         }
-        Operation::RegisterByCode => &[
-            BAD_CODE,
-            BAD_MESSAGE,
-            NODE_TAKEN,
-            INVALID,
-            NO_APP_KEY,
-            NO_APP,
-            (403, "100217", "The application has not been authorized."),
-            THROTTLED,
-            UNAUTHENTICATED,
-            NO_PRODUCT,
-            DEVICE_LIMIT,
-            INTERNAL,
-        ],
-        Operation::RegisterBySecret => &[
-            BAD_MESSAGE,
-            NODE_TAKEN,
-            INVALID,
-            NO_APP,
-            NOT_AUTHORIZED,
-            THROTTLED,
-            UNAUTHENTICATED,
-            NO_PRODUCT,
-            DEVICE_LIMIT,
-            INTERNAL,
-        ],
-        Operation::ModifyDevice => &[
-            INVALID_100022,
-            (400, "100440", "The isSecure is invalid."),
-            INVALID,
-            NO_APP,
-            NOT_AUTHORIZED,
-            THROTTLED,
-            UNAUTHENTICATED,
-            NO_DEVICE,
-            FOREIGN_DEVICE,
-            INTERNAL,
-        ],
+        Operation::RegisterByCode => REGISTER_BY_CODE,
+        Operation::RegisterBySecret => REGISTER_BY_SECRET,
+        Operation::ModifyDevice => MODIFY_DEVICE,
         Operation::DeleteDevice => &[NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NO_DEVICE, FOREIGN_DEVICE, INTERNAL],
         Operation::Activation => &[NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NO_DEVICE, INTERNAL],
         Operation::GetDevice => {
             &[PARAMETER_INVALID, NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NO_DEVICE, FOREIGN_DEVICE, INTERNAL]
         }
-        Operation::ListDevices => &[
-            APP_INPUT_INVALID,
-            (400, "100218", "The gatewayId and pageNo cannot be both null."),
-            PARAMETER_INVALID,
-            NO_APP,
-            NOT_AUTHORIZED,
-            THROTTLED,
-            UNAUTHENTICATED,
-            INTERNAL,
-        ],
-        Operation::History => &[
-            NO_DEVICE_200,
-            APP_INPUT_INVALID,
-            (400, "100419", "The deviceId and gatewayId can't be both null."),
-            NO_APP,
-            NOT_AUTHORIZED,
-            THROTTLED,
-            UNAUTHENTICATED,
-            INTERNAL,
-        ],
+        Operation::ListDevices => LIST_DEVICES,
+        Operation::History => HISTORY,
         Operation::Capabilities => &[INVALID_100022, NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, INTERNAL],
         Operation::Subscribe => &[
             (400, "100222", "The request callbackurl is illegal."),
@@ -249,38 +277,8 @@ pub(super) fn table(operation: Operation) -> &'static [Row] {
         Operation::GetSubscription | Operation::DeleteSubscription | Operation::DeleteSubscriptions => {
             &[NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NOT_FOUND]
         }
-        Operation::CallService => &[
-            NO_APP_200,
-            NOT_AUTHORIZED_200,
-            NO_DEVICE_200,
-            (200, "100428", "The device is not online."),
-            (200, "100432", "The device command is muted."),
-            INVALID_100022,
-            (400, "102203", "CommandName is invalid."),
-            (403, "100450", "The gateway is not online."),
-            THROTTLED,
-            UNAUTHENTICATED,
-            (404, "100444", "The serviceType is not exist."),
-            COMMAND_INTERNAL,
-            INTERNAL,
-            CONGESTION,
-        ],
-        Operation::RefreshKey => &[
-            BAD_CODE,
-            BAD_MESSAGE,
-            NODE_TAKEN,
-            (400, "100610", "Device is not active."),
-            (400, "100611", "Device is online."),
-            INVALID,
-            NO_APP_KEY,
-            NO_APP,
-            NOT_AUTHORIZED,
-            THROTTLED,
-            UNAUTHENTICATED,
-            NO_DEVICE,
-            FOREIGN_DEVICE,
-            INTERNAL,
-        ],
+        Operation::CallService => CALL_SERVICE,
+        Operation::RefreshKey => REFRESH_KEY,
         Operation::ModifyShadow => MODIFY_SHADOW,
         Operation::ShadowHistory => SHADOW_HISTORY,
         Operation::CreateCommand => CREATE_COMMAND,

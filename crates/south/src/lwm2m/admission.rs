@@ -14,16 +14,26 @@ use std::{net::SocketAddr, sync::Arc};
 /// Moments of contact that are kept.
 const CONTACTS: usize = 8;
 
-/// The device that an endpoint name stands for: the nodeId, or the IMEI or serial number in the name.
-pub(super) async fn endpoint_device(shared: &Lwm2m, name: &str) -> Result<Arc<Device>> {
-    let mut last = Error::new(Cause::DeviceNotFound, "there is no device of this endpoint name");
+/// The device that one of the names in `name` finds: the name itself first, then the IMEI or serial number in it.
+async fn first_named<F: Future<Output = Result<Arc<Device>>>>(name: &str, find: impl Fn(String) -> F) -> Result<Arc<Device>> {
+    let mut last = Error::new(Cause::DeviceNotFound, "there is no device of this name");
     for candidate in candidates(name) {
-        match shared.core.device_by_node(&candidate).await {
+        match find(candidate).await {
             Err(error) if error.cause == Cause::DeviceNotFound => last = error,
             found => return found,
         }
     }
     Err(last)
+}
+
+/// The device whose nodeId an endpoint name stands for.
+async fn endpoint_device(shared: &Lwm2m, name: &str) -> Result<Arc<Device>> {
+    first_named(name, |candidate| async move { shared.core.device_by_node(&candidate).await }).await
+}
+
+/// The device of a pre-shared key identity.
+pub(super) async fn psk_device(shared: &Lwm2m, name: &str) -> Result<Arc<Device>> {
+    first_named(name, |candidate| async move { shared.core.device_by_psk_identity(&candidate).await }).await
 }
 
 /// The key that goes with an identity.
@@ -54,18 +64,6 @@ pub(super) async fn key(shared: &Lwm2m, identity: &[u8], peer: SocketAddr) -> Op
             None
         }
     }
-}
-
-/// The device of a pre-shared key identity: the exact one, or that of the IMEI or serial number in it.
-pub(super) async fn psk_device(shared: &Lwm2m, name: &str) -> Result<Arc<Device>> {
-    let mut last = Error::new(Cause::DeviceNotFound, "there is no device with this pre-shared key identity");
-    for candidate in candidates(name) {
-        match shared.core.device_by_psk_identity(&candidate).await {
-            Err(error) if error.cause == Cause::DeviceNotFound => last = error,
-            found => return found,
-        }
-    }
-    Err(last)
 }
 
 pub(super) async fn register(shared: &Lwm2m, asked: Register) -> Result<Registered> {

@@ -29,7 +29,7 @@ pub(crate) use hub::{Effect, Hub, Moment};
 
 use counters::Tally;
 use landfall_core::{Core, World};
-use landfall_lwm2m::ObjectModels;
+use landfall_lwm2m::{ObjectModels, queue};
 use landfall_model::{DeviceId, Result};
 use plan::Plans;
 use serde_json::Value;
@@ -60,7 +60,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             ack_timeout_ms: 2_000,
-            awake_s: 93,
+            awake_s: queue::AWAKE_DEFAULT_S,
             body_bytes: 1_048_576,
             sessions: 1_000_000,
             save_s: 5,

@@ -94,6 +94,7 @@ impl Core {
             authorized: vec![],
             limits: new.limits,
             token: None,
+            originator: None,
             created_at: self.now(),
         };
         self.store.commit(batch(vec![Write::App(Box::new(app.clone()))], vec![])).await?;

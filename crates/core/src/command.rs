@@ -3,7 +3,7 @@
 use crate::{CommandFilter, Core, DeviceCaller, Scope, batch, call::cloud_request, message, product_check::check_call};
 use landfall_model::{
     Batch, Cause, Command, CommandId, CommandState, Device, DeviceId, Error, ErrorKind, Event, EventBody, Page, PageRequest,
-    Product, Result, ServiceCommand, SubscriptionId, Time, Write,
+    Product, ResourceId, Result, ServiceCommand, SubscriptionId, Time, Write,
 };
 use std::sync::Arc;
 
@@ -38,6 +38,8 @@ pub struct Work {
 pub enum WorkOf {
     /// A command.
     Command(CommandId),
+    /// A message of the device's `outgoing-msg` (D2C).
+    Message(ResourceId),
     /// Desired properties of a service.
     Desired {
         /// Service.
@@ -58,6 +60,16 @@ pub enum Step {
         data_type: String,
         /// JSON value.
         value: String,
+    },
+    /// Read an object, an instance or a resource.
+    Read {
+        /// Where.
+        path: String,
+    },
+    /// Ask what there is below an object, an instance or a resource.
+    Discover {
+        /// Where.
+        path: String,
     },
     /// Execute a resource.
     Execute {

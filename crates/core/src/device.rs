@@ -297,6 +297,7 @@ pub(crate) fn new_device(
         created_at: now,
         modified_at: now,
         heard_at: None,
+        node: None,
     }
 }
 

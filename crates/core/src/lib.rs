@@ -19,6 +19,7 @@ mod product;
 mod product_check;
 mod redecode;
 mod registration;
+mod resource_store;
 mod revocation;
 mod session;
 mod settings;
@@ -41,10 +42,11 @@ pub use key::{NewKey, RefreshKey};
 pub use message::{Item, Message};
 pub use product::{CodecTrial, ProductDraft};
 pub use redecode::{RedecodeCursor, RedecodeFailure, RedecodePage, RedecodeRequest};
+pub use resource_store::{Claim, ResourceFilter, ResourceStore, TakenNames};
 pub use settings::Settings;
 pub use shadow::DesiredRequest;
 pub use store::{
-    CommandFilter, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter, Store,
+    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter, Store,
     StoreStats, SubscriptionFilter,
 };
 pub use subscription::SubscribeRequest;

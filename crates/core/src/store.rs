@@ -1,5 +1,6 @@
 //! What the domain asks of a store. Implementations: `landfall-store` (SQLite and PostgreSQL), held to one conformance suite.
 
+use crate::ResourceStore;
 use async_trait::async_trait;
 use landfall_model::{
     Account, AccountId, App, AppId, Batch, CallId, Command, CommandId, Cursor, Device, DeviceId, DeviceStatus, HistoryPoint,
@@ -14,12 +15,13 @@ use std::sync::Arc;
 /// Everything is written by [`Store::commit`] alone. Reads see every commit that was answered before they began.
 /// Errors: `Internal` for a broken database, `Overloaded` for a full queue, `Stopping` after shutdown began.
 #[async_trait]
-pub trait Store: Send + Sync {
-    /// Applies a batch durably, whole or not at all; many batches share one sync. Returns the place of its last event, or the newest place.
+pub trait Store: ResourceStore + Send + Sync {
+    /// Applies a batch durably, whole or not at all; many batches share one sync.
     ///
-    /// `Conflict`: `Stale` for a version that moved, `NodeIdTaken`, `NameTaken`, `ProductExists`, `SubscriptionExists` for what must be unique.
+    /// `Conflict`: `Stale` for a version that moved, `NodeIdTaken`, `NameTaken`, `ProductExists`, `SubscriptionExists`, `ResourceExists` for what
+    /// must be unique. `ResourceNotFound` for what has lost its parent.
     /// Batches are applied in the order in which these futures were first polled.
-    async fn commit(&self, batch: Batch) -> Result<Seq>;
+    async fn commit(&self, batch: Batch) -> Result<Committed>;
 
     /// One account.
     async fn account(&self, id: AccountId) -> Result<Option<Arc<Account>>>;
@@ -125,6 +127,15 @@ pub trait Store: Send + Sync {
     async fn prune(&self, now: Time) -> Result<bool>;
     /// Numbers for operators.
     async fn stats(&self) -> Result<StoreStats>;
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The place of its last event, or the newest place.
+    pub seq: Seq,
+    /// `st` of the instances that were appended, in their order.
+    pub states: Vec<u64>,
 }
 
 /// Which devices.

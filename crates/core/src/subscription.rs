@@ -122,7 +122,9 @@ fn visible(scope: &Scope, found: &Subscription) -> bool {
         && match scope.app {
             None => true,
             Some(app) => {
-                found.target == app && Some(found.owner) == owner_of(scope) && found.kind != SubscriptionKind::CallAddress
+                found.target == app
+                    && Some(found.owner) == owner_of(scope)
+                    && matches!(found.kind, SubscriptionKind::Notify(_))
             }
         }
 }

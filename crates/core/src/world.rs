@@ -27,6 +27,10 @@ pub trait Live: Send + Sync {
     fn wake(&self, device: DeviceId);
     /// The lifetime of the device's registration may be over. False: it is not held in this process.
     fn lifetime_over(&self, device: DeviceId) -> bool;
+    /// What is to be observed at the device changed.
+    fn observe_anew(&self, device: DeviceId);
+    /// There are nodes to be provisioned.
+    fn provision(&self);
 }
 
 /// A message for a device.
@@ -58,8 +62,11 @@ pub trait PayloadCodec: Send + Sync {
     async fn encode(&self, product: ProductId, codec: &Codec, command: &str) -> Result<Vec<u8>>;
 }
 
-/// What callback addresses are allowed.
+/// What callback addresses are allowed, and whether they answer.
+#[async_trait]
 pub trait CallbackPolicy: Send + Sync {
     /// `CallbackInvalid` with the exact reason, or nothing.
     fn check(&self, url: &str) -> Result<()>;
+    /// Posts once, and waits for a 2xx. `VerificationFailed` with the exact reason.
+    async fn verify(&self, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<()>;
 }

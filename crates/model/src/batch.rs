@@ -1,8 +1,9 @@
 //! What one decision changes: versioned writes and the events they mean, applied together or not at all.
 
 use crate::{
-    Account, App, CallId, Command, Cursor, Device, DeviceId, Event, Product, ProductId, Redecoded, Registration, RevokeTask,
-    SecureSession, ServiceCall, Setting, Shadow, StoredSession, Subscription, SubscriptionId,
+    Account, App, Append, CallId, Command, Cursor, Device, DeviceId, Event, Product, ProductId, Provisioning, ProvisioningFailure,
+    ProvisioningPart, Redecoded, Registration, Resource, ResourceId, RevokeTask, SecureSession, ServiceCall, Setting, Shadow,
+    StoredSession, Subscription, SubscriptionId,
 };
 
 /// One decision.
@@ -24,7 +25,8 @@ pub enum Write {
     Product(Box<Product>),
     DeleteProduct(ProductId),
     Device(Box<Device>),
-    /// Also drops its state, history, calls, commands, shadow, registration and sessions; its id stays known as a tombstone.
+    /// Also drops its state, history, calls, commands, shadow, registration, sessions, and the resources and instances below it; its id
+    /// stays known as a tombstone.
     DeleteDevice(DeviceId),
     Subscription(Box<Subscription>),
     /// Also drops its cursor.
@@ -47,4 +49,23 @@ pub enum Write {
     /// Replaces the history points that came from these frames, and the newest values that hang on them. Frames whose history is gone
     /// meanwhile are passed over.
     Redecoded(Box<Redecoded>),
+    /// `ResourceExists` where its parent has another one of this name, `ResourceNotFound` where the parent is gone.
+    Resource(Box<Resource>),
+    /// Also drops the resources and instances below it.
+    DeleteResource(ResourceId),
+    /// `ResourceExists` where its container has another one of this name, `ResourceNotFound` where the container is gone.
+    Append(Box<Append>),
+    DeleteInstance(ResourceId),
+    /// Replaces the labels by which a resource is found.
+    Labels {
+        account: crate::AccountId,
+        subject: ResourceId,
+        labels: Vec<String>,
+    },
+    /// `ResourceExists` where the account has another one of this name.
+    Provisioning(Box<Provisioning>),
+    ProvisioningPart(Box<ProvisioningPart>),
+    ProvisioningFailure(Box<ProvisioningFailure>),
+    /// Also drops its parts and failures.
+    DeleteProvisioning(ResourceId),
 }

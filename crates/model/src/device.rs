@@ -1,6 +1,6 @@
 //! Devices: one record, whichever dialect onboarded them.
 
-use crate::{AccountId, AppId, DeviceId, ProductId, Secret, Time};
+use crate::{AccountId, AppId, DeviceId, Node, ProductId, Secret, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -49,6 +49,9 @@ pub struct Device {
     pub modified_at: Time,
     /// When it last connected or changed to ONLINE; reports since then are newer (`Store::device_state`).
     pub heard_at: Option<Time>,
+    /// What it is in the oneM2M tree, if it was provisioned or changed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Arc<Node>>,
 }
 
 impl Device {
@@ -177,7 +180,7 @@ pub struct Tag {
 pub struct Credentials {
     /// Message of the HMAC in the MQTT password.
     pub secret: Option<Secret>,
-    /// Pre-shared key, 8 to 32 hex digits.
+    /// Pre-shared key: 8 to 32 hex digits, up to 128 where it was provisioned over oneM2M.
     pub psk: Option<Secret>,
     /// Identity that goes with the key; absent: the nodeId.
     #[serde(skip_serializing_if = "Option::is_none")]

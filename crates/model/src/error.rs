@@ -107,10 +107,14 @@ causes! {
     NotFound CommandNotFound;
     /// The product has no codec.
     NotFound CodecNotFound;
+    /// No such oneM2M resource (RSC 4004).
+    NotFound ResourceNotFound;
     /// A nodeId that another device has (100426).
     Conflict NodeIdTaken;
     /// A name that another record has.
     Conflict NameTaken;
+    /// A resource name that another resource below the same parent has (RSC 4105).
+    Conflict ResourceExists;
     /// Product keys that another product has.
     Conflict ProductExists;
     /// An application that still owns devices.
@@ -139,6 +143,14 @@ causes! {
     Invalid CallbackInvalid;
     /// A codec or its sample frames do not work.
     Invalid CodecFailed;
+    /// A resource of this type cannot be below that one (RSC 4108).
+    Invalid ChildNotAllowed;
+    /// The resource cannot do this (RSC 4005).
+    Invalid OperationNotAllowed;
+    /// More than the container may hold at all (RSC 5207).
+    Invalid ContentTooLarge;
+    /// A subscriber did not accept the verification of a new subscription (RSC 5204).
+    Invalid VerificationFailed;
     /// A payload that does not fit the product model or the message format.
     Invalid PayloadInvalid;
     /// No or a wrong credential.

@@ -58,6 +58,16 @@ ids! {
     TaskId;
 }
 
+impl SubscriptionId {
+    /// The push to one address of an oneM2M subscription.
+    pub fn of_resource(subscription: crate::ResourceId, address: u8) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..12].copy_from_slice(&subscription.0);
+        bytes[15] = address;
+        Self(Uuid::from_bytes(bytes))
+    }
+}
+
 /// A position in the event stream; the first event is 1, and 0 stands before all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -11,10 +11,12 @@ mod device;
 mod error;
 mod event;
 mod id;
+mod node;
 mod page;
 mod product;
 mod registration;
 mod report;
+mod resource;
 mod secret;
 mod session;
 mod shadow;
@@ -22,7 +24,7 @@ mod subscription;
 mod time;
 
 pub use account::{Account, AccountSettings};
-pub use app::{App, AppLimits, TokenSlot};
+pub use app::{App, AppLimits, Originator, TokenSlot};
 pub use batch::{Batch, Write};
 pub use call::{CallState, ServiceCall};
 pub use command::{Command, CommandState, RevokeState, RevokeTask};
@@ -30,8 +32,9 @@ pub use device::{
     AccessMode, Credentials, Device, DeviceInfo, DeviceStatus, DeviceView, MutedCommand, NodeType, StatusDetail, Tag,
 };
 pub use error::{Cause, Error, ErrorKind, Result};
-pub use event::{BindResult, Confirmation, Event, EventBody, NotifyType, ProductChange, StoredEvent};
+pub use event::{BindResult, Changed, Confirmation, Event, EventBody, Notice, NotifyType, ProductChange, StoredEvent};
 pub use id::{AccountId, AppId, CallId, CommandId, DeviceId, ProductId, Seq, SubscriptionId, TaskId};
+pub use node::{Node, NodeInfo, NodeObservation};
 pub use page::{Page, PageRequest, Sort};
 pub use product::{
     AppData, Codec, CommandResponse, DataFormat, Lwm2mModel, Parameter, Product, ProductKey, Property, SampleFrame, Service,
@@ -39,6 +42,10 @@ pub use product::{
 };
 pub use registration::{Observed, Registration, SecureSession};
 pub use report::{Frame, HistoryPoint, KeptFrame, Redecoded, Report, Reported, ServiceReport};
+pub use resource::{
+    AccountPart, Append, ContainerState, DevicePart, IdKind, Instance, MessageBox, NODE_INFOS, NodeRequest, NotAResourceId,
+    Provisioning, ProvisioningFailure, ProvisioningPart, Resource, ResourceId, ResourceKind,
+};
 pub use secret::{Digest, Secret};
 pub use session::{OutboundMessage, StoredSession, SubscribedFilter};
 pub use shadow::{Desired, Setting, Shadow};

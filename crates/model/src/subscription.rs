@@ -1,6 +1,6 @@
 //! Subscriptions and their durable cursors (1.6).
 
-use crate::{AccountId, AppId, NotifyType, Seq, SubscriptionId, Time};
+use crate::{AccountId, AppId, NotifyType, ResourceId, Seq, SubscriptionId, Time};
 use serde::{Deserialize, Serialize};
 
 /// A wish to be told.
@@ -33,6 +33,8 @@ pub enum SubscriptionKind {
     Notify(NotifyType),
     /// The pushes of calls that name this address in `header.callbackURL` (1.7.7); made by the server, not listed by 1.6.4.
     CallAddress,
+    /// The notices of an oneM2M subscription, by its id, to one of its addresses; made by the server, not listed by 1.6.4.
+    Resource(ResourceId, u8),
 }
 
 /// How a subscriber is reached.

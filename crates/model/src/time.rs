@@ -10,6 +10,8 @@ pub struct Time(pub i64);
 
 const COMPACT: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]Z");
 const COMPACT_COLONS: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour]:[minute]:[second]Z");
+const ONEM2M: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second],[subsecond digits:6]");
+const ONEM2M_SECONDS: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]");
 const HOUR: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day][hour]");
 const ISO: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 const ISO_SECONDS: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
@@ -39,6 +41,16 @@ impl Time {
     pub fn parse_compact(text: &str) -> Option<Self> {
         let form = if text.len() == 18 { COMPACT_COLONS } else { COMPACT };
         Self::parsed(text, form)
+    }
+
+    /// `yyyyMMdd'T'HHmmss,SSSSSS`, the form of oneM2M (TS-0004, 6.3.3), of which milliseconds are kept.
+    pub fn onem2m(self) -> String {
+        self.formatted(ONEM2M)
+    }
+
+    /// Reads [`Time::onem2m`], with or without a fraction.
+    pub fn parse_onem2m(text: &str) -> Option<Self> {
+        Self::parsed(text, ONEM2M).or_else(|| Self::parsed(text, ONEM2M_SECONDS))
     }
 
     /// `YYYYMMDDHH`, the timestamp of an MQTT clientId (8.2.2).
@@ -96,6 +108,14 @@ mod tests {
         ] {
             assert_eq!(Time::parse_compact(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn onem2m_times_are_read_and_written() {
+        assert_eq!(Time(1_449_922_332_007).onem2m(), "20151212T121212,007000");
+        assert_eq!(Time::parse_onem2m("20151212T121212,007000"), Some(Time(1_449_922_332_007)));
+        assert_eq!(Time::parse_onem2m("20151212T121212"), Some(Time(1_449_922_332_000)));
+        assert_eq!(Time::parse_onem2m("2015-12-12T12:12:12Z"), None);
     }
 
     #[test]

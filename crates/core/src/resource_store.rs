@@ -1,0 +1,89 @@
+//! What the domain asks of a store about the oneM2M tree and provisioning; part of [`crate::Store`], written by its `commit` alone.
+
+use async_trait::async_trait;
+use landfall_model::{
+    AccountId, AppId, ContainerState, Device, DeviceId, Instance, Page, PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, Resource,
+    ResourceId, ResourceKind, Result, Sort, Time,
+};
+use std::sync::Arc;
+
+/// The oneM2M tree and provisioning.
+#[async_trait]
+pub trait ResourceStore: Send + Sync {
+    /// One resource.
+    async fn resource(&self, id: ResourceId) -> Result<Option<Arc<Resource>>>;
+    /// The resource of this name below a parent.
+    async fn resource_named(&self, parent: ResourceId, name: &str) -> Result<Option<Arc<Resource>>>;
+    /// Resources that match, oldest first.
+    async fn resources(&self, filter: &ResourceFilter, page: PageRequest) -> Result<Page<Arc<Resource>>>;
+    /// All resources below one, however deep, parents before children; at most `limit`.
+    async fn resources_below(&self, top: ResourceId, limit: u32) -> Result<Vec<Arc<Resource>>>;
+    /// The subscriptions right below a subject. They are all in memory: most subjects have none, and every change asks.
+    fn subscriptions_of(&self, subject: ResourceId) -> Vec<Arc<Resource>>;
+    /// What has one of these labels, by id after `after`, at most `limit`: resources, and nodes of devices.
+    async fn labelled(&self, account: AccountId, labels: &[String], after: Option<ResourceId>, limit: u32) -> Result<Vec<ResourceId>>;
+
+    /// What a container holds.
+    async fn container_state(&self, container: ResourceId) -> Result<ContainerState>;
+    /// One instance that is not over.
+    async fn instance(&self, id: ResourceId, now: Time) -> Result<Option<Instance>>;
+    /// The instance of this name in a container that is not over.
+    async fn instance_named(&self, container: ResourceId, name: &str, now: Time) -> Result<Option<Instance>>;
+    /// Instances of a container that are not over, in the order of `st`.
+    async fn instances(&self, container: ResourceId, now: Time, sort: Sort, page: PageRequest) -> Result<Page<Instance>>;
+
+    /// The device of an account whose node has this name.
+    async fn device_by_node_name(&self, account: AccountId, name: &str) -> Result<Option<Arc<Device>>>;
+    /// The device whose id begins with these bytes.
+    async fn device_by_prefix(&self, first: [u8; 11]) -> Result<Option<Arc<Device>>>;
+    /// What stands in the way of each of these new devices of the account.
+    async fn claims(&self, account: AccountId, claims: Vec<Claim>) -> Result<Vec<TakenNames>>;
+
+    /// One provisioning request.
+    async fn provisioning(&self, id: ResourceId) -> Result<Option<Provisioning>>;
+    /// The request of this name in the account.
+    async fn provisioning_named(&self, account: AccountId, name: &str) -> Result<Option<Provisioning>>;
+    /// Requests of an account, or of one application of it, newest first.
+    async fn provisionings(&self, account: AccountId, app: Option<AppId>, page: PageRequest) -> Result<Page<Provisioning>>;
+    /// Requests that are not finished, oldest first, at most `limit`.
+    async fn open_provisionings(&self, limit: u32) -> Result<Vec<Provisioning>>;
+    /// The part of a request that holds the node at this place, with the first of its nodes.
+    async fn provisioning_part(&self, request: ResourceId, place: u32) -> Result<Option<ProvisioningPart>>;
+    /// Nodes of a request that failed, in the order of the list.
+    async fn provisioning_failures(&self, request: ResourceId, page: PageRequest) -> Result<Page<ProvisioningFailure>>;
+}
+
+/// Which resources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceFilter {
+    /// Of this account.
+    pub account: AccountId,
+    /// Right below this one.
+    pub parent: Option<ResourceId>,
+    /// Below this device, however deep.
+    pub device: Option<DeviceId>,
+    /// Of one of these types; empty: of any.
+    pub kinds: Vec<ResourceKind>,
+}
+
+/// Names that a new device wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// nodeId, unique on the server.
+    pub node_id: String,
+    /// nodeResourceName, unique in the account.
+    pub name: String,
+    /// Identity of its pre-shared key, unique on the server.
+    pub psk_identity: String,
+}
+
+/// Who has a wanted name already.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TakenNames {
+    /// The device with the nodeId.
+    pub node_id: Option<Arc<Device>>,
+    /// The device of the account with the nodeResourceName.
+    pub name: Option<Arc<Device>>,
+    /// Whether a device has the identity.
+    pub psk_identity: bool,
+}

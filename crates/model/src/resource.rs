@@ -1,0 +1,475 @@
+//! Resources of the oneM2M tree (TS-0001, 9.6): what applications make beside the devices.
+//!
+//! A device needs no records of its own for its node and what hangs under it: their ids are derived from the device's, and those of an
+//! account's fixed places from the account's. Absent: nodes and what describes them, which are part of the device ([`crate::Node`]).
+
+use crate::{AccountId, AppId, DeviceId, Secret, Time};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::{Map, Value};
+use std::{fmt, str::FromStr};
+use uuid::Uuid;
+
+/// `ri` of a resource: 12 bytes, shown as 24 hex digits. The last byte tells what it belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceId(pub [u8; 12]);
+
+/// Last byte of the id of the outcome of a provisioning request; the rest is the request's.
+const OUTCOME: u8 = 0x40;
+/// Last byte of the id of a device's first information object.
+const INFO: u8 = 0x20;
+/// Information objects a device may have.
+pub const NODE_INFOS: u8 = 8;
+
+/// What a device has in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DevicePart {
+    /// Its node (ty 14).
+    Node,
+    /// `credentials` below the node (ty 13).
+    Credentials,
+    /// An information object below the node (ty 13), by its number from 0.
+    Info(u8),
+    /// Its container in `device-communication`.
+    Channel,
+    /// A container of messages below that.
+    Box(MessageBox),
+}
+
+/// The containers of messages of a device (D2C, `device-communication/<device>/...`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageBox {
+    /// `outgoing-msg`: what the device is to be asked.
+    Outgoing,
+    /// `sent-msg`: what it was asked.
+    Sent,
+    /// `received-msg`: what it said.
+    Received,
+    /// `error-msg`: what went wrong about it.
+    Errors,
+}
+
+impl MessageBox {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Outgoing, Self::Sent, Self::Received, Self::Errors];
+
+    /// Its resource name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outgoing => "outgoing-msg",
+            Self::Sent => "sent-msg",
+            Self::Received => "received-msg",
+            Self::Errors => "error-msg",
+        }
+    }
+}
+
+/// The fixed places of an account's tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AccountPart {
+    /// The CSE base (ty 5).
+    Base,
+    /// `device-provisioning`
+    Provisioning,
+    /// `device-provisioning/request`
+    Requests,
+    /// `device-provisioning/response`
+    Responses,
+    /// `device-provisioning/logs`
+    Logs,
+    /// `device-communication`
+    Communication,
+    /// `device-group`
+    Groups,
+}
+
+impl AccountPart {
+    /// All of them; parents come first.
+    pub const ALL: [Self; 7] =
+        [Self::Base, Self::Provisioning, Self::Requests, Self::Responses, Self::Logs, Self::Communication, Self::Groups];
+
+    /// Its resource name; empty for the base, which has the account's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Base => "",
+            Self::Provisioning => "device-provisioning",
+            Self::Requests => "request",
+            Self::Responses => "response",
+            Self::Logs => "logs",
+            Self::Communication => "device-communication",
+            Self::Groups => "device-group",
+        }
+    }
+
+    /// What it is below; none for the base.
+    pub fn parent(self) -> Option<Self> {
+        match self {
+            Self::Base => None,
+            Self::Provisioning | Self::Communication | Self::Groups => Some(Self::Base),
+            Self::Requests | Self::Responses | Self::Logs => Some(Self::Provisioning),
+        }
+    }
+}
+
+/// What the last byte of an id says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdKind {
+    /// A record: a resource, an instance or a provisioning request.
+    Record,
+    /// The outcome of a provisioning request, with the request's id.
+    Outcome(ResourceId),
+    /// Part of the device whose id begins with these bytes.
+    Device([u8; 11], DevicePart),
+    /// Place of the account whose id begins with these bytes.
+    Account([u8; 11], AccountPart),
+}
+
+impl ResourceId {
+    /// An id that is in the order of `at`, with 40 of the given random bits.
+    pub fn new(at: Time, random: [u8; 16]) -> Self {
+        let mut id = [0; 12];
+        id[..6].copy_from_slice(&at.0.to_be_bytes()[2..]);
+        id[6..11].copy_from_slice(&random[..5]);
+        Self(id)
+    }
+
+    /// Part of a device. Ids of devices are random, so 88 of their bits tell them apart.
+    pub fn of_device(device: DeviceId, part: DevicePart) -> Self {
+        let byte = match part {
+            DevicePart::Node => 0x01,
+            DevicePart::Credentials => 0x02,
+            DevicePart::Channel => 0x03,
+            DevicePart::Box(MessageBox::Outgoing) => 0x04,
+            DevicePart::Box(MessageBox::Sent) => 0x05,
+            DevicePart::Box(MessageBox::Received) => 0x06,
+            DevicePart::Box(MessageBox::Errors) => 0x07,
+            DevicePart::Info(index) => INFO + index.min(NODE_INFOS - 1),
+        };
+        Self::derived(device.0, byte)
+    }
+
+    /// Place of an account.
+    pub fn of_account(account: AccountId, part: AccountPart) -> Self {
+        let place = AccountPart::ALL.iter().position(|other| *other == part).unwrap_or_default();
+        Self::derived(account.0, 0x80 + place as u8)
+    }
+
+    /// The outcome of this provisioning request.
+    pub fn outcome(self) -> Self {
+        self.with(OUTCOME)
+    }
+
+    /// What it belongs to; none for an id that was never given out.
+    pub fn kind(self) -> Option<IdKind> {
+        let mut first = [0; 11];
+        first.copy_from_slice(&self.0[..11]);
+        let device = |part| Some(IdKind::Device(first, part));
+        match self.0[11] {
+            0 => Some(IdKind::Record),
+            OUTCOME => Some(IdKind::Outcome(self.with(0))),
+            0x01 => device(DevicePart::Node),
+            0x02 => device(DevicePart::Credentials),
+            0x03 => device(DevicePart::Channel),
+            0x04 => device(DevicePart::Box(MessageBox::Outgoing)),
+            0x05 => device(DevicePart::Box(MessageBox::Sent)),
+            0x06 => device(DevicePart::Box(MessageBox::Received)),
+            0x07 => device(DevicePart::Box(MessageBox::Errors)),
+            byte if (INFO..INFO + NODE_INFOS).contains(&byte) => device(DevicePart::Info(byte - INFO)),
+            byte => AccountPart::ALL.get(usize::from(byte.wrapping_sub(0x80))).map(|part| IdKind::Account(first, *part)),
+        }
+    }
+
+    fn derived(from: Uuid, byte: u8) -> Self {
+        let mut id = [byte; 12];
+        id[..11].copy_from_slice(&from.as_bytes()[..11]);
+        Self(id)
+    }
+
+    fn with(self, byte: u8) -> Self {
+        let mut id = self.0;
+        id[11] = byte;
+        Self(id)
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is not 24 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a resource id is 24 hex digits")]
+pub struct NotAResourceId;
+
+impl FromStr for ResourceId {
+    type Err = NotAResourceId;
+    fn from_str(text: &str) -> Result<Self, NotAResourceId> {
+        let mut id = [0; 12];
+        if text.len() != 24 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(NotAResourceId);
+        }
+        for (byte, digits) in id.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits).map_err(|_| NotAResourceId)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| NotAResourceId)?;
+        }
+        Ok(Self(id))
+    }
+}
+
+impl Serialize for ResourceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ResourceId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// Types of resources that have a record (TS-0001, 9.6; numbers of TS-0004, 6.3.4.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum ResourceKind {
+    AccessControlPolicy = 1,
+    ApplicationEntity = 2,
+    Container = 3,
+    Group = 9,
+    Subscription = 23,
+    FlexContainer = 28,
+}
+
+impl ResourceKind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::AccessControlPolicy,
+        Self::ApplicationEntity,
+        Self::Container,
+        Self::Group,
+        Self::Subscription,
+        Self::FlexContainer,
+    ];
+
+    /// Its number, `ty`.
+    pub fn ty(self) -> u8 {
+        self as u8
+    }
+
+    /// The type with this number, if resources of it have a record.
+    pub fn of_ty(ty: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.ty() == ty)
+    }
+}
+
+/// A resource that an application made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resource {
+    /// Id.
+    pub id: ResourceId,
+    /// Account.
+    pub account: AccountId,
+    /// The application whose token made it.
+    pub app: AppId,
+    /// Counts the writes, from 1.
+    pub version: u64,
+    /// What it is below: a record, a place of the account or a part of a device.
+    pub parent: ResourceId,
+    /// The device that it is below; it goes with the device.
+    pub device: Option<DeviceId>,
+    /// Name, unique below its parent, 1 to 128 characters without `/`.
+    pub name: String,
+    /// Type.
+    pub kind: ResourceKind,
+    /// Originator that made it.
+    pub creator: String,
+    /// `lbl`
+    pub labels: Vec<String>,
+    /// `acpi`: access control policies that rule it; none: only its application may.
+    pub policies: Vec<ResourceId>,
+    /// The attributes of its type, by their short names.
+    pub attributes: Map<String, Value>,
+    /// When it ends by itself.
+    pub expires_at: Option<Time>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it last changed.
+    pub modified_at: Time,
+}
+
+/// A content instance (TS-0001, 9.6.7). It never changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Id.
+    pub id: ResourceId,
+    /// Its container: a record, a place of the account or a part of a device.
+    pub container: ResourceId,
+    /// Account.
+    pub account: AccountId,
+    /// The device that its container belongs to; it goes with the device.
+    pub device: Option<DeviceId>,
+    /// Name, unique in its container.
+    pub name: String,
+    /// `st`: counts the instances of its container from 1. Set by the store; 0 before.
+    #[serde(default)]
+    pub state: u64,
+    /// `con` as JSON.
+    pub content: String,
+    /// `cnf`: media type and encoding.
+    pub format: Option<String>,
+    /// `cs`: bytes of the content; of a text, without its quotes.
+    pub size: u64,
+    /// `lbl`
+    pub labels: Vec<String>,
+    /// Originator that made it.
+    pub creator: Option<String>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it ends by itself.
+    pub expires_at: Option<Time>,
+}
+
+/// An instance to be stored. The oldest of its container go as far as the container's limits ask for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Append {
+    /// The instance.
+    pub instance: Instance,
+    /// `mni`: instances the container may hold, at least 1.
+    pub max_instances: u64,
+    /// `mbs`: bytes of content it may hold; one instance is no larger.
+    pub max_bytes: u64,
+}
+
+/// What a container holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContainerState {
+    /// `st`: instances stored since it was made.
+    pub state: u64,
+    /// `cni`
+    pub instances: u64,
+    /// `cbs`
+    pub bytes: u64,
+    /// When the newest was stored.
+    pub modified_at: Option<Time>,
+}
+
+/// A request to provision nodes (D2C, `device-provisioning/request`), and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provisioning {
+    /// Id.
+    pub id: ResourceId,
+    /// Account.
+    pub account: AccountId,
+    /// The application that is to own the devices.
+    pub app: AppId,
+    /// Counts the writes, from 1.
+    pub version: u64,
+    /// Resource name, unique in the account.
+    pub name: String,
+    /// Originator.
+    pub creator: String,
+    /// `lbl`
+    pub labels: Vec<String>,
+    /// Nodes asked for.
+    pub total: u32,
+    /// Nodes dealt with, the failed ones included.
+    pub done: u32,
+    /// Nodes that failed.
+    pub failed: u32,
+    /// When it was taken.
+    pub created_at: Time,
+    /// When the first node was dealt with.
+    pub started_at: Option<Time>,
+    /// When the last one was.
+    pub finished_at: Option<Time>,
+}
+
+/// A part of a request's list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProvisioningPart {
+    /// The request.
+    pub request: ResourceId,
+    /// Place of the first node in the list, from 0.
+    pub first: u32,
+    /// The nodes.
+    pub nodes: Vec<NodeRequest>,
+}
+
+/// A node to be provisioned, as it was asked for. Texts that are absent are empty: what is missing is told for each node, later.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeRequest {
+    /// `ni`
+    pub node_id: String,
+    /// `noRNe`
+    pub name: String,
+    /// `profe`
+    pub profile: String,
+    /// `ICCID`
+    pub iccid: Option<String>,
+    /// `lbl`
+    pub labels: Vec<String>,
+    /// `nCr`: `psk-id:` and `psk:` and what else was given. Absent: none was given.
+    pub credentials: Option<Vec<Secret>>,
+    /// `nDGr`
+    pub groups: Option<Vec<String>>,
+    /// `ndvi`
+    pub info: Option<Map<String, Value>>,
+    /// Attributes that mean something to other profiles; shown, not used.
+    pub other: Map<String, Value>,
+}
+
+/// Why a node was not provisioned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvisioningFailure {
+    /// The request.
+    pub request: ResourceId,
+    /// Place of the node in the list, from 0.
+    pub place: u32,
+    /// Its nodeID, as far as there was one.
+    pub node_id: String,
+    /// `errMe`
+    pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_tell_what_they_belong_to() {
+        let (device, account) = (DeviceId::from_random([7; 16]), AccountId::from_random([9; 16]));
+        let boxes = MessageBox::ALL.map(DevicePart::Box);
+        let infos = (0..NODE_INFOS).map(DevicePart::Info);
+        for part in [DevicePart::Node, DevicePart::Credentials, DevicePart::Channel].into_iter().chain(boxes).chain(infos) {
+            let id = ResourceId::of_device(device, part);
+            assert!(matches!(id.kind(), Some(IdKind::Device(first, found)) if found == part && first == device.0.as_bytes()[..11]));
+        }
+        for part in AccountPart::ALL {
+            let id = ResourceId::of_account(account, part);
+            assert!(matches!(id.kind(), Some(IdKind::Account(first, found)) if found == part && first == account.0.as_bytes()[..11]));
+        }
+        let record = ResourceId::new(Time(1_700_000_000_000), [3; 16]);
+        assert_eq!(record.kind(), Some(IdKind::Record));
+        assert_eq!(record.outcome().kind(), Some(IdKind::Outcome(record)));
+        assert_eq!(ResourceId([0xff; 12]).kind(), None);
+        assert!(record < ResourceId::new(Time(1_700_000_000_001), [0; 16]));
+    }
+
+    #[test]
+    fn ids_are_24_hex_digits() {
+        let id = ResourceId::new(Time(1), [1; 16]);
+        assert_eq!(id.to_string(), "000000000001010101010100");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in ["", "00000000000101010101010", "0000000000010101010101000", "00000000000101010101010g", "+1+1+1+1+1+1+1+1+1+1+1+1"] {
+            assert_eq!(bad.parse::<ResourceId>(), Err(NotAResourceId), "{bad}");
+        }
+    }
+}

@@ -173,6 +173,7 @@ async fn a_node_says_what_it_is_when_it_registers() {
     let mut ground = Ground::new(1).await;
     let sim = ground.node("urn:gsma:imei:490154203237518", None).await;
     be_leshan(ground.sims[sim].device.lwm2m());
+    ground.want(sim, &["/4/0/2"]).await;
     ground.tell(sim, SimDevice::register);
     ground.run_s(5).await;
     let mut expected = json!({
@@ -190,6 +191,11 @@ async fn a_node_says_what_it_is_when_it_registers() {
     ground.sims[sim].device.take_served();
     ground.tell(sim, SimDevice::update);
     ground.run_s(5).await;
+    let mut other = ground.sims[sim].device.lwm2m().register().list;
+    other.objects.retain(|object| object.id != 4);
+    let change = landfall_lwm2m::UpdateRequest { list: Some(other), ..Default::default() };
+    ground.tell(sim, |device, now| device.update_with(now, &change));
+    ground.run_s(5).await;
     assert_eq!((ground.info(sim).await, ground.sims[sim].device.take_served().len()), (told, 0));
     ground.tell(sim, SimDevice::register);
     ground.run_s(5).await;
@@ -199,7 +205,7 @@ async fn a_node_says_what_it_is_when_it_registers() {
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&told[name], value, "{name}");
     }
-    assert_eq!((ground.received(sim).await, ground.faults(sim).await), (vec![], vec![]), "it is no message");
+    assert_eq!((ground.numbers(sim).await, ground.faults(sim).await), (vec![-92.0; 2], vec![]), "it is no message");
 }
 
 #[tokio::test]
@@ -230,17 +236,22 @@ async fn silence_after_a_registration_is_told_once() {
     let mut ground = Ground::new(3).await;
     let sim = ground.running_node("n-1").await;
     be_leshan(ground.sims[sim].device.lwm2m());
-    ground.held = Some(vec![]);
-    ground.tell(sim, SimDevice::register);
-    ground.run_s(1).await;
-    ground.sims[sim].device.sleep();
-    ground.release().await;
-    ground.run_s(600).await;
-    assert_eq!(ground.faults(sim).await, [(GET_DEVICE_DATA.to_owned(), String::new())]);
-    assert_eq!(ground.info(sim).await["man"], "Landfall");
+    for verb in [SimDevice::register, SimDevice::update] {
+        ground.network.set(Conditions::default());
+        ground.held = Some(vec![]);
+        ground.tell(sim, verb);
+        ground.run_s(1).await;
+        // The answer is on its way, and what it says next is lost.
+        ground.release().await;
+        ground.network.set(Conditions { loss_percent: 100, ..Conditions::default() });
+        ground.run_s(300).await;
+        assert!(matches!(ground.happened(sim)[..], [.., Happened::Done(_)]));
+        assert_eq!(ground.faults(sim).await, [(GET_DEVICE_DATA.to_owned(), String::new())]);
+        assert_eq!(ground.info(sim).await["man"], "Landfall");
+    }
     // What it did not say it says when it is heard again.
-    ground.tell(sim, SimDevice::wake);
-    ground.tell(sim, SimDevice::register);
+    ground.network.set(Conditions::default());
+    ground.tell(sim, SimDevice::update);
     ground.run_s(20).await;
     let told = ground.info(sim).await;
     assert_eq!((&told["man"], &told["loc"]), (&json!("Leshan Demo Device"), &json!("geo:-84.0,-138.0")));
@@ -375,27 +386,52 @@ async fn what_changes_around_a_restart_is_made_good() {
 }
 
 #[tokio::test]
-async fn a_wish_that_comes_during_an_update_is_not_lost() {
+async fn a_wish_that_comes_during_a_registration_or_update_is_not_lost() {
     let mut ground = Ground::new(9).await;
-    let sim = ground.running_node("n-1").await;
-    for verb in [SimDevice::update, SimDevice::register] {
+    let sim = ground.node("n-1", None).await;
+    for verb in [SimDevice::register, SimDevice::update, SimDevice::register] {
         ground.want(sim, &[]).await;
         ground.run_s(5).await;
         ground.changed(sim);
-        ground.held = Some(vec![]);
         ground.tell(sim, verb);
-        ground.run_s(1).await;
-        for ask in ground.held.take().unwrap() {
-            let reads_wishes = matches!(ask, Ask::Register(_) | Ask::Renew(_));
-            let answer = answer(Arc::clone(&ground.shared), ask).await;
-            if reads_wishes {
-                ground.want(sim, &["/3303/0/5700"]).await;
+        for _ in 0..5 {
+            ground.held = Some(vec![]);
+            ground.run_s(1).await;
+            for ask in ground.held.take().unwrap() {
+                let reads_wishes = matches!(ask, Ask::Register(_) | Ask::Renew(_));
+                let answer = answer(Arc::clone(&ground.shared), ask).await;
+                // Wished and seen to where that is possible, before the hub hears of what was read earlier.
+                if reads_wishes {
+                    ground.want(sim, &["/3303/0/5700"]).await;
+                    ground.settle().await;
+                }
+                ground.hub.answered(ground.moment(), answer);
             }
-            ground.hub.answered(ground.moment(), answer);
         }
         ground.run_s(5).await;
-        assert_eq!(ground.changed(sim), ["+/3303/0/5700"]);
+        ground.temperature(sim, 40.0).await;
+        ground.temperature(sim, 21.5).await;
+        assert_eq!(ground.changed(sim).last().map(String::as_str), Some("+/3303/0/5700"));
+        assert_eq!(ground.received(sim).await.last(), Some(&temperature(21.5)));
     }
+    assert_eq!(ground.numbers(sim).await.iter().filter(|number| **number == 40.0).count(), 3);
+}
+
+#[tokio::test]
+async fn an_old_state_is_no_news_after_a_change_of_wishes() {
+    let mut ground = Ground::new(15).await;
+    let sim = ground.node("n-1", None).await;
+    ground.sims[sim].device = SimDevice::new(Client::new("n-1", Version::V1_1), 1).unconfirmed().secured(key_of("n-1"));
+    ground.want(sim, &["/3303/0/5700"]).await;
+    ground.tell(sim, SimDevice::register);
+    ground.run_s(5).await;
+    for (value, delay_ms) in [(30.0, 20_000), (31.0, 10)] {
+        ground.network.set(Conditions { delay_ms: delay_ms..=delay_ms, ..Conditions::default() });
+        ground.temperature(sim, value).await;
+    }
+    ground.want(sim, &["/3/0/9", "/3303/0/5700"]).await;
+    ground.run_s(60).await;
+    assert_eq!(ground.numbers(sim).await, [21.5, 31.0, 100.0]);
 }
 
 #[tokio::test]

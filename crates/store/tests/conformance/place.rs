@@ -1,6 +1,6 @@
 //! Where a test keeps its store, and records to put there.
 
-use landfall_core::{Store, World};
+use landfall_core::{Committed, Store, World};
 use landfall_model::*;
 use landfall_store::{Options, SharedStore};
 use std::{
@@ -360,6 +360,11 @@ pub async fn one_device(store: &SharedStore, node_id: &str) -> Device {
     let device = device(account.id, app.id, node_id);
     store.commit(put([Write::Account(Box::new(account)), Write::App(Box::new(app)), write_device(&device)])).await.unwrap();
     device
+}
+
+/// The place of what was committed.
+pub fn seq(result: Result<Committed>) -> Result<Seq> {
+    result.map(|committed| committed.seq)
 }
 
 pub fn cause<T: std::fmt::Debug>(result: Result<T>) -> Cause {

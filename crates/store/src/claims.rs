@@ -21,8 +21,8 @@ fn one(sql: &mut dyn Sql, account: AccountId, claim: &Claim) -> SqlResult<TakenN
     let by_name = "SELECT doc FROM device WHERE account = ?1 AND node_name = ?2";
     let name = device(sql, by_name, &[account, Value::Text(&claim.name)], &claim.name)?;
     let by_identity = "SELECT version FROM device WHERE psk_identity = ?1";
-    let psk_identity = storable(&claim.psk_identity)
-        && query_one(sql, by_identity, &[Value::Text(&claim.psk_identity)], |_| Ok(()))?.is_some();
+    let psk_identity =
+        storable(&claim.psk_identity) && query_one(sql, by_identity, &[Value::Text(&claim.psk_identity)], |_| Ok(()))?.is_some();
     Ok(TakenNames { node_id, name, psk_identity })
 }
 

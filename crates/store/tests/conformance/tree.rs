@@ -216,10 +216,10 @@ pub async fn subscriptions_are_known_at_once(place: Place) {
     store.commit(put([write_resource(&changed)])).await.unwrap();
     let check = |store: &SharedStore, node_has: &[&Resource], top_has: &[&Resource]| {
         let of = |subject| store.subscriptions_of(subject).iter().map(|r| Resource::clone(r)).collect::<Vec<_>>();
-        let owned = |list: &[&Resource]| list.iter().map(|r| Resource::clone(r)).collect::<Vec<_>>();
+        let owned = |list: &[&Resource]| list.iter().copied().cloned().collect::<Vec<_>>();
         assert_eq!(of(node), owned(node_has));
         assert_eq!(of(top.id), owned(top_has));
-        assert_eq!(of(base(de.account)), [changed.clone()]);
+        assert_eq!(of(base(de.account)), std::slice::from_ref(&changed));
         assert_eq!(of(fresh_id()), []);
     };
     check(&store, &[&old, &young], &[&inside]);

@@ -14,6 +14,8 @@ use std::{
 const PYTHON: &str = ".cache/acme/bin/python";
 const START: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
+/// Its default is 100.
+const CONNECTIONS_MAX: usize = 400;
 const BASE: &str = "/cse-in";
 const ADMIN: &str = "CAdmin";
 const APPLICATION: &str = "Cbench";
@@ -99,7 +101,7 @@ fn configuration(address: SocketAddr, dir: &Path) -> String {
          networkInterface={}\ncseHost={}\nhttpPort={}\ndatabaseType=memory\nlogLevel=off\n\
          [cse]\nenableRemoteCSE=false\n[cse.statistics]\nenable=false\n[console]\nheadless=true\n\
          [logging]\nenableScreenLogging=false\nenableFileLogging=false\n[scripting]\nfileMonitoringInterval=0\n\
-         [webui]\nenable=false\n[textui]\nenable=false\nstartWithTUI=false\n",
+         [http.wsgi]\nconnectionLimit={CONNECTIONS_MAX}\n[webui]\nenable=false\n[textui]\nenable=false\nstartWithTUI=false\n",
         dir.display(),
         address.ip(),
         address.ip(),

@@ -21,7 +21,7 @@ use futures_util::future::try_join_all;
 use std::{path::Path, time::Duration};
 
 /// Tried with each server; the runs that count use the number with which it was fastest.
-const CONNECTIONS: [usize; 5] = [1, 4, 16, 64, 128];
+const CONNECTIONS: [usize; 5] = [1, 4, 16, 64, 256];
 /// Of the content of an instance.
 const CONTENT_BYTES: usize = 100;
 const AIM_RATIO: f64 = 100.0;

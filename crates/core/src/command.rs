@@ -226,6 +226,9 @@ impl Core {
                 next = open.iter().find(pending).filter(|_| !waits);
             }
             let Some(next) = next else {
+                if !asleep && let Some(message) = self.next_message(&device).await? {
+                    return Ok(Some(message));
+                }
                 if open.is_empty() && !asleep {
                     self.store.no_work(device.id, stamp);
                 }
@@ -304,8 +307,7 @@ impl Core {
         }
         let next = Command { result, ..self.ended(&from, state) };
         let told = self.told(&next).await?;
-        whole.writes.extend(told.writes);
-        whole.events.extend(told.events);
+        whole.merge(told);
         Ok(whole)
     }
 

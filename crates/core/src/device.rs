@@ -1,6 +1,6 @@
 //! Devices: registered, changed, listed and deleted by applications (1.4, 1.5.1, 1.5.2).
 
-use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event};
+use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event, node::follow_info};
 use landfall_model::{
     AccessMode, Batch, Cause, Credentials, Device, DeviceId, DeviceInfo, DeviceStatus, Error, EventBody, NodeType, Page,
     PageRequest, Product, ProductKey, Result, Secret, StatusDetail, Time, Write,
@@ -84,8 +84,7 @@ impl Core {
         for request in requests {
             let device = self.plan_device(scope, request).await?;
             let one = added(&device, device.created_at);
-            whole.writes.extend(one.writes);
-            whole.events.extend(one.events);
+            whole.merge(one);
             devices.push(device);
         }
         self.store.commit(whole).await?;
@@ -124,7 +123,7 @@ impl Core {
         made
     }
 
-    async fn check_device_limit(&self, scope: &Scope, app: landfall_model::AppId, adding: u64) -> Result<()> {
+    pub(crate) async fn check_device_limit(&self, scope: &Scope, app: landfall_model::AppId, adding: u64) -> Result<()> {
         let own = self.store.app(app).await?.and_then(|app| app.limits.devices);
         let Some(limit) = own.or(self.settings.devices) else { return Ok(()) };
         let filter = DeviceFilter { app: Some(app), ..DeviceFilter::of(scope.account) };
@@ -180,6 +179,7 @@ impl Core {
                 Box::pin(async {
                     let mut device = (*self.device(scope, id).await?).clone();
                     apply(&mut device, &change);
+                    follow_info(&mut device, &change.info, self.now());
                     match &product {
                         Some(product) => bind_product(&mut device, product),
                         None => self.rebind_by_keys(scope, &mut device, &change).await?,
@@ -235,10 +235,11 @@ impl Core {
                                 ..(*child).clone()
                             });
                             let changed = info_changed(&freed, now);
-                            whole.writes.extend(changed.writes);
-                            whole.events.extend(changed.events);
+                            whole.merge(changed);
                         }
                     }
+                    let released = self.released(&device, now).await?;
+                    whole.merge(released);
                     delete(&mut whole, &device, now);
                     gone.push(id);
                     Ok((whole, gone))

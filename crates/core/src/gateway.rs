@@ -52,8 +52,7 @@ impl Core {
                     let mut whole = batch(vec![], vec![]);
                     activate(&mut next, &mut whole);
                     let changed = info_changed(&next, now);
-                    whole.writes.extend(changed.writes);
-                    whole.events.extend(changed.events);
+                    whole.merge(changed);
                     Ok((whole, Arc::new(next)))
                 })
             })
@@ -142,8 +141,7 @@ impl Core {
                     activate(&mut next, &mut whole);
                 }
                 let changed = info_changed(&next, now);
-                whole.writes.extend(changed.writes);
-                whole.events.extend(changed.events);
+                whole.merge(changed);
                 Ok((whole, ()))
             })
         })

@@ -14,9 +14,13 @@ mod gateway;
 mod history;
 mod key;
 mod message;
+mod node;
+mod node_message;
+mod originator;
 mod presence;
 mod product;
 mod product_check;
+mod provisioning;
 mod redecode;
 mod registration;
 mod resource_store;
@@ -26,6 +30,7 @@ mod settings;
 mod shadow;
 mod store;
 mod subscription;
+mod tree;
 mod uplink;
 mod why;
 mod world;
@@ -40,16 +45,22 @@ pub use gateway::BindRequest;
 pub use history::HistoryFilter;
 pub use key::{NewKey, RefreshKey};
 pub use message::{Item, Message};
+pub use node::{InfoChange, NodeFault, VERSION_LABEL, known_attributes};
+pub use originator::OriginCaller;
 pub use product::{CodecTrial, ProductDraft};
+pub use provisioning::{FailedNode, PROVISIONING_NODES, ProvisioningRequest, Refusal};
 pub use redecode::{RedecodeCursor, RedecodeFailure, RedecodePage, RedecodeRequest};
 pub use resource_store::{Claim, ResourceFilter, ResourceStore, TakenNames};
 pub use settings::Settings;
 pub use shadow::DesiredRequest;
 pub use store::{
-    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter, Store,
-    StoreStats, SubscriptionFilter,
+    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter,
+    Store, StoreStats, SubscriptionFilter,
 };
 pub use subscription::SubscribeRequest;
+pub use tree::{
+    Criteria, DEVICE_INFO, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target, info_of, node_name,
+};
 pub use uplink::{Reading, Taken};
 pub use why::{Why, WhyLog};
 pub use world::{CallbackPolicy, CloseCause, Downlink, Live, PayloadCodec, World};

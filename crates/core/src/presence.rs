@@ -40,8 +40,7 @@ impl Core {
                 for child in self.children(&device).await? {
                     if matches!(child.status, DeviceStatus::Online | DeviceStatus::Abnormal) {
                         let next = went(&child, DeviceStatus::Offline, StatusDetail::None, now);
-                        whole.writes.extend(next.writes);
-                        whole.events.extend(next.events);
+                        whole.merge(next);
                     }
                 }
                 Ok((whole, ()))

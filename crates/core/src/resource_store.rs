@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use landfall_model::{
-    AccountId, AppId, ContainerState, Device, DeviceId, Instance, Page, PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, Resource,
-    ResourceId, ResourceKind, Result, Sort, Time,
+    AccountId, AppId, ContainerState, Device, DeviceId, Instance, Page, PageRequest, Provisioning, ProvisioningFailure,
+    ProvisioningPart, Resource, ResourceId, ResourceKind, Result, Sort, Time,
 };
 use std::sync::Arc;
 
@@ -21,7 +21,13 @@ pub trait ResourceStore: Send + Sync {
     /// The subscriptions right below a subject. They are all in memory: most subjects have none, and every change asks.
     fn subscriptions_of(&self, subject: ResourceId) -> Vec<Arc<Resource>>;
     /// What has one of these labels, by id after `after`, at most `limit`: resources, and nodes of devices.
-    async fn labelled(&self, account: AccountId, labels: &[String], after: Option<ResourceId>, limit: u32) -> Result<Vec<ResourceId>>;
+    async fn labelled(
+        &self,
+        account: AccountId,
+        labels: &[String],
+        after: Option<ResourceId>,
+        limit: u32,
+    ) -> Result<Vec<ResourceId>>;
 
     /// What a container holds.
     async fn container_state(&self, container: ResourceId) -> Result<ContainerState>;
@@ -86,4 +92,6 @@ pub struct TakenNames {
     pub name: Option<Arc<Device>>,
     /// Whether a device has the identity.
     pub psk_identity: bool,
+    /// Whether something else right below the account's base has the nodeResourceName.
+    pub resource: bool,
 }

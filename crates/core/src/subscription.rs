@@ -84,8 +84,7 @@ impl Core {
         let mut whole = batch(with, vec![]);
         for subscription in &found {
             let one = gone(subscription, now);
-            whole.writes.extend(one.writes);
-            whole.events.extend(one.events);
+            whole.merge(one);
         }
         if !whole.writes.is_empty() {
             self.store.commit(whole).await?;
@@ -122,9 +121,7 @@ fn visible(scope: &Scope, found: &Subscription) -> bool {
         && match scope.app {
             None => true,
             Some(app) => {
-                found.target == app
-                    && Some(found.owner) == owner_of(scope)
-                    && matches!(found.kind, SubscriptionKind::Notify(_))
+                found.target == app && Some(found.owner) == owner_of(scope) && matches!(found.kind, SubscriptionKind::Notify(_))
             }
         }
 }

@@ -4,7 +4,8 @@ use crate::{
     Core, DeviceCaller, Item, Message, Why, batch, device_event, message, presence::went_online, product_check::check_report,
 };
 use landfall_model::{
-    Cause, DataFormat, Device, DeviceId, DeviceStatus, Error, EventBody, Frame, Product, Report, Result, ServiceReport, Time,
+    Batch, Cause, DataFormat, Device, DeviceId, DeviceStatus, Error, EventBody, Frame, Product, Report, Result, ServiceReport,
+    Time,
 };
 use std::sync::Arc;
 
@@ -23,6 +24,15 @@ pub struct Reading {
     device: Arc<Device>,
     taken: Taken,
     says: Says,
+    /// The text of a message that a node's `received-msg` gets, unless its protocol has a form of its own.
+    heard: Option<String>,
+}
+
+impl Reading {
+    fn with_text(self, text: &[u8]) -> Self {
+        let heard = self.device.node.is_some().then(|| String::from_utf8_lossy(text).into_owned());
+        Self { heard, ..self }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -65,7 +75,7 @@ impl Core {
                 let kept = Frame { meta: meta.to_owned(), bytes: frame.to_vec() };
                 let says =
                     if device.mute { Says::Nothing } else { Says::Report(report(&device, vec![], Some(kept), self.now())) };
-                Ok(Reading { device, taken: Taken { accepted: 0, dropped: 1 }, says })
+                Ok(Reading { device, taken: Taken { accepted: 0, dropped: 1 }, says, heard: None })
             }
             reading => reading,
         }
@@ -86,7 +96,7 @@ impl Core {
             Ok(read) => self.check(&device, read, None).await,
             Err(error) => Err(error),
         };
-        self.note(&device, "mqtt.publish", reading)
+        self.note(&device, "mqtt.publish", reading).map(|reading| reading.with_text(payload))
     }
 
     /// The first half of [`Core::take_service`].
@@ -105,15 +115,15 @@ impl Core {
             Ok(read) => self.check(&device, read, None).await,
             Err(error) => Err(error),
         };
-        self.note(&device, "mqtt.publish", reading)
+        self.note(&device, "mqtt.publish", reading).map(|reading| reading.with_text(payload))
     }
 
     /// The second half: stores and tells what was read. Messages are stored in the order in which these futures were first polled.
     pub async fn keep(&self, reading: Reading) -> Result<Taken> {
-        let Reading { device, taken, says } = reading;
+        let Reading { device, taken, says, heard } = reading;
         match says {
             Says::Nothing => {}
-            Says::Report(report) => self.store_report(&device, report).await?,
+            Says::Report(report) => self.store_report(&device, report, heard.as_deref()).await?,
             Says::Answer { mid, errcode, body } => {
                 let answered = self.answer(&device, mid, errcode, &body).await;
                 self.note(&device, "mqtt.publish", answered)?;
@@ -127,11 +137,11 @@ impl Core {
         let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
         let text = self.codecs.decode(product.id, codec, frame, meta).await?;
         let kept = Frame { meta: meta.to_owned(), bytes: frame.to_vec() };
-        self.check(device, message::read(text.as_bytes())?, Some(kept)).await
+        Ok(self.check(device, message::read(text.as_bytes())?, Some(kept)).await?.with_text(text.as_bytes()))
     }
 
     async fn check(&self, device: &Arc<Device>, read: Message<'_>, frame: Option<Frame>) -> Result<Reading> {
-        let reading = |taken, says| Reading { device: Arc::clone(device), taken, says };
+        let reading = |taken, says| Reading { device: Arc::clone(device), taken, says, heard: None };
         match read {
             Message::Report(items) => {
                 let (taken, says) = self.check_report(device, items, frame).await?;
@@ -163,11 +173,17 @@ impl Core {
         Ok((Taken { accepted, dropped }, Says::Report(report(device, services, frame, now))))
     }
 
-    /// One commit for the report and, where it is the first sign of life, the status.
-    async fn store_report(&self, device: &Arc<Device>, report: Report) -> Result<()> {
+    /// One commit for the report, what the node's subscribers get of it and, where it is the first sign of life, the status.
+    async fn store_report(&self, device: &Arc<Device>, report: Report, heard: Option<&str>) -> Result<()> {
         let event = device_event(device, report.received_at, EventBody::Reported(report));
+        let received = match heard {
+            Some(text) => self.received(device, text).await?,
+            None => Batch::default(),
+        };
         if device.status == DeviceStatus::Online {
-            return self.store.commit(batch(vec![], vec![event])).await.map(|_| ());
+            let mut whole = batch(vec![], vec![event]);
+            whole.merge(received);
+            return self.store.commit(whole).await.map(|_| ());
         }
         self.decide(|| {
             Box::pin(async {
@@ -178,6 +194,7 @@ impl Core {
                     whole = went_online(&device, false, event.at);
                 }
                 whole.events.push(event.clone());
+                whole.merge(received.clone());
                 Ok((whole, ()))
             })
         })

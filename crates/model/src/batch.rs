@@ -1,9 +1,9 @@
 //! What one decision changes: versioned writes and the events they mean, applied together or not at all.
 
 use crate::{
-    Account, App, Append, CallId, Command, Cursor, Device, DeviceId, Event, Product, ProductId, Provisioning, ProvisioningFailure,
-    ProvisioningPart, Redecoded, Registration, Resource, ResourceId, RevokeTask, SecureSession, ServiceCall, Setting, Shadow,
-    StoredSession, Subscription, SubscriptionId,
+    Account, App, Append, CallId, Command, Cursor, Device, DeviceId, Event, Product, ProductId, Provisioning,
+    ProvisioningFailure, ProvisioningPart, Redecoded, Registration, Resource, ResourceId, RevokeTask, SecureSession, ServiceCall,
+    Setting, Shadow, StoredSession, Subscription, SubscriptionId,
 };
 
 /// One decision.
@@ -13,6 +13,14 @@ pub struct Batch {
     pub writes: Vec<Write>,
     /// Events, in order.
     pub events: Vec<Event>,
+}
+
+impl Batch {
+    /// Adds what another decision changes.
+    pub fn merge(&mut self, other: Self) {
+        self.writes.extend(other.writes);
+        self.events.extend(other.events);
+    }
 }
 
 /// One write. A record with a `version` is refused with `Cause::Stale` unless the stored version is one less (none for 1).

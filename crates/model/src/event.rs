@@ -1,8 +1,8 @@
 //! Events: what happened, in the order in which it was committed.
 
 use crate::{
-    AccountId, AppId, CommandId, CommandState, DeviceId, DeviceView, Instance, Node, NodeInfo, ProductId, ProductKey, Report, Resource,
-    ResourceId, Seq, SubscriptionId, Time,
+    AccountId, AppId, CommandId, CommandState, DeviceId, DeviceView, Instance, Node, NodeInfo, ProductId, ProductKey, Report,
+    Resource, ResourceId, Seq, SubscriptionId, Time,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -152,8 +152,8 @@ pub enum Changed {
         index: u8,
         info: Box<NodeInfo>,
     },
-    /// Only the id is left.
-    Gone(ResourceId),
+    /// What is told by its id alone.
+    Id(ResourceId),
 }
 
 /// How a binding ended.

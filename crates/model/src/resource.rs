@@ -242,21 +242,15 @@ pub enum ResourceKind {
     AccessControlPolicy = 1,
     ApplicationEntity = 2,
     Container = 3,
-    Group = 9,
+
     Subscription = 23,
     FlexContainer = 28,
 }
 
 impl ResourceKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::AccessControlPolicy,
-        Self::ApplicationEntity,
-        Self::Container,
-        Self::Group,
-        Self::Subscription,
-        Self::FlexContainer,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::AccessControlPolicy, Self::ApplicationEntity, Self::Container, Self::Subscription, Self::FlexContainer];
 
     /// Its number, `ty`.
     pub fn ty(self) -> u8 {
@@ -450,11 +444,15 @@ mod tests {
         let infos = (0..NODE_INFOS).map(DevicePart::Info);
         for part in [DevicePart::Node, DevicePart::Credentials, DevicePart::Channel].into_iter().chain(boxes).chain(infos) {
             let id = ResourceId::of_device(device, part);
-            assert!(matches!(id.kind(), Some(IdKind::Device(first, found)) if found == part && first == device.0.as_bytes()[..11]));
+            assert!(
+                matches!(id.kind(), Some(IdKind::Device(first, found)) if found == part && first == device.0.as_bytes()[..11])
+            );
         }
         for part in AccountPart::ALL {
             let id = ResourceId::of_account(account, part);
-            assert!(matches!(id.kind(), Some(IdKind::Account(first, found)) if found == part && first == account.0.as_bytes()[..11]));
+            assert!(
+                matches!(id.kind(), Some(IdKind::Account(first, found)) if found == part && first == account.0.as_bytes()[..11])
+            );
         }
         let record = ResourceId::new(Time(1_700_000_000_000), [3; 16]);
         assert_eq!(record.kind(), Some(IdKind::Record));
@@ -468,7 +466,9 @@ mod tests {
         let id = ResourceId::new(Time(1), [1; 16]);
         assert_eq!(id.to_string(), "000000000001010101010100");
         assert_eq!(id.to_string().parse(), Ok(id));
-        for bad in ["", "00000000000101010101010", "0000000000010101010101000", "00000000000101010101010g", "+1+1+1+1+1+1+1+1+1+1+1+1"] {
+        for bad in
+            ["", "00000000000101010101010", "0000000000010101010101000", "00000000000101010101010g", "+1+1+1+1+1+1+1+1+1+1+1+1"]
+        {
             assert_eq!(bad.parse::<ResourceId>(), Err(NotAResourceId), "{bad}");
         }
     }

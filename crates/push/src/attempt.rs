@@ -46,7 +46,7 @@ pub(crate) async fn attempt(
             Err(error) => return End::Failed(done, Failure::new(format!("the event cannot be read: {error}"))),
             Ok(events) => match events.first() {
                 None => return End::Lost,
-                Some(event) => Bodies::new(ctx.render.render(subscription, event), &ctx.budget),
+                Some(event) => ctx.bodies(subscription, event, ctx.render.render(subscription, event)),
             },
         },
     };

@@ -1,6 +1,7 @@
-//! Rendered bodies in memory, all of them counted against one budget.
+//! Rendered bodies and their headers in memory, all of them counted against one budget.
 
 use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,10 +12,26 @@ pub(crate) struct Budget {
     used: AtomicUsize,
 }
 
+/// One request of an event.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// Headers of its own.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Part {
+    fn bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        self.body.len() + headers.sum::<usize>()
+    }
+}
+
 /// The bodies of one event; they leave the budget when dropped.
 #[derive(Debug)]
 pub(crate) struct Bodies {
-    list: Vec<Bytes>,
+    list: Vec<Part>,
     bytes: usize,
     budget: Arc<Budget>,
 }
@@ -38,15 +55,14 @@ impl Budget {
 
 impl Bodies {
     /// Takes them on, whatever the budget says: the caller asks [`Budget::is_spent`] unless it sends them now.
-    pub fn new(rendered: Vec<Vec<u8>>, budget: &Arc<Budget>) -> Arc<Self> {
-        let list: Vec<Bytes> = rendered.into_iter().map(Bytes::from).collect();
-        let bytes = list.iter().map(Bytes::len).sum();
+    pub fn new(list: Vec<Part>, budget: &Arc<Budget>) -> Arc<Self> {
+        let bytes = list.iter().map(Part::bytes).sum();
         budget.used.fetch_add(bytes, Ordering::Relaxed);
         Arc::new(Self { list, bytes, budget: Arc::clone(budget) })
     }
 
     /// In the order of delivery.
-    pub fn list(&self) -> &[Bytes] {
+    pub fn list(&self) -> &[Part] {
         &self.list
     }
 }

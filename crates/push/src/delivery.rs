@@ -2,6 +2,7 @@
 //!
 //! No redirect is followed: a callback address is checked when it is subscribed, and what a receiver answers must not lead elsewhere.
 
+use crate::bodies::Part;
 use crate::connect::{Dial, Stream};
 use crate::retry::retry_after_ms;
 use crate::target::Target;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use landfall_core::World;
@@ -26,6 +27,9 @@ const BODY_LIMIT: usize = 64 * 1024;
 
 /// How long an answer's body may take after its head confirmed the event.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// `User-Agent` of every request.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("landfall/", env!("CARGO_PKG_VERSION")));
 
 const EVENT: HeaderName = HeaderName::from_static("x-landfall-event");
 const SUBSCRIPTION: HeaderName = HeaderName::from_static("x-landfall-subscription");
@@ -77,7 +81,6 @@ impl Shared {
 pub(crate) struct Client {
     target: Target,
     subscription: HeaderValue,
-    agent: HeaderValue,
     shared: Arc<Shared>,
     idle: Mutex<Vec<Idle>>,
 }
@@ -91,15 +94,14 @@ impl Client {
     /// A client without connections.
     pub fn new(id: SubscriptionId, target: Target, shared: Arc<Shared>) -> Self {
         let subscription = HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("-"));
-        let agent = HeaderValue::from_static(concat!("landfall/", env!("CARGO_PKG_VERSION")));
-        Self { target, subscription, agent, shared, idle: Mutex::new(Vec::new()) }
+        Self { target, subscription, shared, idle: Mutex::new(Vec::new()) }
     }
 
     /// Sends the bodies from `done` on; returns how many are confirmed then, and why it stopped before the last.
-    pub async fn deliver(&self, seq: Seq, bodies: &[Bytes], done: usize) -> (usize, Option<Failure>) {
+    pub async fn deliver(&self, seq: Seq, parts: &[Part], done: usize) -> (usize, Option<Failure>) {
         let mut confirmed = done;
-        for body in bodies.iter().skip(done) {
-            match self.post(seq, body).await {
+        for part in parts.iter().skip(done) {
+            match self.post(seq, part).await {
                 Ok(()) => confirmed += 1,
                 Err(failure) => return (confirmed, Some(failure)),
             }
@@ -107,8 +109,8 @@ impl Client {
         (confirmed, None)
     }
 
-    async fn post(&self, seq: Seq, body: &Bytes) -> Result<(), Failure> {
-        let mut request = self.request(seq, body);
+    async fn post(&self, seq: Seq, part: &Part) -> Result<(), Failure> {
+        let mut request = self.request(seq, part);
         while let Some(mut sender) = self.take_idle() {
             let attempt = timeout(self.shared.request_timeout, async {
                 // Not ready: the receiver closed the kept connection meanwhile, which says nothing about its health.
@@ -117,7 +119,7 @@ impl Client {
                 }
                 sender.try_send_request(request.clone()).await.map_err(Some)
             });
-            match attempt.await.map_err(|_| self.too_slow())? {
+            match attempt.await.map_err(|_| too_slow(self.shared.request_timeout))? {
                 Ok(response) => return self.judge(sender, response).await,
                 Err(None) => {}
                 Err(Some(mut e)) => match e.take_message() {
@@ -133,27 +135,20 @@ impl Client {
             let response = sender.send_request(request).await.map_err(|e| Failure::new(format!("HTTP: {e}")))?;
             Ok((sender, response))
         });
-        let (sender, response) = attempt.await.map_err(|_| self.too_slow())??;
+        let (sender, response) = attempt.await.map_err(|_| too_slow(self.shared.request_timeout))??;
         self.judge(sender, response).await
     }
 
-    fn request(&self, seq: Seq, body: &Bytes) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.target.path.clone();
+    fn request(&self, seq: Seq, part: &Part) -> Request<Full<Bytes>> {
+        let mut request = request(&self.target, &part.headers, part.body.clone());
         let headers = request.headers_mut();
-        headers.insert(HOST, self.target.authority.clone());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, self.agent.clone());
         headers.insert(EVENT, HeaderValue::from(seq.0));
         headers.insert(SUBSCRIPTION, self.subscription.clone());
         request
     }
 
     async fn connect(&self, permit: OwnedSemaphorePermit) -> Result<SendRequest<Full<Bytes>>, Failure> {
-        let dial = timeout(self.shared.connect_timeout, self.shared.dial.dial(&self.target)).await;
-        let stream: Box<dyn Stream> =
-            dial.map_err(|_| Failure::new(format!("no connection within {} ms", self.shared.connect_timeout.as_millis())))??;
+        let stream = dial(&*self.shared.dial, &self.target, self.shared.connect_timeout).await?;
         let handshake = http1::Builder::new().handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(|e| Failure::new(format!("HTTP: {e}")))?;
         #[allow(
@@ -172,8 +167,7 @@ impl Client {
         let status = response.status();
         let result = verdict(&response);
         let mut body = response.into_body();
-        let drained = body.is_end_stream() || timeout(BODY_TIMEOUT, drain(&mut body)).await.unwrap_or(false);
-        if drained && !self.shared.is_scarce() && status != StatusCode::SWITCHING_PROTOCOLS {
+        if drain(&mut body).await && !self.shared.is_scarce() && status != StatusCode::SWITCHING_PROTOCOLS {
             self.idle.lock().push(Idle { sender, since: self.shared.world.now() });
         }
         result
@@ -197,13 +191,36 @@ impl Client {
         idle.retain(|entry| now.0.saturating_sub(entry.since.0) < limit_ms && !entry.sender.is_closed());
         idle.iter().map(|entry| Time(entry.since.0.saturating_add(limit_ms))).min()
     }
-
-    fn too_slow(&self) -> Failure {
-        Failure::new(format!("no answer within {} ms", self.shared.request_timeout.as_millis()))
-    }
 }
 
-fn verdict(response: &Response<Incoming>) -> Result<(), Failure> {
+/// A POST to the target. `extra` overrides the content type and the agent, nothing else.
+pub(crate) fn request(target: &Target, extra: &[(HeaderName, HeaderValue)], body: Bytes) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = target.path.clone();
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, AGENT);
+    for (name, value) in extra {
+        headers.insert(name, value.clone());
+    }
+    headers.insert(HOST, target.authority.clone());
+    request
+}
+
+/// A stream to the target, in time.
+pub(crate) async fn dial(dial: &dyn Dial, target: &Target, limit: Duration) -> Result<Box<dyn Stream>, Failure> {
+    let in_time = timeout(limit, dial.dial(target)).await;
+    in_time.map_err(|_| Failure::new(format!("no connection within {} ms", limit.as_millis())))?
+}
+
+/// The failure of an answer that did not come.
+pub(crate) fn too_slow(limit: Duration) -> Failure {
+    Failure::new(format!("no answer within {} ms", limit.as_millis()))
+}
+
+/// What the head of an answer says.
+pub(crate) fn verdict(response: &Response<Incoming>) -> Result<(), Failure> {
     let status = response.status();
     if status.is_success() {
         return Ok(());
@@ -218,16 +235,19 @@ fn verdict(response: &Response<Incoming>) -> Result<(), Failure> {
     Err(Failure { text: text.into(), status: Some(status.as_u16()), retry_after_ms: header.and_then(retry_after_ms) })
 }
 
-/// Reads the body to its end; false when it is too long or breaks off.
-async fn drain(body: &mut Incoming) -> bool {
-    let mut left = BODY_LIMIT;
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return false };
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        match left.checked_sub(length) {
-            Some(rest) => left = rest,
-            None => return false,
+/// Reads the body to its end; false when it is too long, takes too long or breaks off.
+pub(crate) async fn drain(body: &mut Incoming) -> bool {
+    let to_end = async {
+        let mut left = BODY_LIMIT;
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return false };
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => return false,
+            }
         }
-    }
-    true
+        true
+    };
+    timeout(BODY_TIMEOUT, to_end).await.unwrap_or(false)
 }

@@ -7,6 +7,8 @@
 //! Delivery is at least once: a kill repeats no push whose confirmation was durable, and of the others at most the newest event of a device.
 //! `X-Landfall-Event` carries the place of the event, by which a receiver recognises a repeat.
 //!
+//! Apart from the stream, [`Verifier`] posts once to an address that is to be subscribed.
+//!
 //! Absent on purpose: what the bodies say ([`Render`] is given), SQL, device protocols, redirects.
 
 #![forbid(unsafe_code)]
@@ -25,13 +27,16 @@ mod supervisor;
 mod target;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod worker;
 
 pub use config::{Config, Trust};
 pub use status::{DeliveryError, DeliveryState, DeliveryStatus, Totals, Undelivered};
 pub use target::{Allow, Host, Policy, check_url};
+pub use verify::Verifier;
 
 use connect::{Dial, Network};
+use http::header::{HeaderName, HeaderValue};
 use inbox::Tail;
 use landfall_core::{Store, World};
 use landfall_model::{Cause, Error, Result, Seq, StoredEvent, Subscription, SubscriptionId, Time};
@@ -50,6 +55,14 @@ pub trait Render: Send + Sync {
     ///
     /// Called again for a later attempt when the bodies were not kept in memory, so it must answer the same for the same arguments.
     fn render(&self, subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8>>;
+
+    /// Headers of the request with the body of this index, beside the push's own; a `Content-Type` here replaces `application/json`.
+    ///
+    /// Called again for a later attempt too, so an id of the request must come from the arguments: receivers know a repeat by it. Names are
+    /// distinct; none of those that frame the message.
+    fn headers(&self, _subscription: &Subscription, _event: &StoredEvent, _body: usize) -> Vec<(HeaderName, HeaderValue)> {
+        Vec::new()
+    }
 }
 
 /// The running push. Dropping it stops it too, without waiting.

@@ -17,7 +17,7 @@ impl Routes {
     pub fn insert(&mut self, subscription: &Subscription, inbox: &Arc<Inbox>) {
         let inbox = Arc::clone(inbox);
         match subscription.kind {
-            SubscriptionKind::CallAddress => {
+            SubscriptionKind::CallAddress | SubscriptionKind::Resource(..) => {
                 self.addresses.insert(subscription.id, inbox);
             }
             SubscriptionKind::Notify(_) => {
@@ -67,7 +67,7 @@ pub(crate) fn concerns(subscription: &Subscription, event: &Event) -> bool {
         return false;
     }
     match subscription.kind {
-        SubscriptionKind::CallAddress => address_of(event) == Some(subscription.id),
+        SubscriptionKind::CallAddress | SubscriptionKind::Resource(..) => address_of(event) == Some(subscription.id),
         SubscriptionKind::Notify(_) => address_of(event).is_none() && event.app.is_none_or(|app| app == subscription.target),
     }
 }
@@ -82,6 +82,7 @@ fn address_of(event: &Event) -> Option<SubscriptionId> {
         EventBody::MessageConfirmed { address, .. }
         | EventBody::CommandAnswered { address, .. }
         | EventBody::CommandChanged { address, .. } => *address,
+        EventBody::Notice(notice) => Some(notice.address),
         _ => None,
     }
 }
@@ -90,7 +91,7 @@ fn address_of(event: &Event) -> Option<SubscriptionId> {
 mod tests {
     use super::*;
     use crate::inbox::{Tail, Taken};
-    use landfall_model::{CommandId, CommandState, Confirmation, DeviceId, NotifyType, Seq, Time};
+    use landfall_model::{Changed, CommandId, CommandState, Confirmation, DeviceId, Notice, NotifyType, ResourceId, Seq, Time};
 
     fn subscription(n: u8, account: u8, target: u8, kind: SubscriptionKind) -> Subscription {
         Subscription {
@@ -127,6 +128,12 @@ mod tests {
         EventBody::CommandChanged { command: CommandId::from_random([1; 16]), state: CommandState::Sent, result: None, address }
     }
 
+    fn notice(address: u8) -> EventBody {
+        let address = SubscriptionId::from_random([address; 16]);
+        let changed = Changed::Gone(ResourceId([1; 12]));
+        EventBody::Notice(Box::new(Notice { address, reference: "subscription".into(), kind: 4, content: 3, changed }))
+    }
+
     #[test]
     fn routes_and_filter_agree_on_whom_an_event_concerns() {
         let notify = SubscriptionKind::Notify(NotifyType::MessageConfirm);
@@ -136,9 +143,11 @@ mod tests {
             subscription(3, 2, 1, notify),
             subscription(4, 1, 1, SubscriptionKind::CallAddress),
             subscription(5, 1, 1, SubscriptionKind::CallAddress),
+            subscription(6, 1, 1, SubscriptionKind::Resource(ResourceId([1; 12]), 0)),
+            subscription(7, 1, 1, SubscriptionKind::Resource(ResourceId([1; 12]), 1)),
         ];
         let deleted = || EventBody::DeviceDeleted { gateway: DeviceId::from_random([1; 16]) };
-        let cases: [(StoredEvent, &[u8]); 8] = [
+        let cases: [(StoredEvent, &[u8]); 12] = [
             (event(1, Some(1), deleted()), &[1]),
             (event(1, None, deleted()), &[1, 2]),
             (event(2, Some(2), deleted()), &[]),
@@ -146,6 +155,10 @@ mod tests {
             (event(1, Some(1), confirmed(Some(5))), &[5]),
             (event(1, Some(1), command(Some(4))), &[4]),
             (event(1, Some(1), command(None)), &[]),
+            (event(1, Some(1), notice(6)), &[6]),
+            (event(1, None, notice(7)), &[7]),
+            (event(1, Some(1), notice(1)), &[]),
+            (event(1, Some(1), notice(8)), &[]),
             (event(1, Some(1), EventBody::SubscriptionChanged(subscriptions[0].id)), &[]),
         ];
         for (event, expected) in cases {

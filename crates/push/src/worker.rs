@@ -4,7 +4,7 @@
 //! had arrived while the cursor without it was not durable yet. An event of several bodies is repeated from its first body then.
 
 use crate::attempt::{End, Outcome, attempt, client};
-use crate::bodies::{Bodies, Budget};
+use crate::bodies::{Bodies, Budget, Part};
 use crate::config::Config;
 use crate::delivery::{Client, Failure, Shared};
 use crate::inbox::{Inbox, Tail, Taken};
@@ -12,6 +12,7 @@ use crate::lane::{Health, Lanes, OPEN_LIMIT};
 use crate::route::concerns;
 use crate::status::{Board, Counters, DeliveryError, DeliveryState, DeliveryStatus, Undelivered};
 use crate::{Render, supervisor::Replay};
+use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use landfall_core::{Store, World};
@@ -46,6 +47,14 @@ pub(crate) struct Context {
     pub tail: Tail,
     pub budget: Arc<Budget>,
     pub counters: Counters,
+}
+
+impl Context {
+    /// The rendered bodies of an event with their headers.
+    pub fn bodies(&self, subscription: &Subscription, event: &StoredEvent, rendered: Vec<Vec<u8>>) -> Arc<Bodies> {
+        let part = |(index, body)| Part { headers: self.render.headers(subscription, event, index), body: Bytes::from(body) };
+        Bodies::new(rendered.into_iter().enumerate().map(part).collect(), &self.budget)
+    }
 }
 
 /// What ties a worker to its supervisor.
@@ -188,7 +197,7 @@ impl Worker {
             return;
         }
         let keep = self.lanes.health() == Health::Good && !self.ctx.budget.is_spent();
-        let bodies = keep.then(|| Bodies::new(rendered, &self.ctx.budget));
+        let bodies = keep.then(|| self.ctx.bodies(&self.subscription, event, rendered));
         self.lanes.open(event.seq, event.event.device, event.event.at, bodies);
     }
 
@@ -444,7 +453,7 @@ impl Worker {
 fn commit(ctx: &Context, cursor: Cursor) -> BoxFuture<'static, Result<Seq>> {
     let store = Arc::clone(&ctx.store);
     let batch = Batch { writes: vec![Write::Cursor(cursor)], events: Vec::new() };
-    async move { store.commit(batch).await }.boxed()
+    async move { store.commit(batch).await.map(|committed| committed.seq) }.boxed()
 }
 
 /// The result of what is under way; none when nothing is.

@@ -56,6 +56,7 @@ fn device(i: u64, version: u64) -> Device {
         created_at: Time(1_700_000_000_000 + i as i64),
         modified_at: Time(1_700_000_000_000),
         heard_at: Some(Now.now()),
+        node: None,
     }
 }
 

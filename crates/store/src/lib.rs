@@ -6,16 +6,20 @@
 
 mod backend;
 mod cache;
+mod claims;
 mod commands;
 mod events;
 mod flush;
 mod frames;
 mod history;
+mod instances;
+mod labels;
 mod lists;
 mod migrate;
 mod pending;
 mod postgres;
 mod presence;
+mod provisioning;
 mod prune;
 mod queue;
 mod record;
@@ -27,6 +31,9 @@ mod shared;
 mod sql;
 mod sqlite;
 mod store;
+mod subscribers;
+mod tree;
+mod tree_store;
 mod work;
 mod writer;
 
@@ -42,7 +49,7 @@ use std::{path::Path, sync::Arc};
 pub struct Options {
     /// Devices kept in memory.
     pub cache_devices: usize,
-    /// Accounts, applications, products and subscriptions kept in memory, each.
+    /// Accounts, applications, products, subscriptions and oneM2M resources kept in memory, each.
     pub cache_records: usize,
     /// Points that may wait in memory before they are cut into chunks.
     pub flush_points: u64,

@@ -2,6 +2,7 @@
 
 use crate::{
     record::Malformed,
+    replay::id,
     rows::kind_word,
     sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
 };
@@ -68,6 +69,11 @@ impl<'a> Conditions<'a> {
         }
     }
 
+    /// The text and its parameters, for a query of another form.
+    pub(crate) fn into_parts(self) -> (String, Vec<Value<'a>>) {
+        (self.text, self.params)
+    }
+
     /// A page of documents of a table, and how many there are.
     pub(crate) fn page<T: DeserializeOwned>(
         mut self,
@@ -99,7 +105,7 @@ impl<'a> Conditions<'a> {
 }
 
 /// A page of records that are shared with the caches.
-fn arcs<T>(page: Page<T>) -> Page<Arc<T>> {
+pub(crate) fn arcs<T>(page: Page<T>) -> Page<Arc<T>> {
     Page { total: page.total, items: page.items.into_iter().map(Arc::new).collect() }
 }
 
@@ -153,6 +159,15 @@ pub(crate) fn product_devices(
     let text = "SELECT doc FROM device WHERE product = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
     let params = [Value::Bytes(product.0.as_bytes()), Value::Bytes(after), Value::Int(i64::from(limit))];
     query_all(sql, text, &params, |row| parse(row, 0).map(Arc::new))
+}
+
+/// The device whose id begins so.
+pub(crate) fn device_by_prefix(sql: &mut dyn Sql, first: [u8; 11]) -> SqlResult<Option<DeviceId>> {
+    let (mut from, mut to) = ([0; 16], [u8::MAX; 16]);
+    from[..11].copy_from_slice(&first);
+    to[..11].copy_from_slice(&first);
+    let text = "SELECT id FROM device WHERE id >= ?1 AND id <= ?2 ORDER BY id LIMIT 1";
+    query_one(sql, text, &[Value::Bytes(&from), Value::Bytes(&to)], |row| id(row.bytes(0)?).map(DeviceId))
 }
 
 pub(crate) fn subscriptions(

@@ -3,12 +3,13 @@
 use crate::sql::{Sql, SqlError, SqlResult, query_one};
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("../migrations/0001_registry.sql"),
     include_str!("../migrations/0002_stream.sql"),
     include_str!("../migrations/0003_history.sql"),
     include_str!("../migrations/0004_lwm2m.sql"),
     include_str!("../migrations/0005_frames.sql"),
+    include_str!("../migrations/0006_onem2m.sql"),
 ];
 
 /// The schema this program writes.

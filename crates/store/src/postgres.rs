@@ -110,7 +110,7 @@ impl Sql for Postgres {
 
     fn dialect(&self, ddl: &str) -> String {
         // Texts compare by their bytes in both databases.
-        ddl.replace("{blob}", "BYTEA").replace("{text}", "TEXT COLLATE \"C\"").replace("{int_key}", "BIGINT PRIMARY KEY")
+        ddl.replace("{blob}", "BYTEA").replace("{text}", "TEXT COLLATE \"C\"").replace("{int_key}", "BIGINT PRIMARY KEY").replace("{clustered}", "")
     }
 }
 
@@ -123,7 +123,15 @@ impl Row for postgres::Row {
         self.try_get(column).map_err(|e| failed(&e))
     }
 
+    fn opt_text(&self, column: usize) -> SqlResult<Option<&str>> {
+        self.try_get(column).map_err(|e| failed(&e))
+    }
+
     fn bytes(&self, column: usize) -> SqlResult<&[u8]> {
+        self.try_get(column).map_err(|e| failed(&e))
+    }
+
+    fn opt_bytes(&self, column: usize) -> SqlResult<Option<&[u8]>> {
         self.try_get(column).map_err(|e| failed(&e))
     }
 }

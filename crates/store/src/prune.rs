@@ -4,14 +4,18 @@
 //! arrival of its points, to a day: a chunk is deleted when its newest point is too old. Settings of shadows go with the history of their account.
 
 use crate::{
+    instances, provisioning,
     replay::meta,
     shared::Shared,
     sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+    tree,
 };
 use landfall_model::{AccountSettings, Time};
 use std::sync::atomic::Ordering;
 
 const ROWS: i64 = 1_000;
+/// Resources at once; each goes with what is below it.
+const RESOURCES: i64 = 50;
 const TOMBSTONE_DAYS: i64 = 90;
 /// How long commands that are over and revocation tasks can be listed.
 const COMMAND_DAYS: i64 = 30;
@@ -27,7 +31,12 @@ pub(crate) fn prune(sql: &mut dyn Sql, now: Time, shared: &Shared) -> SqlResult<
     more |= prune_small(sql, now)?;
     more |= prune_commands(sql, now)?;
     more |= prune_settings(sql, now)?;
+    more |= full(instances::prune(sql, now, ROWS)?);
+    let (over, dropped) = tree::prune(sql, now, RESOURCES)?;
+    more |= over >= RESOURCES.unsigned_abs();
+    more |= provisioning::prune(sql, now, ROWS)?;
     sql.batch("COMMIT")?;
+    shared.caches.drop_resources(&dropped);
     shared.commits.fetch_add(1, Ordering::Relaxed);
     Ok(more)
 }

@@ -1,7 +1,8 @@
 //! The bounded way to the writer: batches in the order in which they were handed over.
 
 use crate::rows::Step;
-use landfall_model::{Cause, Error, Event, Result, Seq, Time};
+use landfall_core::Committed;
+use landfall_model::{Cause, Error, Event, Result, Time};
 use parking_lot::{Condvar, Mutex};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
@@ -14,7 +15,7 @@ pub(crate) struct Job {
     /// The records of the events.
     pub(crate) encoded: Vec<u8>,
     pub(crate) size: usize,
-    pub(crate) answer: oneshot::Sender<Result<Seq>>,
+    pub(crate) answer: oneshot::Sender<Result<Committed>>,
 }
 
 /// What the writer does.

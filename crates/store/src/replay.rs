@@ -66,7 +66,9 @@ pub(crate) fn resume(sql: &mut dyn Sql, shared: &Shared, my_epoch: i64, known: u
         shared.ring.lock().begin_after(newest);
         shared.newest.send_replace(newest);
     }
+    shared.work.load(sql)?;
     shared.caches.forget_all();
+    shared.caches.subscribers.load(sql)?;
     Ok((newest, at))
 }
 

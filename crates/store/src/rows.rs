@@ -3,14 +3,15 @@
 //! Only the writer runs these statements, one batch after another, so that a check and the change it allows cannot be torn apart.
 
 use crate::{
-    commands, frames, presence,
+    commands, frames, instances, labels, presence, provisioning,
     record::encode_registration,
     shadows,
     sql::{Sql, SqlError, Value, query_one, to_db},
+    tree,
 };
 use landfall_model::{
-    Account, App, Cause, Cursor, Device, DeviceId, Error, Product, ProductKey, Result, ServiceCall, StoredSession, Subscription,
-    SubscriptionKind, Time, Write,
+    Account, App, Cause, Cursor, Device, DeviceId, Error, Product, ProductKey, ResourceId, Result, ServiceCall, StoredSession,
+    Subscription, SubscriptionKind, Time, Write,
 };
 use serde::Serialize;
 
@@ -37,6 +38,17 @@ impl From<SqlError> for Refused {
 
 pub(crate) type Done = std::result::Result<(), Refused>;
 
+/// What a batch did that its writes alone do not tell.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// `st` of the instances that were appended.
+    pub(crate) states: Vec<u64>,
+    /// Resources that went with another record.
+    pub(crate) dropped: Vec<ResourceId>,
+    /// Devices whose outgoing messages changed.
+    pub(crate) outgoing: Vec<DeviceId>,
+}
+
 impl Step {
     /// Makes the JSON and refuses texts that not every database can hold.
     pub(crate) fn new(write: Write) -> Result<Self> {
@@ -53,9 +65,17 @@ impl Step {
             Write::RevokeTask(r) => json(r)?,
             Write::Shadow(r) => json(r)?,
             Write::Setting(r) => json(r)?,
+            Write::Resource(r) => json(r)?,
+            Write::Provisioning(r) => json(r)?,
+            Write::ProvisioningPart(r) => json(r)?,
+            Write::ProvisioningFailure(r) => json(r)?,
             _ => String::new(),
         };
-        let binary = if let Write::Registration(r) = &write { encode_registration(r) } else { Vec::new() };
+        let binary = match &write {
+            Write::Registration(r) => encode_registration(r),
+            Write::Append(r) => instances::encode(r),
+            _ => Vec::new(),
+        };
         if texts(&write).iter().any(|text| text.contains('\0')) {
             return Err(Error::new(Cause::InvalidField, "a text holds the character U+0000"));
         }
@@ -66,6 +86,7 @@ impl Step {
     pub(crate) fn size(&self) -> usize {
         let more = match &self.write {
             Write::SecureSession(r) => r.state.expose().len(),
+            Write::Labels { labels, .. } => labels.iter().map(|label| 64 + label.len()).sum(),
             Write::Redecoded(r) => r.frames.iter().flat_map(|(_, s)| s).map(|s| 64 + s.service_id.len() + s.data.len()).sum(),
             _ => 0,
         };
@@ -78,10 +99,11 @@ impl Step {
             self.write,
             Write::Account(_) | Write::App(_) | Write::Product(_) | Write::Device(_) | Write::Subscription(_)
         );
-        registry || matches!(self.write, Write::Command(_) | Write::Shadow(_))
+        let tree = matches!(self.write, Write::Resource(_) | Write::Append(_) | Write::Provisioning(_));
+        registry || tree || matches!(self.write, Write::Command(_) | Write::Shadow(_))
     }
 
-    pub(crate) fn apply(&self, sql: &mut dyn Sql, now: Time) -> Done {
+    pub(crate) fn apply(&self, sql: &mut dyn Sql, now: Time, effects: &mut Effects) -> Done {
         match &self.write {
             Write::Account(r) => put_account(sql, r, &self.doc),
             Write::App(r) => put_app(sql, r, &self.doc),
@@ -93,7 +115,12 @@ impl Step {
             Write::Session(r) => put_session(sql, r, &self.doc),
             Write::DeleteApp(id) => delete(sql, "DELETE FROM app WHERE id = ?1", id.0.as_bytes()),
             Write::DeleteProduct(id) => delete(sql, "DELETE FROM product WHERE id = ?1", id.0.as_bytes()),
-            Write::DeleteDevice(id) => delete_device(sql, *id, now),
+            Write::DeleteDevice(id) => {
+                if delete_device(sql, *id, now)? {
+                    tree::delete_of_device(sql, *id, effects)?;
+                }
+                Ok(())
+            }
             Write::DeleteSubscription(id) => {
                 delete(sql, "DELETE FROM subscription WHERE id = ?1", id.0.as_bytes())?;
                 delete(sql, "DELETE FROM read_cursor WHERE subscription = ?1", id.0.as_bytes())
@@ -109,6 +136,15 @@ impl Step {
             Write::SecureSession(r) => presence::put_secure_session(sql, r),
             Write::DeleteSecureSession(id) => presence::delete_secure_session(sql, *id),
             Write::Redecoded(r) => frames::replace(sql, r),
+            Write::Resource(r) => tree::put_resource(sql, r, &self.doc),
+            Write::DeleteResource(id) => tree::delete_resource(sql, *id, effects),
+            Write::Append(r) => instances::append(sql, r, &self.binary, now, effects),
+            Write::DeleteInstance(id) => instances::delete(sql, *id, effects),
+            Write::Labels { account, subject, labels } => labels::put_labels(sql, *account, *subject, labels),
+            Write::Provisioning(r) => provisioning::put_request(sql, r, &self.doc),
+            Write::ProvisioningPart(r) => provisioning::put_part(sql, r, &self.doc),
+            Write::ProvisioningFailure(r) => provisioning::put_failure(sql, r, &self.doc),
+            Write::DeleteProvisioning(id) => provisioning::delete_request(sql, *id),
         }
     }
 }
@@ -126,27 +162,31 @@ fn texts(write: &Write) -> Vec<&str> {
         Write::Device(r) => {
             let info = &r.info;
             let optional = [&info.device_type, &info.name, &info.location];
-            optional.into_iter().flatten().map(String::as_str).chain([r.node_id.as_str(), psk_identity(r)]).collect()
+            optional.into_iter().flatten().map(String::as_str).chain([r.node_id.as_str(), psk_identity(r)]).chain(node_name(r)).collect()
         }
         Write::Subscription(r) => vec![&r.callback_url],
         Write::Setting(r) => vec![&r.service_id],
         Write::SecureSession(r) => vec![r.state.expose()],
+        Write::Resource(r) => vec![&r.name],
+        Write::Append(r) => vec![&r.instance.name],
+        Write::Labels { labels, .. } => labels.iter().map(String::as_str).collect(),
+        Write::Provisioning(r) => vec![&r.name],
         _ => Vec::new(),
     }
 }
 
 /// The statements of a table whose records carry a version; `?1` is the id and `?2` the version.
-struct Versioned {
-    insert: &'static str,
-    update: &'static str,
-    version: &'static str,
+pub(crate) struct Versioned {
+    pub(crate) insert: &'static str,
+    pub(crate) update: &'static str,
+    pub(crate) version: &'static str,
     /// Cause when a new or changed record collides with another one.
-    taken: Cause,
-    taken_detail: &'static str,
+    pub(crate) taken: Cause,
+    pub(crate) taken_detail: &'static str,
 }
 
 impl Versioned {
-    fn put(&self, sql: &mut dyn Sql, params: &[Value<'_>], version: u64) -> Done {
+    pub(crate) fn put(&self, sql: &mut dyn Sql, params: &[Value<'_>], version: u64) -> Done {
         let text = if version == 1 { self.insert } else { self.update };
         if sql.execute(text, params)? > 0 {
             return Ok(());
@@ -241,20 +281,22 @@ const DEVICE_PRESENCE: &str = "UPDATE device SET version = ?2, status = ?12, con
      last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19 \
      WHERE id = ?1 AND version + 1 = ?2 AND account = ?3 AND app = ?4 AND node_id = ?5 AND product IS NOT DISTINCT FROM ?6 AND gateway = ?7 \
      AND node_type = ?8 AND device_type IS NOT DISTINCT FROM ?9 AND name IS NOT DISTINCT FROM ?10 AND location IS NOT DISTINCT FROM ?11 \
-     AND code_expires_at IS NOT DISTINCT FROM ?15 AND aging_days IS NOT DISTINCT FROM ?16 AND created_at = ?17 AND psk_identity = ?20";
+     AND code_expires_at IS NOT DISTINCT FROM ?15 AND aging_days IS NOT DISTINCT FROM ?16 AND created_at = ?17 AND psk_identity = ?20 \
+     AND node_name IS NOT DISTINCT FROM ?21";
 
 fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
     const SQL: Versioned = Versioned {
         insert: "INSERT INTO device (id, version, account, app, node_id, product, gateway, node_type, device_type, name, location, status, \
-                 connected, activated, code_expires_at, aging_days, created_at, last_seen, doc, psk_identity) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) ON CONFLICT DO NOTHING",
+                 connected, activated, code_expires_at, aging_days, created_at, last_seen, doc, psk_identity, node_name) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT DO NOTHING",
         update: "UPDATE device SET version = ?2, account = ?3, app = ?4, node_id = ?5, product = ?6, gateway = ?7, node_type = ?8, \
                  device_type = ?9, name = ?10, location = ?11, status = ?12, connected = ?13, activated = ?14, code_expires_at = ?15, \
                  aging_days = ?16, created_at = ?17, \
                  last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19, \
-                 psk_identity = ?20 WHERE id = ?1 AND version + 1 = ?2 \
+                 psk_identity = ?20, node_name = ?21 WHERE id = ?1 AND version + 1 = ?2 \
                  AND NOT EXISTS (SELECT 1 FROM device o WHERE o.node_id = ?5 AND o.id <> ?1) \
-                 AND NOT EXISTS (SELECT 1 FROM device o WHERE o.psk_identity = ?20 AND o.id <> ?1)",
+                 AND NOT EXISTS (SELECT 1 FROM device o WHERE o.psk_identity = ?20 AND o.id <> ?1) \
+                 AND NOT EXISTS (SELECT 1 FROM device o WHERE o.account = ?3 AND o.node_name = ?21 AND o.id <> ?1)",
         version: "SELECT version FROM device WHERE id = ?1",
         taken: Cause::NodeIdTaken,
         taken_detail: "another device has this nodeId",
@@ -282,6 +324,7 @@ fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
         Value::opt_int(r.heard_at.map(|t| t.0)),
         Value::Text(doc),
         Value::Text(psk_identity(r)),
+        Value::opt_text(node_name(r)),
     ];
     if r.version > 1 && sql.execute(DEVICE_PRESENCE, &params)? > 0 {
         return Ok(());
@@ -297,13 +340,24 @@ pub(crate) fn psk_identity(device: &Device) -> &str {
     device.credentials.psk_identity.as_deref().unwrap_or(&device.node_id)
 }
 
-/// Says that the identity is taken when the nodeId is not.
+/// What the device's node is called.
+fn node_name(device: &Device) -> Option<&str> {
+    device.node.as_ref().map(|node| node.name.as_str())
+}
+
+/// Says that the name of the node or the identity is taken when the nodeId is not.
 fn name_the_taken(sql: &mut dyn Sql, r: &Device, error: Error) -> std::result::Result<Refused, SqlError> {
     let params = [Value::Text(&r.node_id), Value::Bytes(r.id.0.as_bytes())];
     let node = query_one(sql, "SELECT version FROM device WHERE node_id = ?1 AND id <> ?2", &params, |row| row.seq(0))?;
+    if node.is_some() {
+        return Ok(Refused::Batch(error));
+    }
+    let params = [Value::Bytes(r.account.0.as_bytes()), Value::opt_text(node_name(r)), Value::Bytes(r.id.0.as_bytes())];
+    let name = "SELECT version FROM device WHERE account = ?1 AND node_name = ?2 AND id <> ?3";
+    let name = query_one(sql, name, &params, |row| row.seq(0))?;
     let identity = psk_identity(r);
-    Ok(Refused::Batch(match node {
-        Some(_) => error,
+    Ok(Refused::Batch(match name {
+        Some(_) => Error::new(Cause::ResourceExists, "another device of the account has this node name"),
         None => Error::new(Cause::NodeIdTaken, format!("another device has the PSK identity {identity}")),
     }))
 }
@@ -313,6 +367,7 @@ pub(crate) fn kind_word(kind: SubscriptionKind) -> &'static str {
     match kind {
         SubscriptionKind::Notify(notify) => notify.as_str(),
         SubscriptionKind::CallAddress => "*callAddress",
+        SubscriptionKind::Resource(..) => "*resource",
     }
 }
 
@@ -332,6 +387,7 @@ fn put_subscription(sql: &mut dyn Sql, r: &Subscription, doc: &str) -> Done {
     let scope = match r.kind {
         SubscriptionKind::Notify(_) => json(&(kind, r.channel)),
         SubscriptionKind::CallAddress => json(&(kind, r.channel, &r.callback_url)),
+        SubscriptionKind::Resource(id, address) => json(&(kind, id, address)),
     };
     let scope = scope.map_err(Refused::Batch)?;
     let params = [
@@ -388,10 +444,11 @@ fn delete(sql: &mut dyn Sql, text: &str, id: &[u8]) -> Done {
     Ok(())
 }
 
-fn delete_device(sql: &mut dyn Sql, id: DeviceId, now: Time) -> Done {
+/// Deletes a device's records; whether it was there.
+fn delete_device(sql: &mut dyn Sql, id: DeviceId, now: Time) -> std::result::Result<bool, Refused> {
     let key = id.0.as_bytes();
     if sql.execute("DELETE FROM device WHERE id = ?1", &[Value::Bytes(key)])? == 0 {
-        return Ok(());
+        return Ok(false);
     }
     sql.execute(
         "INSERT INTO tombstone (device, deleted_at) VALUES (?1, ?2) ON CONFLICT (device) DO NOTHING",
@@ -406,5 +463,6 @@ fn delete_device(sql: &mut dyn Sql, id: DeviceId, now: Time) -> Done {
     delete(sql, "DELETE FROM shadow WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM setting WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM registration WHERE device = ?1", key)?;
-    delete(sql, "DELETE FROM secure_session WHERE device = ?1", key)
+    delete(sql, "DELETE FROM secure_session WHERE device = ?1", key)?;
+    Ok(true)
 }

@@ -6,9 +6,12 @@ use crate::{
     pending::Pending,
     queue::Queue,
     ring::Ring,
+    subscribers::Subscribers,
     work::Work,
 };
-use landfall_model::{Account, AccountId, App, AppId, Device, DeviceId, Product, ProductId, Subscription, SubscriptionId, Write};
+use landfall_model::{
+    Account, AccountId, App, AppId, Device, DeviceId, Product, ProductId, Resource, ResourceId, Subscription, SubscriptionId, Write,
+};
 use parking_lot::Mutex;
 use std::sync::{Arc, atomic::AtomicU64};
 use tokio::sync::watch;
@@ -53,6 +56,15 @@ pub(crate) struct Caches {
     /// Devices by nodeId, and by the identity of their pre-shared key once that was asked for.
     pub(crate) nodes: Hints<Box<str>, DeviceId>,
     pub(crate) keys: Hints<(AccountId, landfall_model::ProductKey), ProductId>,
+    /// Devices by the name of their node.
+    pub(crate) node_names: Hints<(AccountId, Box<str>), DeviceId>,
+    /// Devices by the first bytes of their ids, once that was asked for.
+    pub(crate) prefixes: Hints<[u8; 11], DeviceId>,
+    pub(crate) resources: Cache<ResourceId, Resource>,
+    /// Resources by their parent and name.
+    pub(crate) resource_names: Hints<(ResourceId, Box<str>), ResourceId>,
+    /// Not a cache: it holds all of them.
+    pub(crate) subscribers: Subscribers,
 }
 
 impl Caches {
@@ -65,6 +77,11 @@ impl Caches {
             subscriptions: Cache::new(options.cache_records),
             nodes: Hints::new(options.cache_devices),
             keys: Hints::new(options.cache_records),
+            node_names: Hints::new(options.cache_devices),
+            prefixes: Hints::new(options.cache_devices),
+            resources: Cache::new(options.cache_records),
+            resource_names: Hints::new(options.cache_records),
+            subscribers: Subscribers::default(),
         }
     }
 
@@ -81,6 +98,9 @@ impl Caches {
             Write::DeleteProduct(id) => self.products.changed(id, None),
             Write::Device(r) => {
                 self.nodes.put(r.node_id.as_str().into(), r.id);
+                if let Some(node) = &r.node {
+                    self.node_names.put((r.account, node.name.as_str().into()), r.id);
+                }
                 self.devices.changed(r.id, Some(Arc::new(*r)));
             }
             Write::DeleteDevice(id) => self.devices.changed(id, None),
@@ -91,6 +111,22 @@ impl Caches {
             Write::Registration(_) | Write::DeleteRegistration(_) | Write::SecureSession(_) | Write::DeleteSecureSession(_) => (),
             // History is not cached.
             Write::Redecoded(_) => (),
+            Write::Resource(r) => {
+                let r = Arc::new(*r);
+                self.resource_names.put((r.parent, r.name.as_str().into()), r.id);
+                self.subscribers.changed(&r);
+                self.resources.changed(r.id, Some(r));
+            }
+            Write::DeleteResource(_) | Write::Append(_) | Write::DeleteInstance(_) | Write::Labels { .. } => (),
+            Write::Provisioning(_) | Write::ProvisioningPart(_) | Write::ProvisioningFailure(_) | Write::DeleteProvisioning(_) => (),
+        }
+    }
+
+    /// These resources are gone.
+    pub(crate) fn drop_resources(&self, dropped: &[ResourceId]) {
+        for id in dropped {
+            self.resources.changed(*id, None);
+            self.subscribers.dropped(*id);
         }
     }
 
@@ -101,5 +137,6 @@ impl Caches {
         self.products.forget_all();
         self.devices.forget_all();
         self.subscriptions.forget_all();
+        self.resources.forget_all();
     }
 }

@@ -35,7 +35,9 @@ impl<'a> Value<'a> {
 pub(crate) trait Row {
     fn opt_int(&self, column: usize) -> SqlResult<Option<i64>>;
     fn text(&self, column: usize) -> SqlResult<&str>;
+    fn opt_text(&self, column: usize) -> SqlResult<Option<&str>>;
     fn bytes(&self, column: usize) -> SqlResult<&[u8]>;
+    fn opt_bytes(&self, column: usize) -> SqlResult<Option<&[u8]>>;
 
     fn int(&self, column: usize) -> SqlResult<i64> {
         self.opt_int(column)?.ok_or_else(|| SqlError::wrong("a number is null"))
@@ -59,7 +61,8 @@ pub(crate) trait Sql: Send {
     fn batch(&mut self, sql: &str) -> SqlResult<()>;
     /// Begins a transaction that sees one state of the database throughout.
     fn begin_read(&mut self) -> SqlResult<()>;
-    /// Replaces `{blob}`, `{text}` and `{int_key}` in a migration by the names of this database.
+    /// Replaces `{blob}`, `{text}`, `{int_key}` and `{clustered}` (rows are kept in the order of the primary key, where that can be had) in a
+    /// migration by the words of this database.
     fn dialect(&self, ddl: &str) -> String;
 }
 

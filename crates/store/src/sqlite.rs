@@ -85,7 +85,7 @@ impl Sql for Sqlite {
     }
 
     fn dialect(&self, ddl: &str) -> String {
-        ddl.replace("{blob}", "BLOB").replace("{text}", "TEXT").replace("{int_key}", "INTEGER PRIMARY KEY")
+        ddl.replace("{blob}", "BLOB").replace("{text}", "TEXT").replace("{int_key}", "INTEGER PRIMARY KEY").replace("{clustered}", "WITHOUT ROWID")
     }
 }
 
@@ -98,7 +98,15 @@ impl Row for rusqlite::Row<'_> {
         self.get_ref(column).map_err(failed)?.as_str().map_err(|e| SqlError::wrong(e.to_string()))
     }
 
+    fn opt_text(&self, column: usize) -> SqlResult<Option<&str>> {
+        self.get_ref(column).map_err(failed)?.as_str_or_null().map_err(|e| SqlError::wrong(e.to_string()))
+    }
+
     fn bytes(&self, column: usize) -> SqlResult<&[u8]> {
         self.get_ref(column).map_err(failed)?.as_blob().map_err(|e| SqlError::wrong(e.to_string()))
+    }
+
+    fn opt_bytes(&self, column: usize) -> SqlResult<Option<&[u8]>> {
+        self.get_ref(column).map_err(failed)?.as_blob_or_null().map_err(|e| SqlError::wrong(e.to_string()))
     }
 }

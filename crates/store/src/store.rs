@@ -21,7 +21,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use landfall_core::{
-    CommandFilter, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter, Store,
+    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter, Store,
     StoreStats, SubscriptionFilter, World,
 };
 use landfall_model::{
@@ -69,6 +69,7 @@ impl SharedStore {
         let shared = Arc::new(Shared::new(options, start.newest));
         replay::replay(&mut *sql, &shared)?;
         shared.work.load(&mut *sql)?;
+        shared.caches.subscribers.load(&mut *sql)?;
         let readers = Readers::new(backend.clone(), shared.options.readers.max(1));
         let writer = Writer::new(shared.clone(), backend, world, sql, &start);
         let thread = std::thread::Builder::new()
@@ -104,13 +105,18 @@ impl SharedStore {
         done.await.map_err(|_| stopping())?
     }
 
-    async fn read<T: Send + 'static>(&self, read: impl FnOnce(&mut dyn Sql) -> SqlResult<T> + Send + 'static) -> Result<T> {
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
+    pub(crate) async fn read<T: Send + 'static>(&self, read: impl FnOnce(&mut dyn Sql) -> SqlResult<T> + Send + 'static) -> Result<T> {
         self.0.readers.read(read).await
     }
 
     /// A record by id: from the cache, or read and remembered.
-    async fn cached<K, V>(&self, cache: &Cache<K, V>, id: K, uuid: Uuid, text: &'static str) -> Result<Option<Arc<V>>>
+    pub(crate) async fn cached<K, V, B>(&self, cache: &Cache<K, V>, id: K, bytes: B, text: &'static str) -> Result<Option<Arc<V>>>
     where
+        B: AsRef<[u8]> + Send + 'static,
         K: Eq + Hash + Copy + Send + Sync,
         V: DeserializeOwned + Send + Sync + 'static,
     {
@@ -118,7 +124,7 @@ impl SharedStore {
             Look::Hit(found) => return Ok(Some(found)),
             Look::Miss(ticket) => ticket,
         };
-        let found: Option<V> = self.read(move |sql| lists::one(sql, text, uuid.as_bytes())).await?;
+        let found: Option<V> = self.read(move |sql| lists::one(sql, text, bytes.as_ref())).await?;
         let found = found.map(Arc::new);
         if let Some(found) = &found {
             ticket.fill(found.clone());
@@ -144,7 +150,7 @@ impl SharedStore {
     }
 
     /// The id that a statement finds.
-    async fn id_of(&self, text: &'static str, params: Vec<String>, account: Option<Uuid>) -> Result<Option<Uuid>> {
+    pub(crate) async fn id_of(&self, text: &'static str, params: Vec<String>, account: Option<Uuid>) -> Result<Option<Uuid>> {
         self.read(move |sql| {
             let account = account.as_ref().map(|id| Value::Bytes(id.as_bytes()));
             let params: Vec<Value<'_>> = account.into_iter().chain(params.iter().map(|p| Value::Text(p))).collect();
@@ -173,7 +179,7 @@ impl Drop for Inner {
 
 #[async_trait]
 impl Store for SharedStore {
-    async fn commit(&self, batch: Batch) -> Result<Seq> {
+    async fn commit(&self, batch: Batch) -> Result<Committed> {
         let (answer, done) = oneshot::channel();
         self.0.shared.queue.put(Task::Commit(job(batch, answer, self.0.shared.options.queue_bytes)?))?;
         done.await.map_err(|_| stopping())?
@@ -475,7 +481,7 @@ impl Store for SharedStore {
 }
 
 /// Encodes a batch, on the caller's thread.
-fn job(batch: Batch, answer: oneshot::Sender<Result<Seq>>, max_bytes: usize) -> Result<Job> {
+fn job(batch: Batch, answer: oneshot::Sender<Result<Committed>>, max_bytes: usize) -> Result<Job> {
     let steps = batch.writes.into_iter().map(Step::new).collect::<Result<Vec<_>>>()?;
     let mut encoded = Vec::new();
     let mut events = Vec::with_capacity(batch.events.len());

@@ -1,6 +1,6 @@
-//! Which devices may have open commands or desired values, so that those that have none need no read.
+//! Which devices may have open commands, desired values or outgoing messages, so that those that have none need no read.
 //!
-//! The writer stamps a device with each command and shadow that it commits; whoever reads and finds nothing open takes the stamp away, unless a
+//! The writer stamps a device with each command, shadow and outgoing message that it commits; whoever reads and finds nothing open takes the stamp away, unless a
 //! newer one was set meanwhile.
 
 use crate::sql::{Row, Sql, SqlResult, query_all};
@@ -20,15 +20,25 @@ struct Stamps {
 }
 
 impl Work {
-    /// Reads which devices have commands that are not over, or a shadow.
+    /// Reads which devices have commands that are not over, a shadow, or outgoing messages.
     pub(crate) fn load(&self, sql: &mut dyn Sql) -> SqlResult<()> {
         const TEXT: &str =
-            "SELECT DISTINCT device FROM command WHERE state IN ('PENDING', 'SENT', 'DELIVERED') UNION SELECT device FROM shadow";
+            "SELECT device FROM command WHERE state IN ('PENDING', 'SENT', 'DELIVERED') UNION SELECT device FROM shadow \
+             UNION SELECT device FROM container WHERE part = 4 AND instances > 0 AND device IS NOT NULL";
         let id = |row: &dyn Row| Ok(Uuid::from_slice(row.bytes(0)?).ok().map(DeviceId));
         let devices = query_all(sql, TEXT, &[], id)?;
-        let mut stamps = self.0.lock();
-        stamps.of.extend(devices.into_iter().flatten().map(|device| (device, 0)));
+        self.set(devices.into_iter().flatten());
         Ok(())
+    }
+
+    /// These devices have got work.
+    pub(crate) fn set(&self, devices: impl IntoIterator<Item = DeviceId>) {
+        let mut stamps = self.0.lock();
+        for device in devices {
+            stamps.last += 1;
+            let last = stamps.last;
+            stamps.of.insert(device, last);
+        }
     }
 
     /// A write was committed.
@@ -42,10 +52,7 @@ impl Work {
             }
             _ => return,
         };
-        let mut stamps = self.0.lock();
-        stamps.last += 1;
-        let last = stamps.last;
-        stamps.of.insert(device, last);
+        self.set([device]);
     }
 
     pub(crate) fn stamp(&self, device: DeviceId) -> Option<u64> {

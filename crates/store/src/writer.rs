@@ -10,11 +10,11 @@ use crate::{
     queue::{End, Job, Task, stopping},
     record::EVENTS_VERSION,
     replay,
-    rows::Refused,
+    rows::{Effects, Refused},
     shared::Shared,
     sql::{Sql, SqlError, SqlResult, Value, to_db},
 };
-use landfall_core::World;
+use landfall_core::{Committed, World};
 use landfall_model::{Cause, Error, EventBody, Result, Seq, Time, Write};
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -60,8 +60,8 @@ impl Drop for RefuseLeft {
     }
 }
 
-/// Outcome of each job of a group.
-type Outcomes = Vec<Result<Seq>>;
+/// Outcome of each job of a group: the place of its last event, or the newest before it, and what else it did.
+type Outcomes = Vec<Result<(Seq, Effects)>>;
 
 impl Writer {
     pub(crate) fn new(
@@ -180,7 +180,8 @@ impl Writer {
         {
             let mut pending = self.shared.pending.lock();
             let mut ring = self.shared.ring.lock();
-            for (job, _) in jobs.iter_mut().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()) {
+            for (job, outcome) in jobs.iter_mut().zip(&outcomes) {
+                let Ok((_, effects)) = outcome else { continue };
                 for (event, size) in job.events.drain(..) {
                     seq += 1;
                     if let EventBody::Reported(report) = &event.body {
@@ -188,6 +189,7 @@ impl Writer {
                     }
                     ring.push(event, size);
                 }
+                self.shared.work.set(effects.outgoing.iter().copied());
                 for step in job.steps.drain(..) {
                     if let Write::DeleteDevice(id) = step.write {
                         pending.forget(id);
@@ -195,6 +197,7 @@ impl Writer {
                     self.shared.work.apply(&step.write);
                     self.shared.caches.apply(step.write);
                 }
+                self.shared.caches.drop_resources(&effects.dropped);
             }
         }
         if seq > self.newest {
@@ -205,7 +208,8 @@ impl Writer {
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
         self.shared.batches.fetch_add(jobs.len() as u64, Ordering::Relaxed);
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
-            drop(job.answer.send(outcome));
+            let committed = outcome.map(|(seq, effects)| Committed { seq, states: effects.states });
+            drop(job.answer.send(committed));
         }
     }
 
@@ -293,7 +297,7 @@ impl Writer {
 /// Writes a group in one transaction; tells what became of each batch.
 fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlResult<Outcomes> {
     if jobs.iter().all(|job| job.steps.is_empty() && job.events.is_empty()) {
-        return Ok(jobs.iter().map(|_| Ok(Seq(newest))).collect());
+        return Ok(jobs.iter().map(|_| Ok((Seq(newest), Effects::default()))).collect());
     }
     sql.batch("BEGIN")?;
     let mut outcomes = Vec::with_capacity(jobs.len());
@@ -306,7 +310,7 @@ fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlRe
             blob.extend_from_slice(&job.encoded);
             seq += job.events.len() as u64;
         }
-        outcomes.push(outcome.map(|()| Seq(seq)));
+        outcomes.push(outcome.map(|effects| (Seq(seq), effects)));
     }
     if seq > newest {
         sql.execute(
@@ -319,13 +323,14 @@ fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlRe
 }
 
 /// Applies one batch; a refused one is undone alone. A refused step changes nothing by itself, so only a later one needs a savepoint.
-fn apply(sql: &mut dyn Sql, job: &Job, now: Time) -> SqlResult<Result<()>> {
+fn apply(sql: &mut dyn Sql, job: &Job, now: Time) -> SqlResult<Result<Effects>> {
     let guarded = job.steps.iter().skip(1).any(|step| step.can_fail());
     if guarded {
         sql.batch("SAVEPOINT one")?;
     }
+    let mut effects = Effects::default();
     for step in &job.steps {
-        match step.apply(sql, now) {
+        match step.apply(sql, now, &mut effects) {
             Ok(()) => (),
             Err(Refused::Group(error)) => return Err(error),
             Err(Refused::Batch(error)) => {
@@ -339,5 +344,5 @@ fn apply(sql: &mut dyn Sql, job: &Job, now: Time) -> SqlResult<Result<()>> {
     if guarded {
         sql.batch("RELEASE SAVEPOINT one")?;
     }
-    Ok(Ok(()))
+    Ok(Ok(effects))
 }

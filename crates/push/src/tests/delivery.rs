@@ -1,6 +1,7 @@
 //! Order, concurrency, retries, back-off, expiry.
 
 use super::*;
+use landfall_model::{Changed, Notice, ResourceId};
 
 #[tokio::test(start_paused = true)]
 async fn each_device_keeps_its_order_and_devices_go_side_by_side() {
@@ -126,6 +127,48 @@ async fn an_event_of_several_bodies_goes_on_where_it_failed() {
     until("delivered", || push.status(id).unwrap_or_default().delivered_total == 1).await;
     let expected: Vec<String> = [1, 2, 2, 3].iter().map(|part| format!("x:{seq}:{part}")).collect();
     assert_eq!(receiver.bodies(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_body_has_headers_of_its_own_and_a_repeat_has_them_again() {
+    let rig = Rig::new();
+    let receiver = rig.receiver("a", |_, _| 500);
+    let id = rig.subscribe(1, "a");
+    let push = rig.start();
+    let seq = rig.report(b"x").0;
+    // Five failures: the bodies leave the memory and are rendered again.
+    until("probed", || receiver.answered(500).len() == 6).await;
+    receiver.set(|_, _| 200);
+    until("delivered", || push.status(id).unwrap_or_default().delivered_total == 1).await;
+    let arrivals = receiver.arrivals.lock();
+    let ids: Vec<&str> = arrivals.iter().map(|a| a.headers["x-m2m-ri"].to_str().unwrap()).collect();
+    let expected: Vec<String> = [0, 0, 0, 0, 0, 0, 0, 1, 2].iter().map(|body| format!("{id}-{seq}-{body}")).collect();
+    assert_eq!(ids, expected);
+    for arrival in arrivals.iter() {
+        assert_eq!(arrival.headers.get_all("content-type").iter().collect::<Vec<_>>(), ["application/json;ty=5"]);
+        assert_eq!((&arrival.headers["host"], arrival.seq), (&HeaderValue::from_static("a"), seq));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_goes_to_its_address_alone() {
+    let rig = Rig::new();
+    let receiver = rig.receiver("a", |_, _| 200);
+    let other = rig.receiver("b", |_, _| 200);
+    let tree = |n, name| Subscription { kind: SubscriptionKind::Resource(ResourceId([7; 12]), n), ..subscription(n, name) };
+    let (mine, theirs) = (tree(1, "a"), tree(2, "b"));
+    rig.write(vec![Write::Subscription(Box::new(mine.clone()))], mine.id);
+    rig.write(vec![Write::Subscription(Box::new(theirs.clone()))], theirs.id);
+    rig.subscribe(3, "b");
+    let push = rig.start();
+    let changed = Changed::Gone(ResourceId([8; 12]));
+    let notice = Notice { address: mine.id, reference: "cse/sub".into(), kind: 4, content: 3, changed };
+    let event = event_of(rig.world.now(), Some(1), EventBody::Notice(Box::new(notice)));
+    let seq = rig.store.apply(Batch { writes: Vec::new(), events: vec![event] });
+    until("delivered", || push.status(mine.id).unwrap_or_default().delivered_total == 1).await;
+    pass(10).await;
+    assert_eq!(receiver.answered(200), [seq.0]);
+    assert!(other.arrivals.lock().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

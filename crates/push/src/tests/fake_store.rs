@@ -3,8 +3,8 @@
 use super::*;
 use async_trait::async_trait;
 use landfall_core::{
-    CommandFilter, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter, StoreStats,
-    SubscriptionFilter,
+    Claim, CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, ResourceFilter,
+    ResourceStore, RevokeFilter, SettingFilter, StoreStats, SubscriptionFilter, TakenNames,
 };
 use landfall_model::*;
 use tokio::sync::watch;
@@ -80,13 +80,13 @@ fn absent<T>() -> Result<T> {
 
 #[async_trait]
 impl Store for FakeStore {
-    async fn commit(&self, batch: Batch) -> Result<Seq> {
+    async fn commit(&self, batch: Batch) -> Result<Committed> {
         let delay_ms = self.commit_delay_ms.load(Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         if self.broken.load(Ordering::SeqCst) {
             return Err(Error::new(Cause::Internal, "broken"));
         }
-        Ok(self.apply(batch))
+        Ok(Committed { seq: self.apply(batch), states: Vec::new() })
     }
     async fn account(&self, id: AccountId) -> Result<Option<Arc<Account>>> {
         let event_retention_days = self.state.lock().retention_days;
@@ -227,6 +227,67 @@ impl Store for FakeStore {
         absent()
     }
     async fn stats(&self) -> Result<StoreStats> {
+        absent()
+    }
+}
+
+#[async_trait]
+impl ResourceStore for FakeStore {
+    async fn resource(&self, _: ResourceId) -> Result<Option<Arc<Resource>>> {
+        absent()
+    }
+    async fn resource_named(&self, _: ResourceId, _: &str) -> Result<Option<Arc<Resource>>> {
+        absent()
+    }
+    async fn resources(&self, _: &ResourceFilter, _: PageRequest) -> Result<Page<Arc<Resource>>> {
+        absent()
+    }
+    async fn resources_below(&self, _: ResourceId, _: u32) -> Result<Vec<Arc<Resource>>> {
+        absent()
+    }
+    fn subscriptions_of(&self, _: ResourceId) -> Vec<Arc<Resource>> {
+        Vec::new()
+    }
+    async fn labelled(&self, _: AccountId, _: &[String], _: Option<ResourceId>, _: u32) -> Result<Vec<ResourceId>> {
+        absent()
+    }
+    async fn container_state(&self, _: ResourceId) -> Result<ContainerState> {
+        absent()
+    }
+    async fn instance(&self, _: ResourceId, _: Time) -> Result<Option<Instance>> {
+        absent()
+    }
+    async fn instance_named(&self, _: ResourceId, _: &str, _: Time) -> Result<Option<Instance>> {
+        absent()
+    }
+    async fn instances(&self, _: ResourceId, _: Time, _: Sort, _: PageRequest) -> Result<Page<Instance>> {
+        absent()
+    }
+    async fn device_by_node_name(&self, _: AccountId, _: &str) -> Result<Option<Arc<Device>>> {
+        absent()
+    }
+    async fn device_by_prefix(&self, _: [u8; 11]) -> Result<Option<Arc<Device>>> {
+        absent()
+    }
+    async fn claims(&self, _: AccountId, _: Vec<Claim>) -> Result<Vec<TakenNames>> {
+        absent()
+    }
+    async fn provisioning(&self, _: ResourceId) -> Result<Option<Provisioning>> {
+        absent()
+    }
+    async fn provisioning_named(&self, _: AccountId, _: &str) -> Result<Option<Provisioning>> {
+        absent()
+    }
+    async fn provisionings(&self, _: AccountId, _: Option<AppId>, _: PageRequest) -> Result<Page<Provisioning>> {
+        absent()
+    }
+    async fn open_provisionings(&self, _: u32) -> Result<Vec<Provisioning>> {
+        absent()
+    }
+    async fn provisioning_part(&self, _: ResourceId, _: u32) -> Result<Option<ProvisioningPart>> {
+        absent()
+    }
+    async fn provisioning_failures(&self, _: ResourceId, _: PageRequest) -> Result<Page<ProvisioningFailure>> {
         absent()
     }
 }

@@ -6,6 +6,7 @@ mod fake_store;
 mod lifecycle;
 mod network;
 mod receiver;
+mod verify;
 
 use crate::connect::Dial;
 use crate::*;
@@ -28,7 +29,7 @@ impl World for VirtualWorld {
     }
 }
 
-/// Bodies `device:seq`; the devices named `x` give three, those named `n` none.
+/// Bodies `device:seq`; the devices named `x` give three, with a number and a type as headers, those named `n` none.
 struct Names;
 
 impl Render for Names {
@@ -39,6 +40,19 @@ impl Render for Names {
             b'x' => (1..=3).map(|part| format!("x:{}:{part}", stored.seq).into_bytes()).collect(),
             _ => vec![format!("{n}:{}", stored.seq).into_bytes()],
         }
+    }
+
+    fn headers(&self, subscription: &Subscription, stored: &StoredEvent, body: usize) -> Vec<(HeaderName, HeaderValue)> {
+        if stored.event.device != Some(device(b'x')) {
+            return Vec::new();
+        }
+        let id = HeaderValue::from_str(&format!("{}-{}-{body}", subscription.id, stored.seq)).unwrap();
+        let ty = HeaderValue::from_static("application/json;ty=5");
+        vec![
+            (HeaderName::from_static("x-m2m-ri"), id),
+            (http::header::CONTENT_TYPE, ty),
+            (http::header::HOST, HeaderValue::from_static("elsewhere")),
+        ]
     }
 }
 

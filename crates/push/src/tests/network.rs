@@ -24,6 +24,21 @@ async fn addresses_are_judged_when_connecting() {
 }
 
 #[tokio::test]
+async fn a_verification_is_judged_when_connecting_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let url = format!("http://localhost:{port}/");
+    let verifier = |policy| Verifier::new(&Config { policy, trust: trust(), ..Config::default() }).unwrap();
+    let refused = verifier(Policy::default()).verify(&url, &[], Vec::new()).await.unwrap_err();
+    assert_eq!(refused.cause, Cause::VerificationFailed);
+    assert!(refused.detail.contains("not a public address"), "{}", refused.detail);
+    drop(listener);
+    let open = verifier(Policy { allow_private: true, ..Policy::default() });
+    let refused = open.verify(&url, &[], Vec::new()).await.unwrap_err();
+    assert!(refused.detail.starts_with("connecting to "), "{}", refused.detail);
+}
+
+#[tokio::test]
 async fn tls_receivers_need_a_trusted_certificate() {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let dir = std::env::temp_dir().join(format!("landfall-push-{}", std::process::id()));

@@ -5,7 +5,7 @@ use crate::connect::Stream;
 use crate::delivery::Failure;
 use crate::target::Target;
 use futures_util::future::{BoxFuture, FutureExt};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -14,8 +14,10 @@ use hyper_util::rt::TokioIo;
 /// What arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
+    /// 0 where no event is named.
     pub seq: u64,
     pub path: String,
+    pub headers: HeaderMap,
     pub body: String,
     pub answer: u16,
 }
@@ -61,13 +63,13 @@ impl Receiver {
     }
 
     async fn take(self: Arc<Self>, request: Request<Incoming>) -> std::result::Result<Response<Full<Bytes>>, hyper::Error> {
-        let seq = request.headers()["x-landfall-event"].to_str().unwrap().parse().unwrap();
-        assert_eq!(request.headers()["content-type"], "application/json");
+        let seq = request.headers().get("x-landfall-event").map_or(0, |seq| seq.to_str().unwrap().parse().unwrap());
+        assert!(request.headers()["content-type"].to_str().unwrap().starts_with("application/json"));
         assert!(request.headers()["user-agent"].to_str().unwrap().starts_with("landfall/"));
-        let path = request.uri().to_string();
+        let (path, headers) = (request.uri().to_string(), request.headers().clone());
         let body = String::from_utf8(request.into_body().collect().await?.to_bytes().to_vec()).unwrap();
         let answer = (self.answer.lock())(seq, &body);
-        self.arrivals.lock().push(Arrival { seq, path, body, answer });
+        self.arrivals.lock().push(Arrival { seq, path, headers, body, answer });
         let busy = self.busy.fetch_add(1, Ordering::SeqCst) + 1;
         self.busiest.fetch_max(busy, Ordering::SeqCst);
         if answer == 0 {

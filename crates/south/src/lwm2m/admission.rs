@@ -2,7 +2,7 @@
 
 use super::{
     Lwm2m,
-    asks::{Refusal, Register, Registered, Renew, caller},
+    asks::{Attached, Refusal, Register, Registered, Renew, caller},
     client::Peer,
     plan::Plan,
 };
@@ -69,6 +69,7 @@ pub(super) async fn key(shared: &Lwm2m, identity: &[u8], peer: SocketAddr) -> Op
 pub(super) async fn register(shared: &Lwm2m, asked: Register) -> Result<Registered> {
     let Register { peer, from, session_of, request, location, .. } = asked;
     let name = request.endpoint.clone().unwrap_or_default();
+    let early = session_of.map(|device| shared.desk.look(device));
     let outcome = admit(shared, session_of, &name).await;
     let device = match outcome {
         Ok(device) => device,
@@ -90,6 +91,7 @@ pub(super) async fn register(shared: &Lwm2m, asked: Register) -> Result<Register
         }
     };
     let now = shared.core.now();
+    let look = early.unwrap_or_else(|| shared.desk.look(device.id));
     let plan = plan(shared, &device, request.version, &request.list).await?;
     let registration = Registration {
         device: device.id,
@@ -110,7 +112,7 @@ pub(super) async fn register(shared: &Lwm2m, asked: Register) -> Result<Register
     };
     let registration = with_contact(shared, registration).await?;
     shared.core.register(&shared.core.device_caller(&device), registration.clone()).await?;
-    Ok(Registered { registration, plan, anew: true })
+    Ok(Registered { registration, plan, anew: true, look })
 }
 
 fn session(peer: Peer) -> Option<u64> {
@@ -167,7 +169,7 @@ async fn plan(shared: &Lwm2m, device: &Device, version: Version, list: &ObjectLi
         Err(error) if error.cause == Cause::ProductNotFound => None,
         Err(error) => return Err(error),
     };
-    Ok(shared.plans.of(product.as_deref(), version, list))
+    Ok(shared.plans.of(product.as_deref(), device.node.as_deref(), version, list))
 }
 
 /// Takes the moment into the pattern of contacts, which an earlier registration of the device may have begun.
@@ -191,6 +193,7 @@ async fn with_contact(shared: &Lwm2m, mut registration: Registration) -> Result<
 
 pub(super) async fn renew(shared: &Lwm2m, asked: Renew) -> std::result::Result<Registered, Refusal> {
     let gone = || Refusal { code: Code::NOT_FOUND, text: "there is no such registration".into() };
+    let look = shared.desk.look(asked.device);
     let (device, caller) = caller(shared, asked.device).await.map_err(|_| gone())?;
     let mut registration = shared.core.store().registration(asked.device).await.map_err(Refusal::from)?.ok_or_else(gone)?;
     let version: Version = registration.version.parse().unwrap_or_default();
@@ -211,13 +214,14 @@ pub(super) async fn renew(shared: &Lwm2m, asked: Renew) -> std::result::Result<R
         Some(new) => new,
         None => before.clone(),
     };
-    registration.links = String::from_utf8_lossy(&list.to_payload()).into_owned();
+    let links = String::from_utf8_lossy(&list.to_payload()).into_owned();
     let plan = plan(shared, &device, version, &list).await.map_err(Refusal::from)?;
-    let paths: Vec<String> = plan.observe.iter().map(ToString::to_string).collect();
-    let anew = paths != registration.observed.paths;
-    if anew {
-        registration.observed = Observed { generation: asked.generation, paths };
-    }
+    let observed = observed(asked.generation, &plan);
+    // Under the same objects, observations come and go one by one.
+    let anew = links != registration.links && observed.paths != registration.observed.paths;
+    let generation = if anew { observed.generation } else { registration.observed.generation };
+    registration.observed = Observed { generation, ..observed };
+    registration.links = links;
     let now = shared.core.now();
     registration.updated_at = now;
     registration.expires_at = expiry(now, registration.lifetime_s);
@@ -225,12 +229,15 @@ pub(super) async fn renew(shared: &Lwm2m, asked: Renew) -> std::result::Result<R
     registration.peer = asked.from.map(|from| from.to_string()).unwrap_or_default();
     let registration = with_contact(shared, registration).await.map_err(Refusal::from)?;
     shared.core.register(&caller, registration.clone()).await.map_err(Refusal::from)?;
-    Ok(Registered { registration, plan, anew })
+    Ok(Registered { registration, plan, anew, look })
 }
 
-pub(super) async fn attach(shared: &Lwm2m, id: DeviceId) -> Result<Option<Arc<Plan>>> {
+pub(super) async fn attach(shared: &Lwm2m, id: DeviceId) -> Result<Option<Attached>> {
+    let look = shared.desk.look(id);
     let device = shared.core.device_by_id(id).await?;
     let Some(registration) = shared.core.store().registration(id).await? else { return Ok(None) };
     let list = ObjectList::parse(registration.links.as_bytes(), &LinkLimits::default()).unwrap_or_default();
-    plan(shared, &device, registration.version.parse().unwrap_or_default(), &list).await.map(Some)
+    let plan = plan(shared, &device, registration.version.parse().unwrap_or_default(), &list).await?;
+    let kept = registration.observed.paths.iter().filter_map(|path| path.parse().ok()).collect();
+    Ok(Some(Attached { location: registration.location, plan, kept, look }))
 }

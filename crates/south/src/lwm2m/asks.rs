@@ -4,13 +4,15 @@ use super::{
     Lwm2m,
     admission::{attach, bootstrap, key, psk_device, register, renew},
     client::{Peer, Said, Settle},
+    desk::Look,
     plan::Plan,
+    said::store,
 };
 use crate::note::{Note, note};
 use landfall_coap::Ticket;
-use landfall_core::{DeviceCaller, Outcome, Work, WorkOf};
+use landfall_core::{DeviceCaller, NodeFault, Outcome, Work, WorkOf};
 use landfall_dtls::LookupId;
-use landfall_lwm2m::{Code, RegisterRequest, bootstrap::BootstrapConfig};
+use landfall_lwm2m::{Code, Path, RegisterRequest, bootstrap::BootstrapConfig};
 use landfall_model::{Cause, Device, DeviceId, Error, ErrorKind, Registration, Result, Secret, SecureSession, StatusDetail};
 use std::{net::SocketAddr, sync::Arc};
 
@@ -36,7 +38,7 @@ pub(crate) enum Ask {
         location: u64,
         detail: StatusDetail,
     },
-    /// The plan of a client that was registered before a restart.
+    /// The plan of a client as it is now: of one that was registered before a restart, or of which something else is wanted.
     Attach {
         device: DeviceId,
     },
@@ -64,6 +66,12 @@ pub(crate) enum Ask {
     },
     SaveSessions(Vec<Saving>),
     DropSession(u64),
+    /// What went wrong with a node, for its owner (D2C).
+    Fault {
+        device: DeviceId,
+        fault: NodeFault,
+        data: String,
+    },
     /// A refusal, for the log of them.
     Note {
         device: Option<DeviceId>,
@@ -138,7 +146,7 @@ pub(crate) enum Answer {
     },
     Attached {
         device: DeviceId,
-        plan: Option<Arc<Plan>>,
+        outcome: Option<Attached>,
     },
     Stored {
         device: DeviceId,
@@ -168,6 +176,17 @@ pub(crate) struct Registered {
     pub(crate) plan: Arc<Plan>,
     /// Whether the objects are new, so that observations begin anew.
     pub(crate) anew: bool,
+    pub(crate) look: Look,
+}
+
+/// What is wanted of a client.
+pub(crate) struct Attached {
+    /// Where it is registered.
+    pub(crate) location: String,
+    pub(crate) plan: Arc<Plan>,
+    /// What was to be observed when it registered.
+    pub(crate) kept: Vec<Path>,
+    pub(crate) look: Look,
 }
 
 /// An answer that is an error.
@@ -220,7 +239,7 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
             };
             Answer::Deregistered { ticket, outcome }
         }
-        Ask::Attach { device } => Answer::Attached { device, plan: attach(&shared, device).await.ok().flatten() },
+        Ask::Attach { device } => Answer::Attached { device, outcome: attach(&shared, device).await.ok().flatten() },
         Ask::Store { device, plan, settle, said } => {
             let outcome = store(&shared, device, &plan, said).await.map_err(Refusal::from);
             Answer::Stored { device, settle, outcome }
@@ -244,6 +263,10 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
             }
             Answer::Nothing
         }
+        Ask::Fault { device, fault, data } => {
+            super::said::tell_fault(&shared, device, fault, &data).await;
+            Answer::Nothing
+        }
         Ask::Note { device, identity, peer, step, check, detail } => {
             let of = match device {
                 Some(device) => caller(&shared, device).await.ok().map(|(known, _)| (known.account, known.id)),
@@ -261,34 +284,11 @@ pub(super) async fn caller(shared: &Lwm2m, device: DeviceId) -> Result<(Arc<Devi
     Ok((device, caller))
 }
 
-/// Stores what a client said. What has no meaning for its product is taken and dropped, with a why record from the core.
-async fn store(shared: &Lwm2m, id: DeviceId, plan: &Plan, said: Said) -> Result<()> {
-    let (device, caller) = caller(shared, id).await?;
-    match said {
-        Said::Frame(bytes, path) => {
-            let meta = serde_json::json!({ "path": path.to_string(), "nodeId": device.node_id }).to_string();
-            let reading = shared.core.read_binary(&caller, id, &bytes, &meta).await?;
-            shared.core.keep(reading).await.map(|_| ())
-        }
-        Said::Values(entries) => {
-            let info = super::bindings::Bindings::info(&entries);
-            if info != Default::default() {
-                shared.core.learn(&caller, &info).await?;
-            }
-            let items = plan.bindings.as_ref().map(|bindings| bindings.items(&entries, shared.core.now())).unwrap_or_default();
-            if items.is_empty() {
-                return Ok(());
-            }
-            let reading = shared.core.read_items(&caller, id, items).await?;
-            shared.core.keep(reading).await.map(|_| ())
-        }
-    }
-}
-
 async fn told(shared: &Lwm2m, device: DeviceId, of: WorkOf, outcome: Outcome) -> Result<Option<Work>> {
     let (_, caller) = caller(shared, device).await?;
     match of {
         WorkOf::Command(id) => shared.core.command_outcome(&caller, id, outcome).await,
+        WorkOf::Message(id) => shared.core.message_outcome(&caller, id, outcome).await.map(|()| None),
         WorkOf::Desired { service_id, properties } => {
             let delivered = matches!(outcome, Outcome::Done(_));
             shared.core.desired_outcome(&caller, &service_id, &properties, delivered).await.map(|()| None)

@@ -1,11 +1,19 @@
 //! One registered client as the hub holds it: small while it is idle.
 
-use super::{direct::Order, plan::Plan};
+use super::{
+    direct::Order,
+    plan::{Plan, Tag, tag},
+};
 use landfall_coap::{ExchangeId, Message, Ticket};
 use landfall_core::{Step, WorkOf};
 use landfall_lwm2m::{Entry, Path};
 use landfall_model::Time;
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Who is at the other end of a CoAP exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,7 +43,7 @@ pub(super) struct Client {
     pub(super) maybe_work: bool,
     /// Absent after a restart until it is heard.
     pub(super) plan: Option<Arc<Plan>>,
-    /// For each observation, the newest notification: sequence number and when it came.
+    /// For each observation of the plan, the newest notification: sequence number and when it came.
     pub(super) seen: Box<[Option<(u32, Duration)>]>,
     /// Present while something is under way.
     pub(super) busy: Option<Box<Busy>>,
@@ -54,8 +62,10 @@ pub(super) struct Busy {
     pub(super) storing: bool,
     pub(super) uplinks: VecDeque<Uplink>,
     /// What came before its plan was known again.
-    pub(super) early: VecDeque<(Settle, u16, Message)>,
+    pub(super) early: VecDeque<(Settle, Tag, Message)>,
     pub(super) attaching: bool,
+    /// It was told that the device does not say what it is.
+    pub(super) mute_told: bool,
 }
 
 impl Busy {
@@ -71,14 +81,18 @@ impl Busy {
 /// Something to be asked of a client.
 #[derive(Debug)]
 pub(super) enum Op {
-    /// Begin the observation of this index of the plan.
-    Observe(u16),
+    /// Begin the observation of a path of the plan.
+    Observe(Path),
+    /// End the observation of a path that the plan no longer has.
+    Cancel(Path),
     /// Read for the application.
     Read(Path),
+    /// Read what the device says of itself.
+    Learn(Path),
     /// The first of these steps of a command or of desired values.
     Work { of: WorkOf, steps: VecDeque<Step> },
-    /// The rest of a notification of this index.
-    Rest { ticket: Ticket, index: u16 },
+    /// The rest of a notification of this path.
+    Rest { ticket: Ticket, path: Path },
     /// What an operator asks.
     Direct(Box<Order>),
 }
@@ -93,8 +107,19 @@ pub(super) struct Uplink {
 /// What a client said.
 #[derive(Debug)]
 pub(crate) enum Said {
-    Values(Vec<Entry>),
+    Values(Vec<Entry>, Origin),
     Frame(Vec<u8>, Path),
+}
+
+/// Why a client said values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// They changed: an observation, or a Send.
+    News,
+    /// They were read after the registration, for the application.
+    Read,
+    /// They were read after the registration, for what is known of the device.
+    Learned,
 }
 
 /// How a report is acknowledged once it is durable.
@@ -116,19 +141,54 @@ impl Client {
         self.busy.get_or_insert_default()
     }
 
-    /// The token of an observation: its generation and its index.
-    pub(super) fn token(&self, index: u16) -> [u8; 4] {
-        let ([a, b], [c, d]) = (self.generation.to_be_bytes(), index.to_be_bytes());
-        [a, b, c, d]
+    /// Follows another plan: what is new in it begins, what is gone from it ends, the rest goes on. `kept`: what was observed before a
+    /// restart, where no plan is known.
+    pub(super) fn follow(&mut self, plan: Arc<Plan>, kept: &[Path]) {
+        let Some(old) = self.plan.replace(Arc::clone(&plan)) else {
+            self.seen = vec![None; plan.observe.len()].into();
+            return self.exchange(&plan.observe, kept);
+        };
+        if Arc::ptr_eq(&old, &plan) {
+            return;
+        }
+        let mut seen: HashMap<Path, Option<(u32, Duration)>> =
+            old.observe.iter().copied().zip(self.seen.iter().copied()).collect();
+        self.seen = plan.observe.iter().map(|path| seen.remove(path).flatten()).collect();
+        self.exchange(&plan.observe, &old.observe);
     }
 
-    /// The index of an observation; `None` for a token of an older registration.
-    pub(super) fn index(&self, token: &[u8]) -> Option<u16> {
-        let [a, b, c, d] = *<&[u8; 4]>::try_from(token).ok()?;
-        (u16::from_be_bytes([a, b]) == self.generation).then(|| u16::from_be_bytes([c, d]))
+    /// Queues what makes the one list of observations of the other. What was not begun need not end.
+    fn exchange(&mut self, new: &[Path], old: &[Path]) {
+        let (begin, end) = (without(new, old), without(old, new));
+        if begin.is_empty() && end.is_empty() {
+            return;
+        }
+        let ops = &mut self.busy().ops;
+        let waits = |ops: &VecDeque<Op>, path: &Path| ops.iter().any(|op| matches!(op, Op::Observe(waits) if waits == path));
+        let end: Vec<Path> = end.into_iter().filter(|path| !waits(ops, path)).collect();
+        ops.retain(|op| match op {
+            Op::Observe(path) => new.contains(path),
+            Op::Cancel(path) => !begin.contains(path),
+            _ => true,
+        });
+        ops.extend(end.into_iter().map(Op::Cancel));
+        ops.extend(begin.into_iter().map(Op::Observe));
     }
 
-    pub(super) fn path(&self, index: u16) -> Option<Path> {
-        self.plan.as_ref()?.observe.get(usize::from(index)).copied()
+    /// The token of an observation: its generation and the tag of its path. It means the same whatever else is observed, so observations
+    /// may come and go while a registration lasts.
+    pub(super) fn token(&self, path: &Path) -> [u8; 6] {
+        let ([a, b], [c, d, e, f]) = (self.generation.to_be_bytes(), tag(path).to_be_bytes());
+        [a, b, c, d, e, f]
     }
+
+    /// The tag in the token of an observation; `None` for a token of an older registration.
+    pub(super) fn tag(&self, token: &[u8]) -> Option<Tag> {
+        let [a, b, c, d, e, f] = *<&[u8; 6]>::try_from(token).ok()?;
+        (u16::from_be_bytes([a, b]) == self.generation).then(|| Tag::from_be_bytes([c, d, e, f]))
+    }
+}
+
+fn without(all: &[Path], some: &[Path]) -> Vec<Path> {
+    all.iter().filter(|path| !some.contains(path)).copied().collect()
 }

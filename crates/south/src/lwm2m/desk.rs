@@ -26,6 +26,21 @@ pub struct Desk {
     word: Mutex<Word>,
     bell: Notify,
     places: Arc<Mutex<Places>>,
+    looks: Arc<Mutex<HashMap<DeviceId, Looks>>>,
+}
+
+/// Readings of what is wanted of a device that are under way.
+#[derive(Default)]
+struct Looks {
+    open: usize,
+    changes: u64,
+}
+
+/// A reading of what is wanted of a device.
+pub(crate) struct Look {
+    looks: Arc<Mutex<HashMap<DeviceId, Looks>>>,
+    device: DeviceId,
+    changes: u64,
 }
 
 /// Direct requests that wait.
@@ -54,6 +69,8 @@ pub(crate) struct Word {
     pub(crate) wake: HashSet<DeviceId>,
     pub(crate) close: HashMap<DeviceId, CloseCause>,
     pub(crate) lifetime_over: HashSet<DeviceId>,
+    /// Devices of which something else is wanted now.
+    pub(super) anew: HashSet<DeviceId>,
     pub(super) orders: Vec<(DeviceId, Order)>,
     /// Devices whose callers left.
     pub(super) abandoned: HashSet<DeviceId>,
@@ -99,6 +116,18 @@ impl Desk {
         known
     }
 
+    /// What is to be observed at the device changed. Observations that are wanted now begin, those that no longer are end; the others go on.
+    /// At a device that sleeps this waits until it wakes.
+    pub fn observe_anew(&self, device: DeviceId) {
+        if let Some(looks) = self.looks.lock().get_mut(&device) {
+            looks.changes += 1;
+        }
+        if self.is_registered(device) {
+            self.word.lock().anew.insert(device);
+            self.bell.notify_one();
+        }
+    }
+
     /// Asks a device directly and waits for its answer: `code`, and `values`, `links`, `location` or `diagnostic`. A device that refuses
     /// has answered.
     ///
@@ -128,12 +157,39 @@ impl Desk {
         std::mem::take(&mut self.word.lock())
     }
 
+    /// To be taken before what is wanted of a device is read, and asked once what was read counts.
+    pub(crate) fn look(&self, device: DeviceId) -> Look {
+        let mut all = self.looks.lock();
+        let looks = all.entry(device).or_default();
+        looks.open += 1;
+        Look { looks: Arc::clone(&self.looks), device, changes: looks.changes }
+    }
+
     pub(crate) fn enter(&self, device: DeviceId) {
         self.registered.lock().insert(device);
     }
 
     pub(crate) fn leave(&self, device: DeviceId) {
         self.registered.lock().remove(&device);
+    }
+}
+
+impl Look {
+    /// Whether something else is wanted meanwhile.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.looks.lock().get(&self.device).is_some_and(|looks| looks.changes != self.changes)
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        let mut all = self.looks.lock();
+        if let Some(looks) = all.get_mut(&self.device) {
+            looks.open = looks.open.saturating_sub(1);
+            if looks.open == 0 {
+                all.remove(&self.device);
+            }
+        }
     }
 }
 

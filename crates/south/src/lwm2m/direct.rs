@@ -346,7 +346,7 @@ impl Hub {
     }
 
     pub(super) fn order_answered(&mut self, now: Moment, device: DeviceId, order: Order, message: &Message) {
-        let plan = self.clients.get(&device).and_then(|client| client.plan.clone());
+        let plan = self.plan_of(device);
         let outcome = match plan {
             Some(plan) => Ok(order.answer(&plan, &self.shared.models, &wire::response(message))),
             None => Err(not_registered()),

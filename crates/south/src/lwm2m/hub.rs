@@ -144,6 +144,9 @@ impl Hub {
                 self.pump(now, device);
             }
         }
+        for device in word.anew {
+            self.attach(device);
+        }
         for device in word.abandoned {
             self.drop_orders(device);
         }
@@ -160,7 +163,7 @@ impl Hub {
             Answer::Registered { ticket, peer, outcome } => self.registered(now, ticket, peer, outcome),
             Answer::Renewed { ticket, device, peer, outcome } => self.renewed(now, ticket, device, peer, outcome),
             Answer::Deregistered { ticket, outcome } => self.deregistered(now, ticket, outcome),
-            Answer::Attached { device, plan } => self.attached(now, device, plan),
+            Answer::Attached { device, outcome } => self.attached(now, device, outcome),
             Answer::Stored { device, settle, outcome } => self.stored(now, device, settle, outcome),
             Answer::Work { device, outcome } => self.work(now, device, outcome),
             Answer::Told { device, outcome } => self.told(now, device, outcome),

@@ -1,13 +1,19 @@
-//! What a registered client is asked for: the product's bindings applied to what it has. Shared by all clients that are alike.
+//! What a registered client is asked for: the product's bindings and what applications observe, applied to what it has. Shared by all clients
+//! that are alike.
 
 use super::bindings::Bindings;
 use landfall_lwm2m::{ContentFormat, FormatChoice, Models, ObjectList, ObjectModels, ObjectVersion, Path, Version};
-use landfall_model::{Product, ProductId};
+use landfall_model::{Node, Product, ProductId};
 use parking_lot::Mutex;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// Plans kept; all are forgotten when there are more.
 const PLANS: usize = 10_000;
+/// Device and Location: what a node says of itself.
+const SELF: [Path; 2] = [Path::instance(3, 0), Path::instance(6, 0)];
 
 /// What a client has and what is wanted of it.
 pub(crate) struct Plan {
@@ -20,23 +26,66 @@ pub(crate) struct Plan {
     pub(crate) bindings: Option<Arc<Bindings>>,
     pub(crate) observe: Vec<Path>,
     pub(crate) read: Vec<Path>,
+    /// Present for the node of a device (D2C).
+    pub(crate) node: Option<Wanted>,
+}
+
+/// What is wanted of a client because it is a node.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    /// What is observed on behalf of applications, as they asked for it.
+    pub(crate) asked: Vec<Path>,
+    /// What tells what the device is; read at each registration.
+    pub(crate) learn: Vec<Path>,
+}
+
+/// Tells the observations of a client apart, in their tokens.
+pub(crate) type Tag = u32;
+
+/// The tag of a path (FNV-1a). Of two paths with one tag, a plan has the first alone.
+pub(crate) fn tag(path: &Path) -> Tag {
+    let bytes = path.ids().iter().flat_map(|id| id.to_be_bytes());
+    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ Tag::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 impl Plan {
-    fn new(bindings: Option<Arc<Bindings>>, version: Version, list: &ObjectList) -> Self {
+    fn new(bindings: Option<Arc<Bindings>>, asked: Option<Vec<Path>>, version: Version, list: &ObjectList) -> Self {
         let instances = list.objects.iter().flat_map(|object| object.instances.iter().map(|n| Path::instance(object.id, *n)));
         let instances: Vec<Path> = instances.collect();
         let of =
             |wanted: fn(&Bindings, &[Path]) -> Vec<Path>| bindings.as_ref().map(|b| wanted(b, &instances)).unwrap_or_default();
+        let (mut observe, read) = (of(Bindings::observe), of(Bindings::read));
+        let uplink = bindings.as_ref().and_then(|bindings| bindings.uplink);
+        let fits = |path: &Path| match path.depth() {
+            1 => path.object_id().is_some_and(|id| list.has_object(id)),
+            _ => instances.contains(&path.cut(2)),
+        };
+        let node = asked.map(|asked| Wanted { asked: asked.into_iter().filter(fits).collect(), learn: learn(&instances) });
+        if let Some(wanted) = &node {
+            observe = union(observe, &wanted.asked, uplink);
+        }
+        let mut tags = HashSet::new();
+        observe.retain(|path| tags.insert(tag(path)));
         Self {
             version,
             root: list.root.clone(),
             formats: list.formats.clone(),
             versions: list.versions(),
-            observe: of(Bindings::observe),
-            read: of(Bindings::read),
+            observe,
+            read,
+            node,
             bindings,
         }
+    }
+
+    /// The place and path of the observation with this tag.
+    pub(crate) fn observed(&self, wanted: Tag) -> Option<(usize, Path)> {
+        self.observe.iter().copied().enumerate().find(|(_, path)| tag(path) == wanted)
+    }
+
+    /// Whether this path is observed because an application asked for it.
+    pub(crate) fn is_asked(&self, path: &Path) -> bool {
+        self.node.as_ref().is_some_and(|wanted| wanted.asked.contains(path))
     }
 
     pub(crate) fn formats(&self) -> FormatChoice<'_> {
@@ -52,13 +101,28 @@ impl Plan {
         self.bindings
             .as_ref()
             .and_then(|bindings| bindings.uplink)
-            .is_some_and(|uplink| uplink.contains(path) || path.contains(&uplink))
+            .is_some_and(|uplink| uplink.contains(path) || path.depth() >= 3 && path.contains(&uplink))
     }
 }
 
-type Key = (Option<(ProductId, u64)>, Version, Vec<u8>);
+/// What a device with these instances can tell of itself: objects 3 and 6 (D2C, "LwM2M read at registration").
+fn learn(instances: &[Path]) -> Vec<Path> {
+    SELF.into_iter().filter(|path| instances.contains(path)).collect()
+}
 
-/// Plans by product, version and what a client registered.
+/// Paths of both, without those that another one covers. Frames keep an observation of their own: each one counts, so no value beside them
+/// may bring them again.
+fn union(product: Vec<Path>, asked: &[Path], uplink: Option<Path>) -> Vec<Path> {
+    let mut all = product;
+    all.extend_from_slice(asked);
+    let covered = |path: &Path| all.iter().any(|other| other != path && other.contains(path));
+    let mut seen = HashSet::new();
+    all.iter().copied().filter(|path| (Some(*path) == uplink || !covered(path)) && seen.insert(*path)).collect()
+}
+
+type Key = (Option<(ProductId, u64)>, Option<Vec<Path>>, Version, Vec<u8>);
+
+/// Plans by product, what applications observe, version and what a client registered.
 #[derive(Default)]
 pub(crate) struct Plans {
     plans: Mutex<HashMap<Key, Arc<Plan>>>,
@@ -66,12 +130,15 @@ pub(crate) struct Plans {
 }
 
 impl Plans {
-    pub(crate) fn of(&self, product: Option<&Product>, version: Version, list: &ObjectList) -> Arc<Plan> {
-        let key = (product.map(|product| (product.id, product.version)), version, list.to_payload());
+    pub(crate) fn of(&self, product: Option<&Product>, node: Option<&Node>, version: Version, list: &ObjectList) -> Arc<Plan> {
+        let asked: Option<Vec<Path>> = node.map(|node| {
+            node.observed.iter().filter_map(|one| one.path.parse().ok()).filter(|path: &Path| !path.is_root()).collect()
+        });
+        let key = (product.map(|product| (product.id, product.version)), asked.clone(), version, list.to_payload());
         if let Some(plan) = self.plans.lock().get(&key) {
             return Arc::clone(plan);
         }
-        let plan = Arc::new(Plan::new(product.map(|product| self.bindings(product)), version, list));
+        let plan = Arc::new(Plan::new(product.map(|product| self.bindings(product)), asked, version, list));
         put(&mut self.plans.lock(), key, Arc::clone(&plan));
         plan
     }

@@ -2,46 +2,58 @@
 //! after the other, so that they keep their order.
 
 use super::{
-    asks::{Ask, Refusal},
-    client::{Busy, Op, Peer, Said, Settle, UPLINKS, Uplink},
+    asks::{Ask, Attached, Refusal},
+    client::{Busy, Op, Origin, Peer, Said, Settle, UPLINKS, Uplink},
     hub::{Hub, Moment},
-    plan::Plan,
+    plan::{Plan, Tag},
     wire,
 };
 use landfall_coap::{Message, Ticket, Token, observe_is_newer};
+use landfall_core::NodeFault;
 use landfall_lwm2m::{Code, ContentFormat, DecodeLimits, Path, Response, Value, operation};
 use landfall_model::DeviceId;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
+/// Bytes of a payload that cannot be used that are shown.
+const UNUSABLE: usize = 1_024;
+
 impl Hub {
     pub(super) fn notification(&mut self, now: Moment, ticket: Ticket, peer: Peer, token: Token, message: Message) {
         let known = self.device_of(peer).filter(|device| self.clients.contains_key(device));
-        let index = known.and_then(|device| self.clients.get(&device)?.index(token.as_bytes()));
-        let (Some(device), Some(index)) = (known, index) else {
+        let tag = known.and_then(|device| self.clients.get(&device)?.tag(token.as_bytes()));
+        let (Some(device), Some(tag)) = (known, tag) else {
             self.note(known, String::new(), peer, "lwm2m.notify", "token", "a notification of no observation".into());
             let _ = self.coap.reject(now.since, ticket);
             return;
         };
         self.heard(now, device);
-        self.observed(now, device, Settle::Notification(ticket), index, message);
+        self.notified(now, device, Settle::Notification(ticket), tag, message);
         self.pump(now, device);
     }
 
-    /// Takes in the answer to an observation, or a notification.
-    pub(super) fn observed(&mut self, now: Moment, device: DeviceId, settle: Settle, index: u16, message: Message) {
+    /// Finds what a notification is about. One of an observation that is not wanted any more ends it.
+    fn notified(&mut self, now: Moment, device: DeviceId, settle: Settle, tag: Tag, message: Message) {
         let Some(client) = self.clients.get_mut(&device) else { return };
-        let (Some(plan), Some(path)) = (client.plan.clone(), client.path(index)) else {
-            if client.plan.is_some() {
-                return self.reject(now, settle);
-            }
+        let Some(plan) = &client.plan else {
             let early = &mut client.busy().early;
             if early.len() < UPLINKS {
-                early.push_back((settle, index, message));
+                early.push_back((settle, tag, message));
             }
             return self.attach(device);
         };
+        match plan.observed(tag) {
+            Some((_, path)) => self.observed(now, device, settle, path, message),
+            None => self.reject(now, settle),
+        }
+    }
+
+    /// Takes in the answer to an observation, or a notification.
+    pub(super) fn observed(&mut self, now: Moment, device: DeviceId, settle: Settle, path: Path, message: Message) {
+        let Some(client) = self.clients.get_mut(&device) else { return };
+        let Some(plan) = client.plan.clone() else { return };
+        let place = plan.observe.iter().position(|observed| *observed == path);
         // An older state that arrives late is not news (RFC 7641 3.4); a frame is no state, so each one counts.
-        if let (Some(number), Some(seen)) = (message.opts().observe(), client.seen.get_mut(usize::from(index))) {
+        if let (Some(number), Some(seen)) = (message.opts().observe(), place.and_then(|place| client.seen.get_mut(place))) {
             if seen.is_none_or(|last| observe_is_newer(last, (number, now.since))) {
                 *seen = Some((number, now.since));
             } else if !plan.is_uplink(&path) {
@@ -51,9 +63,9 @@ impl Hub {
         if let Settle::Notification(ticket) = settle
             && message.opts().block2().is_some_and(|block| block.more)
         {
-            return self.fetch_rest(now, device, ticket, index, message);
+            return self.fetch_rest(now, device, ticket, path, message);
         }
-        self.said(now, device, &plan, settle, path, &wire::response(&message));
+        self.said(now, device, settle, path, &wire::response(&message), Origin::News);
     }
 
     /// What a response says about a path.
@@ -61,14 +73,19 @@ impl Hub {
         &mut self,
         now: Moment,
         device: DeviceId,
-        plan: &Arc<Plan>,
         settle: Settle,
         path: Path,
         response: &Response,
+        origin: Origin,
     ) {
+        let Some(plan) = self.plan_of(device) else { return };
         if response.code != Code::CONTENT {
-            let text = format!("{path}: {}", response.code);
-            self.note_device(device, "lwm2m.observe", "code", text);
+            // Not every device has everything that can be told of it.
+            let absent = origin == Origin::Learned && [Code::NOT_FOUND, Code::METHOD_NOT_ALLOWED].contains(&response.code);
+            if !absent {
+                let text = format!("{path}: {}", response.code);
+                self.note_device(device, "lwm2m.observe", "code", text);
+            }
             return self.accept(now, settle);
         }
         if plan.is_uplink(&path) && matches!(response.content_format, None | Some(ContentFormat::OPAQUE)) {
@@ -80,14 +97,17 @@ impl Hub {
         match operation::values(response, &path, plan.models(&self.shared.models), &DecodeLimits::default()) {
             Ok(entries) => {
                 let frame = entries.iter().find_map(|entry| match &entry.value {
-                    Value::Opaque(bytes) if plan.is_uplink(&entry.path) => Some((bytes.clone(), entry.path)),
+                    Value::Opaque(bytes) if plan.is_uplink(&path) && plan.is_uplink(&entry.path) => {
+                        Some((bytes.clone(), entry.path))
+                    }
                     _ => None,
                 });
-                let said = frame.map_or(Said::Values(entries), |(bytes, path)| Said::Frame(bytes, path));
+                let said = frame.map_or(Said::Values(entries, origin), |(bytes, path)| Said::Frame(bytes, path));
                 self.take(now, device, settle, said);
             }
             Err(error) => {
                 self.note_device(device, "lwm2m.payload", "format", format!("{path}: {error}"));
+                self.unusable(device, &response.payload);
                 self.accept(now, settle);
             }
         }
@@ -95,7 +115,7 @@ impl Hub {
 
     /// Puts a report into the line of its client.
     pub(super) fn take(&mut self, now: Moment, device: DeviceId, settle: Settle, said: Said) {
-        if matches!(&said, Said::Values(entries) if entries.is_empty())
+        if matches!(&said, Said::Values(entries, _) if entries.is_empty())
             || matches!(&said, Said::Frame(bytes, _) if bytes.is_empty())
         {
             return self.accept(now, settle);
@@ -146,7 +166,7 @@ impl Hub {
         self.pump(now, device);
     }
 
-    /// Reads the plan of a client again that registered before a restart.
+    /// Reads what is wanted of a client: of one that registered before a restart, or where it changed.
     pub(super) fn attach(&mut self, device: DeviceId) {
         let Some(client) = self.clients.get_mut(&device) else { return };
         if !std::mem::replace(&mut client.busy().attaching, true) {
@@ -154,23 +174,29 @@ impl Hub {
         }
     }
 
-    pub(super) fn attached(&mut self, now: Moment, device: DeviceId, plan: Option<Arc<Plan>>) {
+    pub(super) fn attached(&mut self, now: Moment, device: DeviceId, outcome: Option<Attached>) {
         let Some(client) = self.clients.get_mut(&device) else { return };
         let busy = client.busy();
         busy.attaching = false;
-        let early = std::mem::take(&mut busy.early);
-        match plan {
-            Some(plan) if client.plan.is_none() => {
-                client.seen = vec![None; plan.observe.len()].into();
-                client.plan = Some(plan);
+        // Of another registration: that one knows what is wanted.
+        let outcome = outcome.filter(|found| u64::from_str_radix(&found.location, 16) == Ok(client.location));
+        match outcome {
+            Some(found) => {
+                client.follow(found.plan, &found.kept);
+                if found.look.is_stale() {
+                    self.attach(device);
+                }
             }
-            Some(_) => {}
             // Nothing is tried before it is heard again.
-            None => client.reachable = false,
+            None if client.plan.is_none() => client.reachable = false,
+            None => {}
         }
-        if client.plan.is_some() {
-            for (settle, index, message) in early {
-                self.observed(now, device, settle, index, message);
+        if let Some(client) = self.clients.get_mut(&device) {
+            let early = std::mem::take(&mut client.busy().early);
+            if client.plan.is_some() {
+                for (settle, tag, message) in early {
+                    self.notified(now, device, settle, tag, message);
+                }
             }
         }
         self.pump(now, device);
@@ -192,20 +218,37 @@ impl Hub {
         }
     }
 
-    fn fetch_rest(&mut self, now: Moment, device: DeviceId, ticket: Ticket, index: u16, first: Message) {
+    fn fetch_rest(&mut self, now: Moment, device: DeviceId, ticket: Ticket, path: Path, first: Message) {
         let Some(client) = self.clients.get(&device) else { return };
-        let (Some(plan), Some(path)) = (&client.plan, client.path(index)) else { return };
+        let Some(plan) = &client.plan else { return };
         let Ok(request) = operation::read(&plan.root, &path, None) else { return };
         let peer = client.peer;
         match self.coap.fetch_rest(now.since, ticket, wire::message(request), first, Default::default()) {
             Ok(id) => {
-                self.exchanges.insert(id, (device, Op::Rest { ticket, index }));
+                self.exchanges.insert(id, (device, Op::Rest { ticket, path }));
             }
             Err(error) => {
                 self.note(Some(device), String::new(), peer, "lwm2m.notify", "block", format!("{path}: {error:?}"));
                 let _ = self.coap.accept(now.since, ticket);
             }
         }
+    }
+
+    /// Tells the owner of a node that something it said cannot be used.
+    pub(super) fn unusable(&mut self, device: DeviceId, payload: &[u8]) {
+        let shown = payload.get(..UNUSABLE).unwrap_or(payload);
+        self.fault(device, NodeFault::ProcessNotification, hex::encode(shown));
+    }
+
+    /// Tells the owner of a node what went wrong with it; of other devices a why record tells.
+    pub(super) fn fault(&mut self, device: DeviceId, fault: NodeFault, data: String) {
+        if self.plan_of(device).is_some_and(|plan| plan.node.is_some()) {
+            self.ask(Ask::Fault { device, fault, data });
+        }
+    }
+
+    pub(super) fn plan_of(&self, device: DeviceId) -> Option<Arc<Plan>> {
+        self.clients.get(&device)?.plan.clone()
     }
 
     pub(super) fn note_device(&mut self, device: DeviceId, step: &'static str, check: &'static str, detail: String) {

@@ -2,12 +2,14 @@
 
 use super::{
     asks::{Ask, Refusal, Register, Registered, Renew},
-    client::{Client, Op, Peer, Said, Settle},
+    client::{Client, Op, Origin, Peer, Said, Settle},
     hub::{Hub, Moment},
     wire,
 };
 use landfall_coap::{Message, Ticket};
-use landfall_lwm2m::{Code, ContentFormat, DecodeLimits, LinkLimits, Method, RegisterRequest, Request, Response, operation};
+use landfall_lwm2m::{
+    Code, ContentFormat, DecodeLimits, LinkLimits, Method, Path, RegisterRequest, Request, Response, operation,
+};
 use landfall_model::{DeviceId, Result, StatusDetail};
 use std::{collections::VecDeque, sync::atomic::Ordering::Relaxed};
 
@@ -95,7 +97,7 @@ impl Hub {
             }
         };
         self.shared.tally.registrations.fetch_add(1, Relaxed);
-        let Registered { registration, plan, .. } = *done;
+        let Registered { registration, plan, look, .. } = *done;
         let device = registration.device;
         let orders = self.take_orders(device);
         self.remove(now, device);
@@ -127,7 +129,10 @@ impl Hub {
         let mut response = Response::new(Code::CREATED);
         response.location = vec!["rd".into(), registration.location];
         self.respond(now, ticket, response);
-        self.begin(now, device);
+        self.begin(now, device, true);
+        if look.is_stale() {
+            self.attach(device);
+        }
     }
 
     pub(super) fn renewed(
@@ -146,7 +151,7 @@ impl Hub {
             }
         };
         self.shared.tally.registrations.fetch_add(1, Relaxed);
-        let Registered { registration, plan, anew } = *done;
+        let Registered { registration, plan, anew, look } = *done;
         let mut begin = anew;
         if let Some(client) = self.clients.get_mut(&device) {
             // After a restart nothing is known of the observations, and beginning them again harms nobody.
@@ -154,29 +159,37 @@ impl Hub {
             client.expires_at = registration.expires_at;
             client.queue_mode = registration.queue_mode;
             client.generation = registration.observed.generation;
-            if begin || client.seen.len() != plan.observe.len() {
+            if begin {
                 client.seen = vec![None; plan.observe.len()].into();
+                client.plan = Some(plan);
+            } else {
+                client.follow(plan, &[]);
             }
-            client.plan = Some(plan);
         }
         self.heard(now, device);
         self.respond(now, ticket, Response::new(Code::CHANGED));
+        if look.is_stale() {
+            self.attach(device);
+        }
         if begin {
-            self.begin(now, device);
+            self.begin(now, device, false);
         } else {
             self.pump(now, device);
         }
     }
 
-    /// Queues the observations and reads that follow a registration.
-    pub(super) fn begin(&mut self, now: Moment, device: DeviceId) {
+    /// Queues the observations and reads that follow a registration. What a node says of itself is read at a new one alone.
+    pub(super) fn begin(&mut self, now: Moment, device: DeviceId, registers: bool) {
         if let Some(client) = self.clients.get_mut(&device)
             && let Some(plan) = client.plan.clone()
         {
-            let observations = (0..plan.observe.len()).filter_map(|index| u16::try_from(index).ok()).map(Op::Observe);
-            let ops: VecDeque<Op> = observations.chain(plan.read.iter().copied().map(Op::Read)).collect();
+            let learn: &[Path] = plan.node.as_ref().filter(|_| registers).map_or(&[], |wanted| &wanted.learn);
+            let learns = learn.iter().copied().map(Op::Learn);
+            let reads =
+                plan.read.iter().copied().filter(|path| !learn.iter().any(|learned| learned.contains(path))).map(Op::Read);
+            let ops: VecDeque<Op> = learns.chain(plan.observe.iter().copied().map(Op::Observe)).chain(reads).collect();
             let busy = client.busy();
-            busy.ops.retain(|op| matches!(op, Op::Work { .. } | Op::Direct(_)));
+            busy.ops.retain(|op| matches!(op, Op::Work { .. } | Op::Direct(_)) || !registers && matches!(op, Op::Learn(_)));
             busy.ops.extend(ops);
         }
         self.pump(now, device);
@@ -205,8 +218,9 @@ impl Hub {
             return self.refuse(now, ticket, Code::SERVICE_UNAVAILABLE, "try again");
         };
         match operation::parse_send(request, plan.models(&self.shared.models), &DecodeLimits::default()) {
-            Ok(entries) => self.take(now, device, Settle::Send(ticket), Said::Values(entries)),
+            Ok(entries) => self.take(now, device, Settle::Send(ticket), Said::Values(entries, Origin::News)),
             Err((code, error)) => {
+                self.unusable(device, &request.payload);
                 self.note(Some(device), String::new(), peer, "lwm2m.send", "payload", error.to_string());
                 self.refuse(now, ticket, code, &error.to_string());
             }

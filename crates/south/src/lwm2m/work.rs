@@ -3,16 +3,17 @@
 use super::{
     asks::Ask,
     bindings::{type_of, value_of},
-    client::{Op, Peer, Settle},
+    client::{Op, Origin, Peer, Settle},
     direct::first_of,
     hub::{Hub, Moment},
+    node::senml,
     plan::Plan,
     wire,
 };
 use landfall_coap::{ExchangeId, Failure, Message, SendOptions, Token};
-use landfall_core::{Outcome, Step, Work, WorkOf};
+use landfall_core::{NodeFault, Outcome, Step, Work, WorkOf};
 use landfall_lwm2m::{
-    Code, ContentFormat, Entry, Path, Request,
+    Code, ContentFormat, DecodeLimits, Entry, Path, Request, Response,
     operation::{self, Argument, WriteMode},
 };
 use landfall_model::{Cause, DeviceId, Error, Result};
@@ -96,11 +97,17 @@ impl Hub {
         let Some(client) = self.clients.get(&device) else { return };
         let mut how = SendOptions::default();
         let built = match &op {
-            Op::Observe(index) => {
-                how.token = Token::new(&client.token(*index));
-                client.path(*index).map(|path| self.observation(&plan, &path))
+            Op::Observe(path) => {
+                how.token = Token::new(&client.token(path));
+                Some(operation::observe(&plan.root, path, accept(&plan, path)).map_err(|error| error.to_string()))
             }
-            Op::Read(path) => Some(operation::read(&plan.root, path, accept(&plan, path)).map_err(|error| error.to_string())),
+            Op::Cancel(path) => {
+                how.token = Token::new(&client.token(path));
+                Some(operation::cancel_observe(&plan.root, path, accept(&plan, path)).map_err(|error| error.to_string()))
+            }
+            Op::Read(path) | Op::Learn(path) => {
+                Some(operation::read(&plan.root, path, accept(&plan, path)).map_err(|error| error.to_string()))
+            }
             Op::Work { steps, .. } => steps.front().map(|step| self.step(&plan, step)),
             Op::Rest { .. } | Op::Direct(_) => None,
         };
@@ -124,10 +131,6 @@ impl Hub {
         }
     }
 
-    fn observation(&self, plan: &Plan, path: &Path) -> std::result::Result<Request, String> {
-        operation::observe(&plan.root, path, accept(plan, path)).map_err(|error| error.to_string())
-    }
-
     fn step(&self, plan: &Plan, step: &Step) -> std::result::Result<Request, String> {
         let parse = |path: &str| path.parse::<Path>().map_err(|error| error.to_string());
         let built = match step {
@@ -140,6 +143,11 @@ impl Hub {
                 let format = plan.formats().at(&path, Some(wanted), multiple);
                 operation::write(&plan.root, &path, WriteMode::Replace, format, &[Entry::new(first_of(models, &path), value)])
             }
+            Step::Read { path } => {
+                let path = parse(path)?;
+                operation::read(&plan.root, &path, accept(plan, &path))
+            }
+            Step::Discover { path } => operation::discover(&plan.root, &parse(path)?),
             Step::Execute { path, arguments } => operation::execute(&plan.root, &parse(path)?, &execution(arguments)?),
             Step::Frame { path, bytes } => {
                 let path = parse(path)?;
@@ -195,45 +203,72 @@ impl Hub {
         };
         self.heard(now, device);
         match op {
-            Op::Observe(index) => {
-                let told = message.opts().observe().is_some();
-                if message.code.is_success() && !told {
-                    self.note_device(device, "lwm2m.observe", "refused", "the device answers, but does not observe".into());
-                }
-                self.observed(now, device, Settle::Answer, index, message.clone());
+            Op::Observe(path) => {
+                self.check_observation(device, &path, message);
+                self.observed(now, device, Settle::Answer, path, message.clone());
                 self.pump(now, device);
             }
-            Op::Read(path) => {
-                if let Some(plan) = self.clients.get(&device).and_then(|client| client.plan.clone()) {
-                    self.said(now, device, &plan, Settle::Answer, path, &wire::response(message));
-                }
-                self.pump(now, device);
-            }
-            Op::Rest { ticket, index } => {
+            Op::Cancel(_) => self.pump(now, device),
+            Op::Read(path) => self.was_read(now, device, path, message, Origin::Read),
+            Op::Learn(path) => self.was_read(now, device, path, message, Origin::Learned),
+            Op::Rest { ticket, path } => {
                 let mut whole = message.clone();
                 whole.options.remove(landfall_coap::OptionNumber::OBSERVE);
                 whole.options.remove(landfall_coap::OptionNumber::BLOCK2);
-                self.observed(now, device, Settle::Notification(ticket), index, whole);
+                self.observed(now, device, Settle::Notification(ticket), path, whole);
                 self.pump(now, device);
             }
             Op::Direct(order) => self.order_answered(now, device, *order, message),
-            Op::Work { of, steps } => self.step_done(now, device, of, steps, Code(message.code.0), &message.payload),
+            Op::Work { of, steps } => self.step_done(now, device, of, steps, &wire::response(message)),
         }
     }
 
-    fn step_done(&mut self, now: Moment, device: DeviceId, of: WorkOf, mut steps: VecDeque<Step>, code: Code, body: &[u8]) {
-        let frame = matches!(steps.pop_front(), Some(Step::Frame { .. }));
-        if code.class() != 2 {
-            let diagnostic: String = String::from_utf8_lossy(body).chars().take(200).collect();
-            let outcome = serde_json::json!({ "code": code.to_string(), "diagnostic": diagnostic }).to_string();
+    /// Looks whether an observation was begun. An application that asked for it is told if it was not.
+    fn check_observation(&mut self, device: DeviceId, path: &Path, answer: &Message) {
+        let told = answer.opts().observe().is_some();
+        if answer.code.is_success() && !told {
+            self.note_device(device, "lwm2m.observe", "refused", "the device answers, but does not observe".into());
+        }
+        let asked = self.plan_of(device).is_some_and(|plan| plan.is_asked(path));
+        if asked && !(answer.code.is_success() && told) {
+            self.fault(device, NodeFault::CreateSubscription, path.to_string());
+        }
+    }
+
+    fn was_read(&mut self, now: Moment, device: DeviceId, path: Path, message: &Message, origin: Origin) {
+        self.said(now, device, Settle::Answer, path, &wire::response(message), origin);
+        self.pump(now, device);
+    }
+
+    fn step_done(&mut self, now: Moment, device: DeviceId, of: WorkOf, mut steps: VecDeque<Step>, answer: &Response) {
+        let Some(step) = steps.pop_front() else { return self.finish(now, device, Op::Work { of, steps }) };
+        if answer.code.class() != 2 {
+            let diagnostic: String = String::from_utf8_lossy(&answer.payload).chars().take(200).collect();
+            let outcome = serde_json::json!({ "code": answer.code.to_string(), "diagnostic": diagnostic }).to_string();
             return self.tell(device, of, Outcome::Refused(outcome));
         }
-        match (steps.is_empty(), frame) {
-            (false, _) => self.start(now, device, Op::Work { of, steps }),
-            // Its result comes as a report of its own.
-            (true, true) => self.tell(device, of, Outcome::Delivered),
-            (true, false) => self.tell(device, of, Outcome::Done(result("code", &code.to_string()))),
+        if !steps.is_empty() {
+            return self.start(now, device, Op::Work { of, steps });
         }
+        let outcome = match step {
+            // Its result comes as a report of its own.
+            Step::Frame { .. } => Outcome::Delivered,
+            Step::Read { path } => match self.values(device, &path, answer) {
+                Ok(values) => Outcome::Done(values),
+                Err(error) => Outcome::Refused(result("error", &error)),
+            },
+            Step::Discover { .. } => Outcome::Done(serde_json::Value::from(String::from_utf8_lossy(&answer.payload)).to_string()),
+            Step::Write { .. } | Step::Execute { .. } => Outcome::Done(result("code", &answer.code.to_string())),
+        };
+        self.tell(device, of, outcome);
+    }
+
+    /// What a device answered to a read, in SenML.
+    fn values(&self, device: DeviceId, path: &str, answer: &Response) -> std::result::Result<String, String> {
+        let plan = self.plan_of(device).ok_or_else(|| "the device left".to_owned())?;
+        let path: Path = path.parse().map_err(|error: landfall_lwm2m::PathError| error.to_string())?;
+        let entries = operation::values(answer, &path, plan.models(&self.shared.models), &DecodeLimits::default());
+        senml(&entries.map_err(|error| error.to_string())?)
     }
 
     pub(super) fn failed(&mut self, now: Moment, id: ExchangeId, cause: Failure) {
@@ -245,7 +280,9 @@ impl Hub {
             client.reachable = false;
         }
         match op {
-            Op::Work { of: of @ WorkOf::Command(_), .. } if silent || given_up => self.tell(device, of, Outcome::Unanswered),
+            Op::Work { of: of @ (WorkOf::Command(_) | WorkOf::Message(_)), .. } if silent || given_up => {
+                self.tell(device, of, Outcome::Unanswered);
+            }
             // Desired values are tried again when the device is heard.
             Op::Work { of: WorkOf::Desired { .. }, .. } if silent || given_up => {}
             Op::Work { of, .. } => self.tell(device, of, Outcome::Refused(result("error", &format!("{cause:?}")))),
@@ -253,16 +290,26 @@ impl Hub {
             Op::Rest { ticket, .. } => {
                 let _ = self.coap.accept(now.since, ticket);
             }
-            Op::Observe(_) | Op::Read(_) if given_up => {}
-            op if silent => {
-                if let Some(client) = self.clients.get_mut(&device) {
-                    client.busy().ops.push_front(op);
-                }
-            }
+            Op::Observe(_) | Op::Cancel(_) | Op::Read(_) | Op::Learn(_) if given_up => {}
+            op if silent => self.later(device, op),
             op => {
                 self.note_device(device, "lwm2m.request", "failed", format!("{op:?}: {cause:?}"));
+                if matches!(op, Op::Learn(_)) {
+                    self.fault(device, NodeFault::GetDeviceData, String::new());
+                }
                 self.pump(now, device);
             }
+        }
+    }
+
+    /// Tries again what was not answered when the device is heard.
+    fn later(&mut self, device: DeviceId, op: Op) {
+        let Some(client) = self.clients.get_mut(&device) else { return };
+        let busy = client.busy();
+        let learns = matches!(op, Op::Learn(_));
+        busy.ops.push_front(op);
+        if learns && !std::mem::replace(&mut busy.mute_told, true) {
+            self.fault(device, NodeFault::GetDeviceData, String::new());
         }
     }
 }

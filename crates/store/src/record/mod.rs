@@ -5,6 +5,7 @@
 
 mod event;
 mod frame;
+mod instance;
 mod point;
 mod registration;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod wire;
 
 pub(crate) use event::{EVENTS_VERSION, decode_events, decode_reports, encode_event};
 pub(crate) use frame::{FRAMES_VERSION, FrameView, FrameWriter, decode_frames};
+pub(crate) use instance::{decode_instance, encode_instance};
 pub(crate) use point::{POINTS_VERSION, PointView, PointWriter, decode_points};
 pub(crate) use registration::{decode_registration, encode_registration};
 pub(crate) use wire::Malformed;

@@ -144,6 +144,7 @@ pub fn app(account: AccountId, name: &str) -> App {
         authorized: vec![],
         limits: AppLimits::default(),
         token: None,
+        originator: None,
         created_at: START,
     }
 }
@@ -189,6 +190,7 @@ pub fn device(account: AccountId, app: AppId, node_id: &str) -> Device {
         created_at: START,
         modified_at: START,
         heard_at: None,
+        node: None,
     }
 }
 

@@ -1,0 +1,136 @@
+//! Applications as oneM2M knows them: originators and their access tokens (TS-0003, 6.1; D2C, headers of every request).
+
+use crate::{
+    Core, Scope, TokenPair,
+    authority::{digest, same},
+    batch,
+};
+use landfall_model::{
+    Account, AccountPart, App, AppId, Cause, Error, Originator, PageRequest, ResourceId, Result, Secret, Write,
+};
+use std::sync::Arc;
+
+/// An application that showed a valid token, under one of its originators.
+#[derive(Clone, Debug)]
+pub struct OriginCaller {
+    pub(crate) account: Arc<Account>,
+    pub(crate) app: Arc<App>,
+    pub(crate) name: String,
+}
+
+impl OriginCaller {
+    /// The account; its name is that of the CSE base.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// The application.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// `X-M2M-Origin`
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Core {
+    /// Checks tenant, bearer token and `X-M2M-Origin`. A token is `{appId}.` and either the one that does not end or an access token of
+    /// [`Core::client_token`].
+    ///
+    /// `Unauthenticated` for a wrong token or one of another tenant, `Forbidden` for an originator that is not the application's: neither its
+    /// own nor that of an application entity it made. `registering`: it is about to make the entity of that name.
+    pub async fn originator(&self, tenant: &str, token: &str, name: &str, registering: bool) -> Result<OriginCaller> {
+        let refused = || Error::new(Cause::Unauthenticated, "missing or invalid access token");
+        let (id, secret) = token.split_once('.').ok_or_else(refused)?;
+        let id = id.parse::<AppId>().map_err(|_| refused())?;
+        let app = self.store.app(id).await?.filter(|app| !app.frozen).ok_or_else(refused)?;
+        let own = app.originator.as_ref().ok_or_else(refused)?;
+        let given = digest(secret);
+        let lasting = own.token.as_ref().is_some_and(|kept| same(&given, kept));
+        let newest = app.token.as_ref().is_some_and(|slot| same(&given, &slot.access) && self.now() < slot.access_until);
+        if !(lasting || newest) {
+            return Err(refused());
+        }
+        let account = self.store.account(app.account).await?.filter(|account| account.name == tenant).ok_or_else(refused)?;
+        if own.name != name && !self.is_entity_of(&app, name).await? && !(registering && self.is_free(&app, name).await?) {
+            return Err(Error::new(Cause::Forbidden, "the originator is not one of this access token").at("X-M2M-Origin"));
+        }
+        Ok(OriginCaller { account, app, name: name.to_owned() })
+    }
+
+    /// Whether an application entity of the application has this originator: `C` and its name.
+    async fn is_entity_of(&self, app: &App, name: &str) -> Result<bool> {
+        let Some(entity) = name.strip_prefix('C') else { return Ok(false) };
+        let base = ResourceId::of_account(app.account, AccountPart::Base);
+        Ok(self.store.resource_named(base, entity).await?.is_some_and(|entity| entity.app == app.id))
+    }
+
+    /// Whether nobody in the account has this originator; `C` and `S` alone ask for one to be given.
+    async fn is_free(&self, app: &App, name: &str) -> Result<bool> {
+        if name == "C" || name == "S" {
+            return Ok(true);
+        }
+        Ok(check_originator(name).is_ok() && self.originator_of(app.account, name).await?.is_none())
+    }
+
+    async fn originator_of(&self, account: landfall_model::AccountId, name: &str) -> Result<Option<AppId>> {
+        let size = u32::try_from(self.settings.apps).unwrap_or(u32::MAX);
+        let apps = self.store.apps(account, PageRequest { no: 0, size }).await?.items;
+        Ok(apps.iter().find(|app| app.originator.as_ref().is_some_and(|own| own.name == name)).map(|app| app.id))
+    }
+
+    /// Gives out an access token for appId and secret (OAuth 2, client credentials). Earlier ones of the application end, as in 1.3.1.
+    pub async fn client_token(&self, app_id: &str, secret: &str) -> Result<TokenPair> {
+        let pair = self.login(app_id, secret).await?;
+        Ok(TokenPair { access: Secret::new(format!("{app_id}.{}", pair.access.expose())), ..pair })
+    }
+
+    /// Lets an application come over oneM2M under this originator, or no more. `InvalidField`, `NameTaken`.
+    pub async fn set_originator(&self, scope: &Scope, id: AppId, name: Option<&str>) -> Result<Arc<App>> {
+        if let Some(name) = name {
+            check_originator(name)?;
+            if self.originator_of(scope.account, name).await?.is_some_and(|other| other != id) {
+                return Err(
+                    Error::new(Cause::NameTaken, "another application of the account has this originator").at("originator")
+                );
+            }
+        }
+        self.decide(|| {
+            Box::pin(async {
+                let app = self.app(scope, id).await?;
+                let token = app.originator.as_ref().and_then(|own| own.token);
+                let originator = name.map(|name| Originator { name: name.to_owned(), token });
+                let next = App { version: app.version + 1, originator, ..(*app).clone() };
+                Ok((batch(vec![Write::App(Box::new(next.clone()))], vec![]), Arc::new(next)))
+            })
+        })
+        .await
+    }
+
+    /// Gives an application a new access token that does not end; the earlier one ends at once. `InvalidField` where it has no originator.
+    pub async fn rotate_originator_token(&self, scope: &Scope, id: AppId) -> Result<Secret> {
+        let secret = self.generated(32);
+        self.decide(|| {
+            Box::pin(async {
+                let app = self.app(scope, id).await?;
+                let own =
+                    app.originator.clone().ok_or_else(|| Error::invalid("originator", "the application has no originator"))?;
+                let originator = Some(Originator { token: Some(digest(&secret)), ..own });
+                let next = App { version: app.version + 1, originator, ..(*app).clone() };
+                Ok((batch(vec![Write::App(Box::new(next))], vec![]), ()))
+            })
+        })
+        .await?;
+        Ok(Secret::new(format!("{id}.{secret}")))
+    }
+}
+
+fn check_originator(name: &str) -> Result<()> {
+    let rest = name.strip_prefix('C').unwrap_or_default();
+    if !(1..=63).contains(&rest.len()) || !rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
+        return Err(Error::invalid("originator", "must be C and 1 to 63 letters, digits, - _ . or :"));
+    }
+    Ok(())
+}

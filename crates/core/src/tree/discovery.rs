@@ -1,0 +1,141 @@
+//! Discovery (TS-0001, 10.2.6): the targets below one that fit.
+
+use super::{Right, Target};
+use crate::{Core, OriginCaller};
+use landfall_model::{AccountPart, IdKind, PageRequest, ResourceId, Result, Time};
+
+/// Targets that one discovery looks at, at most.
+const LOOKED_AT: usize = 100_000;
+/// Children of one target, and labelled ones, that are read at once.
+const PAGE: u32 = 1_000;
+/// Depth of the tree.
+const LEVELS: usize = 32;
+
+/// What is looked for; empty lists and `None` fit everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Criteria {
+    /// One of these types.
+    pub types: Vec<u8>,
+    /// One of these labels.
+    pub labels: Vec<String>,
+    /// Made before.
+    pub created_before: Option<Time>,
+    /// Made after.
+    pub created_after: Option<Time>,
+    /// Last changed at or after.
+    pub modified_since: Option<Time>,
+    /// Last changed before.
+    pub unmodified_since: Option<Time>,
+    /// By this originator.
+    pub creator: Option<String>,
+    /// `fo` 2: one condition is enough, instead of all.
+    pub any: bool,
+    /// Levels below; absent: all.
+    pub levels: Option<usize>,
+}
+
+impl Criteria {
+    fn fits(&self, target: &Target) -> bool {
+        let times = target.times();
+        let (made, changed) = (times.map(|(made, _)| made), times.map(|(_, changed)| changed));
+        let conditions = [
+            (!self.types.is_empty()).then(|| self.types.contains(&target.ty())),
+            (!self.labels.is_empty()).then(|| self.labels.iter().any(|label| target.labels().contains(label))),
+            self.created_before.map(|at| made.is_some_and(|made| made < at)),
+            self.created_after.map(|at| made.is_some_and(|made| made > at)),
+            self.modified_since.map(|at| changed.is_some_and(|changed| changed >= at)),
+            self.unmodified_since.map(|at| changed.is_some_and(|changed| changed < at)),
+            self.creator.as_deref().map(|name| target.creator() == Some(name)),
+        ];
+        let mut given = conditions.into_iter().flatten().peekable();
+        given.peek().is_none() || if self.any { given.any(|fits| fits) } else { given.all(|fits| fits) }
+    }
+
+    /// Whether something that fits may be below.
+    fn goes_below(&self, target: &Target) -> bool {
+        let only = |ty: u8| !self.any && !self.types.is_empty() && self.types.iter().all(|one| *one == ty);
+        match target {
+            Target::Node(_) => !only(14),
+            Target::Place(AccountPart::Communication) => !only(14) && !only(13),
+            Target::Credentials(_) | Target::Instance(..) | Target::Request(_) | Target::Outcome(_) => false,
+            _ => true,
+        }
+    }
+}
+
+impl Core {
+    /// What fits below a target and the originator may discover, in the order of the tree, after `offset` of them and at most `limit`. Looks at
+    /// 100,000 targets at most. Labels alone are found without a walk when the whole tree is meant.
+    pub async fn discover(
+        &self,
+        by: &OriginCaller,
+        top: &Target,
+        criteria: &Criteria,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<Target>> {
+        self.check_right(by, top, Right::Discover).await?;
+        let wanted = offset.saturating_add(limit);
+        let indexed = !criteria.labels.is_empty() && !criteria.any && criteria.levels.is_none();
+        let mut found = match top {
+            Target::Place(AccountPart::Base) if indexed => self.discover_labelled(by, criteria, wanted).await?,
+            _ => self.discover_walking(by, top, criteria, wanted).await?,
+        };
+        found.truncate(wanted);
+        Ok(found.split_off(offset.min(found.len())))
+    }
+
+    /// Labels of records and nodes are indexed; instances and information objects are found by a walk only.
+    async fn discover_labelled(&self, by: &OriginCaller, criteria: &Criteria, wanted: usize) -> Result<Vec<Target>> {
+        let mut found = vec![];
+        let mut after: Option<ResourceId> = None;
+        let mut looked_at = 0;
+        while found.len() < wanted && looked_at < LOOKED_AT {
+            let ids = self.store.labelled(by.account.id, &criteria.labels, after, PAGE).await?;
+            let Some(last) = ids.last().copied() else { break };
+            (after, looked_at) = (Some(last), looked_at + ids.len());
+            for id in ids {
+                if !matches!(id.kind(), Some(IdKind::Record | IdKind::Device(..))) {
+                    continue;
+                }
+                if let Ok(target) = self.find_id(by, id).await
+                    && criteria.fits(&target)
+                    && self.may(by, &target, Right::Discover).await?
+                {
+                    found.push(target);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn discover_walking(&self, by: &OriginCaller, top: &Target, criteria: &Criteria, wanted: usize) -> Result<Vec<Target>> {
+        let mut found = vec![];
+        let mut looked_at = 0;
+        let mut to_visit = vec![(top.clone(), 0, criteria.levels.unwrap_or(LEVELS))];
+        while let Some((at, no, levels)) = to_visit.pop() {
+            if levels == 0 || found.len() >= wanted || looked_at >= LOOKED_AT {
+                continue;
+            }
+            let types = if at.holds_instances() && !criteria.any { &criteria.types[..] } else { &[] };
+            let types = if types.contains(&4) || types.is_empty() { types } else { &[3, 23, 28] };
+            let page = self.children_of(by, &at, types, PageRequest { no, size: PAGE }).await?;
+            looked_at += page.items.len().max(1);
+            if page.total > (no + 1) * u64::from(PAGE) {
+                to_visit.push((at, no + 1, levels));
+            }
+            let mut below = vec![];
+            for child in page.items {
+                if criteria.fits(&child) && self.may(by, &child, Right::Discover).await? {
+                    found.push(child.clone());
+                }
+                if criteria.goes_below(&child) {
+                    below.push((child, 0, levels - 1));
+                }
+            }
+            below.reverse();
+            to_visit.extend(below);
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,121 @@
+//! Content instances: appended, read, deleted (TS-0001, 9.6.7, 10.2.4).
+
+use super::{Right, Target, notice::Happened};
+use crate::{Core, OriginCaller, batch};
+use landfall_model::{
+    AccountPart, Append, Batch, Cause, Changed, Error, Instance, MessageBox, Resource, ResourceId, Result, Time, Write,
+};
+
+/// `mni` of a container that names none (D2C).
+pub(crate) const MAX_INSTANCES: u64 = 100;
+/// `mbs` of a container that names none, in bytes (D2C).
+pub(crate) const MAX_BYTES: u64 = 1_000_000;
+/// Instances of `device-provisioning/logs`, which all devices share.
+const LOGS: u64 = 10_000;
+const LOGS_BYTES: u64 = 16_000_000;
+
+/// A content instance to be made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewInstance {
+    /// Name; a UUID is made where there is none.
+    pub name: Option<String>,
+    /// `con` as JSON.
+    pub content: String,
+    /// `cs`: bytes of the content; of a text, without its quotes.
+    pub size: u64,
+    /// `cnf`
+    pub format: Option<String>,
+    /// `lbl`
+    pub labels: Vec<String>,
+    /// When it is to end by itself.
+    pub expires_at: Option<Time>,
+}
+
+/// What a container may hold.
+pub(crate) struct Limits {
+    instances: u64,
+    bytes: u64,
+    age_s: Option<u64>,
+}
+
+impl Limits {
+    pub(crate) fn of(target: &Target) -> Self {
+        let given = |resource: &Resource, name: &str| resource.attributes.get(name).and_then(serde_json::Value::as_u64);
+        match target {
+            Target::Resource(resource) => Self {
+                instances: given(resource, "mni").unwrap_or(MAX_INSTANCES),
+                bytes: given(resource, "mbs").unwrap_or(MAX_BYTES),
+                age_s: given(resource, "mia"),
+            },
+            Target::Place(AccountPart::Logs) => Self { instances: LOGS, bytes: LOGS_BYTES, age_s: None },
+            _ => Self { instances: MAX_INSTANCES, bytes: MAX_BYTES, age_s: None },
+        }
+    }
+}
+
+impl Core {
+    /// Appends an instance; returns it with its `st`, once it is durable.
+    ///
+    /// `ChildNotAllowed` where no instances can be, `Forbidden`, `ResourceExists`, `ContentTooLarge` for more than the container may hold at all,
+    /// `ResourceNotFound` where the container is gone.
+    pub async fn append(&self, by: &OriginCaller, within: &Target, new: NewInstance) -> Result<Instance> {
+        if !within.holds_instances() || *within == Target::Place(AccountPart::Logs) {
+            return Err(Error::new(Cause::ChildNotAllowed, "content instances cannot be made here"));
+        }
+        self.check_right(by, within, Right::Create).await?;
+        let whole = self.appended((by.account.id, &by.account.name), within, Some(by.name.clone()), new)?;
+        let made = whole.writes.iter().find_map(|write| match write {
+            Write::Append(append) => Some(append.instance.clone()),
+            _ => None,
+        });
+        let state = self.store.commit(whole).await?.states.first().copied().unwrap_or_default();
+        if let Target::Box(device, MessageBox::Outgoing) = within {
+            self.live.wake(device.id);
+        }
+        made.map(|made| Instance { state, ..made }).ok_or_else(|| Error::new(Cause::Internal, "the instance was not made"))
+    }
+
+    /// The batch that appends an instance and tells the container's subscribers.
+    pub(crate) fn appended(
+        &self,
+        (account, tenant): (landfall_model::AccountId, &str),
+        within: &Target,
+        creator: Option<String>,
+        new: NewInstance,
+    ) -> Result<Batch> {
+        let (limits, now, random) = (Limits::of(within), self.now(), self.random_16());
+        if new.size > limits.bytes {
+            return Err(Error::new(Cause::ContentTooLarge, "the content is larger than the container's mbs").at("con"));
+        }
+        let aged = limits.age_s.map(|age_s| now.plus_s(i64::try_from(age_s).unwrap_or(i64::MAX)));
+        let instance = Instance {
+            id: ResourceId::new(now, random),
+            container: within.id(account),
+            account,
+            device: within.device(),
+            name: new.name.unwrap_or_else(|| uuid::Builder::from_random_bytes(random).into_uuid().to_string()),
+            state: 0,
+            content: new.content,
+            format: new.format,
+            size: new.size,
+            labels: new.labels,
+            creator,
+            created_at: now,
+            expires_at: new.expires_at.into_iter().chain(aged).min(),
+        };
+        let subject = (instance.container, instance.device);
+        let told = || Changed::Instance(Box::new(instance.clone()));
+        let events = self.notices((account, tenant), subject, Happened::ChildCreated, now, told);
+        let append = Append { instance, max_instances: limits.instances, max_bytes: limits.bytes };
+        Ok(batch(vec![Write::Append(Box::new(append))], events))
+    }
+
+    /// Deletes an instance and tells the container's subscribers. `Forbidden`.
+    pub(super) async fn delete_instance(&self, by: &OriginCaller, instance: &Instance, within: &Target) -> Result<()> {
+        self.check_right(by, within, Right::Delete).await?;
+        let gone = || Changed::Id(instance.id);
+        let subject = (instance.container, instance.device);
+        let events = self.notices((by.account.id, &by.account.name), subject, Happened::ChildDeleted, self.now(), gone);
+        self.store.commit(batch(vec![Write::DeleteInstance(instance.id)], events)).await.map(|_| ())
+    }
+}

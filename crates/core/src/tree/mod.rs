@@ -1,0 +1,492 @@
+//! The oneM2M tree of an account (TS-0001, 9.6): what a name or an id stands for, and what is below it.
+//!
+//! Devices, provisioning requests and fixed places are shown as resources; what applications make beside them has records. Absent: names and
+//! forms of the wire, which are the dialect's.
+
+mod discovery;
+mod instance;
+mod notice;
+mod record;
+mod rights;
+
+pub use discovery::Criteria;
+pub use instance::NewInstance;
+pub(crate) use notice::Happened;
+pub use record::{NewResource, ResourceChange};
+pub(crate) use record::{check_resource_name, drop_pushes};
+pub use rights::Right;
+
+use crate::{Core, DeviceFilter, OriginCaller, ResourceFilter};
+use landfall_model::{
+    AccountId, AccountPart, Cause, Device, DeviceId, DevicePart, Error, IdKind, Instance, MessageBox, NODE_INFOS, NodeInfo, Page,
+    PageRequest, Provisioning, Resource, ResourceId, ResourceKind, Result, Sort, Time,
+};
+use std::sync::Arc;
+
+/// What an address in the tree stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// A fixed place of the account.
+    Place(AccountPart),
+    /// The node of a device.
+    Node(Arc<Device>),
+    /// Its credentials.
+    Credentials(Arc<Device>),
+    /// One of its information objects.
+    Info(Arc<Device>, u8),
+    /// Its container of containers.
+    Channel(Arc<Device>),
+    /// One of its containers of messages.
+    Box(Arc<Device>, MessageBox),
+    /// A resource with a record.
+    Resource(Arc<Resource>),
+    /// An instance, and what it is in.
+    Instance(Box<Instance>, Box<Target>),
+    /// A provisioning request.
+    Request(Box<Provisioning>),
+    /// The outcome of one that is finished.
+    Outcome(Box<Provisioning>),
+}
+
+/// `rn` of the outcome of a provisioning request, before its id.
+pub const OUTCOME_PREFIX: &str = "responseToRequest-";
+/// The object of what the device itself says.
+pub const DEVICE_INFO: &str = "device-info";
+const CREDENTIALS: &str = "credentials";
+
+impl Target {
+    /// `ri`
+    pub fn id(&self, account: AccountId) -> ResourceId {
+        let part = |device: &Device, part| ResourceId::of_device(device.id, part);
+        match self {
+            Self::Place(place) => ResourceId::of_account(account, *place),
+            Self::Node(device) => part(device, DevicePart::Node),
+            Self::Credentials(device) => part(device, DevicePart::Credentials),
+            Self::Info(device, index) => part(device, DevicePart::Info(*index)),
+            Self::Channel(device) => part(device, DevicePart::Channel),
+            Self::Box(device, which) => part(device, DevicePart::Box(*which)),
+            Self::Resource(resource) => resource.id,
+            Self::Instance(instance, _) => instance.id,
+            Self::Request(request) => request.id,
+            Self::Outcome(request) => request.id.outcome(),
+        }
+    }
+
+    /// `ty`
+    pub fn ty(&self) -> u8 {
+        match self {
+            Self::Place(AccountPart::Base) => 5,
+            Self::Place(_) | Self::Channel(_) | Self::Box(..) => ResourceKind::Container.ty(),
+            Self::Node(_) => 14,
+            Self::Credentials(_) | Self::Info(..) => 13,
+            Self::Resource(resource) => resource.kind.ty(),
+            Self::Instance(..) => 4,
+            Self::Request(_) | Self::Outcome(_) => ResourceKind::FlexContainer.ty(),
+        }
+    }
+
+    /// `rn`; empty for the base, which has the account's name.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Place(place) => place.name().to_owned(),
+            Self::Node(device) | Self::Channel(device) => node_name(device),
+            Self::Credentials(_) => CREDENTIALS.to_owned(),
+            Self::Info(device, index) => info_of(device, *index).map_or(DEVICE_INFO.to_owned(), |info| info.name.clone()),
+            Self::Box(_, which) => which.name().to_owned(),
+            Self::Resource(resource) => resource.name.clone(),
+            Self::Instance(instance, _) => instance.name.clone(),
+            Self::Request(request) => request.name.clone(),
+            Self::Outcome(request) => format!("{OUTCOME_PREFIX}{}", request.id),
+        }
+    }
+
+    /// `lbl`
+    pub fn labels(&self) -> &[String] {
+        match self {
+            Self::Node(device) => device.node.as_ref().map_or(&[], |node| &node.labels),
+            Self::Info(device, index) => info_of(device, *index).map_or(&[], |info| &info.labels),
+            Self::Resource(resource) => &resource.labels,
+            Self::Instance(instance, _) => &instance.labels,
+            Self::Request(request) => &request.labels,
+            _ => &[],
+        }
+    }
+
+    /// When it was made and when it last changed; none for a fixed place.
+    pub fn times(&self) -> Option<(Time, Time)> {
+        Some(match self {
+            Self::Node(device) | Self::Channel(device) | Self::Box(device, _) => match &device.node {
+                Some(node) => (node.created_at, node.modified_at),
+                None => (device.created_at, device.modified_at),
+            },
+            Self::Credentials(device) => {
+                let at = device.node.as_ref().and_then(|node| node.credentials_at).unwrap_or(device.created_at);
+                (at, at)
+            }
+            Self::Info(device, index) => match info_of(device, *index) {
+                Some(info) => (info.created_at, info.modified_at),
+                None => (device.created_at, device.modified_at),
+            },
+            Self::Resource(resource) => (resource.created_at, resource.modified_at),
+            Self::Instance(instance, _) => (instance.created_at, instance.created_at),
+            Self::Request(request) => (request.created_at, request.created_at),
+            Self::Outcome(request) => (request.finished_at?, request.finished_at?),
+            Self::Place(_) => return None,
+        })
+    }
+
+    /// Originator that made it, where one did.
+    pub fn creator(&self) -> Option<&str> {
+        match self {
+            Self::Resource(resource) => Some(&resource.creator),
+            Self::Instance(instance, _) => instance.creator.as_deref(),
+            Self::Request(request) | Self::Outcome(request) => Some(&request.creator),
+            _ => None,
+        }
+    }
+
+    /// Whether instances can be in it.
+    pub fn holds_instances(&self) -> bool {
+        match self {
+            Self::Place(AccountPart::Logs) | Self::Box(..) => true,
+            Self::Resource(resource) => resource.kind == ResourceKind::Container,
+            _ => false,
+        }
+    }
+
+    /// The device that it is part of or below.
+    pub fn device(&self) -> Option<DeviceId> {
+        match self {
+            Self::Node(device)
+            | Self::Credentials(device)
+            | Self::Info(device, _)
+            | Self::Channel(device)
+            | Self::Box(device, _) => Some(device.id),
+            Self::Resource(resource) => resource.device,
+            Self::Instance(instance, _) => instance.device,
+            Self::Place(_) | Self::Request(_) | Self::Outcome(_) => None,
+        }
+    }
+}
+
+/// nodeResourceName: that of its node, else the device's own id.
+pub fn node_name(device: &Device) -> String {
+    device.node.as_ref().map_or_else(|| device.id.to_string(), |node| node.name.clone())
+}
+
+/// One of the information objects of a device that has a node.
+pub fn info_of(device: &Device, index: u8) -> Option<&NodeInfo> {
+    device.node.as_ref()?.infos.get(usize::from(index))?.as_ref()
+}
+
+fn not_found() -> Error {
+    Error::new(Cause::ResourceNotFound, "resource not found")
+}
+
+impl Core {
+    /// What the names below the base lead to. `la` and `ol` below a container are its newest and oldest instance. `ResourceNotFound`.
+    pub async fn find(&self, by: &OriginCaller, path: &[&str]) -> Result<Target> {
+        let mut at = Target::Place(AccountPart::Base);
+        for name in path {
+            at = self.child(by, at, name).await?;
+        }
+        Ok(at)
+    }
+
+    /// What an id stands for. `ResourceNotFound`, also for what another account has.
+    pub async fn find_id(&self, by: &OriginCaller, id: ResourceId) -> Result<Target> {
+        match id.kind().ok_or_else(not_found)? {
+            IdKind::Record => self.record(by, id).await,
+            IdKind::Outcome(request) => {
+                let found = self.store.provisioning(request).await?;
+                let found = found.filter(|found| found.account == by.account.id && found.finished_at.is_some());
+                found.map(|found| Target::Outcome(Box::new(found))).ok_or_else(not_found)
+            }
+            IdKind::Account(first, part) if first == by.account.id.0.as_bytes()[..11] => Ok(Target::Place(part)),
+            IdKind::Account(..) => Err(not_found()),
+            IdKind::Device(first, part) => {
+                let device = self.store.device_by_prefix(first).await?.filter(|device| device.account == by.account.id);
+                part_of(device.ok_or_else(not_found)?, part)
+            }
+        }
+    }
+
+    async fn record(&self, by: &OriginCaller, id: ResourceId) -> Result<Target> {
+        let account = by.account.id;
+        if let Some(found) = self.store.resource(id).await?.filter(|found| found.account == account && self.is_alive(found)) {
+            return Ok(Target::Resource(found));
+        }
+        if let Some(found) = self.store.instance(id, self.now()).await?.filter(|found| found.account == account) {
+            let within = Box::pin(self.find_id(by, found.container)).await?;
+            return Ok(Target::Instance(Box::new(found), Box::new(within)));
+        }
+        let found = self.store.provisioning(id).await?.filter(|found| found.account == account);
+        found.map(|found| Target::Request(Box::new(found))).ok_or_else(not_found)
+    }
+
+    fn is_alive(&self, resource: &Resource) -> bool {
+        resource.expires_at.is_none_or(|end| end > self.now())
+    }
+
+    async fn child(&self, by: &OriginCaller, at: Target, name: &str) -> Result<Target> {
+        if at.holds_instances()
+            && let Some(found) = self.instance_at(by, &at, name).await?
+        {
+            return Ok(Target::Instance(Box::new(found), Box::new(at)));
+        }
+        if let Some(found) = self.store.resource_named(at.id(by.account.id), name).await?.filter(|found| self.is_alive(found)) {
+            return Ok(Target::Resource(found));
+        }
+        let found = match &at {
+            Target::Place(place) => return self.child_of_place(by, *place, name).await,
+            Target::Node(device) if name == CREDENTIALS => has_credentials(device).then(|| Target::Credentials(device.clone())),
+            Target::Node(device) => infos(device).find(|info| info.name() == name),
+            Target::Channel(device) => {
+                let which = MessageBox::ALL.into_iter().find(|which| which.name() == name);
+                which.map(|which| Target::Box(device.clone(), which))
+            }
+            _ => None,
+        };
+        found.ok_or_else(not_found)
+    }
+
+    async fn child_of_place(&self, by: &OriginCaller, place: AccountPart, name: &str) -> Result<Target> {
+        if let Some(part) = AccountPart::ALL.into_iter().find(|part| part.parent() == Some(place) && part.name() == name) {
+            return Ok(Target::Place(part));
+        }
+        match place {
+            AccountPart::Base => Ok(Target::Node(self.node_device(by, name).await?)),
+            AccountPart::Communication => Ok(Target::Channel(self.node_device(by, name).await?)),
+            AccountPart::Requests => {
+                let found = self.store.provisioning_named(by.account.id, name).await?;
+                found.map(|found| Target::Request(Box::new(found))).ok_or_else(not_found)
+            }
+            AccountPart::Responses => {
+                let id = name.strip_prefix(OUTCOME_PREFIX).and_then(|id| id.parse::<ResourceId>().ok()).ok_or_else(not_found)?;
+                self.find_id(by, id.outcome()).await
+            }
+            _ => Err(not_found()),
+        }
+    }
+
+    /// The device whose node has this name; one that has none is found under its own id.
+    async fn node_device(&self, by: &OriginCaller, name: &str) -> Result<Arc<Device>> {
+        if let Some(found) = self.store.device_by_node_name(by.account.id, name).await? {
+            return Ok(found);
+        }
+        let id = name.parse::<DeviceId>().map_err(|_| not_found())?;
+        let found = self.store.device(id).await?.filter(|device| device.account == by.account.id && device.node.is_none());
+        found.ok_or_else(not_found)
+    }
+
+    async fn instance_at(&self, by: &OriginCaller, at: &Target, name: &str) -> Result<Option<Instance>> {
+        let (container, now) = (at.id(by.account.id), self.now());
+        let sort = match name {
+            "la" => Sort::Descending,
+            "ol" => Sort::Ascending,
+            _ => return self.store.instance_named(container, name, now).await,
+        };
+        let found = self.store.instances(container, now, sort, PageRequest { no: 0, size: 1 }).await?.items.pop();
+        let which = if name == "la" { "no instance for <latest>" } else { "no instance for <oldest>" };
+        found.map(Some).ok_or_else(|| Error::new(Cause::ResourceNotFound, which))
+    }
+
+    /// What is right below a target and the caller may retrieve, of these types (empty: all), in a fixed order. Each source is cut before
+    /// rights are looked at, so a page may be shorter than asked for.
+    pub async fn children_of(&self, by: &OriginCaller, at: &Target, types: &[u8], page: PageRequest) -> Result<Page<Target>> {
+        let mut window = Window::new(page);
+        let wanted = |ty: u8| types.is_empty() || types.contains(&ty);
+        let fixed: Vec<Target> = self.fixed_children(at).into_iter().filter(|child| wanted(child.ty())).collect();
+        window.take(fixed);
+        let kinds: Vec<ResourceKind> = ResourceKind::ALL.into_iter().filter(|kind| wanted(kind.ty())).collect();
+        if !kinds.is_empty() {
+            let filter = ResourceFilter { account: by.account.id, parent: Some(at.id(by.account.id)), device: None, kinds };
+            while let Some(next) = window.next() {
+                let found = self.store.resources(&filter, next).await?;
+                window.put(found.total, found.items.into_iter().map(Target::Resource));
+            }
+        }
+        match at {
+            Target::Place(AccountPart::Base) if wanted(14) => self.devices_below(by, &mut window, Target::Node).await?,
+            Target::Place(AccountPart::Communication) if wanted(3) => {
+                self.devices_below(by, &mut window, Target::Channel).await?
+            }
+            Target::Place(place @ (AccountPart::Requests | AccountPart::Responses)) if wanted(28) => {
+                while let Some(next) = window.next() {
+                    let found = self.store.provisionings(by.account.id, Some(by.app.id), next).await?;
+                    let shown = found.items.into_iter().map(|one| match place {
+                        AccountPart::Requests => Target::Request(Box::new(one)),
+                        _ => Target::Outcome(Box::new(one)),
+                    });
+                    window.put(found.total, shown);
+                }
+            }
+            _ if at.holds_instances() && wanted(4) => {
+                while let Some(next) = window.next() {
+                    let found = self.store.instances(at.id(by.account.id), self.now(), Sort::Ascending, next).await?;
+                    let within = |one| Target::Instance(Box::new(one), Box::new(at.clone()));
+                    window.put(found.total, found.items.into_iter().map(within));
+                }
+            }
+            _ => {}
+        }
+        let Window { total, items, .. } = window;
+        let mut shown = Vec::with_capacity(items.len());
+        for item in items {
+            let over = matches!(&item, Target::Outcome(request) if request.finished_at.is_none());
+            let ended = matches!(&item, Target::Resource(resource) if !self.is_alive(resource));
+            if !over && !ended && self.may(by, &item, Right::Retrieve).await? {
+                shown.push(item);
+            }
+        }
+        Ok(Page { total, items: shown })
+    }
+
+    fn fixed_children(&self, at: &Target) -> Vec<Target> {
+        match at {
+            Target::Place(place) => {
+                AccountPart::ALL.into_iter().filter(|part| part.parent() == Some(*place)).map(Target::Place).collect()
+            }
+            Target::Node(device) => {
+                let credentials = has_credentials(device).then(|| Target::Credentials(device.clone()));
+                credentials.into_iter().chain(infos(device)).collect()
+            }
+            Target::Channel(device) => MessageBox::ALL.into_iter().map(|which| Target::Box(device.clone(), which)).collect(),
+            _ => vec![],
+        }
+    }
+
+    async fn devices_below(&self, by: &OriginCaller, window: &mut Window, shown: fn(Arc<Device>) -> Target) -> Result<()> {
+        for app in self.apps_open_to(by).await? {
+            let filter = DeviceFilter { app: Some(app), sort: Sort::Ascending, ..DeviceFilter::of(by.account.id) };
+            while let Some(next) = window.next() {
+                let found = self.store.devices(&filter, next).await?;
+                window.put(found.total, found.items.into_iter().map(shown));
+            }
+        }
+        Ok(())
+    }
+
+    /// The structured address of a target: the tenant and the names down to it.
+    pub async fn path_of(&self, by: &OriginCaller, target: &Target) -> Result<String> {
+        let mut names = vec![];
+        let mut at = target.clone();
+        while let Some(parent) = self.parent_of(by, &at).await? {
+            names.push(at.name());
+            at = parent;
+        }
+        names.push(by.account.name.clone());
+        names.reverse();
+        Ok(names.join("/"))
+    }
+
+    /// What a target is below; none for the base.
+    pub async fn parent_of(&self, by: &OriginCaller, target: &Target) -> Result<Option<Target>> {
+        Ok(Some(match target {
+            Target::Place(place) => match place.parent() {
+                Some(parent) => Target::Place(parent),
+                None => return Ok(None),
+            },
+            Target::Node(_) => Target::Place(AccountPart::Base),
+            Target::Credentials(device) | Target::Info(device, _) => Target::Node(device.clone()),
+            Target::Channel(_) => Target::Place(AccountPart::Communication),
+            Target::Box(device, _) => Target::Channel(device.clone()),
+            Target::Resource(resource) => self.find_id(by, resource.parent).await?,
+            Target::Instance(_, within) => (**within).clone(),
+            Target::Request(_) => Target::Place(AccountPart::Requests),
+            Target::Outcome(_) => Target::Place(AccountPart::Responses),
+        }))
+    }
+}
+
+fn has_credentials(device: &Device) -> bool {
+    device.node.as_ref().is_none_or(|node| node.credentials_at.is_some()) && device.credentials.psk.is_some()
+}
+
+/// The information objects of a device; one without a node shows what is known of it as `device-info`.
+fn infos(device: &Arc<Device>) -> impl Iterator<Item = Target> {
+    let there: Vec<u8> = match &device.node {
+        None => vec![0],
+        Some(_) => (0..NODE_INFOS).filter(|index| info_of(device, *index).is_some()).collect(),
+    };
+    let device = device.clone();
+    there.into_iter().map(move |index| Target::Info(device.clone(), index))
+}
+
+fn part_of(device: Arc<Device>, part: DevicePart) -> Result<Target> {
+    Ok(match part {
+        DevicePart::Node => Target::Node(device),
+        DevicePart::Channel => Target::Channel(device),
+        DevicePart::Box(which) => Target::Box(device, which),
+        DevicePart::Credentials if has_credentials(&device) => Target::Credentials(device),
+        DevicePart::Info(index) if infos(&device).any(|info| info == Target::Info(device.clone(), index)) => {
+            Target::Info(device, index)
+        }
+        DevicePart::Credentials | DevicePart::Info(_) => return Err(not_found()),
+    })
+}
+
+/// A page cut out of several lists that follow one another.
+struct Window {
+    /// Entries still to be passed over.
+    skip: u64,
+    room: usize,
+    total: u64,
+    items: Vec<Target>,
+    list: List,
+}
+
+/// How far the list at hand was read.
+enum List {
+    Unread,
+    /// Its next page, and how many entries of that are passed over.
+    At(PageRequest, usize),
+    Read,
+}
+
+impl Window {
+    /// Entries that are read at once.
+    const PAGE: u32 = 1_000;
+
+    fn new(page: PageRequest) -> Self {
+        Self { skip: page.offset(), room: page.size as usize, total: 0, items: vec![], list: List::Unread }
+    }
+
+    /// A list that is in memory.
+    fn take(&mut self, list: Vec<Target>) {
+        self.total += list.len() as u64;
+        let skipped = self.skip.min(list.len() as u64);
+        self.skip -= skipped;
+        self.items.extend(list.into_iter().skip(skipped as usize).take(self.room - self.items.len()));
+    }
+
+    /// What to read next of the list at hand; none: it was read as far as it is wanted.
+    fn next(&mut self) -> Option<PageRequest> {
+        let left = u32::try_from(self.room - self.items.len()).unwrap_or(Self::PAGE).min(Self::PAGE);
+        match self.list {
+            // The length of a list is wanted even where no entry of it is.
+            List::Unread => {
+                let size = if self.skip == 0 { left.max(1) } else { Self::PAGE };
+                let page = PageRequest { no: self.skip / u64::from(size), size };
+                self.list = List::At(page, (self.skip % u64::from(size)) as usize);
+                Some(page)
+            }
+            List::At(page, _) if left > 0 => Some(page),
+            List::At(..) | List::Read => {
+                self.list = List::Unread;
+                None
+            }
+        }
+    }
+
+    fn put(&mut self, total: u64, found: impl ExactSizeIterator<Item = Target>) {
+        let List::At(page, passed_over) = self.list else { return };
+        if page.offset() <= self.skip {
+            self.total += total;
+            self.skip = self.skip.saturating_sub(total);
+        }
+        let more = found.len() > 0 && page.offset() + (found.len() as u64) < total;
+        self.items.extend(found.skip(passed_over).take(self.room - self.items.len()));
+        self.list = if more { List::At(PageRequest { no: page.no + 1, ..page }, 0) } else { List::Read };
+    }
+}

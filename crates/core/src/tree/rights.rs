@@ -1,0 +1,102 @@
+//! Who may do what in the tree (TS-0003, 7.1).
+//!
+//! An account's originators share its fixed places. Everything else belongs to the application that made it: that application may all, and so
+//! may one it has authorized. Others may what access control policies grant them. Absent: conditions of time and place in policies.
+
+use super::Target;
+use crate::{Core, OriginCaller};
+use landfall_model::{AccountPart, AppId, Cause, Error, PageRequest, Resource, ResourceId, ResourceKind, Result};
+use serde_json::Value;
+
+/// An operation that a policy can grant; the numbers of `acop` (TS-0004, 6.3.4.2.29).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Right {
+    Create = 1,
+    Retrieve = 2,
+    Update = 4,
+    Delete = 8,
+    Notify = 16,
+    Discover = 32,
+}
+
+impl Core {
+    /// `Forbidden` unless the originator may.
+    pub async fn check_right(&self, by: &OriginCaller, target: &Target, right: Right) -> Result<()> {
+        if self.may(by, target, right).await? {
+            return Ok(());
+        }
+        Err(Error::new(Cause::Forbidden, "originator has no privilege"))
+    }
+
+    /// Whether the originator may.
+    pub async fn may(&self, by: &OriginCaller, target: &Target, right: Right) -> Result<bool> {
+        match target {
+            Target::Place(place) => Ok(place_grants(*place, right)),
+            Target::Node(device)
+            | Target::Credentials(device)
+            | Target::Info(device, _)
+            | Target::Channel(device)
+            | Target::Box(device, _) => self.is_open_to(device.app, by).await,
+            Target::Request(request) | Target::Outcome(request) => self.is_open_to(request.app, by).await,
+            Target::Resource(resource) => self.resource_grants(by, resource, right).await,
+            Target::Instance(_, within) => match &**within {
+                Target::Resource(resource) => self.resource_grants(by, resource, right).await,
+                Target::Place(place) => Ok(place_grants(*place, right)),
+                within => Box::pin(self.may(by, within, right)).await,
+            },
+        }
+    }
+
+    async fn is_open_to(&self, owner: AppId, by: &OriginCaller) -> Result<bool> {
+        if owner == by.app.id {
+            return Ok(true);
+        }
+        Ok(self.store.app(owner).await?.is_some_and(|app| app.authorized.contains(&by.app.id)))
+    }
+
+    /// The applications whose devices the originator may see.
+    pub(super) async fn apps_open_to(&self, by: &OriginCaller) -> Result<Vec<AppId>> {
+        let size = u32::try_from(self.settings.apps).unwrap_or(u32::MAX);
+        let apps = self.store.apps(by.account.id, PageRequest { no: 0, size }).await?.items;
+        let open = apps.iter().filter(|app| app.id == by.app.id || app.authorized.contains(&by.app.id));
+        Ok(open.map(|app| app.id).collect())
+    }
+
+    async fn resource_grants(&self, by: &OriginCaller, resource: &Resource, right: Right) -> Result<bool> {
+        if self.is_open_to(resource.app, by).await? {
+            return Ok(true);
+        }
+        if resource.kind == ResourceKind::AccessControlPolicy {
+            return Ok(rules_grant(&resource.attributes, "pvs", by.name(), right));
+        }
+        self.policies_grant(by, &resource.policies, right).await
+    }
+
+    async fn policies_grant(&self, by: &OriginCaller, policies: &[ResourceId], right: Right) -> Result<bool> {
+        for id in policies {
+            let policy = self.store.resource(*id).await?.filter(|policy| policy.account == by.account.id);
+            if policy.is_some_and(|policy| rules_grant(&policy.attributes, "pv", by.name(), right)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn place_grants(place: AccountPart, right: Right) -> bool {
+    match right {
+        Right::Retrieve | Right::Discover => true,
+        Right::Create => place != AccountPart::Provisioning,
+        Right::Update | Right::Delete | Right::Notify => false,
+    }
+}
+
+fn rules_grant(attributes: &serde_json::Map<String, Value>, rules: &str, name: &str, right: Right) -> bool {
+    let rules = attributes.get(rules).and_then(|rules| rules.get("acr")).and_then(Value::as_array);
+    rules.into_iter().flatten().any(|rule| {
+        let granted = rule.get("acop").and_then(Value::as_u64).unwrap_or(0);
+        let whom = rule.get("acor").and_then(Value::as_array);
+        granted & right as u64 != 0 && whom.into_iter().flatten().filter_map(Value::as_str).any(|one| one == "all" || one == name)
+    })
+}

@@ -1,0 +1,103 @@
+//! One POST to an address that is to be subscribed, to learn whether its receiver agrees (TS-0001, 10.2.10.2).
+//!
+//! It goes over the same network as the pushes: the same address rules, certificates and timeouts, no redirects. It is tried once, without
+//! a kept connection; the answer's body means nothing.
+
+use crate::config::Config;
+use crate::connect::{Dial, Network};
+use crate::delivery::{Failure, dial, drain, request, too_slow, verdict};
+use crate::target::{Policy, Target, check_url};
+use bytes::Bytes;
+use http::Request;
+use http::header::{HeaderName, HeaderValue};
+use http_body_util::Full;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use landfall_model::{Cause, Error, Result};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+/// Verifications under way at a time; more are refused, so that slow receivers hold no more of the callers.
+const AT_A_TIME: usize = 64;
+
+/// Judges callback addresses and asks their receivers. Needs no running [`crate::Push`].
+pub struct Verifier {
+    policy: Policy,
+    dial: Arc<dyn Dial>,
+    room: Semaphore,
+    connect_timeout: Duration,
+    request_timeout: Duration,
+}
+
+impl Verifier {
+    /// A verifier with the rules, certificates and timeouts of the push.
+    ///
+    /// `InvalidField`: a certificate file of `config.trust` cannot be read.
+    pub fn new(config: &Config) -> Result<Self> {
+        let network = Network::new(config.policy.clone(), &config.trust)?;
+        Ok(Self::with(config, Arc::new(network)))
+    }
+
+    pub(crate) fn with(config: &Config, dial: Arc<dyn Dial>) -> Self {
+        Self {
+            policy: config.policy.clone(),
+            dial,
+            room: Semaphore::new(AT_A_TIME),
+            connect_timeout: Duration::from_millis(config.connect_timeout_ms),
+            request_timeout: Duration::from_millis(config.request_timeout_ms),
+        }
+    }
+
+    /// Checks an address as text: `CallbackInvalid` with the reason.
+    pub fn check(&self, url: &str) -> Result<()> {
+        check_url(url, &self.policy)
+    }
+
+    /// Posts the body once and waits for a 2xx. Headers are sent as they are; a content type among them replaces `application/json`.
+    ///
+    /// `VerificationFailed` with the reason: an address that must not be called, no connection, no answer in time, another status.
+    /// `Overloaded` while 64 others are under way.
+    pub async fn verify(&self, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<()> {
+        let target = Target::parse(url).map_err(|error| failed(format!("callback address: {}", error.detail)))?;
+        let headers = headers.iter().map(|(name, value)| header(name, value)).collect::<Result<Vec<_>>>()?;
+        let request = request(&target, &headers, Bytes::from(body));
+        let busy = || Error::new(Cause::Overloaded, "too many subscriptions are being verified");
+        let _place = self.room.try_acquire().map_err(|_| busy())?;
+        self.exchange(&target, request).await.map_err(|failure| failed(failure.text))
+    }
+
+    async fn exchange(&self, target: &Target, request: Request<Full<Bytes>>) -> std::result::Result<(), Failure> {
+        let stream = dial(&*self.dial, target, self.connect_timeout).await?;
+        let broken = |e: hyper::Error| Failure::new(format!("HTTP: {e}"));
+        let (mut sender, connection) = http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let answer = async {
+            let in_time = timeout(self.request_timeout, sender.send_request(request)).await;
+            let response = in_time.map_err(|_| too_slow(self.request_timeout))?.map_err(broken)?;
+            let verdict = verdict(&response);
+            // Only so that the receiver does not see its answer cut off; when it is too long, that is its own fault.
+            let _whole = drain(&mut response.into_body()).await;
+            verdict
+        };
+        let driven = async {
+            // What goes wrong is told to the request.
+            let _ended = connection.await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            verdict = answer => verdict,
+            () = driven => Err(Failure::new("the connection was closed")),
+        }
+    }
+}
+
+fn header(name: &'static str, value: &str) -> Result<(HeaderName, HeaderValue)> {
+    let unfit = || failed(format!("{name} cannot be sent as a header"));
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?;
+    Ok((name, HeaderValue::from_str(value).map_err(|_| unfit())?))
+}
+
+fn failed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(Cause::VerificationFailed, detail)
+}

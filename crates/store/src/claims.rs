@@ -1,0 +1,39 @@
+//! What stands in the way of new devices, read for a whole list at once.
+
+use crate::{
+    lists::parse,
+    sql::{Sql, SqlResult, Value, query_one},
+};
+use landfall_core::{Claim, TakenNames};
+use landfall_model::{AccountId, Device};
+use std::sync::Arc;
+
+pub(crate) fn taken(sql: &mut dyn Sql, account: AccountId, claims: &[Claim]) -> SqlResult<Vec<TakenNames>> {
+    sql.begin_read()?;
+    let taken = claims.iter().map(|claim| one(sql, account, claim)).collect::<SqlResult<Vec<_>>>()?;
+    sql.batch("COMMIT")?;
+    Ok(taken)
+}
+
+fn one(sql: &mut dyn Sql, account: AccountId, claim: &Claim) -> SqlResult<TakenNames> {
+    let account = Value::Bytes(account.0.as_bytes());
+    let node_id = device(sql, "SELECT doc FROM device WHERE node_id = ?1", &[Value::Text(&claim.node_id)], &claim.node_id)?;
+    let by_name = "SELECT doc FROM device WHERE account = ?1 AND node_name = ?2";
+    let name = device(sql, by_name, &[account, Value::Text(&claim.name)], &claim.name)?;
+    let by_identity = "SELECT version FROM device WHERE psk_identity = ?1";
+    let psk_identity = storable(&claim.psk_identity)
+        && query_one(sql, by_identity, &[Value::Text(&claim.psk_identity)], |_| Ok(()))?.is_some();
+    Ok(TakenNames { node_id, name, psk_identity })
+}
+
+fn device(sql: &mut dyn Sql, text: &str, params: &[Value<'_>], name: &str) -> SqlResult<Option<Arc<Device>>> {
+    if !storable(name) {
+        return Ok(None);
+    }
+    Ok(query_one(sql, text, params, |row| parse(row, 0))?.map(Arc::new))
+}
+
+/// A text that no record has is not asked for: not every database takes it.
+pub(crate) fn storable(text: &str) -> bool {
+    !text.contains('\0')
+}

@@ -1,0 +1,61 @@
+//! What of a content instance is not a column of its own.
+
+use super::wire::{Input, Malformed, Read, put_bytes, put_i64, put_u64};
+use landfall_model::{Instance, Time};
+
+/// First byte of the record.
+const VERSION: u8 = 1;
+
+const HAS_FORMAT: u8 = 1;
+const HAS_CREATOR: u8 = 2;
+
+/// The part of an instance that its record holds.
+#[derive(Debug, PartialEq)]
+pub(crate) struct InstanceBody {
+    pub(crate) created_at: Time,
+    pub(crate) content: String,
+    pub(crate) format: Option<String>,
+    pub(crate) creator: Option<String>,
+    pub(crate) labels: Vec<String>,
+}
+
+pub(crate) fn encode_instance(r: &Instance) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64 + r.content.len());
+    out.push(VERSION);
+    out.push(u8::from(r.format.is_some()) * HAS_FORMAT | u8::from(r.creator.is_some()) * HAS_CREATOR);
+    put_i64(&mut out, r.created_at.0);
+    put_bytes(&mut out, r.content.as_bytes());
+    for text in [&r.format, &r.creator].into_iter().flatten() {
+        put_bytes(&mut out, text.as_bytes());
+    }
+    put_u64(&mut out, r.labels.len() as u64);
+    r.labels.iter().for_each(|label| put_bytes(&mut out, label.as_bytes()));
+    out
+}
+
+pub(crate) fn decode_instance(record: &[u8]) -> Result<InstanceBody, Malformed> {
+    let mut input = Input(record);
+    if input.byte()? != VERSION {
+        return Err(Malformed);
+    }
+    let flags = input.byte()?;
+    if flags & !(HAS_FORMAT | HAS_CREATOR) != 0 {
+        return Err(Malformed);
+    }
+    let created_at = Time(input.i64()?);
+    let content = input.str()?.to_owned();
+    let format = optional(&mut input, flags & HAS_FORMAT != 0)?;
+    let creator = optional(&mut input, flags & HAS_CREATOR != 0)?;
+    let mut labels = Vec::new();
+    for _ in 0..input.u64()? {
+        labels.push(input.str()?.to_owned());
+    }
+    if !input.is_empty() {
+        return Err(Malformed);
+    }
+    Ok(InstanceBody { created_at, content, format, creator, labels })
+}
+
+fn optional(input: &mut Input<'_>, there: bool) -> Read<Option<String>> {
+    there.then(|| input.str().map(str::to_owned)).transpose()
+}

@@ -1,0 +1,140 @@
+//! Resources of the oneM2M tree: rows that know their parent, so that a subtree goes with its top.
+//!
+//! A resource never moves. Absent: places of accounts and parts of devices, which have no rows.
+
+use crate::{
+    instances::{containers_of, delete_container, resource_id},
+    labels,
+    lists::{Conditions, arcs, parse},
+    rows::{Done, Effects, Refused, Versioned},
+    sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+};
+use landfall_core::ResourceFilter;
+use landfall_model::{Cause, DeviceId, Error, IdKind, Page, PageRequest, Resource, ResourceId, ResourceKind, Time};
+use std::{collections::VecDeque, sync::Arc};
+
+/// Whether what a resource or container is below, or belongs to, is there.
+pub(crate) fn has_owner(sql: &mut dyn Sql, parent: ResourceId, device: Option<DeviceId>) -> SqlResult<bool> {
+    let mut there = |text: &str, id: &[u8]| Ok(query_one(sql, text, &[Value::Bytes(id)], |_| Ok(()))?.is_some());
+    match (parent.kind(), device) {
+        (Some(IdKind::Record), _) => there("SELECT version FROM resource WHERE id = ?1", &parent.0),
+        (Some(IdKind::Device(first, _)), Some(device)) if device.0.as_bytes().starts_with(&first) => {
+            there("SELECT version FROM device WHERE id = ?1", device.0.as_bytes())
+        }
+        (Some(IdKind::Account(..)), _) => Ok(true),
+        (Some(IdKind::Device(..) | IdKind::Outcome(_)) | None, _) => Ok(false),
+    }
+}
+
+pub(crate) fn put_resource(sql: &mut dyn Sql, r: &Resource, doc: &str) -> Done {
+    const SQL: Versioned = Versioned {
+        insert: "INSERT INTO resource (id, version, account, parent, name, kind, device, expires_at, created_at, doc) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+        update: "UPDATE resource SET version = ?2, name = ?5, expires_at = ?8, doc = ?10 WHERE id = ?1 AND version + 1 = ?2 \
+                 AND account = ?3 AND parent = ?4 AND kind = ?6 AND device IS NOT DISTINCT FROM ?7 AND created_at = ?9 \
+                 AND NOT EXISTS (SELECT 1 FROM resource o WHERE o.parent = ?4 AND o.name = ?5 AND o.id <> ?1)",
+        version: "SELECT version FROM resource WHERE id = ?1",
+        taken: Cause::ResourceExists,
+        taken_detail: "another resource below the same parent has this name",
+    };
+    if r.version == 1 && !has_owner(sql, r.parent, r.device)? {
+        return Err(Refused::Batch(Error::new(Cause::ResourceNotFound, "the parent is gone")));
+    }
+    let params = [
+        Value::Bytes(&r.id.0),
+        Value::Int(to_db(r.version)),
+        Value::Bytes(r.account.0.as_bytes()),
+        Value::Bytes(&r.parent.0),
+        Value::Text(&r.name),
+        Value::Int(i64::from(r.kind.ty())),
+        Value::opt_bytes(r.device.as_ref().map(|id| id.0.as_bytes().as_slice())),
+        Value::opt_int(r.expires_at.map(|t| t.0)),
+        Value::Int(r.created_at.0),
+        Value::Text(doc),
+    ];
+    SQL.put(sql, &params, r.version)
+}
+
+/// Deletes a resource and all below it.
+pub(crate) fn delete_resource(sql: &mut dyn Sql, top: ResourceId, effects: &mut Effects) -> Done {
+    delete_subtree(sql, top, &mut effects.dropped)?;
+    Ok(())
+}
+
+fn delete_subtree(sql: &mut dyn Sql, top: ResourceId, dropped: &mut Vec<ResourceId>) -> SqlResult<()> {
+    let text = "WITH RECURSIVE below (id) AS (SELECT id FROM resource WHERE id = ?1 \
+                UNION ALL SELECT r.id FROM resource r JOIN below b ON r.parent = b.id) SELECT id FROM below";
+    let ids = query_all(sql, text, &[Value::Bytes(&top.0)], |row| resource_id(row.bytes(0)?))?;
+    delete_all(sql, ids, dropped)
+}
+
+fn delete_all(sql: &mut dyn Sql, ids: Vec<ResourceId>, dropped: &mut Vec<ResourceId>) -> SqlResult<()> {
+    for id in &ids {
+        delete_container(sql, *id)?;
+        labels::delete(sql, *id)?;
+        sql.execute("DELETE FROM resource WHERE id = ?1", &[Value::Bytes(&id.0)])?;
+    }
+    dropped.extend(ids);
+    Ok(())
+}
+
+/// Deletes what is below a device and by what its parts are found.
+pub(crate) fn delete_of_device(sql: &mut dyn Sql, device: DeviceId, effects: &mut Effects) -> Done {
+    let text = "SELECT id FROM resource WHERE device = ?1";
+    let ids = query_all(sql, text, &[Value::Bytes(device.0.as_bytes())], |row| resource_id(row.bytes(0)?))?;
+    delete_all(sql, ids, &mut effects.dropped)?;
+    for container in containers_of(sql, device)? {
+        delete_container(sql, container)?;
+    }
+    labels::delete_of_device(sql, device)?;
+    Ok(())
+}
+
+/// Deletes the next resources that are over, each with what is below it; returns how many were over and what went.
+pub(crate) fn prune(sql: &mut dyn Sql, now: Time, limit: i64) -> SqlResult<(u64, Vec<ResourceId>)> {
+    let text = "SELECT id FROM resource WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
+    let over = query_all(sql, text, &[Value::Int(now.0), Value::Int(limit)], |row| resource_id(row.bytes(0)?))?;
+    let mut dropped = Vec::new();
+    for id in &over {
+        delete_subtree(sql, *id, &mut dropped)?;
+    }
+    Ok((over.len() as u64, dropped))
+}
+
+/// A page of resources, oldest first.
+pub(crate) fn list(sql: &mut dyn Sql, filter: &ResourceFilter, page: PageRequest) -> SqlResult<Page<Arc<Resource>>> {
+    let mut conditions = Conditions::new();
+    conditions.and_id("account", Some(&filter.account.0));
+    if let Some(parent) = &filter.parent {
+        conditions.and("parent = #", Value::Bytes(&parent.0));
+    }
+    conditions.and_id("device", filter.device.as_ref().map(|id| &id.0));
+    if !filter.kinds.is_empty() {
+        conditions.and_any("kind", filter.kinds.iter().map(|kind| Value::Int(i64::from(kind.ty()))));
+    }
+    conditions.page(sql, "resource", "created_at, id", page).map(arcs)
+}
+
+/// At most `limit` resources below one, level by level.
+pub(crate) fn below(sql: &mut dyn Sql, top: ResourceId, limit: usize) -> SqlResult<Vec<Arc<Resource>>> {
+    let text = "SELECT doc FROM resource WHERE parent = ?1 ORDER BY created_at, id LIMIT ?2";
+    let mut found: Vec<Arc<Resource>> = Vec::new();
+    let mut parents = VecDeque::from([top]);
+    sql.begin_read()?;
+    while let Some(parent) = parents.pop_front()
+        && found.len() < limit
+    {
+        let room = Value::Int(to_db((limit - found.len()) as u64));
+        let children: Vec<Arc<Resource>> = query_all(sql, text, &[Value::Bytes(&parent.0), room], |row| parse(row, 0).map(Arc::new))?;
+        parents.extend(children.iter().map(|child| child.id));
+        found.extend(children);
+    }
+    sql.batch("COMMIT")?;
+    Ok(found)
+}
+
+/// Every resource of the kind that tells changes.
+pub(crate) fn subscriptions(sql: &mut dyn Sql) -> SqlResult<Vec<Resource>> {
+    const { assert!(ResourceKind::Subscription as u8 == 23) };
+    query_all(sql, "SELECT doc FROM resource WHERE kind = 23", &[], |row| parse(row, 0))
+}

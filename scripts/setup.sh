@@ -9,6 +9,8 @@ venv=.venv
 paho_version=2.1.0
 aiocoap_version=0.4.17
 leshan=tests/foreign/lwm2m/leshan
+acme=.cache/acme
+acme_version=2026.5.3
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -80,4 +82,11 @@ if [ "$level" = test ] && { ! [ -e "$leshan/target/built" ] || [ -n "$(find "$le
     echo "building: $leshan"
     mvn -q -B -f "$leshan/pom.xml" process-classes
     touch "$leshan/target/built"
+fi
+
+if [ "$level" = bench ] && ! "$acme/bin/python" -c "import importlib.metadata as m; assert m.version('acmecse') == '$acme_version'" 2>/dev/null; then
+    echo "installing: acmecse $acme_version in $acme"
+    rm -rf "$acme"
+    python3 -m venv "$acme"
+    "$acme/bin/pip" install --quiet --disable-pip-version-check "acmecse==$acme_version"
 fi

@@ -68,6 +68,7 @@ pub use why::{Why, WhyLog};
 pub use world::{CallbackPolicy, CloseCause, Downlink, Live, PayloadCodec, World};
 
 use landfall_model::{Batch, Cause, Digest, Error, Event, EventBody, Result, Time, Write};
+use parking_lot::Mutex;
 use std::{
     pin::Pin,
     sync::{Arc, atomic::AtomicU32},
@@ -84,6 +85,7 @@ pub struct Core {
     admin_token: Digest,
     why: WhyLog,
     mids: AtomicU32,
+    leaving: Mutex<tree::Leaving>,
 }
 
 /// What a [`Core`] is made of.
@@ -122,6 +124,7 @@ impl Core {
             admin_token: parts.admin_token,
             why: WhyLog::default(),
             mids: AtomicU32::new(u32::from(u16::from_le_bytes(first))),
+            leaving: Mutex::default(),
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
 use landfall_coap::{ExchangeId, Failure, Message, SendOptions, Token};
 use landfall_core::{NodeFault, Outcome, Step, Work, WorkOf};
 use landfall_lwm2m::{
-    Code, ContentFormat, DecodeLimits, Entry, Path, Request, Response,
+    ContentFormat, DecodeLimits, Entry, Path, Request, Response,
     operation::{self, Argument, WriteMode},
 };
 use landfall_model::{Cause, DeviceId, Error, Result};

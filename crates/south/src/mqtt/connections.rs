@@ -127,6 +127,10 @@ impl Live for Connections {
     fn lifetime_over(&self, _: DeviceId) -> bool {
         false
     }
+
+    fn observe_anew(&self, _: DeviceId) {}
+
+    fn provision(&self) {}
 }
 
 impl Handle {

@@ -167,8 +167,16 @@ fn be_leshan(client: &mut Client) {
 
 #[tokio::test]
 async fn a_node_says_what_it_is_when_it_registers() {
+    for version in [Version::V1_0, Version::V1_1, Version::V1_2] {
+        registers_and_says(version).await;
+    }
+}
+
+async fn registers_and_says(version: Version) {
+    let name = "urn:gsma:imei:490154203237518";
     let mut ground = Ground::new(1).await;
-    let sim = ground.node("urn:gsma:imei:490154203237518", None).await;
+    let sim = ground.node(name, None).await;
+    ground.sims[sim].device = SimDevice::new(Client::new(name, version), 1).secured(key_of(name));
     be_leshan(ground.sims[sim].device.lwm2m());
     ground.want(sim, &["/4/0/2"]).await;
     ground.tell(sim, SimDevice::register);
@@ -179,7 +187,7 @@ async fn a_node_says_what_it_is_when_it_registers() {
     });
     let told = ground.info(sim).await;
     for (name, value) in expected.as_object().unwrap() {
-        assert_eq!(&told[name], value, "{name}");
+        assert_eq!(&told[name], value, "{version} {name}");
     }
     assert_eq!(told.get("hwv"), None, "the device has none");
     // An update reads nothing again, a registration does.
@@ -200,7 +208,7 @@ async fn a_node_says_what_it_is_when_it_registers() {
     expected["loc"] = "geo:54.32,-138.0".into();
     let told = ground.info(sim).await;
     for (name, value) in expected.as_object().unwrap() {
-        assert_eq!(&told[name], value, "{name}");
+        assert_eq!(&told[name], value, "{version} {name}");
     }
     assert_eq!((ground.numbers(sim).await, ground.faults(sim).await), (vec![-92.0; 2], vec![]), "it is no message");
 }

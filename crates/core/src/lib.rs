@@ -15,6 +15,7 @@ mod history;
 mod key;
 mod message;
 mod node;
+mod node_fault;
 mod node_message;
 mod originator;
 mod presence;
@@ -45,7 +46,8 @@ pub use gateway::BindRequest;
 pub use history::HistoryFilter;
 pub use key::{NewKey, RefreshKey};
 pub use message::{Item, Message};
-pub use node::{InfoChange, NodeFault, VERSION_LABEL, known_attributes};
+pub use node::{InfoChange, VERSION_LABEL, known_attributes};
+pub use node_fault::NodeFault;
 pub use originator::OriginCaller;
 pub use product::{CodecTrial, ProductDraft};
 pub use provisioning::{FailedNode, PROVISIONING_NODES, ProvisioningRequest, Refusal};
@@ -67,6 +69,7 @@ pub use why::{Why, WhyLog};
 pub use world::{CallbackPolicy, CloseCause, Downlink, Live, PayloadCodec, World};
 
 use landfall_model::{Batch, Cause, Digest, Error, Event, EventBody, Result, Time, Write};
+use parking_lot::Mutex;
 use std::{
     pin::Pin,
     sync::{Arc, atomic::AtomicU32},
@@ -83,6 +86,7 @@ pub struct Core {
     admin_token: Digest,
     why: WhyLog,
     mids: AtomicU32,
+    leaving: Mutex<tree::Leaving>,
 }
 
 /// What a [`Core`] is made of.
@@ -121,6 +125,7 @@ impl Core {
             admin_token: parts.admin_token,
             why: WhyLog::default(),
             mids: AtomicU32::new(u32::from(u16::from_le_bytes(first))),
+            leaving: Mutex::default(),
         }
     }
 

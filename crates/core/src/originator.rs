@@ -75,7 +75,8 @@ impl Core {
         Ok(check_originator(name).is_ok() && self.originator_of(app.account, name).await?.is_none())
     }
 
-    async fn originator_of(&self, account: landfall_model::AccountId, name: &str) -> Result<Option<AppId>> {
+    /// The application with this originator.
+    pub(crate) async fn originator_of(&self, account: landfall_model::AccountId, name: &str) -> Result<Option<AppId>> {
         let size = u32::try_from(self.settings.apps).unwrap_or(u32::MAX);
         let apps = self.store.apps(account, PageRequest { no: 0, size }).await?.items;
         Ok(apps.iter().find(|app| app.originator.as_ref().is_some_and(|own| own.name == name)).map(|app| app.id))

@@ -71,6 +71,7 @@ impl Core {
         more |= self.free_mids(now).await?;
         more |= self.end_commands(now).await?;
         more |= self.end_lifetimes(now).await?;
+        self.end_pushes(now).await?;
         Ok(more)
     }
 

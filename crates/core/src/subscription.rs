@@ -148,6 +148,6 @@ fn changed(subscription: &Subscription, at: Time) -> Event {
     }
 }
 
-fn gone(subscription: &Subscription, at: Time) -> Batch {
+pub(crate) fn gone(subscription: &Subscription, at: Time) -> Batch {
     batch(vec![Write::DeleteSubscription(subscription.id)], vec![changed(subscription, at)])
 }

@@ -1,6 +1,10 @@
-//! The HTTP listener: TLS, limits, keep-alive, graceful shutdown.
+//! The HTTP listener: versions, TLS, limits, keep-alive, graceful shutdown.
 //!
-//! HTTP/1.1 alone. Absent: routes, authentication and flow control, which are each dialect's, and HTTP/2.
+//! HTTP/1.1 and HTTP/2: over TLS as ALPN agreed, without TLS by the preface of HTTP/2. Absent: routes, authentication and flow control, which
+//! are each dialect's.
+
+mod http2;
+mod preface;
 
 use axum::{
     Router,
@@ -18,6 +22,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use preface::Begun;
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -50,7 +55,11 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Connections at a time; more wait in the kernel's queue.
     pub connections: usize,
-    /// Time for the head of a request; also the time a kept connection may be idle.
+    /// Requests that an HTTP/2 connection may have under way; over all connections, no more are worked on than `connections`.
+    pub streams: u32,
+    /// Bytes of the headers of an HTTP/2 request, 32 more for each (RFC 9113, 6.5.2); HTTP/1.1 has the limits of the library.
+    pub header_bytes: u32,
+    /// Time for the head of a request; also the time a kept connection may be idle, with HTTP/2 up to twice that.
     pub head_timeout_ms: u64,
     /// Time for a TLS handshake.
     pub handshake_timeout_ms: u64,
@@ -63,6 +72,8 @@ impl Default for Limits {
         Self {
             body_bytes: 1024 * 1024,
             connections: 10_000,
+            streams: 100,
+            header_bytes: 16 * 1024,
             head_timeout_ms: 10_000,
             handshake_timeout_ms: 10_000,
             drain_timeout_ms: 10_000,
@@ -83,6 +94,7 @@ pub async fn serve(
         tls: tls.map(TlsAcceptor::from),
         limits,
         requests: AtomicU64::new(0),
+        streams: Arc::new(Semaphore::new(limits.connections)),
         stop: stop.clone(),
     });
     let room = Arc::new(Semaphore::new(limits.connections));
@@ -133,6 +145,8 @@ struct Shared {
     tls: Option<TlsAcceptor>,
     limits: Limits,
     requests: AtomicU64,
+    /// One permit for each HTTP/2 request that is worked on.
+    streams: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
 
@@ -142,23 +156,34 @@ impl Shared {
             tracing::debug!(%peer, %error, "connection lost");
             return;
         }
-        let Some(acceptor) = &self.tls else {
-            return self.http(stream, peer).await;
-        };
         let mut stop = self.stop.clone();
+        let Some(acceptor) = &self.tls else {
+            let head = timeout(Duration::from_millis(self.limits.head_timeout_ms), Begun::read(stream));
+            let outcome = tokio::select! {
+                () = stopped(&mut stop) => return,
+                outcome = head => outcome,
+            };
+            return match outcome {
+                Ok(Ok((true, stream))) => self.http2(stream, peer).await,
+                Ok(Ok((false, stream))) => self.http1(stream, peer).await,
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "connection lost"),
+                Err(_) => tracing::debug!(%peer, "no request came"),
+            };
+        };
         let handshake = timeout(Duration::from_millis(self.limits.handshake_timeout_ms), acceptor.accept(stream));
         let outcome = tokio::select! {
             () = stopped(&mut stop) => return,
             outcome = handshake => outcome,
         };
         match outcome {
-            Ok(Ok(stream)) => self.http(stream, peer).await,
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => self.http2(stream, peer).await,
+            Ok(Ok(stream)) => self.http1(stream, peer).await,
             Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
         }
     }
 
-    async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr) {
+    async fn http1(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr) {
         let inner = TowerToHyperService::new(self.router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));

@@ -7,3 +7,4 @@ pub mod bind;
 pub mod http;
 pub mod oceanconnect;
 pub mod onem2m;
+pub mod provisioning_list;

@@ -63,6 +63,7 @@ fn registered(account: AccountId, app: AppId, i: usize) -> Device {
         created_at: Now.now(),
         modified_at: Now.now(),
         heard_at: None,
+        node: None,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     sql::{Sql, SqlResult, Value, query_one},
 };
 use landfall_core::{Claim, TakenNames};
-use landfall_model::{AccountId, Device};
+use landfall_model::{AccountId, AccountPart, Device, ResourceId};
 use std::sync::Arc;
 
 pub(crate) fn taken(sql: &mut dyn Sql, account: AccountId, claims: &[Claim]) -> SqlResult<Vec<TakenNames>> {
@@ -15,15 +15,19 @@ pub(crate) fn taken(sql: &mut dyn Sql, account: AccountId, claims: &[Claim]) -> 
     Ok(taken)
 }
 
-fn one(sql: &mut dyn Sql, account: AccountId, claim: &Claim) -> SqlResult<TakenNames> {
-    let account = Value::Bytes(account.0.as_bytes());
+fn one(sql: &mut dyn Sql, owner: AccountId, claim: &Claim) -> SqlResult<TakenNames> {
+    let account = Value::Bytes(owner.0.as_bytes());
     let node_id = device(sql, "SELECT doc FROM device WHERE node_id = ?1", &[Value::Text(&claim.node_id)], &claim.node_id)?;
     let by_name = "SELECT doc FROM device WHERE account = ?1 AND node_name = ?2";
     let name = device(sql, by_name, &[account, Value::Text(&claim.name)], &claim.name)?;
     let by_identity = "SELECT version FROM device WHERE psk_identity = ?1";
-    let psk_identity = storable(&claim.psk_identity)
-        && query_one(sql, by_identity, &[Value::Text(&claim.psk_identity)], |_| Ok(()))?.is_some();
-    Ok(TakenNames { node_id, name, psk_identity })
+    let psk_identity =
+        storable(&claim.psk_identity) && query_one(sql, by_identity, &[Value::Text(&claim.psk_identity)], |_| Ok(()))?.is_some();
+    let base = ResourceId::of_account(owner, AccountPart::Base);
+    let below_base = "SELECT version FROM resource WHERE parent = ?1 AND name = ?2";
+    let resource = storable(&claim.name)
+        && query_one(sql, below_base, &[Value::Bytes(&base.0), Value::Text(&claim.name)], |_| Ok(()))?.is_some();
+    Ok(TakenNames { node_id, name, psk_identity, resource })
 }
 
 fn device(sql: &mut dyn Sql, text: &str, params: &[Value<'_>], name: &str) -> SqlResult<Option<Arc<Device>>> {

@@ -12,8 +12,8 @@ use crate::{
     tree::has_owner,
 };
 use landfall_model::{
-    AccountId, Append, Cause, ContainerState, DeviceId, DevicePart, Error, IdKind, Instance, MessageBox, Page, PageRequest, ResourceId, Sort,
-    Time,
+    AccountId, Append, Cause, ContainerState, DeviceId, DevicePart, Error, IdKind, Instance, MessageBox, Page, PageRequest,
+    ResourceId, Sort, Time,
 };
 
 const COLUMNS: &str = "SELECT i.id, i.container, i.n, i.name, i.size, i.expires_at, i.doc, c.account, c.device \
@@ -126,8 +126,7 @@ fn insert(sql: &mut dyn Sql, r: &Instance, state: u64, doc: &[u8]) -> SqlResult<
                              WHERE EXISTS (SELECT 1 FROM resource WHERE id = ?2) ON CONFLICT DO NOTHING";
     const OF_DEVICE: &str = "INSERT INTO instance (id, container, n, name, size, expires_at, doc) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 \
                              WHERE EXISTS (SELECT 1 FROM device WHERE id = ?8) ON CONFLICT DO NOTHING";
-    const OF_ACCOUNT: &str =
-        "INSERT INTO instance (id, container, n, name, size, expires_at, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+    const OF_ACCOUNT: &str = "INSERT INTO instance (id, container, n, name, size, expires_at, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
     let device = r.device.as_ref().map(|id| id.0.as_bytes().as_slice()).unwrap_or_default();
     let params = [
         Value::Bytes(&r.id.0),
@@ -220,7 +219,12 @@ pub(crate) fn prune(sql: &mut dyn Sql, now: Time, limit: i64) -> SqlResult<u64> 
 pub(crate) fn state(sql: &mut dyn Sql, container: ResourceId) -> SqlResult<ContainerState> {
     let text = "SELECT state, instances, bytes, modified_at FROM container WHERE id = ?1";
     let found = query_one(sql, text, &[Value::Bytes(&container.0)], |row| {
-        Ok(ContainerState { state: row.seq(0)?, instances: row.seq(1)?, bytes: row.seq(2)?, modified_at: row.opt_int(3)?.map(Time) })
+        Ok(ContainerState {
+            state: row.seq(0)?,
+            instances: row.seq(1)?,
+            bytes: row.seq(2)?,
+            modified_at: row.opt_int(3)?.map(Time),
+        })
     })?;
     Ok(found.unwrap_or_default())
 }
@@ -242,7 +246,13 @@ pub(crate) fn named(sql: &mut dyn Sql, container: ResourceId, name: &str, now: T
 }
 
 /// A page of a container's instances in the order of `st`.
-pub(crate) fn list(sql: &mut dyn Sql, container: ResourceId, now: Time, sort: Sort, page: PageRequest) -> SqlResult<Page<Instance>> {
+pub(crate) fn list(
+    sql: &mut dyn Sql,
+    container: ResourceId,
+    now: Time,
+    sort: Sort,
+    page: PageRequest,
+) -> SqlResult<Page<Instance>> {
     sql.begin_read()?;
     let key = Value::Bytes(&container.0);
     // Few are over and not deleted yet; those that are there are counted already.

@@ -110,7 +110,10 @@ impl Sql for Postgres {
 
     fn dialect(&self, ddl: &str) -> String {
         // Texts compare by their bytes in both databases.
-        ddl.replace("{blob}", "BYTEA").replace("{text}", "TEXT COLLATE \"C\"").replace("{int_key}", "BIGINT PRIMARY KEY").replace("{clustered}", "")
+        ddl.replace("{blob}", "BYTEA")
+            .replace("{text}", "TEXT COLLATE \"C\"")
+            .replace("{int_key}", "BIGINT PRIMARY KEY")
+            .replace("{clustered}", "")
     }
 }
 

@@ -105,7 +105,12 @@ pub(crate) fn named(sql: &mut dyn Sql, account: AccountId, name: &str) -> SqlRes
 }
 
 /// A page of requests, newest first.
-pub(crate) fn list(sql: &mut dyn Sql, account: AccountId, app: Option<AppId>, page: PageRequest) -> SqlResult<Page<Provisioning>> {
+pub(crate) fn list(
+    sql: &mut dyn Sql,
+    account: AccountId,
+    app: Option<AppId>,
+    page: PageRequest,
+) -> SqlResult<Page<Provisioning>> {
     let mut conditions = Conditions::new();
     conditions.and_id("account", Some(&account.0));
     conditions.and_id("app", app.as_ref().map(|id| &id.0));

@@ -162,7 +162,13 @@ fn texts(write: &Write) -> Vec<&str> {
         Write::Device(r) => {
             let info = &r.info;
             let optional = [&info.device_type, &info.name, &info.location];
-            optional.into_iter().flatten().map(String::as_str).chain([r.node_id.as_str(), psk_identity(r)]).chain(node_name(r)).collect()
+            optional
+                .into_iter()
+                .flatten()
+                .map(String::as_str)
+                .chain([r.node_id.as_str(), psk_identity(r)])
+                .chain(node_name(r))
+                .collect()
         }
         Write::Subscription(r) => vec![&r.callback_url],
         Write::Setting(r) => vec![&r.service_id],

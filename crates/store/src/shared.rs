@@ -10,7 +10,8 @@ use crate::{
     work::Work,
 };
 use landfall_model::{
-    Account, AccountId, App, AppId, Device, DeviceId, Product, ProductId, Resource, ResourceId, Subscription, SubscriptionId, Write,
+    Account, AccountId, App, AppId, Device, DeviceId, Product, ProductId, Resource, ResourceId, Subscription, SubscriptionId,
+    Write,
 };
 use parking_lot::Mutex;
 use std::sync::{Arc, atomic::AtomicU64};
@@ -118,7 +119,10 @@ impl Caches {
                 self.resources.changed(r.id, Some(r));
             }
             Write::DeleteResource(_) | Write::Append(_) | Write::DeleteInstance(_) | Write::Labels { .. } => (),
-            Write::Provisioning(_) | Write::ProvisioningPart(_) | Write::ProvisioningFailure(_) | Write::DeleteProvisioning(_) => (),
+            Write::Provisioning(_)
+            | Write::ProvisioningPart(_)
+            | Write::ProvisioningFailure(_)
+            | Write::DeleteProvisioning(_) => (),
         }
     }
 

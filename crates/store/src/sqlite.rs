@@ -85,7 +85,10 @@ impl Sql for Sqlite {
     }
 
     fn dialect(&self, ddl: &str) -> String {
-        ddl.replace("{blob}", "BLOB").replace("{text}", "TEXT").replace("{int_key}", "INTEGER PRIMARY KEY").replace("{clustered}", "WITHOUT ROWID")
+        ddl.replace("{blob}", "BLOB")
+            .replace("{text}", "TEXT")
+            .replace("{int_key}", "INTEGER PRIMARY KEY")
+            .replace("{clustered}", "WITHOUT ROWID")
     }
 }
 

@@ -21,8 +21,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use landfall_core::{
-    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter, Store,
-    StoreStats, SubscriptionFilter, World,
+    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter,
+    Store, StoreStats, SubscriptionFilter, World,
 };
 use landfall_model::{
     Account, AccountId, App, AppId, Batch, CallId, Cause, Command, CommandId, Cursor, Device, DeviceId, Error, HistoryPoint,
@@ -109,7 +109,10 @@ impl SharedStore {
         &self.0.shared
     }
 
-    pub(crate) async fn read<T: Send + 'static>(&self, read: impl FnOnce(&mut dyn Sql) -> SqlResult<T> + Send + 'static) -> Result<T> {
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut dyn Sql) -> SqlResult<T> + Send + 'static,
+    ) -> Result<T> {
         self.0.readers.read(read).await
     }
 

@@ -125,7 +125,8 @@ pub(crate) fn below(sql: &mut dyn Sql, top: ResourceId, limit: usize) -> SqlResu
         && found.len() < limit
     {
         let room = Value::Int(to_db((limit - found.len()) as u64));
-        let children: Vec<Arc<Resource>> = query_all(sql, text, &[Value::Bytes(&parent.0), room], |row| parse(row, 0).map(Arc::new))?;
+        let children: Vec<Arc<Resource>> =
+            query_all(sql, text, &[Value::Bytes(&parent.0), room], |row| parse(row, 0).map(Arc::new))?;
         parents.extend(children.iter().map(|child| child.id));
         found.extend(children);
     }

@@ -1,11 +1,13 @@
 //! [`ResourceStore`] for readers.
 
-use crate::{claims, claims::storable, instances, labels, lists, provisioning, sql::Value, sql::query_one, store::SharedStore, tree};
+use crate::{
+    claims, claims::storable, instances, labels, lists, provisioning, sql::Value, sql::query_one, store::SharedStore, tree,
+};
 use async_trait::async_trait;
 use landfall_core::{Claim, ResourceFilter, ResourceStore, Store, TakenNames};
 use landfall_model::{
-    AccountId, AppId, Cause, ContainerState, Device, DeviceId, Error, Instance, Page, PageRequest, Provisioning, ProvisioningFailure,
-    ProvisioningPart, Resource, ResourceId, Result, Sort, Time,
+    AccountId, AppId, Cause, ContainerState, Device, DeviceId, Error, Instance, Page, PageRequest, Provisioning,
+    ProvisioningFailure, ProvisioningPart, Resource, ResourceId, Result, Sort, Time,
 };
 use std::sync::Arc;
 

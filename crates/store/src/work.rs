@@ -22,8 +22,7 @@ struct Stamps {
 impl Work {
     /// Reads which devices have commands that are not over, a shadow, or outgoing messages.
     pub(crate) fn load(&self, sql: &mut dyn Sql) -> SqlResult<()> {
-        const TEXT: &str =
-            "SELECT device FROM command WHERE state IN ('PENDING', 'SENT', 'DELIVERED') UNION SELECT device FROM shadow \
+        const TEXT: &str = "SELECT device FROM command WHERE state IN ('PENDING', 'SENT', 'DELIVERED') UNION SELECT device FROM shadow \
              UNION SELECT device FROM container WHERE part = 4 AND instances > 0 AND device IS NOT NULL";
         let id = |row: &dyn Row| Ok(Uuid::from_slice(row.bytes(0)?).ok().map(DeviceId));
         let devices = query_all(sql, TEXT, &[], id)?;

@@ -11,9 +11,9 @@ mod rights;
 
 pub use discovery::Criteria;
 pub use instance::{ContainerLimits, NewInstance};
-pub(crate) use notice::Happened;
+pub(crate) use notice::{Happened, Leaving, drop_pushes};
+pub(crate) use record::check_resource_name;
 pub use record::{NewResource, ResourceChange};
-pub(crate) use record::{check_resource_name, drop_pushes};
 pub use rights::Right;
 
 use crate::{Core, DeviceFilter, OriginCaller, ResourceFilter};

@@ -1,8 +1,14 @@
 //! Notices of oneM2M subscriptions (TS-0001, 10.2.10): an event for each address of each subscription that asked for the change.
+//!
+//! A subscription that goes with its subject may have asked to be told of just that, so its pushes are served for a day longer.
 
-use crate::Core;
-use landfall_model::{AccountId, Changed, DeviceId, Event, EventBody, Notice, Resource, ResourceId, SubscriptionId, Time};
+use crate::{Core, SubscriptionFilter};
+use landfall_model::{
+    AccountId, Batch, Changed, DeviceId, Event, EventBody, Notice, PageRequest, Resource, ResourceId, ResourceKind, Result,
+    Subscription, SubscriptionId, SubscriptionKind, Time, Write,
+};
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// What happened to a subject, or right below it; the numbers of `net` (TS-0004, 6.3.4.2.19).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +22,51 @@ pub(crate) enum Happened {
 /// Addresses of one subscription, `nu`.
 pub(super) const ADDRESSES: usize = 10;
 
+/// Seconds for which the pushes of a subscription that is gone are served.
+const LAST_NOTICES_S: i64 = 86_400;
+/// Seconds between two looks for them.
+const LOOK_S: i64 = 600;
+
+/// Pushes whose subscription is gone, and since when that is known.
+#[derive(Default)]
+pub(crate) struct Leaving {
+    looked_at: Option<Time>,
+    since: HashMap<SubscriptionId, Time>,
+}
+
 impl Core {
+    /// Ends pushes whose subscription went with its subject or was over, a day after that was seen.
+    pub(crate) async fn end_pushes(&self, now: Time) -> Result<()> {
+        if self.leaving.lock().looked_at.is_some_and(|at| now < at.plus_s(LOOK_S)) {
+            return Ok(());
+        }
+        let mut since = HashMap::new();
+        let filter = SubscriptionFilter { kind: Some(SubscriptionKind::Resource(ResourceId([0; 12]), 0)), ..Default::default() };
+        for no in 0.. {
+            let page = self.store.subscriptions(&filter, PageRequest { no, size: 1_000 }).await?.items;
+            for push in &page {
+                if self.is_left(push).await? {
+                    let first = self.leaving.lock().since.get(&push.id).copied().unwrap_or(now);
+                    if now >= first.plus_s(LAST_NOTICES_S) {
+                        self.store.commit(crate::subscription::gone(push, now)).await?;
+                    } else {
+                        since.insert(push.id, first);
+                    }
+                }
+            }
+            if page.len() < 1_000 {
+                break;
+            }
+        }
+        *self.leaving.lock() = Leaving { looked_at: Some(now), since };
+        Ok(())
+    }
+
+    async fn is_left(&self, push: &Subscription) -> Result<bool> {
+        let SubscriptionKind::Resource(id, _) = push.kind else { return Ok(false) };
+        Ok(self.store.resource(id).await?.is_none())
+    }
+
     /// The events that tell the subscribers of `subject`.
     pub(crate) fn notices(
         &self,
@@ -43,6 +93,31 @@ impl Core {
         }
         events
     }
+}
+
+/// Stops to serve a subscription that goes, unless it is to be told of that.
+pub(crate) fn drop_pushes(whole: &mut Batch, resource: &Resource, now: Time) {
+    if resource.kind == ResourceKind::Subscription && !wants(resource, Happened::Deleted) {
+        drop_all_pushes(whole, resource, now);
+    }
+}
+
+/// Stops to serve a subscription.
+pub(super) fn drop_all_pushes(whole: &mut Batch, subscription: &Resource, now: Time) {
+    for address in 0..addresses(subscription).len().min(ADDRESSES) {
+        drop_push(whole, subscription, address as u8, now);
+    }
+}
+
+pub(super) fn drop_push(whole: &mut Batch, subscription: &Resource, address: u8, now: Time) {
+    let id = SubscriptionId::of_resource(subscription.id, address);
+    whole.writes.push(Write::DeleteSubscription(id));
+    whole.events.push(pushes_changed(subscription, id, now));
+}
+
+pub(super) fn pushes_changed(subscription: &Resource, id: SubscriptionId, at: Time) -> Event {
+    let body = EventBody::SubscriptionChanged(id);
+    Event { account: subscription.account, app: Some(subscription.app), device: None, at, body }
 }
 
 /// `nu`

@@ -2,12 +2,12 @@
 
 use super::{
     Right, Target,
-    notice::{ADDRESSES, Happened, addresses},
+    notice::{ADDRESSES, Happened, addresses, drop_all_pushes, drop_push, drop_pushes, pushes_changed},
 };
 use crate::{Core, OriginCaller, SubscriptionFilter, batch};
 use landfall_model::{
-    AccountPart, Batch, Cause, Changed, Channel, Cursor, Error, Event, EventBody, PageRequest, Resource, ResourceId,
-    ResourceKind, Result, Subscription, SubscriptionId, SubscriptionKind, Time, Write,
+    AccountPart, Batch, Cause, Changed, Channel, Cursor, Error, PageRequest, Resource, ResourceId, ResourceKind, Result,
+    Subscription, SubscriptionId, SubscriptionKind, Time, Write,
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -96,7 +96,7 @@ impl Core {
             created_at: now,
             modified_at: now,
         };
-        self.check_name_is_free(by, parent, &resource.name).await?;
+        self.check_name_is_free(by, parent, &resource).await?;
         let mut whole = batch(vec![Write::Resource(Box::new(resource.clone()))], vec![]);
         if !resource.labels.is_empty() {
             whole.writes.push(labels(&resource));
@@ -112,15 +112,18 @@ impl Core {
         Ok(Arc::new(resource))
     }
 
-    /// A name that a device or a fixed place has is not free either.
-    async fn check_name_is_free(&self, by: &OriginCaller, parent: &Target, name: &str) -> Result<()> {
+    /// A name that a device or a fixed place has is not free either, nor is that of an entity whose originator is another application's.
+    async fn check_name_is_free(&self, by: &OriginCaller, parent: &Target, resource: &Resource) -> Result<()> {
+        let name = resource.name.as_str();
         let below_base = *parent == Target::Place(AccountPart::Base);
         let reserved = ["la", "ol", "fopt", "pcu"].contains(&name);
         let taken = match self.fixed_children(parent).iter().any(|child| child.name() == name) || reserved {
             true => true,
             false => below_base && self.store.device_by_node_name(by.account.id, name).await?.is_some(),
         };
-        if taken {
+        let entity = below_base && resource.kind == ResourceKind::ApplicationEntity;
+        let holder = if entity { self.originator_of(by.account.id, &format!("C{name}")).await? } else { None };
+        if taken || holder.is_some_and(|app| app != by.app.id) {
             return Err(Error::new(Cause::ResourceExists, "resource already exists").at("rn"));
         }
         Ok(())
@@ -225,8 +228,9 @@ impl Core {
         let (now, of) = (self.now(), (by.account.id, by.account.name.as_str()));
         let mut whole = batch(vec![Write::DeleteResource(resource.id)], vec![]);
         let below = self.store.resources_below(resource.id, BELOW).await?;
-        for one in below.iter().chain([resource]) {
-            drop_pushes(&mut whole, one, now);
+        below.iter().for_each(|one| drop_pushes(&mut whole, one, now));
+        if resource.kind == ResourceKind::Subscription {
+            drop_all_pushes(&mut whole, resource, now);
         }
         let gone = || Changed::Resource(Box::new((**resource).clone()));
         whole.events.extend(self.notices(of, (resource.id, resource.device), Happened::Deleted, now, gone));
@@ -286,31 +290,6 @@ fn add_pushes(whole: &mut Batch, subscription: &Resource, kept: &[String], newes
         whole.events.push(pushes_changed(subscription, id, now));
         whole.writes.push(Write::Subscription(Box::new(push)));
         whole.writes.push(Write::Cursor(Cursor { subscription: id, read_to: newest, open: vec![] }));
-    }
-}
-
-/// Stops to serve a subscription that goes.
-pub(crate) fn drop_pushes(whole: &mut Batch, resource: &Resource, now: Time) {
-    if resource.kind == ResourceKind::Subscription {
-        for address in 0..addresses(resource).len().min(ADDRESSES) {
-            drop_push(whole, resource, address as u8, now);
-        }
-    }
-}
-
-fn drop_push(whole: &mut Batch, subscription: &Resource, address: u8, now: Time) {
-    let id = SubscriptionId::of_resource(subscription.id, address);
-    whole.writes.push(Write::DeleteSubscription(id));
-    whole.events.push(pushes_changed(subscription, id, now));
-}
-
-fn pushes_changed(subscription: &Resource, id: SubscriptionId, at: Time) -> Event {
-    Event {
-        account: subscription.account,
-        app: Some(subscription.app),
-        device: None,
-        at,
-        body: EventBody::SubscriptionChanged(id),
     }
 }
 

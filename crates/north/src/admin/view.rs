@@ -232,6 +232,7 @@ pub(super) fn subscription(subscription: &Subscription) -> Value {
     let kind = match subscription.kind {
         SubscriptionKind::Notify(notify) => notify.as_str(),
         SubscriptionKind::CallAddress => "callAddress",
+        SubscriptionKind::Resource(..) => "resource",
     };
     json!({
         "subscriptionId": subscription.id,

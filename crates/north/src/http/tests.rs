@@ -1,5 +1,7 @@
 //! The listener over real sockets on loopback.
 
+mod http2;
+
 use super::*;
 use axum::routing::{get, post};
 use bytes::Bytes;
@@ -15,12 +17,16 @@ struct Running {
 }
 
 #[allow(clippy::disallowed_methods, reason = "the test is the driver here")]
-async fn running(router: Router, limits: Limits) -> Running {
+async fn running_with(tls: Option<Arc<rustls::ServerConfig>>, router: Router, limits: Limits) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = watch::channel(false);
-    let served = tokio::spawn(serve(listener, None, router, limits, stopping));
+    let served = tokio::spawn(serve(listener, tls, router, limits, stopping));
     Running { address, stop, served }
+}
+
+async fn running(router: Router, limits: Limits) -> Running {
+    running_with(None, router, limits).await
 }
 
 /// Reads one answer with a Content-Length.
@@ -74,11 +80,13 @@ async fn a_connection_is_kept_and_its_requests_are_numbered() {
 #[tokio::test]
 async fn a_head_that_does_not_come_ends_the_connection() {
     let running = running(routes(), Limits { head_timeout_ms: 20, ..Limits::default() }).await;
-    let mut stream = TcpStream::connect(running.address).await.unwrap();
-    stream.write_all(b"GET /peer HTT").await.unwrap();
-    let mut rest = vec![];
-    stream.read_to_end(&mut rest).await.unwrap();
-    assert!(!String::from_utf8(rest).unwrap().contains("200 OK"));
+    for begin in [&b""[..], b"GET /peer HTT", b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0"] {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(begin).await.unwrap();
+        let mut rest = vec![];
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert!(!String::from_utf8_lossy(&rest).contains("200 OK"), "{begin:?}");
+    }
 }
 
 #[tokio::test]

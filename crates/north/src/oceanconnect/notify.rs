@@ -44,7 +44,7 @@ pub fn notifications(subscription: &Subscription, event: &StoredEvent) -> Vec<Ve
         EventBody::DesiredDelivered { service_id, properties, delivered } => {
             vec![desired_delivered(device, service_id, properties, *delivered)]
         }
-        EventBody::SubscriptionChanged(_) | EventBody::ProductModel { .. } => vec![],
+        EventBody::SubscriptionChanged(_) | EventBody::ProductModel { .. } | EventBody::Notice(_) => vec![],
     }
 }
 
@@ -58,6 +58,7 @@ fn wanted(subscription: &Subscription, event: &Event) -> bool {
     };
     let kind = match subscription.kind {
         SubscriptionKind::CallAddress => return address == Some(subscription.id),
+        SubscriptionKind::Resource(..) => return false,
         SubscriptionKind::Notify(kind) => kind,
     };
     let told = match &event.body {
@@ -71,7 +72,7 @@ fn wanted(subscription: &Subscription, event: &Event) -> bool {
         EventBody::Reported(_) if kind == NotifyType::DeviceDatasChanged => NotifyType::DeviceDatasChanged,
         EventBody::Reported(_) => NotifyType::DeviceDataChanged,
         EventBody::DesiredDelivered { .. } => NotifyType::DeviceDesiredPropertiesModifyStatusChanged,
-        EventBody::CommandChanged { .. } | EventBody::SubscriptionChanged(_) => return false,
+        EventBody::CommandChanged { .. } | EventBody::SubscriptionChanged(_) | EventBody::Notice(_) => return false,
     };
     told == kind && address.is_none()
 }

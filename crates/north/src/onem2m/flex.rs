@@ -9,8 +9,6 @@ use super::{
 use landfall_model::Time;
 use serde_json::{Map, Value};
 
-/// Root of a provisioning request.
-pub(super) const REQUEST_ROOT: &str = "dtiot:noPRt";
 /// Root of a device group.
 pub(super) const GROUP_ROOT: &str = "dtiot:devGr";
 /// Members of a group.

@@ -14,13 +14,14 @@ mod node;
 mod notify;
 mod operate;
 mod primitive;
-pub mod provisioning;
+mod provisioning;
 mod show;
 mod token;
 
 pub use notify::{notice_headers, notices};
 pub use primitive::fuzz_primitive;
 
+use crate::provisioning_list;
 use answer::{Outcome, answer};
 use axum::{
     Router,
@@ -41,8 +42,6 @@ use tokio::sync::Semaphore;
 const BASE: &str = "/device-management-orchestrator/v3/";
 /// Bytes of a body.
 const BODY_BYTES: usize = 1024 * 1024;
-/// Bytes of a provisioning request, which may name 20,000 nodes.
-const REQUEST_BYTES: usize = 32 * 1024 * 1024;
 /// Bodies over [`BODY_BYTES`] that are held at a time.
 const LARGE_BODIES: usize = 4;
 
@@ -90,7 +89,7 @@ impl OneM2M {
         }
         let provisions = target == Target::Place(AccountPart::Requests);
         let small = declared_bytes(parts).is_some_and(|bytes| bytes <= BODY_BYTES as u64);
-        let limit_bytes = if provisions && !small { REQUEST_BYTES } else { BODY_BYTES };
+        let limit_bytes = if provisions && !small { provisioning_list::BODY_BYTES } else { BODY_BYTES };
         if declared_bytes(parts).is_some_and(|bytes| bytes > limit_bytes as u64) {
             return Err(Fault::too_large(limit_bytes));
         }

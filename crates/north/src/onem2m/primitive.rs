@@ -318,7 +318,8 @@ impl<'a> Parameters<'a> {
     }
 
     fn criteria(&self) -> Result<Criteria, Fault> {
-        let types = self.all("ty")?.into_iter().map(|ty| ty.parse().map_err(|_| Fault::bad("ty: must be numbers of resource types")));
+        let types =
+            self.all("ty")?.into_iter().map(|ty| ty.parse().map_err(|_| Fault::bad("ty: must be numbers of resource types")));
         Ok(Criteria {
             types: types.collect::<Result<_, _>>()?,
             labels: self.all("lbl")?,

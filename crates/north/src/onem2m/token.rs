@@ -167,7 +167,7 @@ mod tests {
 
     #[tokio::test]
     async fn answers_are_those_of_oauth() {
-        let tokens = TokenPair { access: Secret::new("a.b".into()), expires_in_s: 3600, refresh: Secret::new("r".into()) };
+        let tokens = TokenPair { access: Secret::new("a.b"), expires_in_s: 3600, refresh: Secret::new("r") };
         let response = given(&tokens, "default");
         assert_eq!(response.headers()["cache-control"], "no-store");
         let body: Value = serde_json::from_slice(&axum::body::to_bytes(response.into_body(), 1000).await.unwrap()).unwrap();

@@ -127,6 +127,12 @@ impl Live for Connections {
     fn lifetime_over(&self, _: DeviceId) -> bool {
         false
     }
+
+    /// So are observations.
+    fn observe_anew(&self, _: DeviceId) {}
+
+    /// Connections have no part in it.
+    fn provision(&self) {}
 }
 
 impl Handle {

@@ -22,7 +22,7 @@ pub(crate) struct InstanceBody {
 pub(crate) fn encode_instance(r: &Instance) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + r.content.len());
     out.push(VERSION);
-    out.push(u8::from(r.format.is_some()) * HAS_FORMAT | u8::from(r.creator.is_some()) * HAS_CREATOR);
+    out.push((u8::from(r.format.is_some()) * HAS_FORMAT) | (u8::from(r.creator.is_some()) * HAS_CREATOR));
     put_i64(&mut out, r.created_at.0);
     put_bytes(&mut out, r.content.as_bytes());
     for text in [&r.format, &r.creator].into_iter().flatten() {

@@ -1,7 +1,11 @@
 //! Event records: round trips, garbage, older versions.
 
 use super::*;
-use landfall_model::{AccountId, AppId, DeviceId, Event, EventBody, Frame, Report, ServiceReport, Time};
+use landfall_model::{
+    AccountId, AppId, Changed, DeviceId, Event, EventBody, Frame, Instance, Node, NodeInfo, Notice, Report, Resource, ResourceId,
+    ResourceKind, ServiceReport, SubscriptionId, Time,
+};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 /// A small generator with a seed (xorshift64*).
@@ -36,9 +40,95 @@ impl Dice {
     }
 }
 
+impl Dice {
+    fn resource_id(&mut self) -> ResourceId {
+        ResourceId::new(Time(self.below(1 << 44) as i64), self.id().into_bytes())
+    }
+
+    fn texts(&mut self) -> Vec<String> {
+        (0..self.below(3)).map(|_| self.text()).collect()
+    }
+
+    fn attributes(&mut self) -> Map<String, Value> {
+        let values = [json!(self.text()), json!(self.next()), json!(-1.5), json!(null), json!([{"a": self.text()}])];
+        values.into_iter().map(|value| (self.text(), value)).collect()
+    }
+}
+
+fn random_instance(dice: &mut Dice) -> Instance {
+    Instance {
+        id: dice.resource_id(),
+        container: dice.resource_id(),
+        account: AccountId(dice.id()),
+        device: (dice.below(2) == 0).then(|| DeviceId(dice.id())),
+        name: dice.text(),
+        state: dice.next(),
+        content: dice.text(),
+        format: (dice.below(2) == 0).then(|| dice.text()),
+        size: dice.next(),
+        labels: dice.texts(),
+        creator: (dice.below(2) == 0).then(|| dice.text()),
+        created_at: Time(dice.time()),
+        expires_at: (dice.below(2) == 0).then(|| Time(dice.time())),
+    }
+}
+
+fn random_resource(dice: &mut Dice) -> Resource {
+    Resource {
+        id: dice.resource_id(),
+        account: AccountId(dice.id()),
+        app: AppId(dice.id()),
+        version: dice.next(),
+        parent: dice.resource_id(),
+        device: (dice.below(2) == 0).then(|| DeviceId(dice.id())),
+        name: dice.text(),
+        kind: ResourceKind::ALL[dice.below(6) as usize],
+        creator: dice.text(),
+        labels: dice.texts(),
+        policies: vec![dice.resource_id()],
+        attributes: dice.attributes(),
+        expires_at: (dice.below(2) == 0).then(|| Time(dice.time())),
+        created_at: Time(dice.time()),
+        modified_at: Time(dice.time()),
+    }
+}
+
+fn random_info(dice: &mut Dice) -> NodeInfo {
+    let (name, labels, attributes) = (dice.text(), dice.texts(), dice.attributes());
+    NodeInfo { name, labels, attributes, created_at: Time(dice.time()), modified_at: Time(dice.time()) }
+}
+
+fn random_notice(dice: &mut Dice) -> Notice {
+    let changed = match dice.below(5) {
+        0 => Changed::Resource(Box::new(random_resource(dice))),
+        1 => Changed::Instance(Box::new(random_instance(dice))),
+        2 => Changed::Info { device: DeviceId(dice.id()), index: dice.below(8) as u8, info: Box::new(random_info(dice)) },
+        3 => Changed::Gone(dice.resource_id()),
+        _ => Changed::Node {
+            device: DeviceId(dice.id()),
+            node_id: dice.text(),
+            tenant: dice.text(),
+            node: Box::new(Node {
+                name: dice.text(),
+                labels: dice.texts(),
+                profile: None,
+                iccid: Some(dice.text()),
+                infos: vec![None, Some(random_info(dice))],
+                credentials_at: Some(Time(dice.time())),
+                observed: vec![],
+                created_at: Time(dice.time()),
+                modified_at: Time(dice.time()),
+            }),
+        },
+    };
+    let address = SubscriptionId::of_resource(dice.resource_id(), dice.below(256) as u8);
+    Notice { address, reference: dice.text(), kind: dice.below(5) as u8, content: dice.below(4) as u8, changed }
+}
+
 fn random_event(dice: &mut Dice) -> Event {
     let (account, app, device) = (AccountId(dice.id()), AppId(dice.id()), DeviceId(dice.id()));
-    let body = match dice.below(4) {
+    let body = match dice.below(5) {
+        1 => EventBody::Notice(Box::new(random_notice(dice))),
         0 => EventBody::DeviceDeleted { gateway: DeviceId(dice.id()) },
         _ => EventBody::Reported(Report {
             device,
@@ -117,6 +207,23 @@ fn damaged_blobs_never_panic() {
     assert_eq!(decoded(&[EVENTS_VERSION + 1]), Err(Malformed));
     // A length of 2^63 with nothing behind it.
     assert_eq!(decoded(&[EVENTS_VERSION, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1]), Err(Malformed));
+}
+
+#[test]
+fn instances_come_back() {
+    let mut dice = Dice(12);
+    for _ in 0..500 {
+        let r = random_instance(&mut dice);
+        let record = encode_instance(&r);
+        let body = decode_instance(&record).unwrap();
+        assert_eq!((body.created_at, body.content, body.format), (r.created_at, r.content, r.format));
+        assert_eq!((body.creator, body.labels), (r.creator, r.labels));
+        assert!((0..record.len()).all(|end| decode_instance(&record[..end]).is_err()));
+        let mut damaged = record;
+        let at = dice.below(damaged.len() as u64) as usize;
+        damaged[at] = dice.next() as u8;
+        drop(decode_instance(&damaged));
+    }
 }
 
 #[test]

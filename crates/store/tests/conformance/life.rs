@@ -174,14 +174,14 @@ pub async fn a_lost_connection_is_replaced(place: Place) {
     let mut refused = 0;
     let taken = loop {
         match store.commit(tell(vec![reported(&devices[1], START, "s", "after", START)])).await {
-            Ok(seq) => break seq,
+            Ok(committed) => break committed,
             Err(error) => assert_eq!(error.cause, Cause::Overloaded),
         }
         refused += 1;
         assert!(refused < 1_000);
     };
     assert!(refused > 0);
-    assert_eq!(taken, Seq(2));
+    assert_eq!(taken.seq, Seq(2));
     assert_eq!(totals(&store, &devices).await, 2);
     assert!(store.device(devices[2].id).await.unwrap().is_some());
 }

@@ -6,13 +6,17 @@
 mod commands;
 mod frames;
 mod history;
+mod instances;
+mod labels;
 mod life;
 mod lists;
 mod place;
 mod presence;
+mod provisioning;
 mod records;
 mod shadows;
 mod stream;
+mod tree;
 
 use place::Place;
 use std::future::Future;
@@ -58,6 +62,15 @@ conformance! {
     shadows: shadows_are_versioned settings_by_filter retention_of_settings;
     presence: psk_identities_are_unique registrations_come_and_go secure_sessions_page_over_all_numbers
         what_is_about_a_device_goes_with_it;
+    tree: resources_come_back resources_are_versioned_and_named parents_must_be_there a_subtree_goes_with_its_top
+        resources_by_filter_and_page subscriptions_are_known_at_once nodes_have_names devices_by_the_first_bytes_of_their_id
+        resources_end_by_themselves;
+    instances: instances_come_back states_count_without_holes the_oldest_make_room names_are_unique_in_a_container
+        a_refused_append_counts_nothing containers_must_be_there instances_by_pages instances_end_by_themselves
+        deleted_instances_count_no_more outgoing_messages_are_work;
+    labels: subjects_are_found_by_labels labels_go_with_their_subject;
+    provisioning: requests_are_versioned_and_named parts_hold_their_places failures_by_page claims_name_who_is_there
+        finished_requests_go_in_time;
     life: a_crash_loses_nothing a_crash_inside_a_flush_repeats_nothing a_second_process_is_refused shutdown_drains
         small_chunks_are_merged a_lost_connection_is_replaced;
 }

@@ -1,6 +1,6 @@
 //! Where a test keeps its store, and records to put there.
 
-use landfall_core::{Store, World};
+use landfall_core::{Committed, Store, World};
 use landfall_model::*;
 use landfall_store::{Options, SharedStore};
 use std::{
@@ -331,6 +331,77 @@ pub fn gone(device: &Device, at: Time) -> Event {
     Event { account: device.account, app: Some(device.app), device: Some(device.id), at, body }
 }
 
+pub fn node(name: &str) -> Node {
+    Node {
+        name: name.into(),
+        labels: vec!["d2c:1.0".into()],
+        profile: None,
+        iccid: None,
+        infos: vec![],
+        credentials_at: None,
+        observed: vec![],
+        created_at: START,
+        modified_at: START,
+    }
+}
+
+/// An id in the order of the calls.
+pub fn fresh_id() -> ResourceId {
+    let n = COUNTER.fetch_add(1, Ordering::SeqCst);
+    ResourceId::new(Time(START.0 + n as i64), [n as u8; 16])
+}
+
+pub fn resource(account: AccountId, parent: ResourceId, name: &str) -> Resource {
+    Resource {
+        id: fresh_id(),
+        account,
+        app: AppId(account.0),
+        version: 1,
+        parent,
+        device: None,
+        name: name.into(),
+        kind: ResourceKind::Container,
+        creator: "C1".into(),
+        labels: vec!["a\0b".into()],
+        policies: vec![fresh_id()],
+        attributes: serde_json::Map::from_iter([("mni".to_owned(), serde_json::json!(10))]),
+        expires_at: None,
+        created_at: START,
+        modified_at: START,
+    }
+}
+
+pub fn instance(account: AccountId, container: ResourceId, name: &str) -> Instance {
+    Instance {
+        id: fresh_id(),
+        container,
+        account,
+        device: None,
+        name: name.into(),
+        state: 0,
+        content: r#""20\u0000 °C""#.into(),
+        format: Some("text/plain:0".into()),
+        size: 10,
+        labels: vec!["x".into(), String::new()],
+        creator: Some("C1".into()),
+        created_at: START,
+        expires_at: None,
+    }
+}
+
+/// An append to a container that is hard to fill.
+pub fn append(instance: &Instance) -> Write {
+    append_to(instance, 1_000_000, 1_000_000_000)
+}
+
+pub fn append_to(instance: &Instance, max_instances: u64, max_bytes: u64) -> Write {
+    Write::Append(Box::new(Append { instance: instance.clone(), max_instances, max_bytes }))
+}
+
+pub fn write_resource(resource: &Resource) -> Write {
+    Write::Resource(Box::new(resource.clone()))
+}
+
 pub fn put<const N: usize>(writes: [Write; N]) -> Batch {
     Batch { writes: writes.into(), events: vec![] }
 }
@@ -360,6 +431,11 @@ pub async fn one_device(store: &SharedStore, node_id: &str) -> Device {
     let device = device(account.id, app.id, node_id);
     store.commit(put([Write::Account(Box::new(account)), Write::App(Box::new(app)), write_device(&device)])).await.unwrap();
     device
+}
+
+/// The place of what was committed.
+pub fn seq(result: Result<Committed>) -> Result<Seq> {
+    result.map(|committed| committed.seq)
 }
 
 pub fn cause<T: std::fmt::Debug>(result: Result<T>) -> Cause {

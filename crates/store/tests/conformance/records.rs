@@ -19,7 +19,7 @@ pub async fn records_come_back(place: Place) {
         write_device(&de),
         Write::Subscription(Box::new(su.clone())),
     ]);
-    assert_eq!(store.commit(writes).await, Ok(Seq(0)));
+    assert_eq!(seq(store.commit(writes).await), Ok(Seq(0)));
     for _ in 0..2 {
         let store = if store.stats().await.unwrap().batches == 1 { store.clone() } else { place.open() };
         assert_eq!(store.account(acc.id).await.unwrap().as_deref(), Some(&acc));
@@ -66,7 +66,7 @@ pub async fn versions_are_checked(place: Place) {
             Write::Subscription(Box::new(su.clone())),
         ];
         for write in writes {
-            let result = store.commit(put([write.clone()])).await;
+            let result = seq(store.commit(put([write.clone()])).await);
             assert_eq!(result.map_err(|e| e.cause), if fits { Ok(Seq(0)) } else { Err(Cause::Stale) }, "{write:?}");
         }
     }
@@ -128,7 +128,7 @@ pub async fn subscriptions_are_unique(place: Place) {
     let acc = account("a");
     let (p, q) = (app(acc.id, "p"), app(acc.id, "q"));
     let added = SubscriptionKind::Notify(NotifyType::DeviceAdded);
-    let put_one = async |s: Subscription| store.commit(put([Write::Subscription(Box::new(s))])).await.map_err(|e| e.cause);
+    let put_one = async |s: Subscription| seq(store.commit(put([Write::Subscription(Box::new(s))])).await).map_err(|e| e.cause);
     assert_eq!(put_one(subscription(acc.id, p.id, added, "http://1")).await, Ok(Seq(0)));
     assert_eq!(put_one(subscription(acc.id, p.id, added, "http://2")).await, Err(Cause::SubscriptionExists));
     assert_eq!(put_one(subscription(acc.id, q.id, added, "http://1")).await, Ok(Seq(0)));
@@ -159,7 +159,7 @@ pub async fn a_refused_batch_leaves_nothing(place: Place) {
     }
     let mut places = Vec::new();
     for (i, good, bad, task) in tasks {
-        let result = task.await.unwrap();
+        let result = seq(task.await.unwrap());
         let refused = i % 3 == 0;
         assert_eq!(result.as_ref().map_err(|e| e.cause).err(), refused.then_some(Cause::NodeIdTaken));
         places.extend(result.ok());

@@ -16,7 +16,7 @@ pub async fn shadows_are_versioned(place: Place) {
     let mut shadow = shadow(de.id);
     for (version, fits) in [(2, false), (1, true), (1, false), (3, false), (2, true), (3, true), (3, false)] {
         shadow.version = version;
-        let result = store.commit(put([write(&shadow)])).await;
+        let result = seq(store.commit(put([write(&shadow)])).await);
         assert_eq!(result.map_err(|e| e.cause), if fits { Ok(Seq(0)) } else { Err(Cause::Stale) }, "version {version}");
     }
     assert_eq!(store.shadow(de.id).await, Ok(Some(shadow.clone())));

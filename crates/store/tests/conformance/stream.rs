@@ -20,7 +20,7 @@ pub async fn events_have_places_in_order(place: Place) {
     }
     let mut ends = Vec::new();
     for (i, task) in tasks {
-        ends.push((i, task.await.unwrap().unwrap().0));
+        ends.push((i, task.await.unwrap().unwrap().seq.0));
     }
     let stored = store.events_after(Seq(0), 1_000).await.unwrap();
     assert!(stored.iter().zip(1..).all(|(e, seq)| e.seq.0 == seq));
@@ -35,8 +35,8 @@ pub async fn events_have_places_in_order(place: Place) {
     let first = store.commit(tell(vec![gone(&de, Time(1))]));
     let second = store.commit(tell(vec![gone(&de, Time(2))]));
     let (first, second) = tokio::join!(first, second);
-    assert_eq!(second.unwrap().0, first.unwrap().0 + 1);
-    assert_eq!(store.commit(Batch::default()).await, Ok(store.newest()));
+    assert_eq!(second.unwrap().seq.0, first.unwrap().seq.0 + 1);
+    assert_eq!(seq(store.commit(Batch::default()).await), Ok(store.newest()));
 }
 
 pub async fn a_refused_batch_takes_no_place(place: Place) {
@@ -45,7 +45,7 @@ pub async fn a_refused_batch_takes_no_place(place: Place) {
     let bad = Batch { writes: vec![write_device(&de)], events: vec![gone(&de, Time(1))] };
     assert_eq!(cause(store.commit(bad).await), Cause::Stale);
     assert_eq!(store.newest(), Seq(0));
-    assert_eq!(store.commit(tell(vec![gone(&de, Time(2))])).await, Ok(Seq(1)));
+    assert_eq!(seq(store.commit(tell(vec![gone(&de, Time(2))])).await), Ok(Seq(1)));
     assert_eq!(store.events_after(Seq(0), 9).await.unwrap()[0].event.at, Time(2));
 }
 
@@ -133,7 +133,7 @@ pub async fn retention_of_events(place: Place) {
     store.shutdown().await;
     let store = place.try_open(small).unwrap();
     assert_eq!(store.newest(), Seq(4));
-    assert_eq!(store.commit(tell(vec![gone(&de, place.now())])).await, Ok(Seq(5)));
+    assert_eq!(seq(store.commit(tell(vec![gone(&de, place.now())])).await), Ok(Seq(5)));
 }
 
 pub async fn the_queue_is_bounded(place: Place) {
@@ -167,7 +167,7 @@ pub async fn large_batches(place: Place) {
     let data = "y".repeat(1_000);
     let events: Vec<Event> = (0..5_000).map(|i| reported(&de, Time(i), "s", &data, Time(i))).collect();
     let writes = (0..500).map(|i| write_device(&device(de.account, de.app, &format!("m{i}")))).collect();
-    assert_eq!(store.commit(Batch { writes, events }).await, Ok(Seq(5_000)));
+    assert_eq!(seq(store.commit(Batch { writes, events }).await), Ok(Seq(5_000)));
     assert_eq!(store.stats().await.unwrap().devices, 501);
     store.abort().await;
     let store = place.try_open(Options { ring_events: 10, ..Options::default() }).unwrap();

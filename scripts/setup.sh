@@ -8,6 +8,7 @@ level=${1:?usage: scripts/setup.sh run|test|bench}
 venv=.venv
 paho_version=2.1.0
 aiocoap_version=0.4.17
+d2c_version=0.9.1
 leshan=tests/foreign/lwm2m/leshan
 acme=.cache/acme
 acme_version=2026.5.3
@@ -71,11 +72,12 @@ if [ -n "$packages" ]; then
     install_packages $packages
 fi
 
-if [ "$level" = test ] && ! "$venv/bin/python" -c 'import aiocoap, paho.mqtt' 2>/dev/null; then
-    echo "installing: paho-mqtt $paho_version and aiocoap $aiocoap_version in $venv"
+if [ "$level" = test ] && ! "$venv/bin/python" -c 'import aiocoap, dtiot_d2c, paho.mqtt' 2>/dev/null; then
+    echo "installing: paho-mqtt $paho_version, aiocoap $aiocoap_version and dtiot-d2c $d2c_version in $venv"
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "paho-mqtt==$paho_version" "aiocoap==$aiocoap_version"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check \
+        "paho-mqtt==$paho_version" "aiocoap==$aiocoap_version" "dtiot-d2c==$d2c_version"
 fi
 
 if [ "$level" = test ] && { ! [ -e "$leshan/target/built" ] || [ -n "$(find "$leshan/pom.xml" "$leshan/src" -newer "$leshan/target/built")" ]; }; then

@@ -6,3 +6,4 @@ pub mod admin;
 pub mod bind;
 pub mod http;
 pub mod oceanconnect;
+pub mod provisioning_list;

@@ -446,6 +446,28 @@ async fn frames_of_a_node_without_a_product_are_messages() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_or_may_not_be_said_is_told_or_dropped() {
+    let mut ground = Ground::new(14).await;
+    let sim = ground.running_node("n-1").await;
+    ground.want(sim, &["/3303/0/5700"]).await;
+    ground.run_s(5).await;
+    // A text where the definition of the object has a number.
+    ground.tell(sim, |device, now| device.set(now, TEMPERATURE, Value::Text("warm".into())));
+    ground.run_s(5).await;
+    let faults = ground.faults(sim).await;
+    assert_eq!((faults.len(), faults[0].0.as_str()), (1, PROCESS_NOTIFICATION));
+    assert!(faults[0].1.contains(&hex::encode("warm")), "{faults:?}");
+    let device = ground.device(sim).await;
+    let frozen = Device { version: device.version + 1, mute: true, ..(*device).clone() };
+    let writes = vec![Write::Device(Box::new(frozen))];
+    ground.core.store().commit(Batch { writes, events: vec![] }).await.unwrap();
+    let happened = ground.happened(sim).len();
+    ground.temperature(sim, 30.0).await;
+    assert_eq!((happened > 0, ground.happened(sim)), (true, vec![Happened::Notified]), "a frozen device is not told");
+    assert_eq!(ground.received(sim).await, [temperature(21.5)]);
+}
+
+#[tokio::test]
 async fn messages_are_asked_and_answered() {
     let mut ground = Ground::new(12).await;
     let sim = ground.running_node("n-1").await;

@@ -8,7 +8,10 @@ level=${1:?usage: scripts/setup.sh run|test|bench}
 venv=.venv
 paho_version=2.1.0
 aiocoap_version=0.4.17
+d2c_version=0.9.1
 leshan=tests/foreign/lwm2m/leshan
+acme=.cache/acme
+acme_version=2026.5.3
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -69,15 +72,23 @@ if [ -n "$packages" ]; then
     install_packages $packages
 fi
 
-if [ "$level" = test ] && ! "$venv/bin/python" -c 'import aiocoap, paho.mqtt' 2>/dev/null; then
-    echo "installing: paho-mqtt $paho_version and aiocoap $aiocoap_version in $venv"
+if [ "$level" = test ] && ! "$venv/bin/python" -c 'import aiocoap, dtiot_d2c, paho.mqtt' 2>/dev/null; then
+    echo "installing: paho-mqtt $paho_version, aiocoap $aiocoap_version and dtiot-d2c $d2c_version in $venv"
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "paho-mqtt==$paho_version" "aiocoap==$aiocoap_version"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check \
+        "paho-mqtt==$paho_version" "aiocoap==$aiocoap_version" "dtiot-d2c==$d2c_version"
 fi
 
 if [ "$level" = test ] && { ! [ -e "$leshan/target/built" ] || [ -n "$(find "$leshan/pom.xml" "$leshan/src" -newer "$leshan/target/built")" ]; }; then
     echo "building: $leshan"
     mvn -q -B -f "$leshan/pom.xml" process-classes
     touch "$leshan/target/built"
+fi
+
+if [ "$level" = bench ] && ! "$acme/bin/python" -c "import importlib.metadata as m; assert m.version('acmecse') == '$acme_version'" 2>/dev/null; then
+    echo "installing: acmecse $acme_version in $acme"
+    rm -rf "$acme"
+    python3 -m venv "$acme"
+    "$acme/bin/pip" install --quiet --disable-pip-version-check "acmecse==$acme_version"
 fi

@@ -1,6 +1,6 @@
 //! HTTP/1.1 over one connection at a time, and the calls of Landfall's public interfaces that set a measurement up.
 
-use crate::{Outcome, mqtt::Login};
+use crate::{Outcome, cse::Cse, mqtt::Login};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use http_body_util::{BodyExt, Full};
@@ -20,6 +20,9 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::TlsConnector;
+
+/// Of the application that speaks oneM2M.
+const ORIGINATOR: &str = "Cbench";
 
 /// A kept connection.
 pub struct Http {
@@ -129,6 +132,15 @@ pub async fn make_app(http: &mut Http, admin_token: &str, name: &str) -> Outcome
     let admin = format!("Bearer {admin_token}");
     let made = http.json(Method::POST, "/api/v1/apps", &[("authorization", &admin)], &json!({ "name": name }), 201).await?;
     log_in(http, text(&made, "appId")?, text(&made, "secret")?).await
+}
+
+/// Makes an application an originator of oneM2M and says how it works then (admin API).
+pub async fn make_originator(http: &mut Http, admin_token: &str, app: &App, address: SocketAddr) -> Outcome<Cse> {
+    let admin = format!("Bearer {admin_token}");
+    let path = format!("/api/v1/apps/{}/originator", app.id);
+    let made = http.json(Method::PUT, &path, &[("authorization", &admin)], &json!({ "originator": ORIGINATOR }), 200).await?;
+    let authorization = format!("Bearer {}", text(&made, "token")?);
+    Ok(Cse::new(address, text(&made, "base")?, ORIGINATOR, Some(authorization)))
 }
 
 async fn log_in(http: &mut Http, id: &str, secret: &str) -> Outcome<App> {

@@ -1,6 +1,6 @@
 //! Under which conditions a run was made: they belong to its numbers.
 
-use crate::{Outcome, clock, libcoap, measure::Bench, mosquitto, process, stats};
+use crate::{Outcome, acme, clock, libcoap, measure::Bench, mosquitto, process, stats};
 use std::{fs::File, io::Write, path::Path, time::Instant};
 
 const SYNCS: usize = 300;
@@ -34,7 +34,7 @@ impl Conditions {
             began: clock::now(),
             date: clock::utc().iso(),
             machine: format!("{cores} cores of {model}, {:.1} GiB memory, Linux {}", gib(total), kernel.trim()),
-            versions: format!("{}, {}, {}", landfall.trim(), mosquitto::version()?, libcoap::version()?),
+            versions: [landfall.trim().to_owned(), mosquitto::version()?, libcoap::version()?, acme::version()?].join(", "),
             disk: format!(
                 "{}; writing 4 KiB and fdatasync takes {p50} µs (p50), {p99} µs (p99)",
                 process::file_system(bench.dir())?

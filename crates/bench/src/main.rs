@@ -5,9 +5,11 @@
 #![allow(clippy::print_stdout, reason = "the result goes to standard output")]
 #![allow(clippy::disallowed_methods, reason = "a measuring program spawns its own clients and receivers")]
 
+mod acme;
 mod api;
 mod clock;
 mod conditions;
+mod cse;
 mod device;
 mod landfall;
 mod libcoap;

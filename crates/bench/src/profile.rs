@@ -6,7 +6,7 @@ use crate::{Outcome, clock, process};
 use std::{
     collections::BTreeMap,
     fmt::Write,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -58,21 +58,42 @@ impl Sampled {
 
 /// Profiles `pid` while `load` runs, and tells it as Markdown.
 pub fn take(what: Sampled, pid: u32, dir: &Path, load: impl FnOnce() -> Outcome<()>) -> Outcome<String> {
-    let data = dir.join("perf.data");
-    let recording = record(what, pid, &data);
-    let before = by_name(pid)?;
+    let begun = Begun::now(what, pid, dir)?;
     load()?;
-    let after = by_name(pid)?;
-    let mut text = if what == Sampled::Cpu { threads(&before, &after)? } else { String::new() };
-    match recording {
-        Err(error) => writeln!(text, "\n`perf` cannot be used ({error}), so the functions are not known.")?,
-        Ok(mut recording) => {
-            process::output("kill", &["-INT", &recording.id().to_string()])?;
-            recording.wait()?;
-            text.push_str(&functions(what, &data));
-        }
+    begun.end()
+}
+
+/// A profile that is being taken.
+pub struct Begun {
+    what: Sampled,
+    pid: u32,
+    data: PathBuf,
+    recording: Outcome<Child>,
+    before: Use,
+}
+
+impl Begun {
+    /// Begins one of `pid`; its files go to `dir`.
+    pub fn now(what: Sampled, pid: u32, dir: &Path) -> Outcome<Self> {
+        let data = dir.join("perf.data");
+        let recording = record(what, pid, &data);
+        Ok(Self { what, pid, data, recording, before: by_name(pid)? })
     }
-    Ok(text)
+
+    /// Ends it and tells it as Markdown.
+    pub fn end(self) -> Outcome<String> {
+        let after = by_name(self.pid)?;
+        let mut text = if self.what == Sampled::Cpu { threads(&self.before, &after)? } else { String::new() };
+        match self.recording {
+            Err(error) => writeln!(text, "\n`perf` cannot be used ({error}), so the functions are not known.")?,
+            Ok(mut recording) => {
+                process::output("kill", &["-INT", &recording.id().to_string()])?;
+                recording.wait()?;
+                text.push_str(&functions(self.what, &self.data));
+            }
+        }
+        Ok(text)
+    }
 }
 
 fn record(what: Sampled, pid: u32, data: &Path) -> Outcome<Child> {

@@ -10,11 +10,11 @@ use landfall_core::{Core, NewAccount, Parts, World, digest};
 use landfall_lwm2m::{ObjectModels, objects::XmlLimits};
 use landfall_model::{AccountSettings, PageRequest};
 use landfall_north::{admin, bind, http, oceanconnect};
-use landfall_push::Push;
+use landfall_push::{Push, Verifier};
 use landfall_south::{
     Datagrams, Transport,
-    lwm2m::{self, Desk, Lwm2m},
-    mqtt::{self, Connections, Mqtt},
+    lwm2m::{self, Lwm2m},
+    mqtt::{self, Mqtt},
 };
 use landfall_store::SharedStore;
 use std::{
@@ -75,21 +75,22 @@ pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
     let token = admin_token(data, &*world)?;
     let store = open_store(config, data, world.clone())?;
     forget_ports(data);
-    let presence = Arc::new(Presence { mqtt: Arc::new(Connections::default()), lwm2m: Arc::new(Desk::default()) });
+    let presence = Arc::new(Presence { mqtt: Arc::default(), lwm2m: Arc::default(), provisioning: Arc::default() });
     let models = object_models(config)?;
     let codecs = Arc::new(Codecs::new(sandbox(config)?));
-    let policy = policy(config)?;
+    let push_config = push_config(config, policy(config)?);
+    let verifier = Verifier::new(&push_config).map_err(|e| e.to_string())?;
     let core = Arc::new(Core::new(Parts {
         store: Arc::new(store.clone()),
         world: world.clone(),
         live: presence.clone(),
         codecs: codecs.clone(),
-        callbacks: Arc::new(Callbacks(policy.clone())),
+        callbacks: Arc::new(Callbacks(verifier)),
         settings: config.limits.clone(),
         admin_token: digest(&token),
     }));
     default_account(&core, &token).await?;
-    let push = Push::start(Arc::new(store.clone()), world.clone(), Arc::new(Notifications), push_config(config, policy));
+    let push = Push::start(Arc::new(store.clone()), world.clone(), Arc::new(Notifications), push_config);
     let push = Arc::new(push.map_err(|e| e.to_string())?);
     let mqtt = Mqtt::new(core.clone(), presence.mqtt.clone(), mqtt_config(config));
     let lwm2m = Lwm2m::new(core.clone(), world.clone(), presence.lwm2m.clone(), lwm2m_config(config), models);
@@ -315,7 +316,7 @@ fn listen(
     let devices = bind::DeviceApi::new(core.clone(), Arc::new(DeviceLogins(mqtt.clone())), addresses);
     let devices = bind::router(Arc::new(devices));
     let limits = http::Limits { connections: config.northbound.max_connections, ..Default::default() };
-    let over_tls = tls::server_config(files, &[b"http/1.1"])?;
+    let over_tls = tls::server_config(files, &[b"h2", b"http/1.1"])?;
     let mqtt_tls = tls::server_config(files, &[])?;
     for (name, socket) in sockets.streams {
         let stopping = stopping.clone();

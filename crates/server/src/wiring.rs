@@ -9,7 +9,7 @@ use landfall_north::{
     admin::{self, Delivery, DeviceRequest, Operations, Snapshot, Status},
     bind::DeviceAuthenticator,
 };
-use landfall_push::{DeliveryState, DeliveryStatus, Push, Render};
+use landfall_push::{DeliveryState, DeliveryStatus, Push, Render, Verifier};
 use landfall_south::{
     lwm2m::{Desk, Direct, Lwm2m},
     mqtt::{Connections, Mqtt},
@@ -19,6 +19,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
+use tokio::sync::Notify;
 
 /// The sandbox, with counts for operators.
 pub struct Codecs {
@@ -59,11 +60,16 @@ fn script(product: ProductId, codec: &Codec) -> Script {
 }
 
 /// Rules for callback addresses.
-pub struct Callbacks(pub landfall_push::Policy);
+pub struct Callbacks(pub Verifier);
 
+#[async_trait]
 impl CallbackPolicy for Callbacks {
     fn check(&self, url: &str) -> Result<()> {
-        landfall_push::check_url(url, &self.0)
+        self.0.check(url)
+    }
+
+    async fn verify(&self, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<()> {
+        self.0.verify(url, headers, body).await
     }
 }
 
@@ -82,6 +88,8 @@ pub struct Presence {
     pub mqtt: Arc<Connections>,
     /// LwM2M.
     pub lwm2m: Arc<Desk>,
+    /// Wakes whoever provisions nodes.
+    pub provisioning: Arc<Notify>,
 }
 
 impl Live for Presence {
@@ -112,6 +120,14 @@ impl Live for Presence {
 
     fn lifetime_over(&self, device: DeviceId) -> bool {
         self.lwm2m.lifetime_over(device)
+    }
+
+    fn observe_anew(&self, device: DeviceId) {
+        self.lwm2m.observe_anew(device);
+    }
+
+    fn provision(&self) {
+        self.provisioning.notify_one();
     }
 }
 

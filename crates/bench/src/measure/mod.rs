@@ -4,9 +4,11 @@ mod connections;
 mod history;
 mod latency;
 mod lwm2m;
+mod onem2m;
 mod publish;
 mod push;
 mod registrations;
+mod runs;
 mod start;
 
 use crate::{Outcome, clock, process, table::Row};
@@ -44,6 +46,10 @@ pub enum Measure {
     Lwm2mRegistrations,
     /// Memory of live sessions, and a restart with them.
     Lwm2mMemory,
+    /// Content instances of oneM2M.
+    Onem2mInstances,
+    /// Provisioning of nodes over oneM2M.
+    Onem2mProvisioning,
 }
 
 impl Measure {
@@ -68,6 +74,8 @@ impl Measure {
             Self::Lwm2mRequests => lwm2m::requests::measure(bench, &dir).await,
             Self::Lwm2mRegistrations => lwm2m::registrations::measure(bench, &dir).await,
             Self::Lwm2mMemory => lwm2m::fleet::measure(bench, &dir).await,
+            Self::Onem2mInstances => onem2m::instances::measure(bench, &dir).await,
+            Self::Onem2mProvisioning => onem2m::provisioning::measure(bench, &dir).await,
         };
         std::fs::remove_dir_all(&dir)?;
         rows
@@ -105,6 +113,10 @@ pub struct Scale {
     pub registrations: usize,
     /// LwM2M devices with a live session.
     pub fleet: usize,
+    /// Nodes of one provisioning request.
+    pub nodes: usize,
+    /// Provisioning requests.
+    pub provisionings: usize,
 }
 
 impl Scale {
@@ -126,6 +138,8 @@ impl Scale {
                 handshakes: 1_000,
                 registrations: 1_000,
                 fleet: 5_000,
+                nodes: 500,
+                provisionings: 1,
             }
         } else {
             Self {
@@ -143,6 +157,8 @@ impl Scale {
                 handshakes: 20_000,
                 registrations: 20_000,
                 fleet: 100_000,
+                nodes: 10_000,
+                provisionings: 5,
             }
         }
     }

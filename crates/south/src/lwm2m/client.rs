@@ -64,7 +64,7 @@ pub(super) struct Busy {
     /// What came before its plan was known again.
     pub(super) early: VecDeque<(Settle, Tag, Message)>,
     pub(super) attaching: bool,
-    /// It was told that the device does not say what it is.
+    /// It was told that the device does not say what it is; stands as long as that is being read.
     pub(super) mute_told: bool,
 }
 

@@ -227,3 +227,27 @@ impl Drop for Caller<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_is_stale_once_something_else_is_wanted() {
+        let desk = Desk::default();
+        let (device, other) = (DeviceId::from_random([1; 16]), DeviceId::from_random([2; 16]));
+        let (first, elsewhere) = (desk.look(device), desk.look(other));
+        desk.observe_anew(device);
+        let second = desk.look(device);
+        assert!(first.is_stale() && !second.is_stale() && !elsewhere.is_stale());
+        desk.observe_anew(device);
+        assert!(first.is_stale() && second.is_stale() && !elsewhere.is_stale());
+        assert!(desk.take().anew.is_empty(), "it is not registered");
+        drop((first, second, elsewhere));
+        assert!(desk.looks.lock().is_empty());
+        desk.enter(device);
+        desk.observe_anew(device);
+        desk.observe_anew(device);
+        assert_eq!(desk.take().anew.into_iter().collect::<Vec<_>>(), [device]);
+    }
+}

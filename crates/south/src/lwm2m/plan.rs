@@ -31,7 +31,6 @@ pub(crate) struct Plan {
 }
 
 /// What is wanted of a client because it is a node.
-#[derive(Default)]
 pub(crate) struct Wanted {
     /// What is observed on behalf of applications, as they asked for it.
     pub(crate) asked: Vec<Path>,
@@ -78,9 +77,9 @@ impl Plan {
         }
     }
 
-    /// The place and path of the observation with this tag.
-    pub(crate) fn observed(&self, wanted: Tag) -> Option<(usize, Path)> {
-        self.observe.iter().copied().enumerate().find(|(_, path)| tag(path) == wanted)
+    /// The path of the observation with this tag.
+    pub(crate) fn observed(&self, wanted: Tag) -> Option<Path> {
+        self.observe.iter().copied().find(|path| tag(path) == wanted)
     }
 
     /// Whether this path is observed because an application asked for it.
@@ -159,4 +158,87 @@ fn put<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V>, key: K, value: V) {
         map.clear();
     }
     map.insert(key, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_lwm2m::LinkLimits;
+    use landfall_model::{NodeObservation, Time};
+
+    fn paths(texts: &[&str]) -> Vec<Path> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn node(observed: &[&str]) -> Node {
+        let one = |path: &&str| NodeObservation { path: (*path).into(), id: String::new() };
+        Node {
+            name: "node".into(),
+            labels: vec![],
+            profile: None,
+            iccid: None,
+            infos: vec![],
+            credentials_at: None,
+            observed: observed.iter().map(one).collect(),
+            created_at: Time(0),
+            modified_at: Time(0),
+        }
+    }
+
+    fn list(links: &str) -> ObjectList {
+        ObjectList::parse(links.as_bytes(), &LinkLimits::default()).unwrap()
+    }
+
+    #[test]
+    fn a_node_is_asked_for_what_it_has() {
+        let plans = Plans::default();
+        for (links, observed, expected, learn) in [
+            ("</3/0>,</6/0>,</3303/0>", &["/3303/0/5700"][..], &["/3303/0/5700"][..], &["/3/0", "/6/0"][..]),
+            ("</3/0>,</3303/1>", &["/3303/0/5700", "/3303/1", "/3303"], &["/3303"], &["/3/0"]),
+            ("</3303>", &["/3303", "/3303/0/5700"], &["/3303"], &[]),
+            ("</3303/0>", &["/", "/3303/0/", "3303", "/3303/0/5700/0/0", "/3303/0/5700/0"], &["/3303/0/5700/0"], &[]),
+            ("</3303/0>", &["/3303/0/5700", "/3303/0/5700"], &["/3303/0/5700"], &[]),
+            ("</6/1>", &[], &[], &[]),
+        ] {
+            let plan = plans.of(None, Some(&node(observed)), Version::V1_1, &list(links));
+            assert_eq!(plan.observe, paths(expected), "{links} {observed:?}");
+            assert_eq!(plan.node.as_ref().unwrap().learn, paths(learn), "{links}");
+        }
+    }
+
+    #[test]
+    fn plans_are_shared_by_those_of_whom_the_same_is_wanted() {
+        let (plans, list) = (Plans::default(), list("</3/0>,</3303/0>"));
+        let of = |node: Option<&Node>| plans.of(None, node, Version::V1_1, &list);
+        let (none, empty, one) = (of(None), of(Some(&node(&[]))), of(Some(&node(&["/3303/0/5700"]))));
+        assert!(Arc::ptr_eq(&one, &of(Some(&node(&["/3303/0/5700"])))));
+        assert!(!Arc::ptr_eq(&none, &empty) && !Arc::ptr_eq(&empty, &one));
+        assert!(none.node.is_none() && none.observe.is_empty() && empty.node.is_some());
+    }
+
+    #[test]
+    fn what_another_observation_covers_needs_none_of_its_own() {
+        let uplink = paths(&["/19/0/0"])[0];
+        for (product, asked, expected) in [
+            (&["/3303/0/5700", "/19/0/0"][..], &["/3303/0/5601"][..], &["/3303/0/5700", "/19/0/0", "/3303/0/5601"][..]),
+            (&["/3303/0", "/19/0/0"], &["/3303/0/5700", "/3303/0/5700/0"], &["/3303/0", "/19/0/0"]),
+            (&["/3303/0/5700", "/19/0/0"], &["/3303"], &["/19/0/0", "/3303"]),
+            (&["/19/0/0"], &["/19/0/0", "/19/0/0/0", "/19/0"], &["/19/0/0", "/19/0"]),
+        ] {
+            assert_eq!(union(paths(product), &paths(asked), Some(uplink)), paths(expected), "{product:?} {asked:?}");
+        }
+    }
+
+    #[test]
+    fn tags_find_paths_and_stand_for_one_each() {
+        let (one, other) = ("/51878/68/36077", "/7149/89/11420");
+        assert_eq!(tag(&paths(&[one])[0]), tag(&paths(&[other])[0]));
+        let list = list("</51878/68>,</7149/89>,</3303/0>");
+        let plan = Plans::default().of(None, Some(&node(&["/3303/0/5700", one, other])), Version::V1_1, &list);
+        assert_eq!(plan.observe, paths(&["/3303/0/5700", one]));
+        for path in &plan.observe {
+            assert_eq!(plan.observed(tag(path)), Some(*path));
+        }
+        assert_eq!(plan.observed(tag(&paths(&["/3303/0/5701"])[0])), None);
+    }
 }

@@ -42,7 +42,7 @@ impl Hub {
             return self.attach(device);
         };
         match plan.observed(tag) {
-            Some((_, path)) => self.observed(now, device, settle, path, message),
+            Some(path) => self.observed(now, device, settle, path, message),
             None => self.reject(now, settle),
         }
     }
@@ -80,11 +80,14 @@ impl Hub {
     ) {
         let Some(plan) = self.plan_of(device) else { return };
         if response.code != Code::CONTENT {
+            let learns = origin == Origin::Learned;
             // Not every device has everything that can be told of it.
-            let absent = origin == Origin::Learned && [Code::NOT_FOUND, Code::METHOD_NOT_ALLOWED].contains(&response.code);
-            if !absent {
-                let text = format!("{path}: {}", response.code);
-                self.note_device(device, "lwm2m.observe", "code", text);
+            if learns && [Code::NOT_FOUND, Code::METHOD_NOT_ALLOWED].contains(&response.code) {
+                return;
+            }
+            self.note_device(device, "lwm2m.observe", "code", format!("{path}: {}", response.code));
+            if learns {
+                self.not_learned(device);
             }
             return self.accept(now, settle);
         }
@@ -238,6 +241,14 @@ impl Hub {
     pub(super) fn unusable(&mut self, device: DeviceId, payload: &[u8]) {
         let shown = payload.get(..UNUSABLE).unwrap_or(payload);
         self.fault(device, NodeFault::ProcessNotification, hex::encode(shown));
+    }
+
+    /// Tells the owner of a node, once a registration, that it does not say what it is.
+    pub(super) fn not_learned(&mut self, device: DeviceId) {
+        let Some(client) = self.clients.get_mut(&device) else { return };
+        if !std::mem::replace(&mut client.busy().mute_told, true) {
+            self.fault(device, NodeFault::GetDeviceData, String::new());
+        }
     }
 
     /// Tells the owner of a node what went wrong with it; of other devices a why record tells.

@@ -13,7 +13,7 @@ use super::{
 use landfall_coap::{ExchangeId, Failure, Message, SendOptions, Token};
 use landfall_core::{NodeFault, Outcome, Step, Work, WorkOf};
 use landfall_lwm2m::{
-    Code, ContentFormat, DecodeLimits, Entry, Path, Request, Response,
+    ContentFormat, DecodeLimits, Entry, Path, Request, Response,
     operation::{self, Argument, WriteMode},
 };
 use landfall_model::{Cause, DeviceId, Error, Result};
@@ -295,7 +295,7 @@ impl Hub {
             op => {
                 self.note_device(device, "lwm2m.request", "failed", format!("{op:?}: {cause:?}"));
                 if matches!(op, Op::Learn(_)) {
-                    self.fault(device, NodeFault::GetDeviceData, String::new());
+                    self.not_learned(device);
                 }
                 self.pump(now, device);
             }
@@ -305,11 +305,10 @@ impl Hub {
     /// Tries again what was not answered when the device is heard.
     fn later(&mut self, device: DeviceId, op: Op) {
         let Some(client) = self.clients.get_mut(&device) else { return };
-        let busy = client.busy();
         let learns = matches!(op, Op::Learn(_));
-        busy.ops.push_front(op);
-        if learns && !std::mem::replace(&mut busy.mute_told, true) {
-            self.fault(device, NodeFault::GetDeviceData, String::new());
+        client.busy().ops.push_front(op);
+        if learns {
+            self.not_learned(device);
         }
     }
 }

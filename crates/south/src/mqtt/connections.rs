@@ -128,8 +128,10 @@ impl Live for Connections {
         false
     }
 
+    /// So are observations.
     fn observe_anew(&self, _: DeviceId) {}
 
+    /// Connections have no part in it.
     fn provision(&self) {}
 }
 

@@ -304,6 +304,10 @@ impl Live for PretendedConnections {
     fn lifetime_over(&self, _: DeviceId) -> bool {
         false
     }
+
+    fn observe_anew(&self, _: DeviceId) {}
+
+    fn provision(&self) {}
 }
 
 /// A codec whose frames are JSON in hex, so that these tests need no sandbox. Some words of a source change what it does: `broken` fails,
@@ -332,12 +336,17 @@ impl PayloadCodec for HexCodec {
 
 struct AnyHttp;
 
+#[async_trait]
 impl CallbackPolicy for AnyHttp {
     fn check(&self, url: &str) -> Result<()> {
         if url.starts_with("http://") || url.starts_with("https://") {
             return Ok(());
         }
         Err(Error::new(Cause::CallbackInvalid, "must be http or https"))
+    }
+
+    async fn verify(&self, _: &str, _: &[(&'static str, String)], _: Vec<u8>) -> Result<()> {
+        Ok(())
     }
 }
 

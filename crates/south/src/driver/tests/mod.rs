@@ -307,8 +307,13 @@ impl PayloadCodec for TextCodec {
 
 struct NoCallbacks;
 
+#[async_trait]
 impl CallbackPolicy for NoCallbacks {
     fn check(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn verify(&self, _: &str, _: &[(&'static str, String)], _: Vec<u8>) -> Result<()> {
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod commands;
 mod direct;
 mod frames;
 mod hostile;
+mod node;
 mod observations;
 mod registrations;
 mod restarts;
@@ -504,6 +505,12 @@ impl Live for LiveDesk {
     fn lifetime_over(&self, device: DeviceId) -> bool {
         self.0.lock().lifetime_over(device)
     }
+
+    fn observe_anew(&self, device: DeviceId) {
+        self.0.lock().observe_anew(device);
+    }
+
+    fn provision(&self) {}
 }
 
 /// Frames are the JSON itself, so that these tests need no sandbox.
@@ -528,8 +535,13 @@ impl PayloadCodec for TextCodec {
 
 struct NoCallbacks;
 
+#[async_trait]
 impl CallbackPolicy for NoCallbacks {
     fn check(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn verify(&self, _: &str, _: &[(&'static str, String)], _: Vec<u8>) -> Result<()> {
         Ok(())
     }
 }

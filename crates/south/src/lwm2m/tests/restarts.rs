@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 impl Ground {
     /// Another run over the same store. `orderly`: the last one could save what it had to; otherwise what it wanted is lost.
-    async fn restart(&mut self, orderly: bool) {
+    pub(super) async fn restart(&mut self, orderly: bool) {
         if orderly {
             self.hub.save_all();
             self.settle().await;

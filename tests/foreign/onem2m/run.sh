@@ -1,0 +1,116 @@
+#!/bin/bash
+# The official Device-to-Cloud client (`d2c` of the PyPI package dtiot-d2c) against the real program, over TLS and with its own way to tokens:
+# devices, messages, applications, device groups. Then a device on the Leshan client library that was provisioned so.
+# Run by tests/foreign/run.sh. Prints "ok NAME" or "FAIL NAME why"; the exit status is 0 when nothing failed.
+set -uo pipefail
+cd "$(dirname "$0")/../../.."
+landfall=${CARGO_TARGET_DIR:-target}/debug/landfall
+work=$(mktemp -d)
+export LANDFALL_DATA=$work/data
+failed=0
+started=()
+
+finish() {
+    exec 3>&- 2>/dev/null
+    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done
+    rm -rf "$work"
+}
+trap finish EXIT
+
+try() {
+    local name=$1 out
+    shift
+    if out=$("$@" 2>&1); then
+        echo "ok d2c-$name"
+    else
+        echo "FAIL d2c-$name $out" | tail -n 5 | tr '\n' ' '
+        echo
+        failed=1
+    fi
+}
+refused() { if "$@"; then return 1; fi; }
+
+json() { python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+port() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]]["port"])' "$LANDFALL_DATA/ports.json" "$1"; }
+
+env LANDFALL_LISTEN_HTTPS=127.0.0.1:0 LANDFALL_LISTEN_HTTP=127.0.0.1:0 LANDFALL_LISTEN_BIND=off LANDFALL_LISTEN_MQTT=off LANDFALL_LISTEN_MQTTS=off \
+    LANDFALL_LISTEN_MQTT_WS=off LANDFALL_LISTEN_COAP=off LANDFALL_LISTEN_COAPS=127.0.0.1:0 LANDFALL_PUSH_ALLOW_PRIVATE=true LANDFALL_LOG_LEVEL=warn \
+    "$landfall" serve >/dev/null &
+started+=($!)
+for _ in $(seq 600); do [ -e "$LANDFALL_DATA/ports.json" ] && break; sleep 0.1; done
+
+app=$("$landfall" app create d2c --json)
+app_id=$(json appId <<<"$app")
+"$landfall" app originator set "$app_id" Cd2ccli >/dev/null
+tenant=$("$landfall" account list --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["items"][0]["name"])')
+https=https://localhost:$(port https)
+base=$https/device-management-orchestrator/v3/$tenant
+export REQUESTS_CA_BUNDLE=$LANDFALL_DATA/ca.pem D2CCLI_CONFIGDIR=$work/d2c
+mkdir -p "$D2CCLI_CONFIGDIR/profiles"
+echo '{"activeProfileFile":"landfall.profile","profilesDir":"'"$D2CCLI_CONFIGDIR"'/profiles"}' >"$D2CCLI_CONFIGDIR/config.json"
+cat >"$D2CCLI_CONFIGDIR/profiles/landfall.profile" <<PROFILE
+{"profileName": "landfall", "apiUrl": "$base", "getTokenUrl": "$https/auth/realms/$tenant/protocol/openid-connect/token",
+ "clientId": "$app_id", "clientSecret": "$(json secret <<<"$app")", "noAuthUrl": ""}
+PROFILE
+d2c() { .venv/bin/d2c "$@"; }
+# has TEXT COMMAND...: what a command prints has a text.
+has() {
+    local text=$1 out
+    shift
+    out=$("$@" 2>&1) || { echo "$out"; return 1; }
+    grep -qF -- "$text" <<<"$out" || { echo "no $text in: $out"; return 1; }
+}
+# soon COMMAND...: a command succeeds within 20 s.
+soon() { for _ in $(seq 100); do "$@" >/dev/null 2>&1 && return; sleep 0.2; done; "$@"; }
+token=$(curl -sS --fail-with-body --cacert "$REQUESTS_CA_BUNDLE" -u "$app_id:$(json secret <<<"$app")" -d grant_type=client_credentials "$https/auth/realms/$tenant/protocol/openid-connect/token" | json access_token)
+lasting=$("$landfall" app originator token "$app_id" --json | json token)
+# get PATH: a request without the client's help, over HTTP/2 with the token that does not end.
+get() { curl -sS --fail-with-body --http2 --cacert "$REQUESTS_CA_BUNDLE" -H "Authorization: Bearer $lasting" -H 'X-M2M-Origin: Cd2ccli' -H "X-M2M-RI: $RANDOM$RANDOM" -H 'Accept: application/json' "$base/$1"; }
+psk=bGFuZGZhbGwtcHNrLTEyMw==
+
+try token test -n "$token"
+try add-device has '"name": "meter1"' d2c add-device -n meter1 -prf SCS-LwM2M -cid meter1-id -csec "$psk" -ma ACME -mo M-1 -dty Meter -up '{"AssetId":"A-17"}' -dp '{"floor":"3"}' -ic 89490200001
+try add-device-twice refused d2c add-device -n meter1 -prf SCS-LwM2M -cid other-id -csec "$psk"
+try add-device-same-psk refused d2c add-device -n meter2 -prf SCS-LwM2M -cid meter1-id -csec "$psk"
+try provisioning-requests has device_provisioning_request_ d2c get-device-provisioning-requests
+try provisioning-error has 'conflicting credentials for AddEndPointRequest meter2' get 'device-provisioning/response?rcn=4'
+try logs has 'Internal server error: device-provisioning unable to create device objects.' get device-provisioning/logs/la
+try get-device has '"manufacturer": "ACME"' d2c get-devices -n meter1
+try get-device-properties has '"AssetId": "A-17"' d2c get-devices -n meter1
+try get-devices has '"name": "meter1"' d2c get-devices
+try get-device-absent refused d2c get-devices -n nobody
+try update-device has '"description": "in the cellar"' d2c update-device -n meter1 -de "in the cellar" -lo geo:52.5,13.4 -dp '{"+room":"12"}'
+try update-device-properties has '"room": "12"' d2c get-devices -n meter1
+try device-by-id has '"name": "meter1"' d2c get-devices -i "$(get meter1 | python3 -c 'import json,sys; print(json.load(sys.stdin)["m2m:nod"]["ri"])')"
+
+mkfifo "$work/leshan.in"
+tests/foreign/lwm2m/leshan/device --lifetime 300 --endpoint urn:gsma:imei:meter1 --server "coaps://127.0.0.1:$(port coaps)" --identity meter1-id --psk "$(base64 -d <<<"$psk" | od -An -tx1 | tr -d ' \n')" \
+    <"$work/leshan.in" >"$work/leshan" 2>"$work/leshan.err" &
+started+=($!)
+exec 3>"$work/leshan.in"
+try device-connects soon has d2c_lifecycle:urn:gsma:imei:meter1 get meter1
+try device-info soon has '"ptl":["LWM2M"]' get meter1/device-info
+try downlink has GET d2c inject-downlink-message -n meter1 -con 'GET /3/0'
+try sent-message soon has 'GET /3/0' d2c get-device-messages -n meter1 -ms dlo
+try received-message soon has A-17 d2c get-device-messages -n meter1 -ms uli
+try received-latest has nodeResourceName d2c get-device-messages -n meter1 -ms uli -la
+nonsense() { d2c inject-downlink-message -n meter1 -con NONSENSE; }
+try downlink-nonsense nonsense
+try downlink-refused soon has 'unable to process notification data' get device-communication/meter1/error-msg/la
+
+try add-application has '"name": "app1"' d2c add-application -n app1 -us http://127.0.0.1:9/hook -de "an application"
+try get-applications has '"name": "app1"' d2c get-applications
+try add-group has '"name": "group1"' d2c add-device-group -n group1 -ds meter1 -as app1
+try get-groups has group1 d2c get-device-groups
+try group-has-device has meter1 d2c get-device-groups -n group1
+try add-device-to-be-grouped has '"name": "meter3"' d2c add-device -n meter3 -prf SCS-LwM2M -cid meter3-id -csec "$psk"
+try update-group has meter3 d2c update-device-group -n group1 -ds meter1,meter3
+
+try delete-device d2c delete-device -n meter1
+try device-is-gone refused d2c get-devices -n meter1
+try messages-are-gone refused get device-communication/meter1/received-msg
+try group-lost-device refused has meter1 d2c get-device-groups -n group1
+try delete-group d2c delete-device-group -n group1
+try delete-application d2c delete-application -n app1
+try add-device-again has '"name": "meter1"' d2c add-device -n meter1 -prf SCS-LwM2M -cid meter1-id -csec "$psk"
+exit $failed

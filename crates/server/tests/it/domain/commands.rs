@@ -51,7 +51,7 @@ impl Scene {
         let work = self.domain.core.next_work(&self.caller, asleep).await.unwrap()?;
         match work.of {
             WorkOf::Command(id) => Some(id),
-            WorkOf::Desired { .. } => panic!("{work:?}"),
+            WorkOf::Desired { .. } | WorkOf::Message(_) => panic!("{work:?}"),
         }
     }
 

@@ -158,6 +158,7 @@ fn word(body: &EventBody) -> String {
         EventBody::DesiredDelivered { service_id, delivered, .. } => format!("desired {service_id} {delivered}"),
         EventBody::SubscriptionChanged(_) => "subscription".into(),
         EventBody::ProductModel { change, .. } => format!("model {change:?}"),
+        EventBody::Notice(notice) => format!("notice {}", notice.kind),
     }
 }
 

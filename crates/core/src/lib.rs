@@ -86,6 +86,7 @@ pub struct Core {
     admin_token: Digest,
     why: WhyLog,
     mids: AtomicU32,
+    provisioned: provisioning::Provisioned,
     leaving: Mutex<tree::Leaving>,
 }
 
@@ -125,6 +126,7 @@ impl Core {
             admin_token: parts.admin_token,
             why: WhyLog::default(),
             mids: AtomicU32::new(u32::from(u16::from_le_bytes(first))),
+            provisioned: provisioning::Provisioned::default(),
             leaving: Mutex::default(),
         }
     }

@@ -17,7 +17,10 @@ use landfall_model::{
 use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Nodes of one request.
@@ -65,6 +68,23 @@ impl Core {
     ///
     /// `InvalidField` for an empty or over-long list, `ResourceExists` for a name that is taken, `TooMany` while 1,000 requests are open.
     pub async fn request_provisioning(&self, by: &OriginCaller, request: ProvisioningRequest) -> Result<Provisioning> {
+        self.take_list(by.account.id, by.app.id, &by.name, request).await
+    }
+
+    /// The same for an operator, in the name of the originator of the scope's application. `InvalidField` where it has none.
+    pub async fn request_provisioning_for(&self, scope: &Scope, request: ProvisioningRequest) -> Result<Provisioning> {
+        let app = self.app(scope, scope.need_app()?).await?;
+        let own = app.originator.as_ref().ok_or_else(|| Error::invalid("app", "the application has no originator"))?;
+        self.take_list(scope.account, app.id, &own.name, request).await
+    }
+
+    async fn take_list(
+        &self,
+        account: AccountId,
+        app: AppId,
+        creator: &str,
+        request: ProvisioningRequest,
+    ) -> Result<Provisioning> {
         let count = request.nodes.len();
         if !(1..=PROVISIONING_NODES).contains(&count) {
             return Err(Error::invalid("reqLt", format!("must be 1 to {PROVISIONING_NODES} nodes")));
@@ -77,11 +97,11 @@ impl Core {
         check_resource_name(&name)?;
         let made = Provisioning {
             id: ResourceId::new(now, random),
-            account: by.account.id,
-            app: by.app.id,
+            account,
+            app,
             version: 1,
             name,
-            creator: by.name.clone(),
+            creator: creator.to_owned(),
             labels: request.labels,
             total: u32::try_from(count).unwrap_or(u32::MAX),
             done: 0,
@@ -154,13 +174,22 @@ impl Core {
         Ok(outcomes)
     }
 
-    /// Works off one part of each of the oldest open requests. Returns whether there is more to do.
+    /// Works off one part of each of the oldest open requests. Returns whether there is more to do. What fails in one request keeps no other
+    /// from its turn; the first failure is returned at the end.
     pub async fn provision_some(&self) -> Result<bool> {
         let open = self.store.open_provisionings(TURNS).await?;
+        let mut outcome = Ok(!open.is_empty());
         for request in &open {
-            self.provision_part(request).await?;
+            if let Err(error) = self.provision_part(request).await {
+                outcome = outcome.and(Err(error));
+            }
         }
-        Ok(!open.is_empty())
+        outcome
+    }
+
+    /// Nodes that were provisioned and nodes that failed since the start.
+    pub fn provisioned_total(&self) -> (u64, u64) {
+        (self.provisioned.made.load(Ordering::Relaxed), self.provisioned.failed.load(Ordering::Relaxed))
     }
 
     /// One part of a request. While others take the names that it wants, it is decided anew; a node that even alone finds no place fails.
@@ -171,8 +200,12 @@ impl Core {
         let nodes = part.nodes.get((request.done.saturating_sub(part.first)) as usize..).unwrap_or_default();
         for attempt in 0..8 {
             let taken = if attempt < 4 { nodes } else { nodes.get(..1).unwrap_or_default() };
-            match self.store.commit(self.provisioned(request, taken, attempt == 7).await?).await {
-                Ok(_) => return Ok(()),
+            let (whole, next) = self.provisioned(request, taken, attempt == 7).await?;
+            match self.store.commit(whole).await {
+                Ok(_) => {
+                    self.provisioned.count(request, &next);
+                    return Ok(());
+                }
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 Err(error) => return Err(error),
             }
@@ -180,8 +213,8 @@ impl Core {
         Ok(())
     }
 
-    /// The batch of some nodes: devices, failures, and how far the request is then. `give_up`: all of them fail.
-    async fn provisioned(&self, request: &Provisioning, nodes: &[NodeRequest], give_up: bool) -> Result<Batch> {
+    /// The batch of some nodes: devices, failures, and how far the request is then, which is also returned. `give_up`: all of them fail.
+    async fn provisioned(&self, request: &Provisioning, nodes: &[NodeRequest], give_up: bool) -> Result<(Batch, Provisioning)> {
         let now = self.now();
         let mut whole = Batch::default();
         let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -225,8 +258,8 @@ impl Core {
             let happened = crate::tree::Happened::ChildCreated;
             whole.events.extend(self.notices((account.id, &account.name), (responses, None), happened, now, told));
         }
-        whole.writes.push(Write::Provisioning(Box::new(next)));
-        Ok(whole)
+        whole.writes.push(Write::Provisioning(Box::new(next.clone())));
+        Ok((whole, next))
     }
 
     /// What is written about a node that failed: first `error-msg` of the device in whose way it came, then `logs`.
@@ -291,6 +324,21 @@ impl Core {
             judged.push((outcome.map(|key| Arc::new(device(id, account, app, node, key, now))), there));
         }
         Ok(judged)
+    }
+}
+
+/// Nodes dealt with since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Provisioned {
+    made: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Provisioned {
+    fn count(&self, before: &Provisioning, after: &Provisioning) {
+        let (done, failed) = (after.done.saturating_sub(before.done), after.failed.saturating_sub(before.failed));
+        self.made.fetch_add(u64::from(done.saturating_sub(failed)), Ordering::Relaxed);
+        self.failed.fetch_add(u64::from(failed), Ordering::Relaxed);
     }
 }
 

@@ -29,7 +29,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, UdpSocket},
-    sync::watch,
+    sync::{Notify, watch},
     task::JoinSet,
 };
 
@@ -37,6 +37,10 @@ use tokio::{
 const ROUND_S: u64 = 15;
 /// Seconds after the start in which devices may come back before they are marked as offline.
 const RECONCILE_S: u64 = 120;
+/// Milliseconds after which provisioning looks for work that nobody told of.
+const PROVISION_MS: u64 = 1_000;
+/// Greatest wait after failures of it.
+const PROVISION_FAILED_MS: u64 = 16_000;
 /// Receive buffer of a datagram socket.
 const DATAGRAM_BUFFER_BYTES: usize = 8 << 20;
 /// Seconds for requests under way when the server ends.
@@ -114,6 +118,7 @@ pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
         tasks.spawn(served);
     }
     listen(config, sockets, &files, &core, mqtt, running, &stopping, &mut tasks)?;
+    provision(core.clone(), presence.provisioning.clone(), stopping.clone(), &mut tasks);
     background(core, stopping, &mut tasks);
     write_ports(data, &listeners)?;
     ready.store(true, Ordering::Release);
@@ -330,6 +335,32 @@ fn listen(
             _ => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::Tcp, stopping)),
         };
     }
+    Ok(())
+}
+
+/// Provisions nodes: first those that the last run left, then whenever a list came.
+fn provision(core: Arc<Core>, wake: Arc<Notify>, mut stopping: watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
+    tasks.spawn(async move {
+        let mut failed_ms = 0;
+        loop {
+            match provision_all(&core, &stopping).await {
+                Ok(()) => failed_ms = 0,
+                Err(error) => {
+                    failed_ms = (failed_ms * 2).clamp(PROVISION_MS, PROVISION_FAILED_MS);
+                    tracing::error!(%error, "provisioning failed and is tried again in {failed_ms} ms");
+                }
+            }
+            tokio::select! {
+                () = wake.notified(), if failed_ms == 0 => {}
+                () = tokio::time::sleep(Duration::from_millis(failed_ms.max(PROVISION_MS))) => {}
+                _ = stopping.wait_for(|stop| *stop) => return,
+            }
+        }
+    });
+}
+
+async fn provision_all(core: &Core, stopping: &watch::Receiver<bool>) -> landfall_model::Result<()> {
+    while !*stopping.borrow() && core.provision_some().await? {}
     Ok(())
 }
 

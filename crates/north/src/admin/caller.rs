@@ -5,14 +5,16 @@ use super::{
     error::Refusal,
     query::{Params, id},
 };
+use crate::provisioning_list;
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use landfall_core::{Core, Operator, Scope};
 use landfall_model::{App, AppId, Cause, Error, PageRequest, Result};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// The account that an operator of the server means when no account is named.
@@ -144,6 +146,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, state: &S) -> std::result::Result<Self, Refusal> {
         let RawBody(bytes) = RawBody::from_request(request, state).await?;
         let value = serde_json::from_slice(&bytes).map_err(|error| Error::invalid("body", error.to_string()))?;
+        Ok(Self(value))
+    }
+}
+
+/// A JSON body that may be as large as a list of nodes.
+pub(super) struct ListBody(pub(super) Value);
+
+impl<S: Send + Sync> FromRequest<S> for ListBody {
+    type Rejection = Refusal;
+
+    async fn from_request(mut request: Request, state: &S) -> std::result::Result<Self, Refusal> {
+        DefaultBodyLimit::max(provisioning_list::BODY_BYTES).apply(&mut request);
+        let JsonBody(value) = JsonBody::from_request(request, state).await?;
         Ok(Self(value))
     }
 }

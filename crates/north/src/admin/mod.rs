@@ -1,4 +1,5 @@
-//! The admin API under /api/v1, for operators: accounts, applications, products, devices, subscriptions, settings and status.
+//! The admin API under /api/v1, for operators: accounts, applications, products, devices, provisioning,
+//! subscriptions, settings and status.
 //!
 //! Authentication is a bearer token (`Core::operator`): the server's sees every account, that of an account only its own. The query
 //! parameter `account` (id or name) chooses the account; without it an account's operator works in that account and the server's
@@ -16,6 +17,7 @@ pub mod observe;
 mod ops;
 mod package;
 mod products;
+mod provisioning;
 mod query;
 mod queue;
 mod register;

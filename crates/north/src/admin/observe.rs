@@ -20,6 +20,9 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use super::ops::Snapshot;
 
+/// Open provisioning requests that are counted; no more are taken.
+const OPEN_SHOWN: u32 = 1_000;
+
 #[derive(Clone)]
 struct Observed {
     admin: Arc<Admin>,
@@ -54,13 +57,31 @@ async fn metrics(State(observed): State<Observed>, headers: HeaderMap) -> Result
         return Err(Error::new(Cause::Forbidden, "only the operator of the server may do this").into());
     }
     let stats = core.store().stats().await?;
-    let text = rendered(&observed.admin.ops.metrics(), &stats, core.store().newest().0, core.why().total());
+    let (nodes_made, nodes_failed) = core.provisioned_total();
+    let numbers = CoreNumbers {
+        newest: core.store().newest().0,
+        refusals: core.why().total(),
+        open_requests: core.store().open_provisionings(OPEN_SHOWN).await?.len() as u64,
+        nodes_made,
+        nodes_failed,
+    };
+    let text = rendered(&observed.admin.ops.metrics(), &stats, &numbers);
     let text = text.map_err(|_| Error::new(Cause::Internal, "the metrics could not be written"))?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
 }
 
+/// What the core counts.
+#[derive(Default)]
+struct CoreNumbers {
+    newest: u64,
+    refusals: u64,
+    open_requests: u64,
+    nodes_made: u64,
+    nodes_failed: u64,
+}
+
 /// The exposition text of one scrape. Built anew each time, as the counters live where they are counted.
-fn rendered(snapshot: &Snapshot, stats: &StoreStats, newest: u64, refusals: u64) -> Result<String, std::fmt::Error> {
+fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("landfall");
     let connections = Family::<Vec<(String, String)>, Gauge>::default();
     for (transport, open) in &snapshot.mqtt_connections {
@@ -80,7 +101,9 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, newest: u64, refusals: u64)
         ("pushes_failed", "Attempts to push that failed", snapshot.pushes_failed),
         ("codec_runs", "Codec runs", snapshot.codec_runs),
         ("codec_failures", "Codec runs that failed", snapshot.codec_failures),
-        ("refusals", "Why records made", refusals),
+        ("nodes_provisioned", "Nodes that were provisioned", numbers.nodes_made),
+        ("nodes_failed", "Nodes that could not be provisioned", numbers.nodes_failed),
+        ("refusals", "Why records made", numbers.refusals),
         ("store_batches", "Batches committed", stats.batches),
         ("store_commits", "Transactions that carried them", stats.commits),
     ] {
@@ -93,7 +116,8 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, newest: u64, refusals: u64)
         ("lwm2m_registered", "Devices with an LwM2M registration", snapshot.lwm2m_registered),
         ("dtls_sessions", "Live DTLS sessions", snapshot.dtls_sessions),
         ("store_pending_points", "Points that wait to be cut into chunks", stats.pending_points),
-        ("events_newest", "Newest place of the event stream", newest),
+        ("provisioning_requests_open", "Provisioning requests that are not finished", numbers.open_requests),
+        ("events_newest", "Newest place of the event stream", numbers.newest),
         ("events_oldest", "Oldest place that is still kept", stats.oldest_seq),
     ] {
         registry.register(name, help, gauge(value));
@@ -128,7 +152,8 @@ mod tests {
             cpu_s: 1.5,
             ..Snapshot::default()
         };
-        let text = rendered(&snapshot, &StoreStats { devices: 9, ..StoreStats::default() }, 11, 2).unwrap();
+        let numbers = CoreNumbers { newest: 11, refusals: 2, open_requests: 1, nodes_made: 98, nodes_failed: 3 };
+        let text = rendered(&snapshot, &StoreStats { devices: 9, ..StoreStats::default() }, &numbers).unwrap();
         for line in [
             "landfall_mqtt_connections{transport=\"tls\"} 4",
             "landfall_mqtt_publishes_total 7",
@@ -137,6 +162,9 @@ mod tests {
             "landfall_lwm2m_reports_total 6",
             "landfall_events_newest 11",
             "landfall_refusals_total 2",
+            "landfall_provisioning_requests_open 1",
+            "landfall_nodes_provisioned_total 98",
+            "landfall_nodes_failed_total 3",
             "landfall_process_resident_memory_bytes 1024",
             "landfall_process_cpu_seconds_total 1.5",
         ] {

@@ -1,8 +1,8 @@
 //! The one list of operations: the router is made of it, and a test holds it against the OpenAPI document.
 
 use super::{
-    Admin, accounts, apps, codecs, devices, error, manage, package::PACKAGE_BYTES, products, queue, register, server,
-    subscriptions,
+    Admin, accounts, apps, codecs, devices, error, manage, package::PACKAGE_BYTES, products, provisioning, queue, register,
+    server, subscriptions,
 };
 use axum::{Router, extract::DefaultBodyLimit, routing};
 use std::sync::Arc;
@@ -34,6 +34,9 @@ operations! {
     patch  "/apps/{app}"                            changeApp             apps::change;
     delete "/apps/{app}/authorized/{other}"         deauthorizeApp        apps::deauthorize;
     put    "/apps/{app}/authorized/{other}"         authorizeApp          apps::authorize;
+    delete "/apps/{app}/originator"                 clearAppOriginator    apps::clear_originator;
+    put    "/apps/{app}/originator"                 setAppOriginator      apps::set_originator;
+    post   "/apps/{app}/originator/token"           rotateOriginatorToken apps::rotate_originator_token;
     post   "/apps/{app}/secret"                     rotateAppSecret       apps::rotate_secret;
     get    "/commands/{command}"                    showCommand           queue::show;
     post   "/commands/{command}/cancel"             cancelCommand         queue::cancel;
@@ -67,6 +70,12 @@ operations! {
     get    "/products/{product}/codecs/{version}"   showCodec             codecs::show;
     delete "/products/{product}/secret"             disableProductSecret  products::secret_off;
     put    "/products/{product}/secret"             enableProductSecret   products::secret_on;
+    get    "/provisioning"                          listProvisioning      provisioning::list;
+    post   "/provisioning"                          submitProvisioning    provisioning::submit;
+    post   "/provisioning/dry-run"                  tryProvisioning       provisioning::dry_run;
+    get    "/provisioning/{request}"                showProvisioning      provisioning::show;
+    get    "/provisioning/{request}/failed-request" showFailedRequest     provisioning::failed_request;
+    get    "/provisioning/{request}/failures"       listFailedNodes       provisioning::failures;
     get    "/settings"                              showSettings          server::settings;
     get    "/status"                                showStatus            server::status;
     get    "/subscriptions"                         listSubscriptions     subscriptions::list;

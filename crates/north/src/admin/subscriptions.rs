@@ -58,13 +58,13 @@ pub(super) struct MoveBody {
 
 pub(super) async fn change(over: Over, Path(text): Path<String>, JsonBody(body): JsonBody<MoveBody>) -> Answer {
     over.params.only(&[])?;
-    let id = one(&over, &text).await?.id;
+    let id = own(&over, &text).await?.id;
     Ok(Json(view::subscription(&*over.core.move_subscription(&over.scope, id, &body.callback_url).await?)))
 }
 
 pub(super) async fn delete(over: Over, Path(text): Path<String>) -> Answer<StatusCode> {
     over.params.only(&[])?;
-    let id = one(&over, &text).await?.id;
+    let id = own(&over, &text).await?.id;
     over.core.delete_subscription(&over.scope, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -85,6 +85,18 @@ pub(super) async fn replay(over: Over, Path(text): Path<String>, JsonBody(body):
 async fn one(over: &Over, text: &str) -> Result<Arc<Subscription>, Refusal> {
     let id = id(text, Cause::SubscriptionNotFound)?;
     Ok(over.core.subscription(&over.scope, id).await?)
+}
+
+/// One that stands for itself. What serves an address of an oneM2M subscription changes and goes with that alone.
+async fn own(over: &Over, text: &str) -> Result<Arc<Subscription>, Refusal> {
+    let found = one(over, text).await?;
+    match found.kind {
+        SubscriptionKind::Resource(..) => {
+            let rule = "serves an address of an oneM2M subscription: change or delete that resource";
+            Err(Error::invalid("subscription", rule).into())
+        }
+        _ => Ok(found),
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub(super) fn app(app: &App) -> Value {
         "name": app.name,
         "frozen": app.frozen,
         "authorized": app.authorized,
+        "originator": app.originator.as_ref().map(|own| &own.name),
+        "lastingToken": app.originator.as_ref().is_some_and(|own| own.token.is_some()),
         "limits": { "callsPerMinute": app.limits.calls_per_minute, "devices": app.limits.devices },
         "createdAt": app.created_at.iso(),
     })
@@ -229,10 +231,10 @@ pub(super) fn why(why: &Why) -> Value {
 }
 
 pub(super) fn subscription(subscription: &Subscription) -> Value {
-    let kind = match subscription.kind {
-        SubscriptionKind::Notify(notify) => notify.as_str(),
-        SubscriptionKind::CallAddress => "callAddress",
-        SubscriptionKind::Resource(..) => "resource",
+    let (kind, resource) = match subscription.kind {
+        SubscriptionKind::Notify(notify) => (notify.as_str(), None),
+        SubscriptionKind::CallAddress => ("callAddress", None),
+        SubscriptionKind::Resource(resource, _) => ("resource", Some(resource)),
     };
     json!({
         "subscriptionId": subscription.id,
@@ -240,6 +242,7 @@ pub(super) fn subscription(subscription: &Subscription) -> Value {
         "owner": subscription.owner,
         "target": subscription.target,
         "kind": kind,
+        "resourceId": resource,
         "channel": subscription.channel,
         "callbackUrl": subscription.callback_url,
         "createdAt": subscription.created_at.iso(),

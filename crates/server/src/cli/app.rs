@@ -12,6 +12,7 @@ const COLUMNS: Columns<'_> = &[
     ("ID", "/appId"),
     ("NAME", "/name"),
     ("FROZEN", "/frozen"),
+    ("ORIGINATOR", "/originator"),
     ("CALLS/MIN", "/limits/callsPerMinute"),
     ("DEVICES", "/limits/devices"),
     ("CREATED", "/createdAt"),
@@ -60,6 +61,9 @@ pub enum Action {
         /// Id or name
         which: String,
     },
+    /// How an application comes over oneM2M
+    #[command(subcommand)]
+    Originator(Originator),
     /// Let OTHER act for an application
     Authorize {
         /// Id or name
@@ -76,6 +80,28 @@ pub enum Action {
     },
     /// Delete an application that owns no devices
     Delete {
+        /// Id or name
+        which: String,
+    },
+}
+
+/// What to do with the originator of an application.
+#[derive(Debug, Subcommand)]
+pub enum Originator {
+    /// Let it come over oneM2M under this originator
+    Set {
+        /// Id or name
+        which: String,
+        /// X-M2M-Origin: C and 1 to 63 letters, digits, - _ . or :
+        originator: String,
+    },
+    /// Give it a new access token that does not end; prints it once, and the old one ends at once
+    Token {
+        /// Id or name
+        which: String,
+    },
+    /// No longer let it come over oneM2M; its token that does not end ends at once
+    Clear {
         /// Id or name
         which: String,
     },
@@ -128,6 +154,7 @@ impl Action {
             Self::RotateSecret { which } => {
                 out.record(&client.post(&format!("{}/secret", path(which)), &[], Value::Null).await?);
             }
+            Self::Originator(action) => action.run(client, out).await?,
             Self::Authorize { which, other } => out.record(&client.put(&authorized(which, other)).await?),
             Self::Deauthorize { which, other } => out.record(&client.delete(&authorized(which, other), &[]).await?),
             Self::Delete { which } => {
@@ -135,6 +162,18 @@ impl Action {
                 out.done(&format!("deleted {which}"), &json!({ "deleted": which }));
             }
         }
+        Ok(())
+    }
+}
+
+impl Originator {
+    async fn run(&self, client: &Client, out: &Output) -> Done {
+        let at = |which: &str| format!("{}/originator", path(which));
+        out.record(&match self {
+            Self::Set { which, originator } => client.put_json(&at(which), json!({ "originator": originator })).await?,
+            Self::Token { which } => client.post(&format!("{}/token", at(which)), &[], Value::Null).await?,
+            Self::Clear { which } => client.delete(&at(which), &[]).await?,
+        });
         Ok(())
     }
 }

@@ -82,6 +82,10 @@ impl Client {
         self.call(Method::PUT, path, &[], Payload::Nothing).await
     }
 
+    pub(super) async fn put_json(&self, path: &str, body: Value) -> Done<Value> {
+        self.call(Method::PUT, path, &[], Payload::Json(body)).await
+    }
+
     pub(super) async fn delete(&self, path: &str, query: Query<'_>) -> Done<Value> {
         self.call(Method::DELETE, path, query, Payload::Nothing).await
     }

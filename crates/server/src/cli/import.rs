@@ -5,15 +5,12 @@ use super::{
     client::Client,
     csv,
     output::{Columns, Output},
-    read_file,
+    read_file, write_private,
 };
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// Rows of one request: the server takes 1,000 and 4 MiB.
 const ROWS_AT_ONCE: usize = 500;
@@ -49,6 +46,7 @@ impl Import {
         let failed: Vec<(usize, &Value)> =
             results.iter().enumerate().filter(|(_, result)| result.get("error").is_some()).collect();
         let path = self.failed.clone().unwrap_or_else(|| source.failed_path(&self.file));
+        // Failed rows may hold secrets.
         if !failed.is_empty() {
             write_private(&path, &source.failed(&failed))?;
         }
@@ -243,16 +241,6 @@ fn device(header: &[String], row: &[String]) -> Result<Value, String> {
     device.insert("info".into(), info.into());
     device.insert("tags".into(), tags.into());
     Ok(device.into())
-}
-
-/// Failed rows may hold secrets, so nobody else may read them.
-fn write_private(path: &Path, text: &str) -> Done {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
 }
 
 #[cfg(test)]

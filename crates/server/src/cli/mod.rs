@@ -14,6 +14,7 @@ mod import;
 mod lwm2m;
 mod output;
 mod product;
+mod provisioning;
 mod server;
 mod subscription;
 
@@ -36,6 +37,8 @@ pub enum Command {
     Codec(Group<codec::Action>),
     /// Devices
     Device(Group<device::Action>),
+    /// Lists of nodes that become devices in the background
+    Provisioning(Group<provisioning::Action>),
     /// Cached commands to LwM2M devices
     #[command(name = "command")]
     Queue(Group<command::Action>),
@@ -79,6 +82,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Product(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Codec(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Device(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::Provisioning(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Queue(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Lwm2m(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Subscription(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
@@ -130,6 +134,17 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Writes a file with secrets, which nobody else may read.
+fn write_private(path: &std::path::Path, text: &str) -> Done {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
+}
+
 /// Reads a file that the user named.
 fn read_file(path: &std::path::Path) -> Done<Vec<u8>> {
     std::fs::read(path).map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))
@@ -174,6 +189,17 @@ mod tests {
             "landfall codec redecode 1 --device d --from 2026-01-01T00:00:00Z --to 2026-01-02T00:00:00Z --dry-run",
             "landfall subscription replay 1 --from 2026-01-01T00:00:00Z",
             "landfall lwm2m read n /3/0/0 --wait 60 --format tlv --json",
+            "landfall app originator set shop Cshop",
+            "landfall app originator token shop --json",
+            "landfall app originator clear shop",
+            "landfall provisioning list --app shop --page 1",
+            "landfall provisioning show 0123456789abcdef01234567",
+            "landfall provisioning watch 0123456789abcdef01234567 --json",
+            "landfall provisioning failed 0123456789abcdef01234567 --page-size 1000",
+            "landfall provisioning failed 0123456789abcdef01234567 --json-request",
+            "landfall provisioning failed 0123456789abcdef01234567 --json-request again.json",
+            "landfall provisioning check f.json --app shop",
+            "landfall provisioning submit f.json --app shop --watch",
             "landfall settings show",
             "landfall status --server https://example.org:8743 --token-file t",
             "landfall completions bash",

@@ -127,6 +127,7 @@ fn no_admin_operation_crosses_the_wall() {
             .replace("{device}", &theirs.device)
             .replace("{subscription}", &theirs.subscription)
             .replace("{command}", &theirs.command)
+            .replace("{request}", &theirs.provisioning)
             .replace("{version}", "1");
         assert!(!path.contains('{'), "{path} has a parameter that this test does not know");
         let path = if path.starts_with("/api/v1") { path } else { format!("/api/v1{path}") };

@@ -56,9 +56,10 @@ impl Cse {
         self.call(http, Method::GET, place, "application/json", Bytes::new()).await
     }
 
-    /// Makes a container.
-    pub async fn make_container(&self, http: &mut Http, name: &str) -> Outcome<()> {
-        self.create(http, "", 3, format!(r#"{{"m2m:cnt":{{"rn":"{name}"}}}}"#).into()).await.map(drop)
+    /// Makes a container, which holds as much as the server lets it unless it is asked to hold so many instances and bytes.
+    pub async fn make_container(&self, http: &mut Http, name: &str, most: Option<u64>) -> Outcome<()> {
+        let limits = most.map_or(String::new(), |most| format!(r#","mni":{most},"mbs":{most}"#));
+        self.create(http, "", 3, format!(r#"{{"m2m:cnt":{{"rn":"{name}"{limits}}}}}"#).into()).await.map(drop)
     }
 
     /// Instances that a container has taken so far, gone ones included (`st`).

@@ -61,7 +61,8 @@ pub use store::{
 };
 pub use subscription::SubscribeRequest;
 pub use tree::{
-    Criteria, DEVICE_INFO, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target, info_of, node_name,
+    ContainerLimits, Criteria, DEVICE_INFO, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target, info_of,
+    node_name,
 };
 pub use uplink::{Reading, Taken};
 pub use why::{Why, WhyLog};

@@ -234,8 +234,7 @@ impl Core {
     /// refused with an entry in `error-msg` and `logs`.
     pub async fn node_said(&self, caller: &DeviceCaller, data: &str) -> Result<()> {
         let device = self.caller_device(caller).await?;
-        let whole = self.received(&device, data).await?;
-        self.store.commit(whole).await.map(|_| ())
+        self.commit_heard(&device, self.received(&device, data).await?).await
     }
 
     /// The batch of a message for `received-msg`, or of its refusal.

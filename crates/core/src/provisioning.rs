@@ -316,7 +316,7 @@ impl Core {
         let mut judged = Vec::with_capacity(nodes.len());
         for (node, taken) in nodes.iter().zip(taken) {
             let there = taken.name.clone().or_else(|| taken.node_id.clone());
-            let outcome = check(node, &taken, seen).and_then(|key| match &room {
+            let outcome = check(account, node, &taken, seen).and_then(|key| match &room {
                 Ok(()) => Ok(key),
                 Err(error) => refused(NodeFault::CreateDeviceObjects, error.detail.to_string()),
             });
@@ -357,7 +357,9 @@ fn refused<T>(fault: NodeFault, message: String) -> std::result::Result<T, Refus
 }
 
 /// The checks of a node in the contract's order; the first that fails is told. Gives the pre-shared key.
-fn check(node: &NodeRequest, taken: &TakenNames, seen: &mut Seen) -> std::result::Result<Vec<u8>, Refusal> {
+///
+/// nodeIDs are unique on the server; the name of another account's device is not told.
+fn check(account: AccountId, node: &NodeRequest, taken: &TakenNames, seen: &mut Seen) -> std::result::Result<Vec<u8>, Refusal> {
     let NodeRequest { node_id, name, .. } = node;
     if node_id.is_empty() {
         return refused(NodeFault::Unexpected, "nodeID can not be empty.".to_owned());
@@ -372,7 +374,8 @@ fn check(node: &NodeRequest, taken: &TakenNames, seen: &mut Seen) -> std::result
     let Some((identity, key)) = key.filter(|(identity, key)| check_key(identity, key).is_ok()) else {
         return refused(NodeFault::CredentialsMissing, "psk info is missing".to_owned());
     };
-    let holder = taken.node_id.as_ref().map(|device| node_name(device)).or_else(|| seen.node_ids.get(node_id).cloned());
+    let shown = |device: &Arc<Device>| if device.account == account { node_name(device) } else { String::new() };
+    let holder = taken.node_id.as_ref().map(shown).or_else(|| seen.node_ids.get(node_id).cloned());
     if let Some(holder) = holder {
         let message = format!("Node with nodeID {node_id} already exists, The existed node resourceName = {holder}");
         return refused(NodeFault::NameTaken, message);

@@ -180,10 +180,15 @@ impl Core {
             Some(text) => self.received(device, text).await?,
             None => Batch::default(),
         };
+        let mut whole = batch(vec![], vec![event]);
+        whole.merge(received);
+        self.commit_heard(device, whole).await
+    }
+
+    /// Commits what a device said, and its status where that is its first sign of life.
+    pub(crate) async fn commit_heard(&self, device: &Arc<Device>, said: Batch) -> Result<()> {
         if device.status == DeviceStatus::Online {
-            let mut whole = batch(vec![], vec![event]);
-            whole.merge(received);
-            return self.store.commit(whole).await.map(|_| ());
+            return self.store.commit(said).await.map(|_| ());
         }
         self.decide(|| {
             Box::pin(async {
@@ -191,10 +196,9 @@ impl Core {
                 let device = device.ok_or_else(|| Error::new(Cause::DeviceNotFound, "the device was deleted"))?;
                 let mut whole = batch(vec![], vec![]);
                 if device.status != DeviceStatus::Online {
-                    whole = went_online(&device, false, event.at);
+                    whole = went_online(&device, false, self.now());
                 }
-                whole.events.push(event.clone());
-                whole.merge(received.clone());
+                whole.merge(said.clone());
                 Ok((whole, ()))
             })
         })

@@ -6,4 +6,5 @@ pub mod admin;
 pub mod bind;
 pub mod http;
 pub mod oceanconnect;
+pub mod onem2m;
 pub mod provisioning_list;

@@ -20,7 +20,7 @@ CREATE INDEX container_outgoing ON container (device) WHERE part = 4;
 CREATE TABLE instance (
     id {blob} PRIMARY KEY, container {blob} NOT NULL, n BIGINT NOT NULL, name {text}, size BIGINT NOT NULL, expires_at BIGINT,
     doc {blob} NOT NULL) {clustered};
-CREATE INDEX instance_by_place ON instance (container, n);
+CREATE INDEX instance_by_place ON instance (container, n, size);
 CREATE UNIQUE INDEX instance_by_name ON instance (container, name) WHERE name IS NOT NULL;
 CREATE INDEX instance_by_end ON instance (expires_at, container) WHERE expires_at IS NOT NULL;
 

@@ -35,19 +35,17 @@ struct Held {
 /// Stores an instance, evicts the oldest ones beyond the limits and counts. Refused, it changes nothing that is not over.
 pub(crate) fn append(sql: &mut dyn Sql, a: &Append, doc: &[u8], now: Time, effects: &mut Effects) -> Done {
     let r = &a.instance;
-    if r.name != generated_name(r.id) && generated_name_is_taken(sql, r)? {
-        return Err(taken());
-    }
     let mut held = held(sql, r.container)?;
-    if !insert(sql, r, held.map_or(1, |held| held.state + 1), doc)? {
-        if !has_owner(sql, r.container, r.device)? {
-            return Err(Refused::Batch(Error::new(Cause::ResourceNotFound, "the container is gone")));
-        }
+    // Counters go with the owner of their container, so that only a container without them needs a look at it.
+    if !may_hold(r) || held.is_none() && !has_owner(sql, r.container, r.device)? {
+        return Err(Refused::Batch(Error::new(Cause::ResourceNotFound, "the container is gone")));
+    }
+    if !insert(sql, r, held, doc, now)? {
         if !delete_over(sql, r, now)? {
             return Err(taken());
         }
         held = self::held(sql, r.container)?;
-        if !insert(sql, r, held.map_or(1, |held| held.state + 1), doc)? {
+        if !insert(sql, r, held, doc, now)? {
             return Err(taken());
         }
     }
@@ -88,10 +86,12 @@ fn is_outgoing(container: ResourceId) -> bool {
 }
 
 /// Whether the name that was chosen is one that another instance of the container has got from its id.
-fn generated_name_is_taken(sql: &mut dyn Sql, r: &Instance) -> SqlResult<bool> {
+fn generated_name_is_taken(sql: &mut dyn Sql, r: &Instance, now: Time) -> SqlResult<bool> {
     let Some(other) = id_of_generated(&r.name) else { return Ok(false) };
-    let text = "SELECT n FROM instance WHERE id = ?1 AND container = ?2 AND name IS NULL";
-    Ok(query_one(sql, text, &[Value::Bytes(&other.0), Value::Bytes(&r.container.0)], |_| Ok(()))?.is_some())
+    let text =
+        "SELECT n FROM instance WHERE id = ?1 AND container = ?2 AND name IS NULL AND (expires_at IS NULL OR expires_at > ?3)";
+    let params = [Value::Bytes(&other.0), Value::Bytes(&r.container.0), Value::Int(now.0)];
+    Ok(query_one(sql, text, &params, |_| Ok(()))?.is_some())
 }
 
 fn held(sql: &mut dyn Sql, container: ResourceId) -> SqlResult<Option<Held>> {
@@ -120,31 +120,31 @@ fn write_held(sql: &mut dyn Sql, r: &Instance, held: Held, known: bool) -> SqlRe
     Ok(())
 }
 
-/// Inserts the row if the container's owner is there and nothing collides.
-fn insert(sql: &mut dyn Sql, r: &Instance, state: u64, doc: &[u8]) -> SqlResult<bool> {
-    const OF_RECORD: &str = "INSERT INTO instance (id, container, n, name, size, expires_at, doc) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 \
-                             WHERE EXISTS (SELECT 1 FROM resource WHERE id = ?2) ON CONFLICT DO NOTHING";
-    const OF_DEVICE: &str = "INSERT INTO instance (id, container, n, name, size, expires_at, doc) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 \
-                             WHERE EXISTS (SELECT 1 FROM device WHERE id = ?8) ON CONFLICT DO NOTHING";
-    const OF_ACCOUNT: &str = "INSERT INTO instance (id, container, n, name, size, expires_at, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
-    let device = r.device.as_ref().map(|id| id.0.as_bytes().as_slice()).unwrap_or_default();
+/// Whether the instance names the device of its container.
+fn may_hold(r: &Instance) -> bool {
+    match r.container.kind() {
+        Some(IdKind::Device(first, _)) => r.device.is_some_and(|device| device.0.as_bytes().starts_with(&first)),
+        _ => true,
+    }
+}
+
+/// Inserts the row as the next one of its container, unless it collides. One row of values needs no journal of its own, other than a query.
+fn insert(sql: &mut dyn Sql, r: &Instance, held: Option<Held>, doc: &[u8], now: Time) -> SqlResult<bool> {
+    const TEXT: &str = "INSERT INTO instance (id, container, n, name, size, expires_at, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+    let chosen = Some(r.name.as_str()).filter(|name| *name != generated_name(r.id));
+    if chosen.is_some() && generated_name_is_taken(sql, r, now)? {
+        return Ok(false);
+    }
     let params = [
         Value::Bytes(&r.id.0),
         Value::Bytes(&r.container.0),
-        Value::Int(to_db(state)),
-        Value::opt_text(Some(r.name.as_str()).filter(|name| *name != generated_name(r.id))),
+        Value::Int(to_db(held.map_or(1, |held| held.state + 1))),
+        Value::opt_text(chosen),
         Value::Int(to_db(r.size)),
         Value::opt_int(r.expires_at.map(|t| t.0)),
         Value::Bytes(doc),
-        Value::Bytes(device),
     ];
-    let inserted = match r.container.kind() {
-        Some(IdKind::Record) => sql.execute(OF_RECORD, &params[..7])?,
-        Some(IdKind::Device(first, _)) if device.starts_with(&first) => sql.execute(OF_DEVICE, &params)?,
-        Some(IdKind::Account(..)) => sql.execute(OF_ACCOUNT, &params[..7])?,
-        Some(IdKind::Device(..) | IdKind::Outcome(_)) | None => 0,
-    };
-    Ok(inserted > 0)
+    Ok(sql.execute(TEXT, &params)? > 0)
 }
 
 /// Deletes the instance that has the name, if it is over.

@@ -32,14 +32,19 @@ pub struct NewInstance {
 }
 
 /// What a container may hold.
-pub(crate) struct Limits {
-    instances: u64,
-    bytes: u64,
-    age_s: Option<u64>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContainerLimits {
+    /// `mni`
+    pub instances: u64,
+    /// `mbs`
+    pub bytes: u64,
+    /// `mia`: seconds after which an instance ends.
+    pub age_s: Option<u64>,
 }
 
-impl Limits {
-    pub(crate) fn of(target: &Target) -> Self {
+impl ContainerLimits {
+    /// Those of a target that holds instances; what a container names itself, and defaults.
+    pub fn of(target: &Target) -> Self {
         let given = |resource: &Resource, name: &str| resource.attributes.get(name).and_then(serde_json::Value::as_u64);
         match target {
             Target::Resource(resource) => Self {
@@ -83,7 +88,7 @@ impl Core {
         creator: Option<String>,
         new: NewInstance,
     ) -> Result<Batch> {
-        let (limits, now, random) = (Limits::of(within), self.now(), self.random_16());
+        let (limits, now, random) = (ContainerLimits::of(within), self.now(), self.random_16());
         if new.size > limits.bytes {
             return Err(Error::new(Cause::ContentTooLarge, "the content is larger than the container's mbs").at("con"));
         }

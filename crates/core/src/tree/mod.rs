@@ -10,7 +10,7 @@ mod record;
 mod rights;
 
 pub use discovery::Criteria;
-pub use instance::NewInstance;
+pub use instance::{ContainerLimits, NewInstance};
 pub(crate) use notice::{Happened, Leaving, drop_pushes};
 pub(crate) use record::check_resource_name;
 pub use record::{NewResource, ResourceChange};
@@ -294,7 +294,19 @@ impl Core {
     /// What is right below a target and the caller may retrieve, of these types (empty: all), in a fixed order. Each source is cut before
     /// rights are looked at, so a page may be shorter than asked for.
     pub async fn children_of(&self, by: &OriginCaller, at: &Target, types: &[u8], page: PageRequest) -> Result<Page<Target>> {
-        let mut window = Window::new(page);
+        self.children_within(by, at, types, page.offset(), page.size as usize).await
+    }
+
+    /// As [`Core::children_of`], `room` children at most after `skip` of them.
+    pub async fn children_within(
+        &self,
+        by: &OriginCaller,
+        at: &Target,
+        types: &[u8],
+        skip: u64,
+        room: usize,
+    ) -> Result<Page<Target>> {
+        let mut window = Window::new(skip, room);
         let wanted = |ty: u8| types.is_empty() || types.contains(&ty);
         let fixed: Vec<Target> = self.fixed_children(at).into_iter().filter(|child| wanted(child.ty())).collect();
         window.take(fixed);
@@ -448,8 +460,8 @@ impl Window {
     /// Entries that are read at once.
     const PAGE: u32 = 1_000;
 
-    fn new(page: PageRequest) -> Self {
-        Self { skip: page.offset(), room: page.size as usize, total: 0, items: vec![], list: List::Unread }
+    fn new(skip: u64, room: usize) -> Self {
+        Self { skip, room, total: 0, items: vec![], list: List::Unread }
     }
 
     /// A list that is in memory.

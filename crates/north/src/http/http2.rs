@@ -26,7 +26,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
@@ -34,8 +34,15 @@ use tokio::{
     sync::OwnedSemaphorePermit,
 };
 
-/// How long a client without a request under way may take to answer a GOAWAY.
+/// How long a client without a request under way may at least take to answer a GOAWAY; when the server stops, at most twice that.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a client may take to answer a PING.
+const PONG: Duration = Duration::from_secs(10);
+/// Bytes of an answer that wait for the client of a stream in memory, beside its body.
+const SEND_BYTES: usize = 64 * 1024;
+/// Bytes of a body that are handed over at once, the largest frame that every client takes (RFC 9113, 4.2): so the body goes, and the request
+/// ends, not before all but `SEND_BYTES` of it is sent.
+const PIECE_BYTES: usize = 16 * 1024;
 
 impl Shared {
     pub(super) async fn http2(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr) {
@@ -49,7 +56,12 @@ impl Shared {
             async move {
                 // The semaphore is never closed, so there always is a permit.
                 let permit = room.acquire_owned().await.ok();
-                Ok::<_, Infallible>(answer.await?.map(|body| Counted { body, _under_way: under_way, _permit: permit }))
+                Ok::<_, Infallible>(answer.await?.map(|body| Counted {
+                    body,
+                    rest: Bytes::new(),
+                    _under_way: under_way,
+                    _permit: permit,
+                }))
             }
         });
         let idle = Duration::from_millis(self.limits.head_timeout_ms);
@@ -58,17 +70,23 @@ impl Shared {
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(self.limits.streams)
                 .max_header_list_size(self.limits.header_bytes)
+                .max_send_buf_size(SEND_BYTES)
                 .keep_alive_interval(idle)
-                .keep_alive_timeout(idle)
+                .keep_alive_timeout(PONG)
                 .serve_connection(TokioIo::new(stream), service)
         );
         let mut stop = self.stop.clone();
-        let mut leaving = false;
+        let (mut stopping, mut leaving) = (false, false);
         let ended = loop {
+            let patience = match (stopping, leaving) {
+                (true, _) => FAREWELL,
+                (false, true) => idle.max(FAREWELL),
+                (false, false) => idle,
+            };
             tokio::select! {
                 ended = connection.as_mut() => break ended,
-                () = stopped(&mut stop), if !leaving => {}
-                () = load.quiet(if leaving { FAREWELL } else { idle }) => {
+                () = stopped(&mut stop), if !stopping => stopping = true,
+                () = load.quiet(patience) => {
                     if leaving {
                         tracing::debug!(%peer, "connection cut off");
                         return;
@@ -132,9 +150,10 @@ impl Drop for UnderWay {
     }
 }
 
-/// The body of an answer; the request is under way until it goes.
+/// The body of an answer, in pieces; the request is under way until it goes.
 struct Counted {
     body: Body,
+    rest: Bytes,
     _under_way: UnderWay,
     _permit: Option<OwnedSemaphorePermit>,
 }
@@ -144,14 +163,30 @@ impl hyper::body::Body for Counted {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let this = &mut *self;
+        if this.rest.is_empty() {
+            match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => this.rest = data,
+                    Err(other) => return Poll::Ready(Some(Ok(other))),
+                },
+                end => return Poll::Ready(end),
+            }
+        }
+        let piece = this.rest.split_to(this.rest.len().min(PIECE_BYTES));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (mut hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
     }
 }

@@ -101,11 +101,24 @@ impl Contract {
     /// # Panics
     /// When the committed document cannot be understood; there is nothing to test then.
     #[must_use]
-    #[allow(clippy::panic, reason = "a broken committed contract must stop every test that relies on it")]
     pub fn oceanconnect() -> &'static Self {
         static LOADED: OnceLock<Contract> = OnceLock::new();
-        let text = include_str!("../../../../spec/oceanconnect/huawei-northbound.openapi.yaml");
-        LOADED.get_or_init(|| Self::parse(text).unwrap_or_else(|e| panic!("huawei-northbound.openapi.yaml: {e}")))
+        LOADED.get_or_init(|| Self::committed(include_str!("../../../../spec/oceanconnect/huawei-northbound.openapi.yaml")))
+    }
+
+    /// The contract of Device-to-Cloud over oneM2M, loaded once for the process. Its paths begin below the tenant.
+    ///
+    /// # Panics
+    /// As [`Self::oceanconnect`].
+    #[must_use]
+    pub fn onem2m() -> &'static Self {
+        static LOADED: OnceLock<Contract> = OnceLock::new();
+        LOADED.get_or_init(|| Self::committed(include_str!("../../../../spec/onem2m/onem2m-d2c.openapi.yaml")))
+    }
+
+    #[allow(clippy::panic, reason = "a broken committed contract must stop every test that relies on it")]
+    fn committed(text: &str) -> Self {
+        Self::parse(text).unwrap_or_else(|e| panic!("a contract of spec/ cannot be understood: {e}"))
     }
 
     /// Reads an OpenAPI 3.0 document in YAML.

@@ -1,4 +1,4 @@
-//! The OceanConnect contract itself, and bodies that must and must not pass.
+//! The contracts themselves, and bodies that must and must not pass.
 
 use serde_json::json;
 
@@ -110,4 +110,53 @@ fn the_examples_of_the_contract_pass_its_schemas() {
         }
     }
     assert_eq!(examples, 18);
+}
+
+#[test]
+fn the_examples_of_device_to_cloud_pass_its_schemas() {
+    let document = yaml::to_json(include_str!("../../../../spec/onem2m/onem2m-d2c.openapi.yaml")).unwrap();
+    let mut examples = 0;
+    for (template, item) in members(&document, "/paths") {
+        for (method, operation) in item.as_object().unwrap() {
+            for (status, response) in members(operation, "/responses") {
+                for (name, example) in members(response, "/content/application~1json/examples") {
+                    let body = example["value"].to_string();
+                    let status = status.parse().unwrap();
+                    let judged = Contract::onem2m().check_answer(&method.to_uppercase(), template, status, body.as_bytes());
+                    assert_eq!(judged.map(|_| ()).map_err(|e| e.to_string()), Ok(()), "{method} {template} {status} {name}");
+                    examples += 1;
+                }
+            }
+        }
+    }
+    assert_eq!((Contract::onem2m().operations().len(), examples), (8, 7));
+}
+
+#[test]
+fn answers_of_device_to_cloud_are_judged() {
+    let answer = |method: &str, path: &str, status: u16, body: Value| {
+        let text = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        Contract::onem2m().check_answer(method, path, status, &text).map(|o| o.id.clone()).map_err(|v| v.to_string())
+    };
+    let debug = json!({"m2m:dbg": "resource not found"});
+    let good = [
+        ("DELETE", "/meter", 200, Value::Null, "deleteNode"),
+        ("DELETE", "/meter", 404, debug.clone(), "deleteNode"),
+        ("GET", "/device-provisioning/logs/la", 404, debug.clone(), "getLatestLog"),
+        ("GET", "/device-communication/meter/error-msg/la?rcn=1", 404, debug.clone(), "getLatestDeviceError"),
+        ("PUT", "/meter/device-info", 400, debug.clone(), "updateDeviceInfo"),
+    ];
+    for (method, path, status, body, id) in good {
+        assert_eq!(answer(method, path, status, body), Ok(id.to_owned()), "{method} {path}");
+    }
+    let bad = [
+        ("DELETE", "/meter", 200, json!({}), "has no body"),
+        ("DELETE", "/meter", 204, Value::Null, "is not listed"),
+        ("GET", "/meter", 404, json!({"error": "x"}), "error"),
+        ("GET", "/meter", 200, json!({"m2m:nod": {"ni": "a"}}), "m2m:nod"),
+    ];
+    for (method, path, status, body, why) in bad {
+        let error = answer(method, path, status, body).unwrap_err();
+        assert!(error.contains(why), "{method} {path} {status}: {error}");
+    }
 }

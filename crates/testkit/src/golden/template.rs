@@ -9,10 +9,14 @@ pub enum Kind {
     Uuid,
     /// `hex32`: 32 lower-case hex digits.
     Hex32,
+    /// `hex24`: 24 lower-case hex digits.
+    Hex24,
     /// `hex`: lower-case hex digits, at least one.
     Hex,
     /// `time`: `yyyyMMdd'T'HHmmss'Z'`.
     Time,
+    /// `stamp`: `yyyyMMdd'T'HHmmss,SSS000`, a time of oneM2M to the millisecond.
+    Stamp,
     /// `int`: decimal digits, at least one.
     Int,
     /// `token`: letters, digits and `-._~+/=`, at least one.
@@ -26,8 +30,10 @@ impl Kind {
         Some(match name {
             "uuid" => Self::Uuid,
             "hex32" => Self::Hex32,
+            "hex24" => Self::Hex24,
             "hex" => Self::Hex,
             "time" => Self::Time,
+            "stamp" => Self::Stamp,
             "int" => Self::Int,
             "token" => Self::Token,
             "any" => Self::Any,
@@ -41,6 +47,8 @@ impl Kind {
         match self {
             Self::Uuid => shaped(text, "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh"),
             Self::Hex32 => shaped(text, "hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh"),
+            Self::Hex24 => shaped(text, "hhhhhhhhhhhhhhhhhhhhhhhh"),
+            Self::Stamp => shaped(text, "ddddddddTdddddd,ddd000"),
             Self::Time => shaped(text, "ddddddddTddddddZ"),
             Self::Hex => run(text, lower_hex),
             Self::Int => run(text, |c| c.is_ascii_digit()),

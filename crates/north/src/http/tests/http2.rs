@@ -3,7 +3,7 @@
 use super::*;
 use axum::routing::post as post_to;
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use std::sync::atomic::AtomicUsize;
@@ -15,16 +15,17 @@ struct Client {
 }
 
 #[allow(clippy::disallowed_methods, reason = "the test is the driver here")]
-async fn client_on(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Client {
-    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+async fn client_with(builder: &Builder<TokioExecutor>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Client {
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
     Client { sender, ended: tokio::spawn(connection) }
 }
 
+async fn client_on(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Client {
+    client_with(&Builder::new(TokioExecutor::new()), stream).await
+}
+
 async fn client(running: &Running) -> Client {
-    let stream = TcpStream::connect(running.address).await.unwrap();
-    // Answers to pings must not wait for anything.
-    stream.set_nodelay(true).unwrap();
-    client_on(stream).await
+    client_on(TcpStream::connect(running.address).await.unwrap()).await
 }
 
 fn post(path: &str, bytes: usize) -> Request<Full<Bytes>> {
@@ -175,6 +176,26 @@ async fn an_idle_connection_is_closed_and_a_long_request_is_not() {
     assert!(idle.ended.await.unwrap().is_ok(), "a farewell, not a broken connection");
     release.notify_one();
     assert_eq!(asked.await.unwrap(), (200, "finished".to_owned()));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_read_slowly_is_not_cut_off() {
+    const BYTES: usize = 1_000_000;
+    let limits = Limits { head_timeout_ms: 20, ..Limits::default() };
+    let running = running(routes().route("/long", post_to(async || vec![b'x'; BYTES])), limits).await;
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let mut slow = client_with(Builder::new(TokioExecutor::new()).initial_stream_window_size(70_000), stream).await;
+    let mut body = slow.sender.send_request(post("/long", 0)).await.unwrap().into_body();
+    let mut read = body.frame().await.unwrap().unwrap().into_data().unwrap().len();
+    for _ in 0..6 {
+        // As long as an idle connection may last, each time.
+        client(&running).await.ended.await.unwrap().unwrap();
+    }
+    assert_eq!(slow.ask(post("/small", 1)).await.unwrap().0, 200, "it is not even about to be closed");
+    while let Some(frame) = body.frame().await {
+        read += frame.unwrap().into_data().unwrap().len();
+    }
+    assert_eq!(read, BYTES);
 }
 
 #[tokio::test]

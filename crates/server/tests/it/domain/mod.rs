@@ -5,11 +5,13 @@ mod commands;
 mod devices;
 mod isolation;
 mod keys;
+mod nodes;
 mod products;
 mod redecode;
 mod shadow;
 mod status;
 mod subscriptions;
+mod tree;
 mod uplinks;
 
 use async_trait::async_trait;

@@ -10,6 +10,7 @@ mod observations;
 mod registrations;
 mod restarts;
 mod shadows;
+mod wishes;
 
 use super::{asks::Ask, *};
 use async_trait::async_trait;

@@ -1,0 +1,340 @@
+//! Which attributes a client may give for which type, their forms and ranges (TS-0001, 9.6; TS-0004, 7.4), and which are the platform's.
+//!
+//! Absent: what needs the tree (whether a policy exists, a name is free), and nodes and what describes them.
+
+use super::{errors::Fault, flex};
+use landfall_core::NewInstance;
+use landfall_model::{ResourceKind, Time};
+use serde_json::{Map, Value};
+
+const LABELS: usize = 200;
+const LABEL_CHARS: usize = 512;
+const TEXT_CHARS: usize = 256;
+const URL_CHARS: usize = 1024;
+const ADDRESSES: usize = 10;
+const RULES: usize = 100;
+const FREE_BYTES: usize = 8 * 1024;
+/// One hundred years.
+const AGE_MAX_S: u64 = 3_155_760_000;
+
+/// What the platform itself says of a resource.
+const OURS: [&str; 11] = ["ri", "pi", "ty", "ct", "lt", "st", "cni", "cbs", "cs", "aei", "csi"];
+
+/// The form of a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Form {
+    Text,
+    /// A list of at most so many texts.
+    Texts(usize),
+    Number(i64, i64),
+    Float,
+    Bool,
+    Time,
+    /// Any JSON up to 8 KiB.
+    Free,
+    Urls,
+    /// `enc`
+    Events,
+    /// `pv`, `pvs`
+    Privileges,
+}
+
+/// An attribute that clients give.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Attribute {
+    pub name: &'static str,
+    pub form: Form,
+    pub mandatory: bool,
+    /// Whether it can be changed later.
+    pub writable: bool,
+}
+
+/// An attribute that may be left out.
+pub(super) const fn optional(name: &'static str, form: Form) -> Attribute {
+    Attribute { name, form, mandatory: false, writable: true }
+}
+
+/// One that may not.
+pub(super) const fn mandatory(name: &'static str, form: Form) -> Attribute {
+    Attribute { name, form, mandatory: true, writable: true }
+}
+
+const fn fixed(name: &'static str, form: Form) -> Attribute {
+    Attribute { name, form, mandatory: true, writable: false }
+}
+
+const ACP: &[Attribute] = &[mandatory("pv", Form::Privileges), mandatory("pvs", Form::Privileges)];
+const AE: &[Attribute] = &[
+    fixed("api", Form::Text),
+    optional("rr", Form::Bool),
+    optional("poa", Form::Texts(ADDRESSES)),
+    optional("poah", Form::Free),
+    optional("apn", Form::Text),
+    optional("nl", Form::Text),
+    optional("or", Form::Text),
+    optional("srv", Form::Texts(10)),
+    optional("csz", Form::Texts(10)),
+];
+const CNT: &[Attribute] = &[
+    optional("mni", Form::Number(1, 1_000_000)),
+    optional("mbs", Form::Number(1, 1_000_000_000)),
+    optional("mia", Form::Number(1, AGE_MAX_S as i64)),
+    optional("li", Form::Text),
+    optional("or", Form::Text),
+];
+const SUB: &[Attribute] = &[mandatory("nu", Form::Urls), optional("nct", Form::Number(1, 5)), optional("enc", Form::Events)];
+
+/// The attributes of a type without those of all; of flexContainers see [`flex`].
+pub(super) fn of_kind(kind: ResourceKind) -> &'static [Attribute] {
+    match kind {
+        ResourceKind::AccessControlPolicy => ACP,
+        ResourceKind::ApplicationEntity => AE,
+        ResourceKind::Container => CNT,
+        ResourceKind::Subscription => SUB,
+        ResourceKind::FlexContainer => &[],
+    }
+}
+
+/// What a client gave for a new resource, or wants changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Given {
+    /// `rn`
+    pub name: Option<String>,
+    /// `lbl`
+    pub labels: Option<Vec<String>>,
+    /// `acpi`, as written.
+    pub policies: Option<Vec<String>>,
+    /// `et`; the inner none takes it away.
+    pub expires_at: Option<Option<Time>>,
+    /// The attributes of the type; at a change, `null` takes one away.
+    pub attributes: Map<String, Value>,
+}
+
+/// Reads what was given for a new resource.
+pub(super) fn created(table: &[Attribute], given: Map<String, Value>, now: Time) -> Result<Given, Fault> {
+    let mut read = Given::default();
+    for (name, value) in given {
+        if name == "rn" {
+            read.name = Some(text(&name, &value)?);
+        } else if !common(&mut read, &name, &value, now)? {
+            let attribute = known(table, &name)?;
+            check(attribute, &value)?;
+            read.attributes.insert(name, value);
+        }
+    }
+    let missing = table.iter().find(|attribute| attribute.mandatory && !read.attributes.contains_key(attribute.name));
+    match missing {
+        Some(attribute) => Err(Fault::bad(format!("{}: is mandatory", attribute.name))),
+        None => Ok(read),
+    }
+}
+
+/// Reads what is to be changed.
+pub(super) fn updated(table: &[Attribute], given: Map<String, Value>, now: Time) -> Result<Given, Fault> {
+    let mut read = Given::default();
+    for (name, value) in given {
+        if value.is_null() && ["lbl", "acpi", "et"].contains(&name.as_str()) {
+            match name.as_str() {
+                "lbl" => read.labels = Some(vec![]),
+                "acpi" => read.policies = Some(vec![]),
+                _ => read.expires_at = Some(None),
+            }
+            continue;
+        }
+        if name == "rn" || name == "cnd" || name == "cr" {
+            return Err(cannot_change(&name));
+        }
+        if common(&mut read, &name, &value, now)? {
+            continue;
+        }
+        let attribute = known(table, &name)?;
+        if !attribute.writable {
+            return Err(cannot_change(&name));
+        }
+        if !value.is_null() {
+            check(attribute, &value)?;
+        } else if attribute.mandatory {
+            return Err(Fault::bad(format!("{name}: is mandatory")));
+        }
+        read.attributes.insert(name, value);
+    }
+    Ok(read)
+}
+
+/// Reads a new content instance. `cs` counts the bytes of a text, or of the compact JSON (contract, Amb-6).
+pub(super) fn instance(mut given: Map<String, Value>, now: Time) -> Result<NewInstance, Fault> {
+    const CIN: &[Attribute] = &[optional("cnf", Form::Text)];
+    let content = given.remove("con").filter(|content| !content.is_null());
+    let content = content.ok_or_else(|| Fault::bad("con: is mandatory"))?;
+    if given.contains_key("acpi") {
+        return Err(Fault::bad("acpi: an instance is ruled by its container's"));
+    }
+    let read = created(CIN, given, now)?;
+    let json = content.to_string();
+    Ok(NewInstance {
+        name: read.name,
+        size: content.as_str().map_or(json.len(), str::len) as u64,
+        content: json,
+        format: read.attributes.get("cnf").and_then(Value::as_str).map(str::to_owned),
+        labels: read.labels.unwrap_or_default(),
+        expires_at: read.expires_at.flatten(),
+    })
+}
+
+/// Takes an attribute that all types have; says whether it was one.
+fn common(read: &mut Given, name: &str, value: &Value, now: Time) -> Result<bool, Fault> {
+    match name {
+        "lbl" => read.labels = Some(labels(value)?),
+        "acpi" => read.policies = Some(texts(name, value, ADDRESSES, TEXT_CHARS)?),
+        "et" => read.expires_at = Some(Some(expiry(value, now)?)),
+        // Asks for what is shown anyway.
+        "cr" if value.is_null() => {}
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn expiry(value: &Value, now: Time) -> Result<Time, Fault> {
+    let at = value.as_str().and_then(Time::parse_onem2m);
+    let at = at.ok_or_else(|| Fault::bad("et: must be a time written yyyyMMddTHHmmss"))?;
+    if at <= now {
+        return Err(Fault::bad("et: must not be in the past"));
+    }
+    Ok(at)
+}
+
+fn known<'a>(table: &'a [Attribute], name: &str) -> Result<&'a Attribute, Fault> {
+    if let Some(found) = table.iter().find(|attribute| attribute.name == name) {
+        return Ok(found);
+    }
+    if OURS.contains(&name) || name == "cr" {
+        return Err(Fault::bad(format!("{name}: is set by the platform")));
+    }
+    // A name is shown as far as it can be one.
+    let shown: String = name.chars().take(64).collect();
+    Err(Fault::bad(format!("{shown}: unknown attribute")))
+}
+
+fn cannot_change(name: &str) -> Fault {
+    Fault::bad(format!("{name}: cannot be changed"))
+}
+
+/// Whether a value has the form of its attribute.
+pub(super) fn check(attribute: &Attribute, value: &Value) -> Result<(), Fault> {
+    let name = attribute.name;
+    let wrong = |what: &str| Err(Fault::bad(format!("{name}: must be {what}")));
+    match attribute.form {
+        Form::Text => drop(text(name, value)?),
+        Form::Texts(most) => drop(texts(name, value, most, URL_CHARS)?),
+        Form::Number(from, to) => {
+            if !value.as_i64().is_some_and(|number| (from..=to).contains(&number)) {
+                return wrong(&format!("a whole number from {from} to {to}"));
+            }
+        }
+        Form::Float if !value.is_number() => return wrong("a number"),
+        Form::Bool if !value.is_boolean() => return wrong("true or false"),
+        Form::Time if value.as_str().and_then(Time::parse_onem2m).is_none() => return wrong("a time written yyyyMMddTHHmmss"),
+        Form::Free if value.to_string().len() > FREE_BYTES => return wrong("at most 8 KiB of JSON"),
+        Form::Urls => addresses(name, value)?,
+        Form::Events => events(value)?,
+        Form::Privileges => privileges(name, value)?,
+        Form::Float | Form::Bool | Form::Time | Form::Free => {}
+    }
+    match (name, value) {
+        ("api", Value::String(api)) if api.len() < 2 || !api.starts_with(['N', 'R']) => wrong("N or R and a name"),
+        ("nct", value) if value != 1 && value != 3 => wrong("1 (all attributes) or 3 (the id); no other is supported"),
+        _ => Ok(()),
+    }
+}
+
+fn text(name: &str, value: &Value) -> Result<String, Fault> {
+    let text = value.as_str().filter(|text| (1..=TEXT_CHARS).contains(&text.chars().count()));
+    text.map(str::to_owned).ok_or_else(|| Fault::bad(format!("{name}: must be a text of 1 to {TEXT_CHARS} characters")))
+}
+
+fn texts(name: &str, value: &Value, most: usize, chars: usize) -> Result<Vec<String>, Fault> {
+    let list = value.as_array().filter(|list| list.len() <= most);
+    let fits = |one: &Value| one.as_str().filter(|text| (1..=chars).contains(&text.chars().count())).map(str::to_owned);
+    let texts: Option<Vec<String>> = list.and_then(|list| list.iter().map(fits).collect());
+    texts.ok_or_else(|| Fault::bad(format!("{name}: must be a list of at most {most} texts of 1 to {chars} characters")))
+}
+
+/// Reads `lbl`.
+pub(super) fn labels(value: &Value) -> Result<Vec<String>, Fault> {
+    texts("lbl", value, LABELS, LABEL_CHARS)
+}
+
+fn addresses(name: &str, value: &Value) -> Result<(), Fault> {
+    let given = texts(name, value, ADDRESSES, URL_CHARS)?;
+    if given.is_empty() {
+        return Err(Fault::bad(format!("{name}: must be 1 to {ADDRESSES} addresses")));
+    }
+    if given.iter().any(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+        return Err(Fault::bad(format!("{name}: only http and https addresses are supported")));
+    }
+    Ok(())
+}
+
+fn events(value: &Value) -> Result<(), Fault> {
+    let object = value.as_object().ok_or_else(|| Fault::bad("enc: must be an object"))?;
+    if let Some(other) = object.keys().find(|key| *key != "net") {
+        let shown: String = other.chars().take(64).collect();
+        return Err(Fault::bad(format!("enc.{shown}: unknown or unsupported condition")));
+    }
+    let Some(kinds) = object.get("net") else { return Ok(()) };
+    let kinds = kinds.as_array().filter(|kinds| (1..=4).contains(&kinds.len()));
+    let kinds = kinds.ok_or_else(|| Fault::bad("enc.net: must be a list of 1 to 4 numbers"))?;
+    match kinds.iter().find(|kind| !kind.as_u64().is_some_and(|kind| (1..=4).contains(&kind))) {
+        Some(Value::Number(other)) => {
+            Err(Fault::bad(format!("enc.net: {other} is not supported; 1 update, 2 deletion, 3 child made, 4 child deleted are")))
+        }
+        Some(_) => Err(Fault::bad("enc.net: must be a list of 1 to 4 numbers")),
+        None => Ok(()),
+    }
+}
+
+fn privileges(name: &str, value: &Value) -> Result<(), Fault> {
+    let object = value.as_object().ok_or_else(|| Fault::bad(format!("{name}: must be an object")))?;
+    if object.keys().any(|key| key != "acr") {
+        return Err(Fault::bad(format!("{name}: only acr is known")));
+    }
+    let rules = object.get("acr").and_then(Value::as_array).filter(|rules| rules.len() <= RULES);
+    let rules = rules.ok_or_else(|| Fault::bad(format!("{name}.acr: must be a list of at most {RULES} rules")))?;
+    if name == "pvs" && rules.is_empty() {
+        return Err(Fault::bad("pvs.acr: must not be empty, or nobody could change the policy"));
+    }
+    rules.iter().try_for_each(|rule| privilege(name, rule))
+}
+
+fn privilege(name: &str, rule: &Value) -> Result<(), Fault> {
+    let rule = rule.as_object().ok_or_else(|| Fault::bad(format!("{name}.acr: must be a list of objects")))?;
+    if let Some(other) = rule.keys().find(|key| !["acor", "acop"].contains(&key.as_str())) {
+        let shown: String = other.chars().take(64).collect();
+        return Err(Fault::bad(format!("{name}.acr.{shown}: unknown or unsupported condition")));
+    }
+    let whom = rule.get("acor").unwrap_or(&Value::Null);
+    if texts(&format!("{name}.acr.acor"), whom, RULES, TEXT_CHARS)?.is_empty() {
+        return Err(Fault::bad(format!("{name}.acr.acor: must not be empty")));
+    }
+    match rule.get("acop").and_then(Value::as_u64) {
+        Some(0..=63) => Ok(()),
+        _ => Err(Fault::bad(format!("{name}.acr.acop: must be a number from 0 to 63"))),
+    }
+}
+
+/// For fuzzing: reads attributes as those of every type, and only must not panic.
+pub(super) fn fuzz(root: &str, given: &Map<String, Value>) {
+    let now = Time(0);
+    for kind in ResourceKind::ALL {
+        let _ = created(of_kind(kind), given.clone(), now);
+        let _ = updated(of_kind(kind), given.clone(), now);
+    }
+    if let Ok(instance) = instance(given.clone(), now) {
+        assert!(instance.size as usize <= instance.content.len(), "a text is shorter than its JSON");
+    }
+    let _ = flex::created(root, given.clone(), now);
+}
+
+#[cfg(test)]
+#[path = "attributes_tests.rs"]
+mod tests;

@@ -1,0 +1,142 @@
+//! What is taken and what is refused, by name.
+
+use super::*;
+use serde_json::json;
+
+const NOW: Time = Time(1_449_922_332_000);
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        other => panic!("{other} is no object"),
+    }
+}
+
+fn refusal<T: std::fmt::Debug>(outcome: Result<T, Fault>) -> String {
+    let fault = outcome.unwrap_err();
+    assert_eq!((fault.rsc, fault.status), (4000, 400));
+    fault.text
+}
+
+#[test]
+fn good_resources_are_taken() {
+    use ResourceKind as Kind;
+    for (kind, given) in [
+        (Kind::Container, json!({})),
+        (
+            Kind::Container,
+            json!({"rn": "a", "mni": 5, "mbs": 1000, "mia": 60, "lbl": ["a:b"], "cr": null, "et": "20300101T000000"}),
+        ),
+        (
+            Kind::ApplicationEntity,
+            json!({"rn": "a", "api": "Nx", "rr": true, "poa": ["http://a"], "poah": {"X-Key": "1"}, "srv": ["3"]}),
+        ),
+        (Kind::ApplicationEntity, json!({"api": "R.app", "acpi": ["0123456789abcdef01234567"]})),
+        (Kind::Subscription, json!({"nu": ["http://a/b", "https://c"], "nct": 3, "enc": {"net": [1, 2, 3, 4]}})),
+        (Kind::Subscription, json!({"nu": ["http://a"], "enc": {}})),
+        (Kind::AccessControlPolicy, json!({"pv": {"acr": []}, "pvs": {"acr": [{"acor": ["all"], "acop": 63}]}})),
+    ] {
+        assert!(created(of_kind(kind), object(given.clone()), NOW).is_ok(), "{given}");
+    }
+}
+
+#[test]
+fn bad_resources_are_refused_by_name() {
+    use ResourceKind as Kind;
+    let rule = |rule: Value| json!({"pv": {"acr": []}, "pvs": {"acr": [rule]}});
+    for (kind, given, text) in [
+        (Kind::Container, json!({"foo": 1}), "foo: unknown attribute"),
+        (Kind::Container, json!({"ri": "x"}), "ri: is set by the platform"),
+        (Kind::Container, json!({"cni": 1}), "cni: is set by the platform"),
+        (Kind::Container, json!({"cr": "Cx"}), "cr: is set by the platform"),
+        (Kind::Container, json!({"mni": 0}), "mni: must be a whole number from 1 to 1000000"),
+        (Kind::Container, json!({"mni": "5"}), "mni: must be a whole number from 1 to 1000000"),
+        (Kind::Container, json!({"rn": ""}), "rn: must be a text of 1 to 256 characters"),
+        (Kind::Container, json!({"lbl": "a"}), "lbl: must be a list of at most 200 texts of 1 to 512 characters"),
+        (Kind::Container, json!({"lbl": [1]}), "lbl: must be a list of at most 200 texts of 1 to 512 characters"),
+        (Kind::Container, json!({"et": "20151212T121212"}), "et: must not be in the past"),
+        (Kind::Container, json!({"et": "2030-01-01"}), "et: must be a time written yyyyMMddTHHmmss"),
+        (Kind::ApplicationEntity, json!({}), "api: is mandatory"),
+        (Kind::ApplicationEntity, json!({"api": "x"}), "api: must be N or R and a name"),
+        (Kind::ApplicationEntity, json!({"api": "N"}), "api: must be N or R and a name"),
+        (Kind::ApplicationEntity, json!({"api": "Nx", "rr": 1}), "rr: must be true or false"),
+        (Kind::ApplicationEntity, json!({"api": "Nx", "poah": "x".repeat(9000)}), "poah: must be at most 8 KiB of JSON"),
+        (Kind::Subscription, json!({}), "nu: is mandatory"),
+        (Kind::Subscription, json!({"nu": []}), "nu: must be 1 to 10 addresses"),
+        (Kind::Subscription, json!({"nu": ["mqtt://a"]}), "nu: only http and https addresses are supported"),
+        (
+            Kind::Subscription,
+            json!({"nu": ["http://a"], "nct": 2}),
+            "nct: must be 1 (all attributes) or 3 (the id); no other is supported",
+        ),
+        (
+            Kind::Subscription,
+            json!({"nu": ["http://a"], "enc": {"net": [5]}}),
+            "enc.net: 5 is not supported; 1 update, 2 deletion, 3 child made, 4 child deleted are",
+        ),
+        (Kind::Subscription, json!({"nu": ["http://a"], "enc": {"net": []}}), "enc.net: must be a list of 1 to 4 numbers"),
+        (Kind::Subscription, json!({"nu": ["http://a"], "enc": {"atr": ["x"]}}), "enc.atr: unknown or unsupported condition"),
+        (Kind::Subscription, json!({"nu": ["http://a"], "exc": 3}), "exc: unknown attribute"),
+        (Kind::AccessControlPolicy, json!({"pv": {"acr": []}}), "pvs: is mandatory"),
+        (
+            Kind::AccessControlPolicy,
+            json!({"pv": {"acr": []}, "pvs": {"acr": []}}),
+            "pvs.acr: must not be empty, or nobody could change the policy",
+        ),
+        (
+            Kind::AccessControlPolicy,
+            rule(json!({"acor": ["all"], "acop": 1, "acco": []})),
+            "pvs.acr.acco: unknown or unsupported condition",
+        ),
+        (Kind::AccessControlPolicy, rule(json!({"acor": ["all"], "acop": 64})), "pvs.acr.acop: must be a number from 0 to 63"),
+        (Kind::AccessControlPolicy, rule(json!({"acor": [], "acop": 1})), "pvs.acr.acor: must not be empty"),
+    ] {
+        assert_eq!(refusal(created(of_kind(kind), object(given.clone()), NOW)), text, "{given}");
+    }
+}
+
+#[test]
+fn changes_leave_what_is_fixed() {
+    use ResourceKind as Kind;
+    let given = object(json!({"mni": 7, "mbs": null, "lbl": null, "et": null, "acpi": null}));
+    let read = updated(of_kind(Kind::Container), given, NOW).unwrap();
+    assert_eq!(read.attributes, object(json!({"mni": 7, "mbs": null})));
+    assert_eq!((read.labels, read.policies, read.expires_at), (Some(vec![]), Some(vec![]), Some(None)));
+    for (kind, given, text) in [
+        (Kind::Container, json!({"rn": "b"}), "rn: cannot be changed"),
+        (Kind::Container, json!({"ri": "b"}), "ri: is set by the platform"),
+        (Kind::Container, json!({"st": 1}), "st: is set by the platform"),
+        (Kind::Container, json!({"cr": null}), "cr: cannot be changed"),
+        (Kind::ApplicationEntity, json!({"api": "Nz"}), "api: cannot be changed"),
+        (Kind::Subscription, json!({"nu": null}), "nu: is mandatory"),
+        (Kind::FlexContainer, json!({"cnd": "x"}), "cnd: cannot be changed"),
+        (Kind::Container, json!({"mbs": -1}), "mbs: must be a whole number from 1 to 1000000000"),
+    ] {
+        assert_eq!(refusal(updated(of_kind(kind), object(given.clone()), NOW)), text, "{given}");
+    }
+}
+
+#[test]
+fn instances_count_their_bytes() {
+    for (content, json, size) in [
+        (json!("GET /3"), "\"GET /3\"", 6),
+        (json!("ä\""), "\"ä\\\"\"", 3),
+        (json!({"b": 1, "a": [true, null]}), r#"{"a":[true,null],"b":1}"#, 23),
+        (json!(21.5), "21.5", 4),
+        (json!(""), "\"\"", 0),
+    ] {
+        let given = object(json!({"con": content, "cnf": "application/json:0", "lbl": ["x"]}));
+        let read = instance(given, NOW).unwrap();
+        assert_eq!((read.content.as_str(), read.size), (json, size));
+        assert_eq!((read.format.as_deref(), read.labels.len()), (Some("application/json:0"), 1));
+    }
+    for (given, text) in [
+        (json!({}), "con: is mandatory"),
+        (json!({"con": null}), "con: is mandatory"),
+        (json!({"con": 1, "cs": 1}), "cs: is set by the platform"),
+        (json!({"con": 1, "acpi": []}), "acpi: an instance is ruled by its container's"),
+        (json!({"con": 1, "cnf": 0}), "cnf: must be a text of 1 to 256 characters"),
+    ] {
+        assert_eq!(refusal(instance(object(given), NOW)), text);
+    }
+}

@@ -1,0 +1,217 @@
+//! Answers that are made of several resources: children, references to them, and discovery (TS-0001, 10.2.6; TS-0004, 6.3.4.2.7).
+
+use super::{
+    answer::Outcome,
+    errors::{Fault, rsc},
+    primitive::Primitive,
+    show::{id_text, show},
+};
+use landfall_core::{Core, Criteria, OriginCaller, Right, Target};
+use landfall_model::{AccountPart, ResourceId, Result};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+
+/// Children that are read at once.
+const CHUNK: usize = 500;
+/// Children that are read at once where each may be large.
+const CHUNK_LARGE: usize = 50;
+/// Bytes of representations after which an answer is cut.
+const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// Looks for what fits: `{"m2m:uril": [...]}`.
+pub(super) async fn discover(
+    core: &Core,
+    by: &OriginCaller,
+    asked: &Primitive,
+    top: &Target,
+) -> std::result::Result<Outcome, Fault> {
+    let mut found = core.discover(by, top, &asked.criteria, asked.offset, asked.limit.saturating_add(1)).await?;
+    let next_offset = cut(&mut found, asked);
+    let mut addresses = Addresses::new(core, by, asked.unstructured);
+    let mut list = Vec::with_capacity(found.len());
+    for target in &found {
+        list.push(addresses.of(target).await?);
+    }
+    list.sort_unstable();
+    Ok(Outcome { next_offset, ..Outcome::of(rsc::OK, json!({ "m2m:uril": list })) })
+}
+
+/// A target with what is right below it, in the form that `rcn` asks for.
+pub(super) async fn retrieve(
+    core: &Core,
+    by: &OriginCaller,
+    asked: &Primitive,
+    target: &Target,
+) -> std::result::Result<Outcome, Fault> {
+    let below = Below::of(asked, target)?;
+    if asked.result == 5 || asked.result == 6 {
+        return references(core, by, asked, target, &below).await;
+    }
+    let (root, mut shown) = show(core, by, target).await?;
+    if asked.result == 8 {
+        shown = Map::new();
+    }
+    let next_offset = add_children(core, by, asked, target, &below, &mut shown).await?;
+    Ok(Outcome { next_offset, ..Outcome::of(rsc::OK, named(root, shown)) })
+}
+
+/// A root element with its attributes.
+pub(super) fn named(root: &str, shown: Map<String, Value>) -> Value {
+    let mut whole = Map::new();
+    whole.insert(root.to_owned(), Value::Object(shown));
+    Value::Object(whole)
+}
+
+/// Which children are meant.
+struct Below {
+    types: Vec<u8>,
+    /// Where more than the type counts.
+    narrowed: Option<Criteria>,
+}
+
+impl Below {
+    /// `ty` constrains the target alone where that has one of the types (contract, Amb-9).
+    fn of(asked: &Primitive, target: &Target) -> std::result::Result<Self, Fault> {
+        let given = &asked.criteria;
+        let deep = given.levels.is_some_and(|levels| levels > 1);
+        if deep && (asked.result == 4 || asked.result == 8) {
+            return Err(Fault::bad("lvl: children are shown one level deep"));
+        }
+        let types = if given.types.contains(&target.ty()) { vec![] } else { given.types.clone() };
+        let levels = Some(given.levels.unwrap_or(1));
+        let criteria = Criteria { types: types.clone(), levels, ..given.clone() };
+        let by_type = Criteria { types: types.clone(), levels: Some(1), any: given.any, ..Criteria::default() };
+        Ok(Self { types, narrowed: (criteria != by_type).then_some(criteria) })
+    }
+
+    /// Some of them, and whether there are more behind.
+    async fn page(
+        &self,
+        core: &Core,
+        by: &OriginCaller,
+        target: &Target,
+        skip: usize,
+        room: usize,
+    ) -> Result<(Vec<Target>, bool)> {
+        let Some(criteria) = &self.narrowed else {
+            let page = core.children_within(by, target, &self.types, skip as u64, room).await?;
+            return Ok((page.items, (skip as u64).saturating_add(room as u64) < page.total));
+        };
+        let mut found = core.discover(by, target, criteria, skip, room.saturating_add(1)).await?;
+        let more = found.len() > room;
+        found.truncate(room);
+        let mut readable = Vec::with_capacity(found.len());
+        for one in found {
+            if core.may(by, &one, Right::Retrieve).await? {
+                readable.push(one);
+            }
+        }
+        Ok((readable, more))
+    }
+}
+
+/// Adds the children to what is shown of their parent, by their root elements; returns where an answer that was cut goes on.
+async fn add_children(
+    core: &Core,
+    by: &OriginCaller,
+    asked: &Primitive,
+    target: &Target,
+    below: &Below,
+    shown: &mut Map<String, Value>,
+) -> Result<Option<u64>> {
+    let large = target.holds_instances() || matches!(target, Target::Place(AccountPart::Requests | AccountPart::Groups));
+    let chunk = if large { CHUNK_LARGE } else { CHUNK };
+    let end = asked.offset.saturating_add(asked.limit);
+    let mut groups: HashMap<&'static str, Vec<Value>> = HashMap::new();
+    let mut bytes = 0;
+    let mut offset = asked.offset;
+    let next = 'all: loop {
+        let room = chunk.min(end.saturating_sub(offset));
+        let (items, more) = below.page(core, by, target, offset, room).await?;
+        let count = items.len();
+        for (at, item) in items.into_iter().enumerate() {
+            let (root, attributes) = show(core, by, &item).await?;
+            let attributes = Value::Object(attributes);
+            bytes += attributes.to_string().len();
+            groups.entry(root).or_default().push(attributes);
+            if bytes > ANSWER_BYTES && (more || at + 1 < count) {
+                break 'all Some(offset + at + 1);
+            }
+        }
+        offset += room;
+        if !more {
+            break None;
+        }
+        if offset >= end {
+            break Some(offset);
+        }
+    };
+    shown.extend(groups.into_iter().map(|(root, items)| (root.to_owned(), Value::Array(items))));
+    Ok(next.map(|next| next as u64))
+}
+
+/// `rcn` 5: attributes and references; 6: references alone.
+async fn references(
+    core: &Core,
+    by: &OriginCaller,
+    asked: &Primitive,
+    target: &Target,
+    below: &Below,
+) -> std::result::Result<Outcome, Fault> {
+    let (found, more) = below.page(core, by, target, asked.offset, asked.limit).await?;
+    let mut addresses = Addresses::new(core, by, asked.unstructured);
+    let mut list = Vec::with_capacity(found.len());
+    for child in &found {
+        list.push(json!({ "nm": child.name(), "typ": child.ty(), "val": addresses.of(child).await? }));
+    }
+    let body = if asked.result == 6 {
+        json!({ "m2m:rrl": { "rrf": list } })
+    } else {
+        let (root, mut shown) = show(core, by, target).await?;
+        shown.insert("ch".to_owned(), list.into());
+        named(root, shown)
+    };
+    let next_offset = more.then(|| asked.offset.saturating_add(asked.limit) as u64);
+    Ok(Outcome { next_offset, ..Outcome::of(rsc::OK, body) })
+}
+
+/// Cuts what is over the limit; returns where the rest begins.
+fn cut(found: &mut Vec<Target>, asked: &Primitive) -> Option<u64> {
+    let over = found.len() > asked.limit;
+    found.truncate(asked.limit);
+    over.then(|| asked.offset.saturating_add(asked.limit) as u64)
+}
+
+/// The addresses of many targets. Those of one parent are built on what was found out for the first.
+struct Addresses<'a> {
+    core: &'a Core,
+    by: &'a OriginCaller,
+    unstructured: bool,
+    parents: HashMap<ResourceId, String>,
+}
+
+impl<'a> Addresses<'a> {
+    fn new(core: &'a Core, by: &'a OriginCaller, unstructured: bool) -> Self {
+        Self { core, by, unstructured, parents: HashMap::new() }
+    }
+
+    async fn of(&mut self, target: &Target) -> Result<String> {
+        let account = self.by.account();
+        if self.unstructured {
+            return Ok(id_text(account.id, &account.name, target.id(account.id)));
+        }
+        let parent = match target {
+            Target::Resource(resource) => resource.parent,
+            Target::Instance(instance, _) => instance.container,
+            _ => return self.core.path_of(self.by, target).await,
+        };
+        let name = target.name();
+        if let Some(known) = self.parents.get(&parent) {
+            return Ok(format!("{known}/{name}"));
+        }
+        let path = self.core.path_of(self.by, target).await?;
+        let above = path.strip_suffix(&name).and_then(|path| path.strip_suffix('/')).unwrap_or_default();
+        self.parents.insert(parent, above.to_owned());
+        Ok(path)
+    }
+}

@@ -1,0 +1,128 @@
+//! oneM2M over HTTP (TS-0009) as Telekom Device-to-Cloud has it (spec/onem2m/onem2m-d2c.md): an account's tree of nodes, containers,
+//! subscriptions and provisioning over the core.
+//!
+//! Absent: groups (ty 9) and their fan-out, creation of nodes, other management objects, non-blocking requests, XML and CBOR, and the
+//! bindings to other protocols.
+
+mod answer;
+mod attributes;
+mod compose;
+mod errors;
+mod flex;
+mod names;
+mod node;
+mod notify;
+mod operate;
+mod primitive;
+mod provisioning;
+mod show;
+mod token;
+
+pub use notify::{notice_headers, notices};
+pub use primitive::fuzz_primitive;
+
+use crate::provisioning_list;
+use answer::{Outcome, answer};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{header, request::Parts},
+    response::Response,
+    routing::{any, post},
+};
+use errors::Fault;
+use landfall_core::{Core, Target};
+use landfall_model::{AccountPart, Cause, Error};
+use operate::{locate, operate};
+use primitive::{Operation, Primitive};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+const BASE: &str = "/device-management-orchestrator/v3/";
+/// Bytes of a body.
+const BODY_BYTES: usize = 1024 * 1024;
+/// Bodies over [`BODY_BYTES`] that are held at a time.
+const LARGE_BODIES: usize = 4;
+
+/// The dialect over a core.
+pub struct OneM2M {
+    core: Arc<Core>,
+    large: Semaphore,
+}
+
+impl OneM2M {
+    /// Puts the dialect together.
+    pub fn new(core: Arc<Core>) -> Self {
+        Self { core, large: Semaphore::new(LARGE_BODIES) }
+    }
+}
+
+/// The routes of the dialect: the tree of each tenant, and the addresses under which tokens are given out.
+pub fn router(state: Arc<OneM2M>) -> Router {
+    Router::new()
+        .route("/device-management-orchestrator/v3/{*rest}", any(serve))
+        .route("/device-management-orchestrator/oauth/token", post(token::grant))
+        .route("/auth/realms/default/protocol/openid-connect/token", post(token::grant))
+        .with_state(state)
+}
+
+async fn serve(State(state): State<Arc<OneM2M>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let echo = primitive::echo(&parts.headers);
+    let outcome = state.outcome(&parts, body).await;
+    answer(outcome, &echo, state.core.now())
+}
+
+impl OneM2M {
+    /// Token, primitive, originator, target, body: a body is read for those alone who may send it.
+    async fn outcome(&self, parts: &Parts, body: Body) -> Result<Outcome, Fault> {
+        let refused = || Error::new(Cause::Unauthenticated, "missing or invalid access token");
+        let token = primitive::token(&parts.headers).ok_or_else(refused)?;
+        let path = parts.uri.path().strip_prefix(BASE).unwrap_or_default();
+        let asked = Primitive::read(&parts.method, path, parts.uri.query().unwrap_or_default(), &parts.headers)?;
+        let registering = asked.operation == Operation::Create(2);
+        let by = self.core.originator(&asked.tenant, token, &asked.origin, registering).await?;
+        let target = locate(&self.core, &by, &asked).await?;
+        if !matches!(asked.operation, Operation::Create(_) | Operation::Update) {
+            return operate(&self.core, &by, &asked, target, &[]).await;
+        }
+        let provisions = target == Target::Place(AccountPart::Requests);
+        let small = declared_bytes(parts).is_some_and(|bytes| bytes <= BODY_BYTES as u64);
+        let limit_bytes = if provisions && !small { provisioning_list::BODY_BYTES } else { BODY_BYTES };
+        if declared_bytes(parts).is_some_and(|bytes| bytes > limit_bytes as u64) {
+            return Err(Fault::too_large(limit_bytes));
+        }
+        let busy = |_| Error::new(Cause::Overloaded, "too many large requests are under way; try again");
+        let _permit = if limit_bytes > BODY_BYTES { Some(self.large.try_acquire().map_err(busy)?) } else { None };
+        let body = read(body, limit_bytes).await?;
+        operate(&self.core, &by, &asked, target, &body).await
+    }
+}
+
+/// `Content-Length`
+fn declared_bytes(parts: &Parts) -> Option<u64> {
+    parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+async fn read(body: Body, limit_bytes: usize) -> Result<bytes::Bytes, Fault> {
+    axum::body::to_bytes(body, limit_bytes).await.map_err(|error| {
+        if error.into_inner().is::<http_body_util::LengthLimitError>() {
+            Fault::too_large(limit_bytes)
+        } else {
+            Fault::bad("the body ended too early")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn bodies_have_a_limit() {
+        assert_eq!(read(Body::from("12345"), 5).await.unwrap().len(), 5);
+        let fault = read(Body::from("123456"), 5).await.unwrap_err();
+        assert_eq!((fault.status, fault.rsc), (413, 4000));
+    }
+}

@@ -9,7 +9,7 @@ use crate::{
 use landfall_core::{Core, NewAccount, Parts, World, digest};
 use landfall_lwm2m::{ObjectModels, objects::XmlLimits};
 use landfall_model::{AccountSettings, PageRequest};
-use landfall_north::{admin, bind, http, oceanconnect};
+use landfall_north::{admin, bind, http, oceanconnect, onem2m};
 use landfall_push::{Push, Verifier};
 use landfall_south::{
     Datagrams, Transport,
@@ -315,6 +315,7 @@ fn listen(
     let settings = oceanconnect::Settings { calls_per_minute_default: config.northbound.calls_per_minute };
     let operators = Arc::new(admin::Admin::new(core.clone(), running));
     let north = oceanconnect::router(Arc::new(oceanconnect::OceanConnect::new(core.clone(), settings)))
+        .merge(onem2m::router(Arc::new(onem2m::OneM2M::new(core.clone()))))
         .merge(admin::router(operators.clone()))
         .merge(admin::observe::router(operators, config.northbound.open_metrics));
     let addresses = bind::Addresses { host: None, https_port: sockets.port("bind"), mqtts_port: sockets.port("mqtts") };

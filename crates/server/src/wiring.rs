@@ -2,12 +2,16 @@
 //! as the core's callback policy, and the running parts as the admin API's operations.
 
 use async_trait::async_trait;
+use hyper::header::{HeaderName, HeaderValue};
 use landfall_codec::{CodecError, Sandbox, Script};
 use landfall_core::{CallbackPolicy, CloseCause, DeviceCaller, Downlink, Live, PayloadCodec};
-use landfall_model::{Cause, Codec, DeviceId, Error, ProductId, Result, Seq, StoredEvent, Subscription, SubscriptionId, Time};
+use landfall_model::{
+    Cause, Codec, DeviceId, Error, ProductId, Result, Seq, StoredEvent, Subscription, SubscriptionId, SubscriptionKind, Time,
+};
 use landfall_north::{
     admin::{self, Delivery, DeviceRequest, Operations, Snapshot, Status},
     bind::DeviceAuthenticator,
+    oceanconnect, onem2m,
 };
 use landfall_push::{DeliveryState, DeliveryStatus, Push, Render, Verifier};
 use landfall_south::{
@@ -73,12 +77,19 @@ impl CallbackPolicy for Callbacks {
     }
 }
 
-/// Pushes in the words of the OceanConnect dialect.
+/// Pushes in the words of the dialect that subscribed.
 pub struct Notifications;
 
 impl Render for Notifications {
     fn render(&self, subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8>> {
-        landfall_north::oceanconnect::notifications(subscription, event)
+        match subscription.kind {
+            SubscriptionKind::Resource(..) => onem2m::notices(subscription, event),
+            SubscriptionKind::Notify(_) | SubscriptionKind::CallAddress => oceanconnect::notifications(subscription, event),
+        }
+    }
+
+    fn headers(&self, subscription: &Subscription, event: &StoredEvent, _body: usize) -> Vec<(HeaderName, HeaderValue)> {
+        onem2m::notice_headers(subscription, event)
     }
 }
 

@@ -108,6 +108,27 @@ fn operators_provision_lists_of_nodes() {
     assert_eq!((&shown["originator"], &shown["lastingToken"]), (&Value::Null, &false.into()));
 }
 
+/// As many nodes are made as the application may have devices, wherever in the list the limit falls.
+#[test]
+fn provisioning_keeps_the_limit_of_devices() {
+    let server = Server::start();
+    json(&server, &["app", "create", "meters", "--devices", "130", "--json"]);
+    json(&server, &["app", "originator", "set", "meters", "Cmeters", "--json"]);
+    let node = |n: u32| {
+        let keys = [format!("psk-id:i{n}"), "psk:c2VjcmV0LW9mLWEtbWV0ZXI=".to_owned()];
+        serde_json::json!({"ni": format!("urn:x-dtiot:dev:sn:{n}"), "noRNe": format!("meter{n}"), "profe": "SCS-LwM2M", "nCr": keys})
+    };
+    let nodes: Vec<Value> = (0..250).map(node).collect();
+    let cnd = "com.telekom.iot.orchestrator.nodeProvisioningRequest";
+    let list = server.data().join("list.json");
+    std::fs::write(&list, serde_json::json!({"dtiot:noPRt": {"cnd": cnd, "reqLt": nodes}}).to_string()).unwrap();
+    for verb in [&["check"][..], &["submit", "--watch"]] {
+        let (ok, _, error) = server.cli(&[&["provisioning"], verb, &[list.to_str().unwrap()]].concat());
+        assert!(!ok && error.contains("120 of 250 nodes"), "{verb:?}: {error}");
+    }
+    assert_eq!(json(&server, &["device", "list", "--json"])["total"], 130);
+}
+
 /// Every answer about originators and provisioning is one of the document.
 #[test]
 fn provisioning_answers_as_its_document_says() {

@@ -37,7 +37,7 @@ use landfall_model::{AccountPart, Cause, Error};
 use operate::{locate, operate};
 use primitive::{Operation, Primitive};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 const BASE: &str = "/device-management-orchestrator/v3/";
@@ -45,6 +45,8 @@ const BASE: &str = "/device-management-orchestrator/v3/";
 const BODY_BYTES: usize = 1024 * 1024;
 /// Bodies over [`BODY_BYTES`] that are held at a time.
 const LARGE_BODIES: usize = 4;
+/// Time for a body to come in.
+const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The dialect over a core.
 pub struct OneM2M {
@@ -119,7 +121,8 @@ fn declared_bytes(parts: &Parts) -> Option<u64> {
 }
 
 async fn read(body: Body, limit_bytes: usize) -> Result<bytes::Bytes, Fault> {
-    axum::body::to_bytes(body, limit_bytes).await.map_err(|error| {
+    let whole = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, limit_bytes)).await;
+    whole.map_err(|_| Fault::too_slow())?.map_err(|error| {
         if error.into_inner().is::<http_body_util::LengthLimitError>() {
             Fault::too_large(limit_bytes)
         } else {
@@ -137,5 +140,12 @@ mod tests {
         assert_eq!(read(Body::from("12345"), 5).await.unwrap().len(), 5);
         let fault = read(Body::from("123456"), 5).await.unwrap_err();
         assert_eq!((fault.status, fault.rsc), (413, 4000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_that_do_not_come_are_given_up() {
+        let never = Body::from_stream(futures_util::stream::pending::<std::io::Result<bytes::Bytes>>());
+        let fault = read(never, 5).await.unwrap_err();
+        assert_eq!((fault.status, fault.rsc), (408, 4008));
     }
 }

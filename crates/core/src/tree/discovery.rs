@@ -117,8 +117,9 @@ impl Core {
             if levels == 0 || found.len() >= wanted || looked_at >= LOOKED_AT {
                 continue;
             }
-            let types = if at.holds_instances() && !criteria.any { &criteria.types[..] } else { &[] };
-            let types = if types.contains(&4) || types.is_empty() { types } else { &[3, 23, 28] };
+            // Instances are read only where they are looked for; containers always, for what may be in them.
+            let instances = criteria.any || criteria.types.is_empty() || criteria.types.contains(&4);
+            let types: &[u8] = if at.holds_instances() && !instances { &[3, 23, 28] } else { &[] };
             let page = self.children_of(by, &at, types, PageRequest { no, size: PAGE }).await?;
             looked_at += page.items.len().max(1);
             if page.total > (no + 1) * u64::from(PAGE) {

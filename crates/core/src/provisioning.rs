@@ -92,11 +92,12 @@ impl Core {
         if self.store.open_provisionings(OPEN).await?.len() as u32 >= OPEN {
             return Err(Error::new(Cause::TooMany, "too many provisioning requests are under way; try again"));
         }
-        let (now, random) = (self.now(), self.random_16());
-        let name = request.name.unwrap_or_else(|| uuid::Builder::from_random_bytes(random).into_uuid().to_string());
+        let now = self.now();
+        let id = ResourceId::new(now, self.random_16());
+        let name = request.name.unwrap_or_else(|| id.uuid_name());
         check_resource_name(&name)?;
         let made = Provisioning {
-            id: ResourceId::new(now, random),
+            id,
             account,
             app,
             version: 1,
@@ -312,14 +313,19 @@ impl Core {
         };
         let taken = self.store.claims(account, nodes.iter().map(claim).collect()).await?;
         let scope = Scope { account, app: Some(app), by: Some(app) };
-        let room = self.check_device_limit(&scope, app, nodes.len() as u64).await;
+        // One look for all of them; only where that fails, one for each.
+        let roomy = self.check_device_limit(&scope, app, seen.good + nodes.len() as u64).await.is_ok();
         let mut judged = Vec::with_capacity(nodes.len());
         for (node, taken) in nodes.iter().zip(taken) {
             let there = taken.name.clone().or_else(|| taken.node_id.clone());
-            let outcome = check(account, node, &taken, seen).and_then(|key| match &room {
-                Ok(()) => Ok(key),
-                Err(error) => refused(NodeFault::CreateDeviceObjects, error.detail.to_string()),
-            });
+            let mut outcome = check(account, node, &taken, seen);
+            if !roomy
+                && outcome.is_ok()
+                && let Err(error) = self.check_device_limit(&scope, app, seen.good + 1).await
+            {
+                outcome = refused(NodeFault::CreateDeviceObjects, error.detail.to_string());
+            }
+            seen.good += u64::from(outcome.is_ok());
             let id = DeviceId::from_random(self.random_16());
             judged.push((outcome.map(|key| Arc::new(device(id, account, app, node, key, now))), there));
         }
@@ -344,9 +350,11 @@ impl Provisioned {
 
 type Judged = (std::result::Result<Arc<Device>, Refusal>, Option<Arc<Device>>);
 
-/// Names that earlier nodes of the same part have taken, and by whom.
+/// Names that earlier nodes have taken that were judged together with these and are not made yet, and by whom.
 #[derive(Default)]
 struct Seen {
+    /// How many are to be made.
+    good: u64,
     node_ids: BTreeMap<String, String>,
     names: HashSet<String>,
     identities: HashSet<String>,

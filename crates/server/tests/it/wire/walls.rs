@@ -14,6 +14,7 @@ struct Side<'a> {
     subscription: String,
     command: String,
     task: String,
+    provisioning: String,
     account_id: String,
     account_token: String,
 }
@@ -31,8 +32,22 @@ fn side<'a>(server: &'a Server, name: &str) -> Side<'a> {
     let (other, _) = app.register(&format!("other-node-of-{name}"), &product);
     let revoked = app.call("POST", "/iocm/app/cmd/v1.4.0/deviceCommandCancelTasks", Some(json!({"deviceId": other})));
     let task = text(&revoked.json(), "taskId");
+    let provisioning = provisioning(server, name, &app.id);
     let (account_id, account_token) = (text(&made.json(), "accountId"), text(&made.json(), "token"));
-    Side { app, product, device, subscription, command, task, account_id, account_token }
+    Side { app, product, device, subscription, command, task, provisioning, account_id, account_token }
+}
+
+/// A provisioning request whose node lacks its keys, so that it failed.
+fn provisioning(server: &Server, account: &str, app: &str) -> String {
+    let originator = json!({"originator": format!("C{account}")});
+    let set = admin(server, "PUT", &format!("/apps/{app}/originator?account={account}"), Some(originator));
+    assert_eq!(set.status, 200, "{}", set.text);
+    let node =
+        json!({"ni": format!("urn:x-dtiot:dev:sn:{account}"), "noRNe": format!("node-of-{account}"), "profe": "SCS-LwM2M"});
+    let request = json!({"dtiot:noPRt": {"cnd": "com.telekom.iot.orchestrator.nodeProvisioningRequest", "reqLt": [node]}});
+    let made = admin(server, "POST", &format!("/provisioning?account={account}&app={app}"), Some(request));
+    assert_eq!(made.status, 201, "{}", made.text);
+    text(&made.json(), "requestId")
 }
 
 #[test]
@@ -134,7 +149,7 @@ fn no_admin_operation_crosses_the_wall() {
         for query in [String::new(), format!("?account={}", theirs.account_id), "?account=theirs".to_owned()] {
             let answer = send(&server, &operation.method, &format!("{path}{query}"), &headers, Some(b"{}"));
             let secrets = [&theirs.app.id, &theirs.device, &theirs.product, &theirs.subscription, &theirs.account_id];
-            for secret in secrets.into_iter().chain([&theirs.task]) {
+            for secret in secrets.into_iter().chain([&theirs.task, &theirs.provisioning]) {
                 assert!(!answer.text.contains(secret.as_str()), "{} {path}{query}: {}", operation.method, answer.text);
             }
             let names_theirs = operation.template.contains('{');

@@ -88,7 +88,8 @@ impl Core {
         creator: Option<String>,
         new: NewInstance,
     ) -> Result<Batch> {
-        let (limits, now, random) = (ContainerLimits::of(within), self.now(), self.random_16());
+        let (limits, now) = (ContainerLimits::of(within), self.now());
+        let id = ResourceId::new(now, self.random_16());
         if new.size > limits.bytes {
             return Err(Error::new(Cause::ContentTooLarge, "the content is larger than the container's mbs").at("con"));
         }

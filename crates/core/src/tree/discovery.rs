@@ -117,8 +117,9 @@ impl Core {
             if levels == 0 || found.len() >= wanted || looked_at >= LOOKED_AT {
                 continue;
             }
-            let no_instances = !criteria.any && !criteria.types.is_empty() && !criteria.types.contains(&4);
-            let types: &[u8] = if at.holds_instances() && no_instances { &[3, 23, 28] } else { &[] };
+            // Instances are read only where they are looked for; containers always, for what may be in them.
+            let instances = criteria.any || criteria.types.is_empty() || criteria.types.contains(&4);
+            let types: &[u8] = if at.holds_instances() && !instances { &[3, 23, 28] } else { &[] };
             let page = self.children_of(by, &at, types, PageRequest { no, size: PAGE }).await?;
             looked_at += page.items.len().max(1);
             if page.total > (no + 1) * u64::from(PAGE) {

@@ -119,7 +119,9 @@ fn a_provisioned_device_comes_at_once_and_is_one_device_everywhere() {
     let meter = Meter::new(&server, ENDPOINT, "meter-id", KEY_BYTES);
     assert!(meter.register());
 
-    let filled = until("device-info to be filled", || Some(info(&client, "meter")).filter(|info| info["man"].is_string()));
+    let filled = until("device-info to be filled", || {
+        Some(info(&client, "meter")).filter(|info| info["man"].is_string() && info["loc"].is_string())
+    });
     let expected = [
         ("man", json!("Landfall")),
         ("dvnm", json!("Landfall")),

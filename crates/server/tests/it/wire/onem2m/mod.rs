@@ -7,6 +7,7 @@ mod nodes;
 mod provisioning;
 mod requests;
 mod subscriptions;
+mod tree;
 mod walls;
 
 use super::{

@@ -92,11 +92,12 @@ impl Core {
         if self.store.open_provisionings(OPEN).await?.len() as u32 >= OPEN {
             return Err(Error::new(Cause::TooMany, "too many provisioning requests are under way; try again"));
         }
-        let (now, random) = (self.now(), self.random_16());
-        let name = request.name.unwrap_or_else(|| uuid::Builder::from_random_bytes(random).into_uuid().to_string());
+        let now = self.now();
+        let id = ResourceId::new(now, self.random_16());
+        let name = request.name.unwrap_or_else(|| id.uuid_name());
         check_resource_name(&name)?;
         let made = Provisioning {
-            id: ResourceId::new(now, random),
+            id,
             account,
             app,
             version: 1,

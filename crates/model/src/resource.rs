@@ -153,6 +153,26 @@ impl ResourceId {
         Self::derived(account.0, 0x80 + place as u8)
     }
 
+    /// The name of what was made under this id without one: a UUID (version 8) that holds the id.
+    pub fn uuid_name(self) -> String {
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&self.0[..6]);
+        bytes[7] = self.0[6];
+        bytes[9..14].copy_from_slice(&self.0[7..]);
+        uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+    }
+
+    /// The id in a name that [`ResourceId::uuid_name`] gave.
+    pub fn of_uuid_name(name: &str) -> Option<Self> {
+        let uuid = Uuid::try_parse(name).ok()?;
+        let bytes = uuid.as_bytes();
+        let mut id = [0; 12];
+        id[..6].copy_from_slice(&bytes[..6]);
+        id[6] = bytes[7];
+        id[7..].copy_from_slice(&bytes[9..14]);
+        Some(Self(id)).filter(|id| id.uuid_name() == name)
+    }
+
     /// The outcome of this provisioning request.
     pub fn outcome(self) -> Self {
         self.with(OUTCOME)
@@ -459,6 +479,17 @@ mod tests {
         assert_eq!(record.outcome().kind(), Some(IdKind::Outcome(record)));
         assert_eq!(ResourceId([0xff; 12]).kind(), None);
         assert!(record < ResourceId::new(Time(1_700_000_000_001), [0; 16]));
+    }
+
+    #[test]
+    fn names_that_were_given_hold_the_id() {
+        let id = ResourceId::new(Time(1_700_000_000_000), [0xff; 16]);
+        let name = id.uuid_name();
+        assert_eq!(name, "018bcfe5-6800-80ff-80ff-ffffff000000");
+        assert_eq!(ResourceId::of_uuid_name(&name), Some(id));
+        for other in ["", "x", "018bcfe5-6800-80ff-80ff-ffffff000001", "018BCFE5-6800-80FF-80FF-FFFFFF000000", &id.to_string()] {
+            assert_eq!(ResourceId::of_uuid_name(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -71,23 +71,13 @@ fn taken() -> Refused {
     Refused::Batch(Error::new(Cause::ResourceExists, "another instance of the container has this name"))
 }
 
-/// The name that is not stored.
-fn generated_name(id: ResourceId) -> String {
-    id.to_string()
-}
-
-/// The id that this name may have been made of.
-fn id_of_generated(name: &str) -> Option<ResourceId> {
-    name.parse().ok().filter(|id| generated_name(*id) == name)
-}
-
 fn is_outgoing(container: ResourceId) -> bool {
     matches!(container.kind(), Some(IdKind::Device(_, DevicePart::Box(MessageBox::Outgoing))))
 }
 
 /// Whether the name that was chosen is one that another instance of the container has got from its id.
 fn generated_name_is_taken(sql: &mut dyn Sql, r: &Instance, now: Time) -> SqlResult<bool> {
-    let Some(other) = id_of_generated(&r.name) else { return Ok(false) };
+    let Some(other) = ResourceId::of_uuid_name(&r.name) else { return Ok(false) };
     let text =
         "SELECT n FROM instance WHERE id = ?1 AND container = ?2 AND name IS NULL AND (expires_at IS NULL OR expires_at > ?3)";
     let params = [Value::Bytes(&other.0), Value::Bytes(&r.container.0), Value::Int(now.0)];
@@ -131,7 +121,7 @@ fn may_hold(r: &Instance) -> bool {
 /// Inserts the row as the next one of its container, unless it collides. One row of values needs no journal of its own, other than a query.
 fn insert(sql: &mut dyn Sql, r: &Instance, held: Option<Held>, doc: &[u8], now: Time) -> SqlResult<bool> {
     const TEXT: &str = "INSERT INTO instance (id, container, n, name, size, expires_at, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
-    let chosen = Some(r.name.as_str()).filter(|name| *name != generated_name(r.id));
+    let chosen = Some(r.name.as_str()).filter(|name| *name != r.id.uuid_name());
     if chosen.is_some() && generated_name_is_taken(sql, r, now)? {
         return Ok(false);
     }
@@ -239,7 +229,7 @@ pub(crate) fn named(sql: &mut dyn Sql, container: ResourceId, name: &str, now: T
     let text = format!("{COLUMNS} WHERE i.container = ?1 AND i.name = ?2 AND (i.expires_at IS NULL OR i.expires_at > ?3)");
     let params = [Value::Bytes(&container.0), Value::Text(name), Value::Int(now.0)];
     let found = query_one(sql, &text, &params, read)?;
-    match (found, id_of_generated(name)) {
+    match (found, ResourceId::of_uuid_name(name)) {
         (None, Some(id)) => Ok(one(sql, id, now)?.filter(|found| found.container == container && found.name == name)),
         (found, _) => Ok(found),
     }
@@ -283,7 +273,7 @@ fn read(row: &dyn Row) -> SqlResult<Instance> {
         container: resource_id(row.bytes(1)?)?,
         account: AccountId(uuid(row.bytes(7)?)?),
         device: row.opt_bytes(8)?.map(uuid).transpose()?.map(DeviceId),
-        name: row.opt_text(3)?.map_or_else(|| generated_name(id), str::to_owned),
+        name: row.opt_text(3)?.map_or_else(|| id.uuid_name(), str::to_owned),
         state: row.seq(2)?,
         content: body.content,
         format: body.format,

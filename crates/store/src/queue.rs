@@ -1,8 +1,8 @@
 //! The bounded way to the writer: batches in the order in which they were handed over.
 
-use crate::rows::Step;
+use crate::{record::encode_event, rows::Step};
 use landfall_core::Committed;
-use landfall_model::{Cause, Error, Event, Result, Time};
+use landfall_model::{Batch, Cause, Error, Event, Result, Time};
 use parking_lot::{Condvar, Mutex};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
@@ -16,6 +16,26 @@ pub(crate) struct Job {
     pub(crate) encoded: Vec<u8>,
     pub(crate) size: usize,
     pub(crate) answer: oneshot::Sender<Result<Committed>>,
+}
+
+impl Job {
+    /// Encodes a batch, on the caller's thread.
+    pub(crate) fn new(batch: Batch, answer: oneshot::Sender<Result<Committed>>, max_bytes: usize) -> Result<Self> {
+        let steps = batch.writes.into_iter().map(Step::new).collect::<Result<Vec<_>>>()?;
+        let mut encoded = Vec::new();
+        let mut events = Vec::with_capacity(batch.events.len());
+        for event in batch.events {
+            let before = encoded.len();
+            encode_event(&mut encoded, &event).map_err(|_| Error::new(Cause::InvalidField, "an event cannot be written"))?;
+            let size = u32::try_from(encoded.len() - before).unwrap_or(u32::MAX);
+            events.push((Arc::new(event), size));
+        }
+        let size = steps.iter().map(Step::size).sum::<usize>() + encoded.len() + 256;
+        if size > max_bytes {
+            return Err(Error::new(Cause::TooMany, "the batch is larger than the store takes"));
+        }
+        Ok(Self { steps, events, encoded, size, answer })
+    }
 }
 
 /// What the writer does.

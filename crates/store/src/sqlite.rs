@@ -2,7 +2,7 @@
 
 use crate::backend::DATABASE;
 use crate::sql::{Row, RowFn, Sql, SqlError, SqlResult, Value};
-use rusqlite::{Connection, OpenFlags, Statement, types::ToSqlOutput, types::ValueRef};
+use rusqlite::{Connection, OpenFlags, Statement, config::DbConfig, types::ToSqlOutput, types::ValueRef};
 use std::{ops::ControlFlow, path::Path};
 
 /// Milliseconds to wait for a lock, which only checkpoints and start-up ever hold.
@@ -23,8 +23,7 @@ impl Sqlite {
                  PRAGMA wal_autocheckpoint=8192; PRAGMA journal_size_limit=67108864; PRAGMA temp_store=MEMORY;"
             ))
             .map_err(failed)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        Ok(Self(connection))
+        Self::prepared(connection)
     }
 
     /// A connection that only reads.
@@ -34,6 +33,12 @@ impl Sqlite {
         connection
             .execute_batch(&format!("PRAGMA busy_timeout={BUSY_MS}; PRAGMA cache_size=-1024; PRAGMA temp_store=MEMORY;"))
             .map_err(failed)?;
+        Self::prepared(connection)
+    }
+
+    /// Statements are planned once: without this, some are planned anew for each value that is bound, which costs more than running them.
+    fn prepared(connection: Connection) -> SqlResult<Self> {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(Self(connection))
     }
@@ -111,5 +116,30 @@ impl Row for rusqlite::Row<'_> {
 
     fn opt_bytes(&self, column: usize) -> SqlResult<Option<&[u8]>> {
         self.get_ref(column).map_err(failed)?.as_blob_or_null().map_err(|e| SqlError::wrong(e.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        migrate::{NEWEST, migrate},
+        record::tests::scratch,
+        sql::query_one,
+    };
+    use rusqlite::StatementStatus;
+
+    #[test]
+    fn a_statement_is_planned_once() {
+        let dir = scratch();
+        std::fs::create_dir_all(&dir).unwrap();
+        let mut sql = Sqlite::writer(&dir).unwrap();
+        migrate(&mut sql, NEWEST).unwrap();
+        let text = "SELECT id, size FROM instance WHERE container = ?1 ORDER BY n LIMIT 1";
+        for key in [b"a", b"b", b"c"] {
+            query_one(&mut sql, text, &[Value::Bytes(key)], |_| Ok(())).unwrap();
+        }
+        assert_eq!(sql.0.prepare_cached(text).unwrap().get_status(StatementStatus::RePrepare), 0);
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -11,9 +11,8 @@ use crate::{
     pending::overlay,
     presence,
     queue::{End, Job, Task, stopping},
-    record::encode_event,
     replay,
-    rows::{Step, product_key, psk_identity},
+    rows::{product_key, psk_identity},
     shadows,
     shared::Shared,
     sql::{Sql, SqlResult, Value, query_all, query_one},
@@ -184,7 +183,7 @@ impl Drop for Inner {
 impl Store for SharedStore {
     async fn commit(&self, batch: Batch) -> Result<Committed> {
         let (answer, done) = oneshot::channel();
-        self.0.shared.queue.put(Task::Commit(job(batch, answer, self.0.shared.options.queue_bytes)?))?;
+        self.0.shared.queue.put(Task::Commit(Job::new(batch, answer, self.0.shared.options.queue_bytes)?))?;
         done.await.map_err(|_| stopping())?
     }
 
@@ -481,22 +480,4 @@ impl Store for SharedStore {
             oldest_seq: oldest_seq.unsigned_abs(),
         })
     }
-}
-
-/// Encodes a batch, on the caller's thread.
-fn job(batch: Batch, answer: oneshot::Sender<Result<Committed>>, max_bytes: usize) -> Result<Job> {
-    let steps = batch.writes.into_iter().map(Step::new).collect::<Result<Vec<_>>>()?;
-    let mut encoded = Vec::new();
-    let mut events = Vec::with_capacity(batch.events.len());
-    for event in batch.events {
-        let before = encoded.len();
-        encode_event(&mut encoded, &event).map_err(|_| Error::new(Cause::InvalidField, "an event cannot be written"))?;
-        let size = u32::try_from(encoded.len() - before).unwrap_or(u32::MAX);
-        events.push((Arc::new(event), size));
-    }
-    let size = steps.iter().map(Step::size).sum::<usize>() + encoded.len() + 256;
-    if size > max_bytes {
-        return Err(Error::new(Cause::TooMany, "the batch is larger than the store takes"));
-    }
-    Ok(Job { steps, events, encoded, size, answer })
 }

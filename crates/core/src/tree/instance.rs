@@ -88,17 +88,18 @@ impl Core {
         creator: Option<String>,
         new: NewInstance,
     ) -> Result<Batch> {
-        let (limits, now, random) = (ContainerLimits::of(within), self.now(), self.random_16());
+        let (limits, now) = (ContainerLimits::of(within), self.now());
+        let id = ResourceId::new(now, self.random_16());
         if new.size > limits.bytes {
             return Err(Error::new(Cause::ContentTooLarge, "the content is larger than the container's mbs").at("con"));
         }
         let aged = limits.age_s.map(|age_s| now.plus_s(i64::try_from(age_s).unwrap_or(i64::MAX)));
         let instance = Instance {
-            id: ResourceId::new(now, random),
+            id,
             container: within.id(account),
             account,
             device: within.device(),
-            name: new.name.unwrap_or_else(|| uuid::Builder::from_random_bytes(random).into_uuid().to_string()),
+            name: new.name.unwrap_or_else(|| id.uuid_name()),
             state: 0,
             content: new.content,
             format: new.format,

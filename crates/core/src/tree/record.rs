@@ -74,9 +74,9 @@ impl Core {
             return Err(Error::new(Cause::ChildNotAllowed, "a resource of this type cannot be made here"));
         }
         self.check_right(by, parent, Right::Create).await?;
-        let (now, random) = (self.now(), self.random_16());
-        let id = ResourceId::new(now, random);
-        let name = new.name.unwrap_or_else(|| uuid::Builder::from_random_bytes(random).into_uuid().to_string());
+        let now = self.now();
+        let id = ResourceId::new(now, self.random_16());
+        let name = new.name.unwrap_or_else(|| id.uuid_name());
         check_resource_name(&name)?;
         self.check_policies(by, &new.policies).await?;
         let resource = Resource {

@@ -9,6 +9,7 @@ mod golden;
 mod journey;
 mod kill;
 mod mqtt;
+mod onem2m;
 mod push;
 mod receiver;
 mod server;

@@ -11,8 +11,16 @@ use std::sync::{
 #[derive(Clone, Debug)]
 pub struct Push {
     pub body: Value,
+    pub headers: HeaderMap,
     /// The status it was answered with.
     pub answered: u16,
+}
+
+impl Push {
+    /// The text of a header; empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
 }
 
 /// A callback address on loopback.
@@ -55,9 +63,10 @@ impl Receiver {
 }
 
 async fn take(State(state): State<Arc<Remembered>>, headers: HeaderMap, body: Bytes) -> axum::http::StatusCode {
-    assert!(headers.contains_key("x-landfall-event"), "a receiver can recognise a repeat");
     let answered = state.answer.load(Ordering::SeqCst);
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    state.pushes.lock().unwrap().push(Push { body, answered });
+    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let is_verification = body["m2m:sgn"]["vrq"] == true;
+    assert!(is_verification || headers.contains_key("x-landfall-event"), "a receiver can recognise a repeat");
+    state.pushes.lock().unwrap().push(Push { body, headers, answered });
     axum::http::StatusCode::from_u16(answered).unwrap()
 }

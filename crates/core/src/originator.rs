@@ -6,7 +6,7 @@ use crate::{
     batch,
 };
 use landfall_model::{
-    Account, AccountPart, App, AppId, Cause, Error, Originator, PageRequest, ResourceId, Result, Secret, Write,
+    Account, AccountPart, App, AppId, Cause, Error, Originator, PageRequest, ResourceId, ResourceKind, Result, Secret, Write,
 };
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ pub struct OriginCaller {
     pub(crate) account: Arc<Account>,
     pub(crate) app: Arc<App>,
     pub(crate) name: String,
+    /// Whether policies may speak of it: it is the application's, or that of an entity it made.
+    pub(crate) registered: bool,
 }
 
 impl OriginCaller {
@@ -39,9 +41,9 @@ impl Core {
     /// Checks tenant, bearer token and `X-M2M-Origin`. A token is `{appId}.` and either the one that does not end or an access token of
     /// [`Core::client_token`].
     ///
-    /// `Unauthenticated` for a wrong token or one of another tenant, `Forbidden` for an originator that is not the application's: neither its
-    /// own nor that of an application entity it made. `registering`: it is about to make the entity of that name.
-    pub async fn originator(&self, tenant: &str, token: &str, name: &str, registering: bool) -> Result<OriginCaller> {
+    /// `Unauthenticated` for a wrong token or one of another tenant, `Forbidden` for an originator that another application has. One that
+    /// nobody has may ask too, as clients do before they register an entity of that name; no policy speaks of it.
+    pub async fn originator(&self, tenant: &str, token: &str, name: &str) -> Result<OriginCaller> {
         let refused = || Error::new(Cause::Unauthenticated, "missing or invalid access token");
         let (id, secret) = token.split_once('.').ok_or_else(refused)?;
         let id = id.parse::<AppId>().map_err(|_| refused())?;
@@ -54,25 +56,23 @@ impl Core {
             return Err(refused());
         }
         let account = self.store.account(app.account).await?.filter(|account| account.name == tenant).ok_or_else(refused)?;
-        if own.name != name && !self.is_entity_of(&app, name).await? && !(registering && self.is_free(&app, name).await?) {
+        let holder = if own.name == name { Some(id) } else { self.holder(app.account, name).await? };
+        if holder.is_some_and(|holder| holder != id) || (holder.is_none() && !may_be_given(name)) {
             return Err(Error::new(Cause::Forbidden, "the originator is not one of this access token").at("X-M2M-Origin"));
         }
-        Ok(OriginCaller { account, app, name: name.to_owned() })
+        Ok(OriginCaller { account, app, name: name.to_owned(), registered: holder.is_some() })
     }
 
-    /// Whether an application entity of the application has this originator: `C` and its name.
-    async fn is_entity_of(&self, app: &App, name: &str) -> Result<bool> {
-        let Some(entity) = name.strip_prefix('C') else { return Ok(false) };
-        let base = ResourceId::of_account(app.account, AccountPart::Base);
-        Ok(self.store.resource_named(base, entity).await?.is_some_and(|entity| entity.app == app.id))
-    }
-
-    /// Whether nobody in the account has this originator; `C` and `S` alone ask for one to be given.
-    async fn is_free(&self, app: &App, name: &str) -> Result<bool> {
-        if name == "C" || name == "S" {
-            return Ok(true);
+    /// The application that has an originator: as its own, or as `C` and the name of an application entity it made.
+    async fn holder(&self, account: landfall_model::AccountId, name: &str) -> Result<Option<AppId>> {
+        if let Some(entity) = name.strip_prefix('C') {
+            let base = ResourceId::of_account(account, AccountPart::Base);
+            let found = self.store.resource_named(base, entity).await?;
+            if let Some(found) = found.filter(|found| found.kind == ResourceKind::ApplicationEntity) {
+                return Ok(Some(found.app));
+            }
         }
-        Ok(check_originator(name).is_ok() && self.originator_of(app.account, name).await?.is_none())
+        self.originator_of(account, name).await
     }
 
     /// The application with this originator.
@@ -126,6 +126,11 @@ impl Core {
         .await?;
         Ok(Secret::new(format!("{id}.{secret}")))
     }
+}
+
+/// `C` and `S` alone ask for an originator to be given.
+fn may_be_given(name: &str) -> bool {
+    name == "C" || name == "S" || check_originator(name).is_ok()
 }
 
 fn check_originator(name: &str) -> Result<()> {

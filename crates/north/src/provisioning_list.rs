@@ -186,6 +186,15 @@ pub fn request_json(labels: &[String], nodes: impl IntoIterator<Item = Map<Strin
     Value::Object(body)
 }
 
+/// For fuzzing: reads `data` as a request; what is taken comes back whole from what is written of it.
+pub fn fuzz_list(data: &[u8]) {
+    let Ok(body) = serde_json::from_slice(data) else { return };
+    let Ok(read) = parse_body(body) else { return };
+    let written = request_json(&read.labels, read.nodes.iter().map(node_json));
+    let again = parse_body(written).map(|again| ProvisioningRequest { name: read.name.clone(), ..again });
+    assert_eq!(again, Ok(read), "what is written is read");
+}
+
 /// An object under its short names; what was read is taken out, and what is null is absent.
 struct Fields {
     path: String,
@@ -274,6 +283,13 @@ mod tests {
         assert!(!format!("{:?}", nodes[0]).contains("dGVzdA"), "keys do not show");
         let again = parse_body(request_json(&["l".to_owned()], nodes.iter().map(node_json))).unwrap();
         assert_eq!(again, ProvisioningRequest { name: None, labels: vec!["l".to_owned()], nodes });
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused() {
+        let request = |node: Value| json!({"cnd": DEFINITION, "rn": "r", "opern": 1, "lbl": ["l"], "reqLt": [node, {}]});
+        let [short, long] = [full(), long()].map(|node| json!({ ROOT: request(node) }).to_string());
+        landfall_testkit::mutate::run(&[short.as_bytes(), long.as_bytes()], 1, 20_000, fuzz_list);
     }
 
     #[test]

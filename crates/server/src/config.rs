@@ -138,11 +138,13 @@ pub struct Northbound {
     pub max_connections: usize,
     /// Whether /metrics needs no token.
     pub open_metrics: bool,
+    /// Shows the outcome of a provisioning request also under the root `flexContainer`, where the client `dtiot-d2c` looks for it.
+    pub d2c_client_root: bool,
 }
 
 impl Default for Northbound {
     fn default() -> Self {
-        Self { calls_per_minute: 100, max_connections: 10_000, open_metrics: false }
+        Self { calls_per_minute: 100, max_connections: 10_000, open_metrics: false, d2c_client_root: false }
     }
 }
 

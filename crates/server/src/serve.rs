@@ -315,7 +315,7 @@ fn listen(
     let settings = oceanconnect::Settings { calls_per_minute_default: config.northbound.calls_per_minute };
     let operators = Arc::new(admin::Admin::new(core.clone(), running));
     let north = oceanconnect::router(Arc::new(oceanconnect::OceanConnect::new(core.clone(), settings)))
-        .merge(onem2m::router(Arc::new(onem2m::OneM2M::new(core.clone()))))
+        .merge(onem2m::router(Arc::new(onem2m::OneM2M::new(core.clone(), config.northbound.d2c_client_root))))
         .merge(admin::router(operators.clone()))
         .merge(admin::observe::router(operators, config.northbound.open_metrics));
     let addresses = bind::Addresses { host: None, https_port: sockets.port("bind"), mqtts_port: sockets.port("mqtts") };

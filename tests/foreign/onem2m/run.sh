@@ -34,7 +34,7 @@ json() { python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' 
 port() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]]["port"])' "$LANDFALL_DATA/ports.json" "$1"; }
 
 env LANDFALL_LISTEN_HTTPS=127.0.0.1:0 LANDFALL_LISTEN_HTTP=127.0.0.1:0 LANDFALL_LISTEN_BIND=off LANDFALL_LISTEN_MQTT=off LANDFALL_LISTEN_MQTTS=off \
-    LANDFALL_LISTEN_MQTT_WS=off LANDFALL_LISTEN_COAP=off LANDFALL_LISTEN_COAPS=127.0.0.1:0 LANDFALL_PUSH_ALLOW_PRIVATE=true LANDFALL_LOG_LEVEL=warn \
+    LANDFALL_LISTEN_MQTT_WS=off LANDFALL_LISTEN_COAP=off LANDFALL_LISTEN_COAPS=127.0.0.1:0 LANDFALL_PUSH_ALLOW_PRIVATE=true LANDFALL_LOG_LEVEL=warn LANDFALL_NORTHBOUND_D2C_CLIENT_ROOT=true \
     "$landfall" serve >/dev/null &
 started+=($!)
 for _ in $(seq 600); do [ -e "$LANDFALL_DATA/ports.json" ] && break; sleep 0.1; done
@@ -80,7 +80,7 @@ try get-device-properties has '"AssetId": "A-17"' d2c get-devices -n meter1
 try get-devices has '"name": "meter1"' d2c get-devices
 try get-device-absent refused d2c get-devices -n nobody
 try update-device has '"description": "in the cellar"' d2c update-device -n meter1 -de "in the cellar" -lo geo:52.5,13.4 -dp '{"+room":"12"}'
-try update-device-properties has '"room": "12"' d2c get-devices -n meter1
+try update-device-properties has '"room": 12' d2c get-devices -n meter1
 try device-by-id has '"name": "meter1"' d2c get-devices -i "$(get meter1 | python3 -c 'import json,sys; print(json.load(sys.stdin)["m2m:nod"]["ri"])')"
 
 mkfifo "$work/leshan.in"

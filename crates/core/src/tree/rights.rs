@@ -67,6 +67,9 @@ impl Core {
         if self.is_open_to(resource.app, by).await? {
             return Ok(true);
         }
+        if !by.registered {
+            return Ok(false);
+        }
         if resource.kind == ResourceKind::AccessControlPolicy {
             return Ok(rules_grant(&resource.attributes, "pvs", by.name(), right));
         }

@@ -13,6 +13,7 @@ pub(super) mod rsc {
     pub const RELEASE_NOT_SUPPORTED: u16 = 4001;
     pub const NOT_FOUND: u16 = 4004;
     pub const OPERATION_NOT_ALLOWED: u16 = 4005;
+    pub const REQUEST_TIMEOUT: u16 = 4008;
     pub const UNSUPPORTED_MEDIA_TYPE: u16 = 4015;
     pub const CONTENTS_UNACCEPTABLE: u16 = 4102;
     pub const NO_PRIVILEGE: u16 = 4103;
@@ -57,6 +58,11 @@ impl Fault {
     pub fn too_large(limit_bytes: usize) -> Self {
         Self { rsc: rsc::BAD_REQUEST, status: 413, text: format!("the body is larger than {limit_bytes} bytes") }
     }
+
+    /// A body that does not come in.
+    pub fn too_slow() -> Self {
+        Self { rsc: rsc::REQUEST_TIMEOUT, status: 408, text: "the body came too slowly".to_owned() }
+    }
 }
 
 impl From<Error> for Fault {
@@ -73,6 +79,7 @@ impl From<Error> for Fault {
                 "internal server error".to_owned()
             }
             ErrorKind::Invalid => error.to_string(),
+            _ if error.cause == Cause::ResourceExists => "resource already exists".to_owned(),
             _ => error.detail.into_owned(),
         };
         Self { rsc, status, text }
@@ -178,7 +185,8 @@ mod tests {
     fn texts_name_the_attribute_and_hide_what_is_internal() {
         let cases = [
             (Error::invalid("mni", "must be a number"), "mni: must be a number"),
-            (Error::new(Cause::ResourceExists, "resource already exists").at("rn"), "resource already exists"),
+            (Error::new(Cause::ResourceExists, "a row of this name").at("rn"), "resource already exists"),
+            (Error::new(Cause::NameTaken, "name taken").at("rn"), "name taken"),
             (Error::new(Cause::Internal, "disk /dev/x"), "internal server error"),
         ];
         for (error, text) in cases {

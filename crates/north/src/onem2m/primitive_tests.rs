@@ -27,21 +27,22 @@ fn get(query: &str) -> Result<Primitive, Fault> {
 
 #[test]
 fn headers_make_the_operation() {
-    let json = ("content-type", "application/json");
-    let cases: [(Method, &[(&str, &str)], Result<Operation, u16>); 21] = [
+    const JSON: (&str, &str) = ("content-type", "application/json");
+    type Case = (Method, &'static [(&'static str, &'static str)], Result<Operation, u16>);
+    let cases: [Case; 21] = [
         (Method::GET, &[], Ok(Operation::Retrieve)),
-        (Method::GET, &[json], Ok(Operation::Retrieve)),
+        (Method::GET, &[JSON], Ok(Operation::Retrieve)),
         (Method::DELETE, &[], Ok(Operation::Delete)),
-        (Method::PUT, &[json], Ok(Operation::Update)),
+        (Method::PUT, &[JSON], Ok(Operation::Update)),
         (Method::POST, &[("content-type", "application/json;ty=28")], Ok(Operation::Create(28))),
         (Method::POST, &[("content-type", "Application/JSON; charset=utf-8; ty=3")], Ok(Operation::Create(3))),
         (Method::POST, &[("content-type", "application/vnd.onem2m-res+json;ty=4")], Ok(Operation::Create(4))),
-        (Method::POST, &[json], Err(4000)),
+        (Method::POST, &[JSON], Err(4000)),
         (Method::POST, &[("content-type", "application/json;ty=x")], Err(4000)),
         (Method::POST, &[("content-type", "application/xml;ty=3")], Err(4015)),
         (Method::POST, &[], Err(4015)),
         (Method::PUT, &[], Err(4015)),
-        (Method::PATCH, &[json], Err(4005)),
+        (Method::PATCH, &[JSON], Err(4005)),
         (Method::HEAD, &[], Err(4005)),
         (Method::GET, &[("x-m2m-origin", "-")], Err(4000)),
         (Method::GET, &[("x-m2m-ri", "-")], Err(4000)),
@@ -52,8 +53,7 @@ fn headers_make_the_operation() {
         (Method::GET, &[("accept", "text/html, application/json;q=0")], Err(5207)),
     ];
     for (method, given, expected) in cases {
-        let given: Vec<(&'static str, &'static str)> = given.to_vec();
-        let found = read(method.clone(), "t", "", &given).map(|read| read.operation).map_err(|fault| fault.rsc);
+        let found = read(method.clone(), "t", "", given).map(|read| read.operation).map_err(|fault| fault.rsc);
         assert_eq!(found, expected, "{method} {given:?}");
     }
     let missing = read(Method::GET, "t", "", &[("x-m2m-origin", "-")]).unwrap_err();

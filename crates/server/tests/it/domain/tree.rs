@@ -17,7 +17,7 @@ impl Tenant {
         domain.core.set_originator(&self.all, self.app.id, Some(name)).await.unwrap();
         let token = domain.core.rotate_originator_token(&self.all, self.app.id).await.unwrap();
         let account = domain.core.account(&domain.operator, self.all.account()).await.unwrap();
-        domain.core.originator(&account.name, token.expose(), name, false).await.unwrap()
+        domain.core.originator(&account.name, token.expose(), name).await.unwrap()
     }
 }
 
@@ -79,27 +79,30 @@ async fn originators_are_those_of_the_token() {
     let token = core.rotate_originator_token(&mine.all, mine.app.id).await.unwrap();
     let pair = core.client_token(&mine.app.id.to_string(), &mine.secret).await.unwrap();
     for good in [token.expose(), pair.access.expose()] {
-        assert_eq!(core.originator("mine", good, "Cmine", false).await.unwrap().name(), "Cmine");
+        assert_eq!(core.originator("mine", good, "Cmine").await.unwrap().name(), "Cmine");
         for (tenant, name, wrong) in [
             ("theirs", "Cmine", Cause::Unauthenticated),
             ("nobody", "Cmine", Cause::Unauthenticated),
-            ("mine", "Ctheirs", Cause::Forbidden),
+            ("mine", "x", Cause::Forbidden),
             ("mine", "", Cause::Forbidden),
         ] {
-            assert_eq!(cause(core.originator(tenant, good, name, false).await), wrong, "{tenant} {name}");
+            assert_eq!(cause(core.originator(tenant, good, name).await), wrong, "{tenant} {name}");
         }
     }
     for bad in ["", "x", "x.y", &format!("{}.{}", mine.app.id, "00"), &format!("{}.", theirs.app.id)] {
-        assert_eq!(cause(core.originator("mine", bad, "Cmine", false).await), Cause::Unauthenticated, "{bad}");
+        assert_eq!(cause(core.originator("mine", bad, "Cmine").await), Cause::Unauthenticated, "{bad}");
     }
     domain.made(&by, &BASE, new(ResourceKind::ApplicationEntity, "hook", json!({}))).await;
-    assert!(core.originator("mine", token.expose(), "Chook", false).await.is_ok(), "an entity is an originator");
-    assert!(core.originator("mine", token.expose(), "Cnew", true).await.is_ok(), "before it registers");
-    assert_eq!(cause(core.originator("mine", token.expose(), "Cnew", false).await), Cause::Forbidden);
+    assert!(core.originator("mine", token.expose(), "Chook").await.is_ok(), "an entity is an originator");
+    assert!(core.originator("mine", token.expose(), "Cnew").await.is_ok(), "before it registers");
+    let (other, _) =
+        core.create_app(&mine.all, landfall_core::NewApp { name: "other".into(), limits: Default::default() }).await.unwrap();
+    core.set_originator(&mine.all, other.id, Some("Cnew")).await.unwrap();
+    assert_eq!(cause(core.originator("mine", token.expose(), "Cnew").await), Cause::Forbidden, "another's");
     domain.advance_s(3601);
-    assert_eq!(cause(core.originator("mine", pair.access.expose(), "Cmine", false).await), Cause::Unauthenticated, "it ends");
+    assert_eq!(cause(core.originator("mine", pair.access.expose(), "Cmine").await), Cause::Unauthenticated, "it ends");
     core.set_originator(&mine.all, mine.app.id, None).await.unwrap();
-    assert_eq!(cause(core.originator("mine", token.expose(), "Cmine", false).await), Cause::Unauthenticated, "taken away");
+    assert_eq!(cause(core.originator("mine", token.expose(), "Cmine").await), Cause::Unauthenticated, "taken away");
     for bad in ["", "C", "mine", "C a", "C/a"] {
         assert_eq!(cause(core.set_originator(&mine.all, mine.app.id, Some(bad)).await), Cause::InvalidField, "{bad}");
     }
@@ -192,7 +195,7 @@ async fn what_others_made_is_closed_unless_a_policy_opens_it() {
         .unwrap();
     domain.core.set_originator(&tenant.all, other.id, Some("Cother")).await.unwrap();
     let token = domain.core.rotate_originator_token(&tenant.all, other.id).await.unwrap();
-    let them = domain.core.originator("t", token.expose(), "Cother", false).await.unwrap();
+    let them = domain.core.originator("t", token.expose(), "Cother").await.unwrap();
     assert_eq!(domain.provision(&by, vec![node("d1")]).await, 0);
     let rule = |who: &str, what: u64| json!({ "acr": [{ "acor": [who], "acop": what }] });
     let acp = json!({ "pv": rule("Cother", 2), "pvs": rule("Cowner", 63) });
@@ -205,6 +208,8 @@ async fn what_others_made_is_closed_unless_a_policy_opens_it() {
     let may = async |name: &str, right| core.check_right(&them, &domain.at(&them, name).await, right).await.is_ok();
     use landfall_core::Right::{Create, Delete, Retrieve, Update};
     assert!(may("open", Retrieve).await);
+    let stranger = core.originator("t", token.expose(), "Cstranger").await.unwrap();
+    assert_eq!(cause(core.check_right(&stranger, &domain.at(&them, "open").await, Retrieve).await), Cause::Forbidden, "nobody's");
     for (name, right) in
         [("open", Update), ("open", Delete), ("open", Create), ("shut", Retrieve), ("policy", Retrieve), ("d1", Retrieve)]
     {

@@ -156,7 +156,7 @@ fn devices_of_other_dialects_are_nodes() {
     let client = Client::start(&server, "dialects");
     let product = api::thermometer(&server, "dialects");
     let (id, _) = client.app.register("n-1", &product);
-    assert_eq!(client.nodes(), [id.clone()]);
+    assert_eq!(client.nodes(), std::slice::from_ref(&id));
     let before = shown(&client, &id);
     assert_eq!((&before["ni"], &before["rn"], &before["pi"]), (&json!("n-1"), &json!(id), &json!("dialects")));
     let changed = client.call("PUT", &format!("/{id}/device-info"), Some(json!({"m2m:dvi": {"loc": "geo:1.0,2.0"}})));

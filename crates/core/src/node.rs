@@ -183,12 +183,14 @@ impl Core {
         let node = ResourceId::of_device(device.id, DevicePart::Node);
         let base = ResourceId::of_account(account.id, AccountPart::Base);
         whole.events.extend(self.notices(of, (base, Some(device.id)), Happened::ChildDeleted, now, || Changed::Id(node)));
-        let Some(node) = &device.node else { return Ok(whole) };
+        let Some(node_name) = device.node.as_ref().map(|node| node.name.as_str()) else { return Ok(whole) };
+        // Clients put names or ids into groups.
+        let id = node.to_string();
         for group in self.groups(account.id).await? {
             let members = members(&group);
-            if members.iter().any(|name| *name == node.name) {
-                let left = members.into_iter().filter(|name| *name != node.name).map(Value::from).collect();
-                whole.writes.push(with_members(&group, left, now));
+            let (left, gone): (Vec<&str>, Vec<&str>) = members.into_iter().partition(|one| *one != node_name && *one != id);
+            if !gone.is_empty() {
+                whole.writes.push(with_members(&group, left.into_iter().map(Value::from).collect(), now));
             }
         }
         Ok(whole)

@@ -52,6 +52,8 @@ impl ContainerLimits {
                 bytes: given(resource, "mbs").unwrap_or(MAX_BYTES),
                 age_s: given(resource, "mia"),
             },
+            // What waits is never evicted: more than 100 messages are refused.
+            Target::Box(_, MessageBox::Outgoing) => Self { instances: 10 * MAX_INSTANCES, bytes: 10 * MAX_BYTES, age_s: None },
             Target::Place(AccountPart::Logs) => Self { instances: LOGS, bytes: LOGS_BYTES, age_s: None },
             _ => Self { instances: MAX_INSTANCES, bytes: MAX_BYTES, age_s: None },
         }
@@ -61,13 +63,16 @@ impl ContainerLimits {
 impl Core {
     /// Appends an instance; returns it with its `st`, once it is durable.
     ///
-    /// `ChildNotAllowed` where no instances can be, `Forbidden`, `ResourceExists`, `ContentTooLarge` for more than the container may hold at all,
+    /// `ChildNotAllowed` where no instances can be, `Forbidden`, `ResourceExists`, `TooMany` for more than 100 messages that wait, `ContentTooLarge` for more than the container may hold at all,
     /// `ResourceNotFound` where the container is gone.
     pub async fn append(&self, by: &OriginCaller, within: &Target, new: NewInstance) -> Result<Instance> {
         if !within.holds_instances() || *within == Target::Place(AccountPart::Logs) {
             return Err(Error::new(Cause::ChildNotAllowed, "content instances cannot be made here"));
         }
         self.check_right(by, within, Right::Create).await?;
+        if matches!(within, Target::Box(_, MessageBox::Outgoing)) {
+            self.check_outgoing(within.id(by.account.id)).await?;
+        }
         let whole = self.appended((by.account.id, &by.account.name), within, Some(by.name.clone()), new)?;
         let made = whole.writes.iter().find_map(|write| match write {
             Write::Append(append) => Some(append.instance.clone()),
@@ -78,6 +83,14 @@ impl Core {
             self.live.wake(device.id);
         }
         made.map(|made| Instance { state, ..made }).ok_or_else(|| Error::new(Cause::Internal, "the instance was not made"))
+    }
+
+    /// Messages that wait for a device are refused when there are too many, not lost.
+    async fn check_outgoing(&self, container: ResourceId) -> Result<()> {
+        if self.store.container_state(container).await?.instances >= MAX_INSTANCES {
+            return Err(Error::new(Cause::TooMany, "100 messages wait for the device already"));
+        }
+        Ok(())
     }
 
     /// The batch that appends an instance and tells the container's subscribers.

@@ -103,7 +103,7 @@ fn random_notice(dice: &mut Dice) -> Notice {
         0 => Changed::Resource(Box::new(random_resource(dice))),
         1 => Changed::Instance(Box::new(random_instance(dice))),
         2 => Changed::Info { device: DeviceId(dice.id()), index: dice.below(8) as u8, info: Box::new(random_info(dice)) },
-        3 => Changed::Gone(dice.resource_id()),
+        3 => Changed::Id(dice.resource_id()),
         _ => Changed::Node {
             device: DeviceId(dice.id()),
             node_id: dice.text(),

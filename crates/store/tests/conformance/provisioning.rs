@@ -143,7 +143,7 @@ pub async fn claims_name_who_is_there(place: Place) {
     let (one, plain) = (Arc::new(one), Arc::new(plain));
     let claim =
         |node_id: &str, name: &str, psk: &str| Claim { node_id: node_id.into(), name: name.into(), psk_identity: psk.into() };
-    let taken = |node_id, name, psk_identity| TakenNames { node_id, name, psk_identity };
+    let taken = |node_id, name, psk_identity| TakenNames { node_id, name, psk_identity, resource: false };
     let free = TakenNames::default();
     let cases = [
         (claim("x", "y", "z"), free.clone()),

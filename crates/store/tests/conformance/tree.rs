@@ -170,7 +170,7 @@ pub async fn resources_by_filter_and_page(place: Place) {
     let mut all = vec![top.clone()];
     for i in 0..6i64 {
         let (parent, device) = if i % 3 == 0 { (node, Some(de.id)) } else { (top.id, None) };
-        let kind = if i % 2 == 0 { ResourceKind::Group } else { ResourceKind::Container };
+        let kind = if i % 2 == 0 { ResourceKind::FlexContainer } else { ResourceKind::Container };
         // Made in the opposite order of their ids.
         all.push(Resource { device, kind, created_at: START.plus_s(10 - i), ..resource(de.account, parent, &format!("r{i}")) });
     }
@@ -178,15 +178,15 @@ pub async fn resources_by_filter_and_page(place: Place) {
     let foreign = account("b").id;
     store.commit(put([write_resource(&resource(foreign, base(foreign), "foreign"))])).await.unwrap();
     let any = ResourceFilter { account: de.account, parent: None, device: None, kinds: vec![] };
-    let group = vec![ResourceKind::Group];
-    let both = vec![ResourceKind::Group, ResourceKind::Container];
+    let flex = vec![ResourceKind::FlexContainer];
+    let both = vec![ResourceKind::FlexContainer, ResourceKind::Container];
     let cases = [
         (any.clone(), ALL, 7, "top r5 r4 r3 r2 r1 r0"),
         (ResourceFilter { parent: Some(top.id), ..any.clone() }, ALL, 4, "r5 r4 r2 r1"),
         (ResourceFilter { device: Some(de.id), ..any.clone() }, ALL, 2, "r3 r0"),
-        (ResourceFilter { kinds: group.clone(), ..any.clone() }, ALL, 3, "r4 r2 r0"),
+        (ResourceFilter { kinds: flex.clone(), ..any.clone() }, ALL, 3, "r4 r2 r0"),
         (ResourceFilter { kinds: both, ..any.clone() }, PageRequest { no: 1, size: 3 }, 7, "r3 r2 r1"),
-        (ResourceFilter { kinds: group, parent: Some(node), ..any.clone() }, ALL, 1, "r0"),
+        (ResourceFilter { kinds: flex, parent: Some(node), ..any.clone() }, ALL, 1, "r0"),
         (ResourceFilter { parent: Some(fresh_id()), ..any.clone() }, ALL, 0, ""),
         (any.clone(), PageRequest { no: 2, size: 3 }, 7, "r0"),
         (any, PageRequest { no: 3, size: 3 }, 7, ""),

@@ -316,7 +316,11 @@ impl Core {
         // One look for all of them; only where that fails, one for each.
         let roomy = self.check_device_limit(&scope, app, seen.good + nodes.len() as u64).await.is_ok();
         let mut judged = Vec::with_capacity(nodes.len());
-        for (node, taken) in nodes.iter().zip(taken) {
+        for (node, mut taken) in nodes.iter().zip(taken) {
+            // A device without a node is found under its id.
+            if node.name.parse::<DeviceId>().is_ok() && taken.name.is_none() {
+                taken.name = self.device_shown_as(account, &node.name).await?;
+            }
             let there = taken.name.clone().or_else(|| taken.node_id.clone());
             let mut outcome = check(account, node, &taken, seen);
             if !roomy

@@ -52,8 +52,6 @@ impl ContainerLimits {
                 bytes: given(resource, "mbs").unwrap_or(MAX_BYTES),
                 age_s: given(resource, "mia"),
             },
-            // What waits is never evicted: more than 100 messages are refused.
-            Target::Box(_, MessageBox::Outgoing) => Self { instances: 10 * MAX_INSTANCES, bytes: 10 * MAX_BYTES, age_s: None },
             Target::Place(AccountPart::Logs) => Self { instances: LOGS, bytes: LOGS_BYTES, age_s: None },
             _ => Self { instances: MAX_INSTANCES, bytes: MAX_BYTES, age_s: None },
         }
@@ -63,15 +61,15 @@ impl ContainerLimits {
 impl Core {
     /// Appends an instance; returns it with its `st`, once it is durable.
     ///
-    /// `ChildNotAllowed` where no instances can be, `Forbidden`, `ResourceExists`, `TooMany` for more than 100 messages that wait, `ContentTooLarge` for more than the container may hold at all,
-    /// `ResourceNotFound` where the container is gone.
+    /// `ChildNotAllowed` where no instances can be, `Forbidden`, `ResourceExists`, `TooMany` for more messages than may wait for a device,
+    /// `ContentTooLarge` for more than the container may hold at all, `ResourceNotFound` where the container is gone.
     pub async fn append(&self, by: &OriginCaller, within: &Target, new: NewInstance) -> Result<Instance> {
         if !within.holds_instances() || *within == Target::Place(AccountPart::Logs) {
             return Err(Error::new(Cause::ChildNotAllowed, "content instances cannot be made here"));
         }
         self.check_right(by, within, Right::Create).await?;
         if matches!(within, Target::Box(_, MessageBox::Outgoing)) {
-            self.check_outgoing(within.id(by.account.id)).await?;
+            self.check_outgoing(within.id(by.account.id), new.size).await?;
         }
         let whole = self.appended((by.account.id, &by.account.name), within, Some(by.name.clone()), new)?;
         let made = whole.writes.iter().find_map(|write| match write {
@@ -86,9 +84,10 @@ impl Core {
     }
 
     /// Messages that wait for a device are refused when there are too many, not lost.
-    async fn check_outgoing(&self, container: ResourceId) -> Result<()> {
-        if self.store.container_state(container).await?.instances >= MAX_INSTANCES {
-            return Err(Error::new(Cause::TooMany, "100 messages wait for the device already"));
+    async fn check_outgoing(&self, container: ResourceId, size: u64) -> Result<()> {
+        let waiting = self.store.container_state(container).await?;
+        if size <= MAX_BYTES && (waiting.instances >= MAX_INSTANCES || waiting.bytes.saturating_add(size) > MAX_BYTES) {
+            return Err(Error::new(Cause::TooMany, "too many messages wait for the device already"));
         }
         Ok(())
     }
@@ -125,7 +124,13 @@ impl Core {
         let subject = (instance.container, instance.device);
         let told = || Changed::Instance(Box::new(instance.clone()));
         let events = self.notices((account, tenant), subject, Happened::ChildCreated, now, told);
-        let append = Append { instance, max_instances: limits.instances, max_bytes: limits.bytes };
+        // What waits for a device is not evicted: there is room for what comes at the same time as the last one that is not refused.
+        let room: u64 = if matches!(within, Target::Box(_, MessageBox::Outgoing)) { 10 } else { 1 };
+        let append = Append {
+            instance,
+            max_instances: room.saturating_mul(limits.instances),
+            max_bytes: room.saturating_mul(limits.bytes),
+        };
         Ok(batch(vec![Write::Append(Box::new(append))], events))
     }
 

@@ -273,12 +273,16 @@ impl Core {
 
     /// The device whose node has this name; one that has none is found under its own id.
     async fn node_device(&self, by: &OriginCaller, name: &str) -> Result<Arc<Device>> {
-        if let Some(found) = self.store.device_by_node_name(by.account.id, name).await? {
-            return Ok(found);
+        self.device_shown_as(by.account.id, name).await?.ok_or_else(not_found)
+    }
+
+    /// The device of an account that is found under this name.
+    pub(crate) async fn device_shown_as(&self, account: AccountId, name: &str) -> Result<Option<Arc<Device>>> {
+        if let Some(found) = self.store.device_by_node_name(account, name).await? {
+            return Ok(Some(found));
         }
-        let id = name.parse::<DeviceId>().map_err(|_| not_found())?;
-        let found = self.store.device(id).await?.filter(|device| device.account == by.account.id && device.node.is_none());
-        found.ok_or_else(not_found)
+        let Ok(id) = name.parse::<DeviceId>() else { return Ok(None) };
+        Ok(self.store.device(id).await?.filter(|device| device.account == account && device.node.is_none()))
     }
 
     async fn instance_at(&self, by: &OriginCaller, at: &Target, name: &str) -> Result<Option<Instance>> {

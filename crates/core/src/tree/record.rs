@@ -119,7 +119,7 @@ impl Core {
         let reserved = ["la", "ol", "fopt", "pcu"].contains(&name);
         let taken = match self.fixed_children(parent).iter().any(|child| child.name() == name) || reserved {
             true => true,
-            false => below_base && self.store.device_by_node_name(by.account.id, name).await?.is_some(),
+            false => below_base && self.device_shown_as(by.account.id, name).await?.is_some(),
         };
         let entity = below_base && resource.kind == ResourceKind::ApplicationEntity;
         let holder = if entity { self.originator_of(by.account.id, &format!("C{name}")).await? } else { None };

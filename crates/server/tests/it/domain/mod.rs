@@ -6,6 +6,7 @@ mod devices;
 mod isolation;
 mod keys;
 mod nodes;
+mod onem2m;
 mod products;
 mod redecode;
 mod shadow;

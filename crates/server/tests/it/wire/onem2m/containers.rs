@@ -99,6 +99,13 @@ fn messages_for_a_device_wait_in_its_container() {
     for one in channel["m2m:cnt"].as_array().unwrap() {
         assert_eq!((&one["mni"], &one["mbs"]), (&json!(100), &json!(1_000_000)));
     }
+    for n in 2..100 {
+        post(&client, outgoing, json!(format!("GET /3/0/{n}")));
+    }
+    let more = client.send("POST", outgoing, Some(4), Some(json!({"m2m:cin": {"con": "GET /3/0/100"}})));
+    assert_eq!((more.status, rsc(&more)), (406, 5207), "what waits is not lost for it: {}", more.text);
+    let waiting = contents(&client, outgoing);
+    assert_eq!((waiting.len(), &waiting[0], &waiting[99]), (100, &json!("GET /3/0"), &json!("GET /3/0/99")));
     let denied = client.send("DELETE", outgoing, None, None);
     assert_eq!((denied.status, rsc(&denied)), (405, 4005), "the platform keeps it");
     let logs = client.send("POST", "/device-provisioning/logs", Some(4), Some(json!({"m2m:cin": {"con": "x"}})));

@@ -16,6 +16,7 @@ fn golden_answers() {
     let (mut faults, mut seen) = (vec![], BTreeSet::new());
     for (n, path) in golden::files(&dir).unwrap().into_iter().enumerate() {
         let (client, foreign) = (Client::start(&server, &format!("golden-{n}")), Client::start(&server, &format!("foreign-{n}")));
+        Client::join(&server, &client.tenant, "second");
         let mut bindings = bindings(&client, &foreign, n);
         let sent = |request: Request| {
             let headers: Vec<(&str, &str)> = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();

@@ -1,6 +1,6 @@
 //! Provisioning: what becomes of each node, whatever else is in the list, asked at the same time, or killed in the middle.
 
-use super::{Client, KEY, inner, node, node_with, rsc, start};
+use super::{Client, KEY, inner, node, node_with, refusal, rsc, start};
 use crate::wire::{api::admin, server::until};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -274,7 +274,7 @@ fn requests_have_names_of_their_own() {
     let made = client.call("POST", "/device-provisioning/request", Some(named.clone()));
     assert_eq!((made.status, rsc(&made)), (201, 2001), "{}", made.text);
     let again = client.call("POST", "/device-provisioning/request", Some(named));
-    assert_eq!((again.status, rsc(&again)), (409, 4105), "{}", again.text);
+    assert_eq!(refusal(&again), (409, 4105, "resource already exists".to_owned()));
     let unnamed = inner(&client.call("POST", "/device-provisioning/request", Some(super::request(&[node("b")]))));
     assert_eq!(unnamed["rn"].as_str().unwrap().len(), 36, "a UUID");
     let shown = client.read("/device-provisioning/request/mine");

@@ -112,8 +112,12 @@ fn entities_are_originators() {
     let made = new.create("/hook", 3, json!({"m2m:cnt": {"rn": "c", "cr": null}}));
     assert_eq!(made["cr"], "Chook", "the creator, where it is asked for");
     assert_eq!(new.send("POST", "", Some(2), Some(body)).status / 100, 4);
-    let stranger = client.disguised("entities", "Cnobody", &client.token);
-    assert_eq!((stranger.get("/hook").status, rsc(&stranger.get("/hook"))), (403, 4103));
+    assert_eq!(client.disguised("entities", "Cnobody", &client.token).read("/hook"), new.read("/hook"), "it is the application");
+    let second = Client::join(&server, "entities", "second");
+    for (originator, token) in [("Csecond", &client.token), ("Chook", &second.token), ("Capp", &second.token)] {
+        let answer = client.disguised("entities", originator, token).get("/hook");
+        assert_eq!((answer.status, rsc(&answer)), (403, 4103), "{originator} is another application's");
+    }
     for (body, attribute) in [
         (json!({"m2m:ae": {"rn": "x", "rr": true}}), "api"),
         (json!({"m2m:ae": {"rn": "x", "api": "X", "rr": true}}), "api"),

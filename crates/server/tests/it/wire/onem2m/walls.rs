@@ -78,7 +78,6 @@ fn no_operation_crosses_the_wall_between_accounts() {
         mine.disguised("theirs", "Capp", &mine.token),
         mine.disguised("mine", "Capp", &theirs.token),
         mine.disguised("theirs", "Capp", "wrong"),
-        mine.disguised("mine", "Ctheir-entity", &mine.token),
     ];
     for stranger in &strangers {
         for path in paths.iter().map(String::as_str).chain([""]) {
@@ -116,6 +115,10 @@ fn applications_of_an_account_are_apart() {
             assert!(!tells(&answer) || answer.status == 409, "{method} {path}: {answer:?}");
         }
         assert_eq!((mine.get(path).status, rsc(&mine.get(path))), (403, 4103), "{path}");
+    }
+    for (originator, token) in [("Capp", &mine.token), ("Ctheir-entity", &mine.token), ("Csecond", &theirs.token)] {
+        let answer = mine.disguised("shared", originator, token).get("");
+        assert_eq!((answer.status, rsc(&answer)), (403, 4103), "{originator} with another application's token");
     }
     assert_eq!(mine.nodes(), Vec::<String>::new());
     let logs = mine.get("/device-provisioning/logs/la");

@@ -115,14 +115,14 @@ async fn access_tokens_end_and_the_lasting_one_does_not() {
     let tenant = domain.tenant("t").await;
     tenant.origin(&domain, "Capp").await;
     let lasting = domain.core.rotate_originator_token(&tenant.all, tenant.app.id).await.unwrap();
-    let pair = domain.core.client_token(&tenant.app.id.to_string(), &tenant.secret).await.unwrap();
+    let (access, expires_in_s) = domain.core.client_token(&tenant.app.id.to_string(), &tenant.secret).await.unwrap();
     let may = |token: Secret| {
         let core = domain.core.clone();
         async move { core.originator("t", token.expose(), "Capp").await.map(|_| ()) }
     };
-    assert_eq!((may(pair.access.clone()).await, may(lasting.clone()).await), (Ok(()), Ok(())));
-    domain.advance_s(pair.expires_in_s);
-    assert_eq!(cause(may(pair.access).await), Cause::Unauthenticated);
+    assert_eq!((may(access.clone()).await, may(lasting.clone()).await), (Ok(()), Ok(())));
+    domain.advance_s(expires_in_s);
+    assert_eq!(cause(may(access).await), Cause::Unauthenticated);
     assert_eq!(may(lasting.clone()).await, Ok(()));
     domain.core.rotate_originator_token(&tenant.all, tenant.app.id).await.unwrap();
     assert_eq!(cause(may(lasting).await), Cause::Unauthenticated, "its successor ended it");

@@ -56,9 +56,9 @@ impl Cse {
         self.call(http, Method::GET, place, "application/json", Bytes::new()).await
     }
 
-    /// Makes a container, which holds as much as the server lets it unless it is asked to hold so many instances and bytes.
+    /// Makes a container, which holds what the server gives it by itself, unless it is to hold so many instances of a kilobyte.
     pub async fn make_container(&self, http: &mut Http, name: &str, most: Option<u64>) -> Outcome<()> {
-        let limits = most.map_or(String::new(), |most| format!(r#","mni":{most},"mbs":{most}"#));
+        let limits = most.map_or(String::new(), |most| format!(r#","mni":{most},"mbs":{}"#, most * 1000));
         self.create(http, "", 3, format!(r#"{{"m2m:cnt":{{"rn":"{name}"{limits}}}}}"#).into()).await.map(drop)
     }
 

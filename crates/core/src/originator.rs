@@ -1,13 +1,16 @@
 //! Applications as oneM2M knows them: originators and their access tokens (TS-0003, 6.1; D2C, headers of every request).
 
 use crate::{
-    Core, Scope, TokenPair,
+    Core, Scope,
     authority::{digest, same},
     batch,
 };
+use hmac::{Hmac, KeyInit, Mac};
 use landfall_model::{
-    Account, AccountPart, App, AppId, Cause, Error, Originator, PageRequest, ResourceId, ResourceKind, Result, Secret, Write,
+    Account, AccountPart, App, AppId, Cause, Error, Originator, PageRequest, ResourceId, ResourceKind, Result, Secret, Time,
+    Write,
 };
+use sha2::Sha256;
 use std::sync::Arc;
 
 /// An application that showed a valid token, under one of its originators.
@@ -38,8 +41,7 @@ impl OriginCaller {
 }
 
 impl Core {
-    /// Checks tenant, bearer token and `X-M2M-Origin`. A token is `{appId}.` and either the one that does not end or an access token of
-    /// [`Core::client_token`].
+    /// Checks tenant, bearer token and `X-M2M-Origin`. A token is the one that does not end, or an access token of [`Core::client_token`].
     ///
     /// `Unauthenticated` for a wrong token or one of another tenant, `Forbidden` for an originator that another application has. One that
     /// nobody has may ask too, as clients do before they register an entity of that name; no policy speaks of it.
@@ -49,10 +51,8 @@ impl Core {
         let id = id.parse::<AppId>().map_err(|_| refused())?;
         let app = self.store.app(id).await?.filter(|app| !app.frozen).ok_or_else(refused)?;
         let own = app.originator.as_ref().ok_or_else(refused)?;
-        let given = digest(secret);
-        let lasting = own.token.as_ref().is_some_and(|kept| same(&given, kept));
-        let newest = app.token.as_ref().is_some_and(|slot| same(&given, &slot.access) && self.now() < slot.access_until);
-        if !(lasting || newest) {
+        let lasting = own.token.as_ref().is_some_and(|kept| same(&digest(secret), kept));
+        if !(lasting || access_ends_at(&app, secret).is_some_and(|end| self.now() < end)) {
             return Err(refused());
         }
         let account = self.store.account(app.account).await?.filter(|account| account.name == tenant).ok_or_else(refused)?;
@@ -82,10 +82,20 @@ impl Core {
         Ok(apps.iter().find(|app| app.originator.as_ref().is_some_and(|own| own.name == name)).map(|app| app.id))
     }
 
-    /// Gives out an access token for appId and secret (OAuth 2, client credentials). Earlier ones of the application end, as in 1.3.1.
-    pub async fn client_token(&self, app_id: &str, secret: &str) -> Result<TokenPair> {
-        let pair = self.login(app_id, secret).await?;
-        Ok(TokenPair { access: Secret::new(format!("{app_id}.{}", pair.access.expose())), ..pair })
+    /// Gives out an access token for appId and secret (OAuth 2, client credentials), and the seconds until it ends. It stands beside earlier
+    /// ones, because every worker of a client asks for its own; a new secret ends all of them. `Unauthenticated`, `AppFrozen`.
+    pub async fn client_token(&self, app_id: &str, secret: &str) -> Result<(Secret, u32)> {
+        let refused = || Error::new(Cause::Unauthenticated, "appId or secret is wrong");
+        let id = app_id.parse::<AppId>().map_err(|_| refused())?;
+        let app = self.store.app(id).await?.filter(|app| same(&digest(secret), &app.secret)).ok_or_else(refused)?;
+        if app.frozen {
+            return Err(Error::new(Cause::AppFrozen, "the application is frozen"));
+        }
+        let expires_in_s = self.settings.access_token_s;
+        let claim = format!("{:x}.{}", self.now().plus_s(expires_in_s.into()).0, self.generated(8));
+        let signed = mac(&app, &claim).ok_or_else(|| Error::new(Cause::Internal, "the token cannot be signed"))?;
+        let proof = hex::encode(signed.finalize().into_bytes());
+        Ok((Secret::new(format!("{id}.{claim}.{proof}")), expires_in_s))
     }
 
     /// Lets an application come over oneM2M under this originator, or no more. `InvalidField`, `NameTaken`.
@@ -126,6 +136,23 @@ impl Core {
         .await?;
         Ok(Secret::new(format!("{id}.{secret}")))
     }
+}
+
+/// Signs when an access token of an application ends. The key is what is kept of its secret.
+fn mac(app: &App, claim: &str) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&app.secret.0).ok()?;
+    mac.update(b"oneM2M access token\0");
+    mac.update(app.id.0.as_bytes());
+    mac.update(claim.as_bytes());
+    Some(mac)
+}
+
+/// When an access token ends, without the appId before it; none for one that was not given out here.
+fn access_ends_at(app: &App, token: &str) -> Option<Time> {
+    let (claim, proof) = token.rsplit_once('.')?;
+    mac(app, claim)?.verify_slice(&hex::decode(proof).ok()?).ok()?;
+    let (end, _) = claim.split_once('.')?;
+    i64::from_str_radix(end, 16).ok().map(Time)
 }
 
 /// `C` and `S` alone ask for an originator to be given.

@@ -8,7 +8,6 @@ use axum::{
     response::Response,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use landfall_core::TokenPair;
 use landfall_model::{Error, ErrorKind, Secret};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -31,11 +30,11 @@ pub(super) async fn grant(State(state): State<Arc<OneM2M>>, request: Request) ->
         let (parts, body) = request.into_parts();
         let bytes = axum::body::to_bytes(body, FORM_BYTES).await.map_err(|_| NO_FORM)?;
         let form = Form::read(&parts.headers, &bytes)?;
-        let tokens = state.core.client_token(&form.id, form.secret.expose()).await.map_err(|error| refusal(&error))?;
-        Ok((tokens, form.scope))
+        let token = state.core.client_token(&form.id, form.secret.expose()).await.map_err(|error| refusal(&error))?;
+        Ok((token, form.scope))
     };
     match outcome.await {
-        Ok((tokens, scope)) => given(&tokens, &scope),
+        Ok(((access, expires_in_s), scope)) => given(&access, expires_in_s, &scope),
         Err(refusal) => refused(refusal),
     }
 }
@@ -50,9 +49,9 @@ fn refusal(error: &Error) -> Refusal {
     }
 }
 
-fn given(tokens: &TokenPair, scope: &str) -> Response {
+fn given(access: &Secret, expires_in_s: u32, scope: &str) -> Response {
     let body = json!({
-        "access_token": tokens.access.expose(), "expires_in": tokens.expires_in_s, "refresh_expires_in": 0, "token_type": "Bearer",
+        "access_token": access.expose(), "expires_in": expires_in_s, "refresh_expires_in": 0, "token_type": "Bearer",
         "scope": scope,
     });
     answer(StatusCode::OK, &body)
@@ -167,8 +166,7 @@ mod tests {
 
     #[tokio::test]
     async fn answers_are_those_of_oauth() {
-        let tokens = TokenPair { access: Secret::new("a.b"), expires_in_s: 3600, refresh: Secret::new("r") };
-        let response = given(&tokens, "default");
+        let response = given(&Secret::new("a.b"), 3600, "default");
         assert_eq!(response.headers()["cache-control"], "no-store");
         let body: Value = serde_json::from_slice(&axum::body::to_bytes(response.into_body(), 1000).await.unwrap()).unwrap();
         let expected = json!({"access_token": "a.b", "expires_in": 3600, "refresh_expires_in": 0, "token_type": "Bearer", "scope": "default"});

@@ -24,8 +24,8 @@ use std::{path::Path, time::Duration};
 const CONNECTIONS: [usize; 5] = [1, 4, 16, 64, 256];
 /// Of the content of an instance.
 const CONTENT_BYTES: usize = 100;
-/// More than a run can bring, in instances and in bytes.
-const ALL: u64 = 1_000_000_000;
+/// Instances; more than a run can bring, and as many as Landfall lets a container hold.
+const ALL: u64 = 1_000_000;
 const AIM_RATIO: f64 = 100.0;
 
 /// Which instances share a container.

@@ -77,8 +77,11 @@ async fn originators_are_those_of_the_token() {
     let by = mine.origin(&domain, "Cmine").await;
     theirs.origin(&domain, "Ctheirs").await;
     let token = core.rotate_originator_token(&mine.all, mine.app.id).await.unwrap();
-    let pair = core.client_token(&mine.app.id.to_string(), &mine.secret).await.unwrap();
-    for good in [token.expose(), pair.access.expose()] {
+    let (access, seconds) = core.client_token(&mine.app.id.to_string(), &mine.secret).await.unwrap();
+    let (another, _) = core.client_token(&mine.app.id.to_string(), &mine.secret).await.unwrap();
+    assert_eq!(seconds, 3600);
+    assert_eq!(cause(core.client_token(&mine.app.id.to_string(), "wrong").await), Cause::Unauthenticated);
+    for good in [token.expose(), access.expose(), another.expose()] {
         assert_eq!(core.originator("mine", good, "Cmine").await.unwrap().name(), "Cmine");
         for (tenant, name, wrong) in [
             ("theirs", "Cmine", Cause::Unauthenticated),
@@ -89,7 +92,11 @@ async fn originators_are_those_of_the_token() {
             assert_eq!(cause(core.originator(tenant, good, name).await), wrong, "{tenant} {name}");
         }
     }
-    for bad in ["", "x", "x.y", &format!("{}.{}", mine.app.id, "00"), &format!("{}.", theirs.app.id)] {
+    let (end, proof) = (access.expose().split('.').nth(1).unwrap(), access.expose().rsplit('.').next().unwrap());
+    let longer = access.expose().replace(end, &format!("{end}0"));
+    let foreign = access.expose().replace(&mine.app.id.to_string(), &theirs.app.id.to_string());
+    let cut = access.expose().replace(proof, &proof[2..]);
+    for bad in ["", "x", "x.y", &format!("{}.{}", mine.app.id, "00"), &format!("{}.", theirs.app.id), &longer, &foreign, &cut] {
         assert_eq!(cause(core.originator("mine", bad, "Cmine").await), Cause::Unauthenticated, "{bad}");
     }
     domain.made(&by, &BASE, new(ResourceKind::ApplicationEntity, "hook", json!({}))).await;
@@ -100,7 +107,7 @@ async fn originators_are_those_of_the_token() {
     core.set_originator(&mine.all, other.id, Some("Cnew")).await.unwrap();
     assert_eq!(cause(core.originator("mine", token.expose(), "Cnew").await), Cause::Forbidden, "another's");
     domain.advance_s(3601);
-    assert_eq!(cause(core.originator("mine", pair.access.expose(), "Cmine").await), Cause::Unauthenticated, "it ends");
+    assert_eq!(cause(core.originator("mine", access.expose(), "Cmine").await), Cause::Unauthenticated, "it ends");
     core.set_originator(&mine.all, mine.app.id, None).await.unwrap();
     assert_eq!(cause(core.originator("mine", token.expose(), "Cmine").await), Cause::Unauthenticated, "taken away");
     for bad in ["", "C", "mine", "C a", "C/a"] {

@@ -152,6 +152,7 @@ mod tests {
             created_at: at,
             modified_at: at,
             heard_at: None,
+            node: None,
         };
         let account =
             Account { id: account, version: 1, name: "a".into(), token: None, settings: Default::default(), created_at: at };
@@ -165,6 +166,7 @@ mod tests {
             authorized: vec![],
             limits: Default::default(),
             token: None,
+            originator: None,
             created_at: at,
         };
         let writes = vec![Write::Account(Box::new(account)), Write::App(Box::new(app)), Write::Device(Box::new(device.clone()))];

@@ -44,7 +44,7 @@ struct Options {
     /// Only these measurements, by name; the document is left alone.
     #[arg(long, value_enum)]
     only: Vec<Measure>,
-    /// Small numbers, one repetition, a minute and a half: whether it runs at all. The document is left alone.
+    /// Small numbers, one repetition, two minutes: whether it runs at all. The document is left alone.
     #[arg(long)]
     quick: bool,
     /// Profiles the publish measurement even when its aim is reached.

@@ -39,6 +39,16 @@ enum Containers {
     One,
 }
 
+/// A server.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    pid: u32,
+    cse: &'a Cse,
+    /// Whether its containers must tell as many instances as it answered with 201; those of ACME CSE lose some when several connections
+    /// share one.
+    counted: bool,
+}
+
 /// Connections with the container that each fills.
 struct Lot<'a> {
     cse: &'a Cse,
@@ -56,22 +66,23 @@ struct Pair {
 pub(in crate::measure) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> {
     let time = bench.scale.run / 2;
     let scene = Scene::fresh(&bench.program, &dir.join("landfall")).await?;
-    let (own_rates, peer_rates) = rates(&scene, dir, time / 2).await?;
+    let own = Target { pid: scene.server.pid(), cse: &scene.cse, counted: true };
+    let (own_rates, peer_rates) = rates(own, dir, time / 2).await?;
     let (own_best, peer_best) = (best(&own_rates), best(&peer_rates));
     let (mut each, mut one, mut kept) = (Pair::default(), Pair::default(), Runs::default());
     for turn in 0..bench.scale.repeats {
         for (pair, containers) in [(&mut each, Containers::Each), (&mut one, Containers::One)] {
             let name = format!("run{turn}");
-            run(&mut pair.own, scene.server.pid(), &scene.cse, &name, own_best, containers, time).await?;
+            run(&mut pair.own, own, &name, own_best, containers, time).await?;
             let acme = Acme::start(&dir.join("acme")).await?;
-            run(&mut pair.peer, acme.pid(), &acme.cse, &name, peer_best, containers, time).await?;
+            run(&mut pair.peer, Target::of(&acme), &name, peer_best, containers, time).await?;
         }
-        run(&mut kept, scene.server.pid(), &scene.cse, &format!("run{turn}"), own_best, Containers::Kept, time).await?;
+        run(&mut kept, own, &format!("run{turn}"), own_best, Containers::Kept, time).await?;
     }
     let ratio = each.own.per_s()?.median / each.peer.per_s()?.median;
     if ratio < AIM_RATIO || bench.always_profile {
-        let lot = Lot::prepare(&scene.cse, "profile", own_best, Containers::Each).await?;
-        let begun = profile::Begun::now(Sampled::Cpu, scene.server.pid(), dir)?;
+        let mut lot = Lot::prepare(own.cse, "profile", own_best, Containers::Each).await?;
+        let begun = profile::Begun::now(Sampled::Cpu, own.pid, dir)?;
         lot.flood(time).await?;
         let text = begun.end()?;
         bench.add_profile("creates of content instances", &text);
@@ -88,16 +99,20 @@ pub(in crate::measure) async fn measure(bench: &mut Bench, dir: &Path) -> Outcom
 }
 
 /// Creates a second with each number of connections, of both servers.
-async fn rates(scene: &Scene, dir: &Path, time: Duration) -> Outcome<([f64; CONNECTIONS.len()], [f64; CONNECTIONS.len()])> {
+async fn rates(
+    landfall: Target<'_>,
+    dir: &Path,
+    time: Duration,
+) -> Outcome<([f64; CONNECTIONS.len()], [f64; CONNECTIONS.len()])> {
     let (mut own, mut peer) = ([0.0; CONNECTIONS.len()], [0.0; CONNECTIONS.len()]);
     for (at, connections) in CONNECTIONS.into_iter().enumerate() {
         let name = format!("try{connections}");
         let mut runs = Runs::default();
-        run(&mut runs, scene.server.pid(), &scene.cse, &name, connections, Containers::Each, time).await?;
+        run(&mut runs, landfall, &name, connections, Containers::Each, time).await?;
         own[at] = runs.per_s()?.median;
         let acme = Acme::start(&dir.join("acme")).await?;
         let mut runs = Runs::default();
-        run(&mut runs, acme.pid(), &acme.cse, &name, connections, Containers::Each, time).await?;
+        run(&mut runs, Target::of(&acme), &name, connections, Containers::Each, time).await?;
         peer[at] = runs.per_s()?.median;
     }
     Ok((own, peer))
@@ -109,17 +124,26 @@ fn best(rates: &[f64; CONNECTIONS.len()]) -> usize {
 
 async fn run(
     runs: &mut Runs,
-    pid: u32,
-    cse: &Cse,
+    target: Target<'_>,
     name: &str,
     connections: usize,
     containers: Containers,
     time: Duration,
 ) -> Outcome<()> {
-    let lot = Lot::prepare(cse, name, connections, containers).await?;
-    let begun = Begun::now(pid)?;
+    let mut lot = Lot::prepare(target.cse, name, connections, containers).await?;
+    let begun = Begun::now(target.pid)?;
     let done = lot.flood(time).await?;
+    let taken = if target.counted { lot.taken().await? } else { done.count };
+    if taken != done.count {
+        return Err(format!("{} creates were answered with 201, the containers have taken {taken}", done.count).into());
+    }
     runs.add(&begun, done)
+}
+
+impl<'a> Target<'a> {
+    fn of(acme: &'a Acme) -> Self {
+        Self { pid: acme.pid(), cse: &acme.cse, counted: false }
+    }
 }
 
 impl<'a> Lot<'a> {
@@ -141,33 +165,34 @@ impl<'a> Lot<'a> {
         Ok(lot)
     }
 
-    /// Creates over all connections until the time is over. Every answer must be 201, and the containers must have taken as many.
-    async fn flood(self, time: Duration) -> Outcome<Done> {
+    /// Creates over all connections until the time is over. Every answer must be 201.
+    async fn flood(&mut self, time: Duration) -> Outcome<Done> {
         let began = clock::now();
         let cse = self.cse;
-        let lanes = self.lanes.into_iter().enumerate().map(|(lane, (mut http, container))| async move {
+        let lanes = self.lanes.iter_mut().enumerate().map(|(lane, (http, container))| async move {
             let place = format!("/{container}");
             let mut latencies = Vec::new();
             while began.elapsed() < time {
                 let content = format!("{lane}:{}", latencies.len());
                 let body = format!(r#"{{"m2m:cin":{{"con":"{content:.<CONTENT_BYTES$}"}}}}"#);
                 let sent = clock::now();
-                cse.create(&mut http, &place, 4, body.into()).await?;
+                cse.create(http, &place, 4, body.into()).await?;
                 latencies.push(sent.elapsed());
             }
             Outcome::Ok(latencies)
         });
         let latencies: Vec<Duration> = try_join_all(lanes).await?.into_iter().flatten().collect();
-        let done = Done { count: latencies.len() as u64, elapsed: began.elapsed(), latencies, ..Done::default() };
-        let mut http = cse.connect().await?;
+        Ok(Done { count: latencies.len() as u64, elapsed: began.elapsed(), latencies, ..Done::default() })
+    }
+
+    /// What the containers say they have taken.
+    async fn taken(&self) -> Outcome<u64> {
+        let mut http = self.cse.connect().await?;
         let mut taken = 0;
         for container in &self.containers {
-            taken += cse.taken(&mut http, container).await?;
+            taken += self.cse.taken(&mut http, container).await?;
         }
-        if taken != done.count {
-            return Err(format!("{} creates were answered with 201, the containers have taken {taken}", done.count).into());
-        }
-        Ok(done)
+        Ok(taken)
     }
 }
 

@@ -82,7 +82,7 @@ fn random_resource(dice: &mut Dice) -> Resource {
         parent: dice.resource_id(),
         device: (dice.below(2) == 0).then(|| DeviceId(dice.id())),
         name: dice.text(),
-        kind: ResourceKind::ALL[dice.below(6) as usize],
+        kind: ResourceKind::ALL[dice.below(ResourceKind::ALL.len() as u64) as usize],
         creator: dice.text(),
         labels: dice.texts(),
         policies: vec![dice.resource_id()],

@@ -7,40 +7,17 @@ cd "$(dirname "$0")/../.."
 target=${CARGO_TARGET_DIR:-target}
 landfall=$target/debug/landfall
 [ -x "$landfall" ] || cargo build -q -p landfall-server
-work=$(mktemp -d)
-export LANDFALL_DATA=$work/data
-failed=0
-
-finish() {
-    for pid in ${server:-} ${receiver:-}; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done
-    rm -rf "$work"
-}
-trap finish EXIT
-
-# try NAME COMMAND...
-try() {
-    local name=$1 out
-    shift
-    if out=$("$@" 2>&1); then
-        echo "ok $name"
-    else
-        echo "FAIL $name $out" | tr '\n' ' '
-        echo
-        failed=1
-    fi
-}
-
-json() { python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
-port() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]]["port"])' "$LANDFALL_DATA/ports.json" "$1"; }
+# shellcheck source=tests/foreign/try.sh
+. tests/foreign/try.sh
 
 env LANDFALL_LISTEN_HTTPS=127.0.0.1:0 LANDFALL_LISTEN_HTTP=127.0.0.1:0 LANDFALL_LISTEN_BIND=127.0.0.1:0 LANDFALL_LISTEN_MQTT=127.0.0.1:0 \
     LANDFALL_LISTEN_MQTTS=127.0.0.1:0 LANDFALL_LISTEN_MQTT_WS=127.0.0.1:0 LANDFALL_LISTEN_COAP=off LANDFALL_LISTEN_COAPS=off LANDFALL_PUSH_ALLOW_PRIVATE=true LANDFALL_LOG_LEVEL=warn \
     "$landfall" serve >/dev/null &
-server=$!
-for _ in $(seq 600); do [ -e "$LANDFALL_DATA/ports.json" ] && break; sleep 0.1; done
+started+=($!)
+served
 
 python3 tests/foreign/receiver.py "$work/pushes" "$work/receiver.port" &
-receiver=$!
+started+=($!)
 for _ in $(seq 100); do [ -s "$work/receiver.port" ] && break; sleep 0.1; done
 
 app=$("$landfall" app create foreign --json)

@@ -34,7 +34,7 @@ impl Core {
         if labels.len() > LABELS {
             return Err(Error::invalid("lbl", "must be at most 200 labels"));
         }
-        self.edit_node(by, id, DevicePart::Node, |_, node, _| {
+        self.edit_node(by, id, (DevicePart::Node, NodeFault::UpdateDeviceProperties), |_, node, _| {
             node.labels = labels.to_vec();
             Ok(())
         })
@@ -43,7 +43,7 @@ impl Core {
 
     /// Changes an information object; what the registry knows of the device follows. `Forbidden`, `InvalidField`.
     pub async fn set_info(&self, by: &OriginCaller, id: DeviceId, index: u8, change: &InfoChange) -> Result<Arc<Device>> {
-        self.edit_node(by, id, DevicePart::Info(index), |device, node, now| {
+        self.edit_node(by, id, (DevicePart::Info(index), NodeFault::UpdateDeviceData), |device, node, now| {
             let slot = node.infos.get_mut(usize::from(index)).and_then(Option::as_mut);
             let info = slot.ok_or_else(|| Error::new(Cause::ResourceNotFound, "resource not found"))?;
             info.labels = change.labels.clone().unwrap_or(std::mem::take(&mut info.labels));
@@ -61,7 +61,7 @@ impl Core {
     pub async fn create_info(&self, by: &OriginCaller, id: DeviceId, name: &str, new: &InfoChange) -> Result<(Arc<Device>, u8)> {
         check_resource_name(name)?;
         let device = self
-            .edit_node(by, id, DevicePart::Node, |device, node, now| {
+            .edit_node(by, id, (DevicePart::Node, NodeFault::CreateDeviceData), |device, node, now| {
                 if name == "credentials" || node.infos.iter().flatten().any(|info| info.name == name) {
                     return Err(Error::new(Cause::ResourceExists, "resource already exists").at("rn"));
                 }
@@ -78,7 +78,7 @@ impl Core {
     }
 
     pub(crate) async fn delete_info(&self, by: &OriginCaller, id: DeviceId, index: u8) -> Result<()> {
-        self.edit_node(by, id, DevicePart::Node, |_, node, _| {
+        self.edit_node(by, id, (DevicePart::Node, NodeFault::DeleteDeviceData), |_, node, _| {
             if let Some(slot) = node.infos.get_mut(usize::from(index)) {
                 *slot = None;
             }
@@ -93,7 +93,7 @@ impl Core {
     pub async fn create_credentials(&self, by: &OriginCaller, id: DeviceId, identity: &str, key: &[u8]) -> Result<Arc<Device>> {
         check_key(identity, key)?;
         let device = self
-            .edit_node(by, id, DevicePart::Node, |device, node, now| {
+            .edit_node(by, id, (DevicePart::Node, NodeFault::CreateDeviceData), |device, node, now| {
                 if node.credentials_at.is_some() && device.credentials.psk.is_some() {
                     return Err(Error::new(Cause::ResourceExists, "resource already exists").at("rn"));
                 }
@@ -109,7 +109,7 @@ impl Core {
 
     /// Takes a device's key away, so that it cannot come until it has another.
     pub(crate) async fn delete_credentials(&self, by: &OriginCaller, id: DeviceId) -> Result<()> {
-        self.edit_node(by, id, DevicePart::Node, |device, node, _| {
+        self.edit_node(by, id, (DevicePart::Node, NodeFault::DeleteDeviceData), |device, node, _| {
             node.credentials_at = None;
             device.credentials.psk = None;
             device.credentials.psk_identity = None;
@@ -120,26 +120,29 @@ impl Core {
         Ok(())
     }
 
+    /// Changes a node or one of its objects. `fault` is told of the device where the server cannot.
     async fn edit_node(
         &self,
         by: &OriginCaller,
         id: DeviceId,
-        part: DevicePart,
+        (part, fault): (DevicePart, NodeFault),
         edit: impl Fn(&mut Device, &mut Node, Time) -> Result<()> + Send + Sync,
     ) -> Result<Arc<Device>> {
         let edit = &edit;
-        self.decide(|| {
-            Box::pin(async move {
-                let device = self.store.device(id).await?.filter(|device| device.account == by.account.id);
-                let device = device.ok_or_else(|| Error::new(Cause::ResourceNotFound, "resource not found"))?;
-                self.check_right(by, &Target::Node(device.clone()), crate::Right::Update).await?;
-                let now = self.now();
-                let (next, mut whole) = changed_node(&device, now, |device, node| edit(device, node, now))?;
-                whole.events.extend(self.node_notices(&by.account.name, &next, part, now));
-                Ok((whole, Arc::new(next)))
+        let outcome = self
+            .decide(|| {
+                Box::pin(async move {
+                    let device = self.store.device(id).await?.filter(|device| device.account == by.account.id);
+                    let device = device.ok_or_else(|| Error::new(Cause::ResourceNotFound, "resource not found"))?;
+                    self.check_right(by, &Target::Node(device.clone()), crate::Right::Update).await?;
+                    let now = self.now();
+                    let (next, mut whole) = changed_node(&device, now, |device, node| edit(device, node, now))?;
+                    whole.events.extend(self.node_notices(&by.account.name, &next, part, now));
+                    Ok((whole, Arc::new(next)))
+                })
             })
-        })
-        .await
+            .await;
+        self.told_of(id, fault, outcome).await
     }
 
     /// What subscribers of a node, or of one of its objects, are told of a change.
@@ -163,7 +166,8 @@ impl Core {
     /// Deletes the device of a node with everything that belongs to it, and tells subscribers.
     pub(crate) async fn delete_node(&self, by: &OriginCaller, device: &Device) -> Result<()> {
         let scope = Scope { account: device.account, app: Some(device.app), by: Some(by.app.id) };
-        self.delete_device(&scope, device.id, false).await
+        let outcome = self.delete_device(&scope, device.id, false).await;
+        self.told_of(device.id, NodeFault::DeleteDeviceData, outcome).await
     }
 
     /// What else goes with a device: subscriptions below it, and its place in groups.

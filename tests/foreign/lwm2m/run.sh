@@ -6,35 +6,13 @@ trap "" PIPE
 cd "$(dirname "$0")/../../.."
 landfall=${CARGO_TARGET_DIR:-target}/debug/landfall
 here=tests/foreign/lwm2m
-work=$(mktemp -d)
-export LANDFALL_DATA=$work/data
-failed=0
-started=()
+# shellcheck source=tests/foreign/try.sh
+. tests/foreign/try.sh
+group=lwm2m-
 coap_log=$work/coap.log
 # shellcheck source=tests/foreign/lwm2m/coap_client.sh
 . $here/coap_client.sh
 
-finish() {
-    exec 3>&- 4>&- 5>&- 2>/dev/null
-    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done
-    rm -rf "$work"
-}
-trap finish EXIT
-
-try() {
-    local name=$1 out
-    shift
-    if out=$("$@" 2>&1); then
-        echo "ok lwm2m-$name"
-    else
-        echo "FAIL lwm2m-$name $out" | tail -n 5 | tr '\n' ' '
-        echo
-        failed=1
-    fi
-}
-
-json() { python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
-port() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]]["port"])' "$LANDFALL_DATA/ports.json" "$1"; }
 # until_seen FILE PATTERN [COUNT]: waits until lines of a file match.
 until_seen() {
     touch "$1"
@@ -54,7 +32,7 @@ serve() {
         "$landfall" serve >/dev/null &
     server=$!
     started+=($server)
-    for _ in $(seq 600); do [ -e "$LANDFALL_DATA/ports.json" ] && return; sleep 0.1; done
+    served
 }
 
 # device KEY ENDPOINT [FIELD...]: registers a device northbound (1.4.1); prints its id.

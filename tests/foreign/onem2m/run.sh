@@ -5,39 +5,17 @@
 set -uo pipefail
 cd "$(dirname "$0")/../../.."
 landfall=${CARGO_TARGET_DIR:-target}/debug/landfall
-work=$(mktemp -d)
-export LANDFALL_DATA=$work/data
-failed=0
-started=()
+# shellcheck source=tests/foreign/try.sh
+. tests/foreign/try.sh
+group=d2c-
 
-finish() {
-    exec 3>&- 2>/dev/null
-    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done
-    rm -rf "$work"
-}
-trap finish EXIT
-
-try() {
-    local name=$1 out
-    shift
-    if out=$("$@" 2>&1); then
-        echo "ok d2c-$name"
-    else
-        echo "FAIL d2c-$name $out" | tail -n 5 | tr '\n' ' '
-        echo
-        failed=1
-    fi
-}
 refused() { if "$@"; then return 1; fi; }
-
-json() { python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
-port() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]]["port"])' "$LANDFALL_DATA/ports.json" "$1"; }
 
 env LANDFALL_LISTEN_HTTPS=127.0.0.1:0 LANDFALL_LISTEN_HTTP=127.0.0.1:0 LANDFALL_LISTEN_BIND=off LANDFALL_LISTEN_MQTT=off LANDFALL_LISTEN_MQTTS=off \
     LANDFALL_LISTEN_MQTT_WS=off LANDFALL_LISTEN_COAP=off LANDFALL_LISTEN_COAPS=127.0.0.1:0 LANDFALL_PUSH_ALLOW_PRIVATE=true LANDFALL_LOG_LEVEL=warn LANDFALL_NORTHBOUND_D2C_CLIENT_ROOT=true \
     "$landfall" serve >/dev/null &
 started+=($!)
-for _ in $(seq 600); do [ -e "$LANDFALL_DATA/ports.json" ] && break; sleep 0.1; done
+served
 
 app=$("$landfall" app create d2c --json)
 app_id=$(json appId <<<"$app")

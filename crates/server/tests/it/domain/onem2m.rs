@@ -115,13 +115,26 @@ async fn access_tokens_end_and_the_lasting_one_does_not() {
     let tenant = domain.tenant("t").await;
     tenant.origin(&domain, "Capp").await;
     let lasting = domain.core.rotate_originator_token(&tenant.all, tenant.app.id).await.unwrap();
-    let (access, expires_in_s) = domain.core.client_token(&tenant.app.id.to_string(), &tenant.secret).await.unwrap();
+    let (access, _) = domain.core.client_token(&tenant.app.id.to_string(), &tenant.secret).await.unwrap();
     let may = |token: Secret| {
         let core = domain.core.clone();
         async move { core.originator("t", token.expose(), "Capp").await.map(|_| ()) }
     };
-    assert_eq!((may(access.clone()).await, may(lasting.clone()).await), (Ok(()), Ok(())));
-    domain.advance_s(expires_in_s);
+    let (second, _) = domain.core.client_token(&tenant.app.id.to_string(), &tenant.secret).await.unwrap();
+    for token in [&access, &second, &lasting] {
+        assert_eq!(may(token.clone()).await, Ok(()), "one does not end another");
+    }
+    // What a token says of its end is signed.
+    let parts: Vec<&str> = access.expose().split('.').collect();
+    let longer = [parts[0], &format!("f{}", parts[1]), parts[2], parts[3]].join(".");
+    for forged in [longer, access.expose()[..access.expose().len() - 1].to_owned(), parts[..3].join(".")] {
+        assert_eq!(cause(may(Secret::new(forged)).await), Cause::Unauthenticated);
+    }
+    domain.core.rotate_app_secret(&tenant.all, tenant.app.id).await.unwrap();
+    assert_eq!(cause(may(second).await), Cause::Unauthenticated, "a new secret ends them all");
+    let renewed = domain.core.rotate_app_secret(&tenant.all, tenant.app.id).await.unwrap();
+    let (access, ends_s) = domain.core.client_token(&tenant.app.id.to_string(), renewed.expose()).await.unwrap();
+    domain.advance_s(ends_s);
     assert_eq!(cause(may(access).await), Cause::Unauthenticated);
     assert_eq!(may(lasting.clone()).await, Ok(()));
     domain.core.rotate_originator_token(&tenant.all, tenant.app.id).await.unwrap();

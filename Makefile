@@ -22,7 +22,7 @@ test: ## everything that must hold: format, lints, tidy, tests, both stores, for
 	@scripts/setup.sh test
 	@scripts/test.sh
 
-bench: ## measure, with mosquitto and libcoap beside it
+bench: ## measure, with mosquitto, libcoap and the ACME CSE beside it
 	@scripts/setup.sh bench
 	cargo build --release -p landfall-server
 	cargo run --release -p landfall-bench

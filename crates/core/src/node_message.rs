@@ -51,16 +51,17 @@ impl Core {
     async fn moved_to_sent(&self, device: &Arc<Device>, message: &Instance) -> Result<Batch> {
         let Some(account) = self.store.account(device.account).await? else { return Ok(Batch::default()) };
         let within = Target::Box(device.clone(), MessageBox::Sent);
-        let copy = crate::NewInstance {
-            name: None,
+        let same = crate::NewInstance {
+            name: Some(message.name.clone()),
             content: message.content.clone(),
             size: message.size,
             format: message.format.clone(),
             labels: message.labels.clone(),
             expires_at: None,
         };
-        let mut whole = self.appended((account.id, &account.name), &within, message.creator.clone(), copy)?;
-        whole.writes.push(Write::DeleteInstance(message.id));
+        // It keeps its id: who sent it asks for it by that.
+        let mut whole = Batch { writes: vec![Write::DeleteInstance(message.id)], events: vec![] };
+        whole.merge(self.appended_as(message.id, (account.id, &account.name), &within, message.creator.clone(), same)?);
         Ok(whole)
     }
 

@@ -95,13 +95,24 @@ impl Core {
     /// The batch that appends an instance and tells the container's subscribers.
     pub(crate) fn appended(
         &self,
+        of: (landfall_model::AccountId, &str),
+        within: &Target,
+        creator: Option<String>,
+        new: NewInstance,
+    ) -> Result<Batch> {
+        self.appended_as(ResourceId::new(self.now(), self.random_16()), of, within, creator, new)
+    }
+
+    /// The same under an id that is known already.
+    pub(crate) fn appended_as(
+        &self,
+        id: ResourceId,
         (account, tenant): (landfall_model::AccountId, &str),
         within: &Target,
         creator: Option<String>,
         new: NewInstance,
     ) -> Result<Batch> {
         let (limits, now) = (ContainerLimits::of(within), self.now());
-        let id = ResourceId::new(now, self.random_16());
         if new.size > limits.bytes {
             return Err(Error::new(Cause::ContentTooLarge, "the content is larger than the container's mbs").at("con"));
         }

@@ -230,50 +230,36 @@ impl Core {
         resource.expires_at.is_none_or(|end| end > self.now())
     }
 
+    /// What needs no look into the database comes first.
     async fn child(&self, by: &OriginCaller, at: Target, name: &str) -> Result<Target> {
+        if let Some(found) = fixed_child(&at, name) {
+            return Ok(found);
+        }
         if at.holds_instances()
             && let Some(found) = self.instance_at(by, &at, name).await?
         {
             return Ok(Target::Instance(Box::new(found), Box::new(at)));
         }
+        if at == Target::Place(AccountPart::Communication)
+            && let Some(device) = self.device_shown_as(by.account.id, name).await?
+        {
+            return Ok(Target::Channel(device));
+        }
         if let Some(found) = self.store.resource_named(at.id(by.account.id), name).await?.filter(|found| self.is_alive(found)) {
             return Ok(Target::Resource(found));
         }
-        let found = match &at {
-            Target::Place(place) => return self.child_of_place(by, *place, name).await,
-            Target::Node(device) if name == CREDENTIALS => has_credentials(device).then(|| Target::Credentials(device.clone())),
-            Target::Node(device) => infos(device).find(|info| info.name() == name),
-            Target::Channel(device) => {
-                let which = MessageBox::ALL.into_iter().find(|which| which.name() == name);
-                which.map(|which| Target::Box(device.clone(), which))
+        let found = match at {
+            Target::Place(AccountPart::Base) => self.device_shown_as(by.account.id, name).await?.map(Target::Node),
+            Target::Place(AccountPart::Requests) => {
+                self.store.provisioning_named(by.account.id, name).await?.map(|found| Target::Request(Box::new(found)))
+            }
+            Target::Place(AccountPart::Responses) => {
+                let id = name.strip_prefix(OUTCOME_PREFIX).and_then(|id| id.parse::<ResourceId>().ok()).ok_or_else(not_found)?;
+                return self.find_id(by, id.outcome()).await;
             }
             _ => None,
         };
         found.ok_or_else(not_found)
-    }
-
-    async fn child_of_place(&self, by: &OriginCaller, place: AccountPart, name: &str) -> Result<Target> {
-        if let Some(part) = AccountPart::ALL.into_iter().find(|part| part.parent() == Some(place) && part.name() == name) {
-            return Ok(Target::Place(part));
-        }
-        match place {
-            AccountPart::Base => Ok(Target::Node(self.node_device(by, name).await?)),
-            AccountPart::Communication => Ok(Target::Channel(self.node_device(by, name).await?)),
-            AccountPart::Requests => {
-                let found = self.store.provisioning_named(by.account.id, name).await?;
-                found.map(|found| Target::Request(Box::new(found))).ok_or_else(not_found)
-            }
-            AccountPart::Responses => {
-                let id = name.strip_prefix(OUTCOME_PREFIX).and_then(|id| id.parse::<ResourceId>().ok()).ok_or_else(not_found)?;
-                self.find_id(by, id.outcome()).await
-            }
-            _ => Err(not_found()),
-        }
-    }
-
-    /// The device whose node has this name; one that has none is found under its own id.
-    async fn node_device(&self, by: &OriginCaller, name: &str) -> Result<Arc<Device>> {
-        self.device_shown_as(by.account.id, name).await?.ok_or_else(not_found)
     }
 
     /// The device of an account that is found under this name.
@@ -414,6 +400,23 @@ impl Core {
             Target::Request(_) => Target::Place(AccountPart::Requests),
             Target::Outcome(_) => Target::Place(AccountPart::Responses),
         }))
+    }
+}
+
+/// A child that is there by itself.
+fn fixed_child(at: &Target, name: &str) -> Option<Target> {
+    match at {
+        Target::Place(place) => {
+            let below = |part: &AccountPart| part.parent() == Some(*place) && part.name() == name;
+            AccountPart::ALL.into_iter().find(below).map(Target::Place)
+        }
+        Target::Node(device) if name == CREDENTIALS => has_credentials(device).then(|| Target::Credentials(device.clone())),
+        Target::Node(device) => infos(device).find(|info| info.name() == name),
+        Target::Channel(device) => {
+            let which = MessageBox::ALL.into_iter().find(|which| which.name() == name)?;
+            Some(Target::Box(device.clone(), which))
+        }
+        _ => None,
     }
 }
 

@@ -81,6 +81,7 @@ pub(super) fn answer(outcome: Result<Outcome, Fault>, echo: &Echo, now: Time) ->
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
+    headers.reserve(STATIC.len() + 10);
     headers.extend(STATIC);
     headers.insert(header::CONTENT_TYPE, kind);
     headers.insert("x-m2m-rvi", HeaderValue::from_static("4"));

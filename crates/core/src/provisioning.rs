@@ -242,7 +242,7 @@ impl Core {
                 }
             }
         }
-        self.join_groups(&mut whole, request.account, groups, now).await?;
+        self.join_groups(&mut whole, (request.account, request.app), groups, now).await?;
         let done = request.done + nodes.len() as u32;
         let over = done >= request.total;
         let next = Provisioning {
@@ -286,17 +286,21 @@ impl Core {
         Ok(whole)
     }
 
-    /// Adds new nodes to the groups they named. A group that does not exist is passed over (the node is made all the same).
+    /// Adds new nodes to the groups they named. A group that does not exist or is closed to the application is passed over (the node is made
+    /// all the same).
     async fn join_groups(
         &self,
         whole: &mut Batch,
-        account: AccountId,
+        (account, app): (AccountId, AppId),
         groups: BTreeMap<&str, Vec<&str>>,
         now: Time,
     ) -> Result<()> {
         let parent = ResourceId::of_account(account, AccountPart::Groups);
         for (name, new) in groups {
             let Some(group) = self.store.resource_named(parent, name).await? else { continue };
+            if !self.may_act_for(group.app, app).await? {
+                continue;
+            }
             let joined = members(&group).into_iter().chain(new).map(Value::from).collect();
             whole.writes.push(with_members(&group, joined, now));
         }

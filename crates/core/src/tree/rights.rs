@@ -49,10 +49,15 @@ impl Core {
     }
 
     async fn is_open_to(&self, owner: AppId, by: &OriginCaller) -> Result<bool> {
-        if owner == by.app.id {
+        self.may_act_for(owner, by.app.id).await
+    }
+
+    /// Whether an application may all with what the other one made.
+    pub(crate) async fn may_act_for(&self, owner: AppId, app: AppId) -> Result<bool> {
+        if owner == app {
             return Ok(true);
         }
-        Ok(self.store.app(owner).await?.is_some_and(|app| app.authorized.contains(&by.app.id)))
+        Ok(self.store.app(owner).await?.is_some_and(|owner| owner.authorized.contains(&app)))
     }
 
     /// The applications whose devices the originator may see.

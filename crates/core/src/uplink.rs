@@ -177,7 +177,8 @@ impl Core {
     async fn store_report(&self, device: &Arc<Device>, report: Report, heard: Option<&str>) -> Result<()> {
         let event = device_event(device, report.received_at, EventBody::Reported(report));
         let received = match heard {
-            Some(text) => self.received(device, text).await?,
+            // Boxed, so that the future of a report that is no node's stays small: there is one for each message under way.
+            Some(text) => Box::pin(self.received(device, text)).await?,
             None => Batch::default(),
         };
         let mut whole = batch(vec![], vec![event]);

@@ -189,7 +189,9 @@ impl Writer {
                     }
                     ring.push(event, size);
                 }
-                self.shared.work.set(effects.outgoing.iter().copied());
+                if !effects.outgoing.is_empty() {
+                    self.shared.work.set(effects.outgoing.iter().copied());
+                }
                 for step in job.steps.drain(..) {
                     if let Write::DeleteDevice(id) = step.write {
                         pending.forget(id);

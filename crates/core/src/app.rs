@@ -1,7 +1,7 @@
 //! Applications and their tokens (1.3).
 
 use crate::{Core, Scope, account::check_name, authority::digest, authority::same, batch};
-use landfall_model::{App, AppId, AppLimits, Cause, Error, Page, PageRequest, Result, Secret, Time, TokenSlot, Write};
+use landfall_model::{AccountId, App, AppId, AppLimits, Cause, Error, Page, PageRequest, Result, Secret, Time, TokenSlot, Write};
 use std::sync::Arc;
 
 /// An application to be made.
@@ -101,6 +101,12 @@ impl Core {
         Ok((Arc::new(app), Secret::new(secret)))
     }
 
+    /// All applications of an account.
+    pub(crate) async fn account_apps(&self, account: AccountId) -> Result<Vec<Arc<App>>> {
+        let size = u32::try_from(self.settings.apps).unwrap_or(u32::MAX);
+        Ok(self.store.apps(account, PageRequest { no: 0, size }).await?.items)
+    }
+
     /// One application of the scope's account.
     pub async fn app(&self, scope: &Scope, id: AppId) -> Result<Arc<App>> {
         let app = self.store.app(id).await?.filter(|app| app.account == scope.account);
@@ -169,7 +175,8 @@ impl Core {
         self.delete_subscriptions_where(&owned, vec![Write::DeleteApp(id)]).await.map(|_| ())
     }
 
-    async fn edit_app(&self, scope: &Scope, id: AppId, edit: impl Fn(&mut App) + Sync) -> Result<Arc<App>> {
+    /// Changes an application's record, whatever else changes it meanwhile.
+    pub(crate) async fn edit_app(&self, scope: &Scope, id: AppId, edit: impl Fn(&mut App) + Sync) -> Result<Arc<App>> {
         self.decide(|| {
             Box::pin(async {
                 let mut app = (*self.app(scope, id).await?).clone();

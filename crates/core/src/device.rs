@@ -421,7 +421,7 @@ pub(crate) fn check_node_id(node_id: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_psk_identity(identity: &str) -> Result<()> {
+pub(crate) fn check_psk_identity(identity: &str) -> Result<()> {
     if !(1..=128).contains(&identity.chars().count()) || identity.chars().any(char::is_control) {
         return Err(Error::invalid("pskIdentity", "must be 1 to 128 characters without control characters"));
     }

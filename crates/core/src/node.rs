@@ -2,7 +2,7 @@
 
 use crate::{
     CloseCause, Core, DeviceCaller, NewInstance, NodeFault, OriginCaller, ResourceFilter, Scope, Target,
-    device::{info_changed, merge_info},
+    device::{check_psk_identity, info_changed, merge_info},
     tree::{DEVICE_INFO, Happened, check_resource_name, drop_pushes, info_of, node_name},
 };
 use landfall_model::{
@@ -459,9 +459,7 @@ pub(crate) fn with_members(group: &Resource, members: Vec<Value>, now: Time) -> 
 
 /// Identities are 1 to 128 characters, keys 1 to 64 bytes (RFC 4279, 5.3).
 pub(crate) fn check_key(identity: &str, key: &[u8]) -> Result<()> {
-    if !(1..=128).contains(&identity.chars().count()) || identity.chars().any(char::is_control) {
-        return Err(Error::invalid("crid", "must be 1 to 128 characters without control characters"));
-    }
+    check_psk_identity(identity).map_err(|error| error.at("crid"))?;
     if !(1..=64).contains(&key.len()) {
         return Err(Error::invalid("crse", "must be 1 to 64 bytes in base64"));
     }

@@ -61,7 +61,8 @@ impl Core {
         };
         // It keeps its id: who sent it asks for it by that.
         let mut whole = Batch { writes: vec![Write::DeleteInstance(message.id)], events: vec![] };
-        whole.merge(self.appended_as(message.id, (account.id, &account.name), &within, message.creator.clone(), same)?);
+        let moved = self.new_append(message.id, account.id, &within, message.creator.clone(), same)?;
+        whole.merge(self.append_batch(&account.name, moved));
         Ok(whole)
     }
 
@@ -98,7 +99,7 @@ impl Core {
     }
 
     /// What became of a message: the answer goes to `received-msg`, a refusal or silence to `error-msg`.
-    pub async fn message_outcome(&self, caller: &DeviceCaller, _message: ResourceId, outcome: Outcome) -> Result<()> {
+    pub async fn message_outcome(&self, caller: &DeviceCaller, outcome: Outcome) -> Result<()> {
         let device = self.caller_device(caller).await?;
         match outcome {
             Outcome::Done(data) => {

@@ -3,12 +3,10 @@
 use crate::{
     Core, Scope,
     authority::{digest, same},
-    batch,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use landfall_model::{
-    Account, AccountPart, App, AppId, Cause, Error, Originator, PageRequest, ResourceId, ResourceKind, Result, Secret, Time,
-    Write,
+    Account, AccountPart, App, AppId, Cause, Error, Originator, ResourceId, ResourceKind, Result, Secret, Time,
 };
 use sha2::Sha256;
 use std::sync::Arc;
@@ -77,8 +75,7 @@ impl Core {
 
     /// The application with this originator.
     pub(crate) async fn originator_of(&self, account: landfall_model::AccountId, name: &str) -> Result<Option<AppId>> {
-        let size = u32::try_from(self.settings.apps).unwrap_or(u32::MAX);
-        let apps = self.store.apps(account, PageRequest { no: 0, size }).await?.items;
+        let apps = self.account_apps(account).await?;
         Ok(apps.iter().find(|app| app.originator.as_ref().is_some_and(|own| own.name == name)).map(|app| app.id))
     }
 
@@ -108,30 +105,23 @@ impl Core {
                 );
             }
         }
-        self.decide(|| {
-            Box::pin(async {
-                let app = self.app(scope, id).await?;
-                let token = app.originator.as_ref().and_then(|own| own.token);
-                let originator = name.map(|name| Originator { name: name.to_owned(), token });
-                let next = App { version: app.version + 1, originator, ..(*app).clone() };
-                Ok((batch(vec![Write::App(Box::new(next.clone()))], vec![]), Arc::new(next)))
-            })
+        self.edit_app(scope, id, |app| {
+            let token = app.originator.as_ref().and_then(|own| own.token);
+            app.originator = name.map(|name| Originator { name: name.to_owned(), token });
         })
         .await
     }
 
     /// Gives an application a new access token that does not end; the earlier one ends at once. `InvalidField` where it has no originator.
     pub async fn rotate_originator_token(&self, scope: &Scope, id: AppId) -> Result<Secret> {
+        if self.app(scope, id).await?.originator.is_none() {
+            return Err(Error::invalid("originator", "the application has no originator"));
+        }
         let secret = self.generated(32);
-        self.decide(|| {
-            Box::pin(async {
-                let app = self.app(scope, id).await?;
-                let own =
-                    app.originator.clone().ok_or_else(|| Error::invalid("originator", "the application has no originator"))?;
-                let originator = Some(Originator { token: Some(digest(&secret)), ..own });
-                let next = App { version: app.version + 1, originator, ..(*app).clone() };
-                Ok((batch(vec![Write::App(Box::new(next))], vec![]), ()))
-            })
+        self.edit_app(scope, id, |app| {
+            if let Some(own) = &mut app.originator {
+                own.token = Some(digest(&secret));
+            }
         })
         .await?;
         Ok(Secret::new(format!("{id}.{secret}")))

@@ -31,8 +31,6 @@ const PART: usize = 100;
 const OPEN: u32 = 1_000;
 /// Requests that take turns.
 const TURNS: u32 = 16;
-/// Characters of a nodeResourceName, and of a label.
-const LABEL: usize = 512;
 
 /// Nodes to be provisioned.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -471,7 +469,7 @@ fn split_info(given: &Map<String, Value>) -> (Vec<String>, Map<String, Value>) {
     attributes.remove("rn");
     attributes.remove("mgd");
     let labels = match attributes.remove("lbl") {
-        Some(Value::Array(labels)) => labels.iter().filter_map(Value::as_str).map(|l| l.chars().take(LABEL).collect()).collect(),
+        Some(Value::Array(labels)) => labels.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => vec![VERSION_LABEL.to_owned()],
     };
     (labels, attributes)

@@ -5,29 +5,20 @@
 //! the next one: to as many containers as there are devices, to a thousand and to one. The containers are full, so that each append evicts.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)] // A measurement reads the clock.
 
+mod machine;
+
 use landfall_core::{ResourceStore, Store, World};
 use landfall_model::*;
 use landfall_store::SharedStore;
+use machine::Now;
 use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 use uuid::Uuid;
-
-struct Now;
-
-impl World for Now {
-    fn now(&self) -> Time {
-        Time(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64)
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        bytes.fill(1);
-    }
-}
 
 const DEVICES: u64 = 20_000;
 const BATCH: u64 = 100;

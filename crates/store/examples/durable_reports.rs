@@ -3,25 +3,16 @@
 //! Each committer waits for its commit before the next one. The processor time is that of this process, so without a PostgreSQL server.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, clippy::indexing_slicing)] // A measurement reads the clock.
 
+mod machine;
+
 use landfall_core::{HistoryQuery, Store, World};
 use landfall_model::*;
+use machine::Now;
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 use uuid::Uuid;
-
-struct Now;
-
-impl World for Now {
-    fn now(&self) -> Time {
-        Time(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64)
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        bytes.fill(1);
-    }
-}
 
 const DEVICES: usize = 1_000;
 

@@ -4,26 +4,17 @@
 //! registration alone, with its secure session, with the device's row, and with both. Then the secure sessions are read in pages.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)] // A measurement reads the clock.
 
+mod machine;
+
 use landfall_core::{Store, World};
 use landfall_model::*;
 use landfall_store::SharedStore;
+use machine::Now;
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 use uuid::Uuid;
-
-struct Now;
-
-impl World for Now {
-    fn now(&self) -> Time {
-        Time(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64)
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        bytes.fill(1);
-    }
-}
 
 const DEVICES: u64 = 100_000;
 const PAGE: u32 = 1_000;

@@ -9,7 +9,20 @@ landfall=${CARGO_TARGET_DIR:-target}/debug/landfall
 . tests/foreign/try.sh
 group=d2c-
 
-refused() { if "$@"; then return 1; fi; }
+# refuses TEXT COMMAND...: a command fails and says a text.
+refuses() {
+    local text=$1 out
+    shift
+    if out=$("$@" 2>&1); then echo "not refused: $out"; return 1; fi
+    grep -qF -- "$text" <<<"$out" || { echo "no $text in: $out"; return 1; }
+}
+# lacks TEXT COMMAND...: a command works, and what it prints has not the text.
+lacks() {
+    local text=$1 out
+    shift
+    out=$("$@" 2>&1) || { echo "$out"; return 1; }
+    if grep -qF -- "$text" <<<"$out"; then echo "$text in: $out"; return 1; fi
+}
 
 env LANDFALL_LISTEN_HTTPS=127.0.0.1:0 LANDFALL_LISTEN_HTTP=127.0.0.1:0 LANDFALL_LISTEN_BIND=off LANDFALL_LISTEN_MQTT=off LANDFALL_LISTEN_MQTTS=off \
     LANDFALL_LISTEN_MQTT_WS=off LANDFALL_LISTEN_COAP=off LANDFALL_LISTEN_COAPS=127.0.0.1:0 LANDFALL_PUSH_ALLOW_PRIVATE=true LANDFALL_LOG_LEVEL=warn LANDFALL_NORTHBOUND_D2C_CLIENT_ROOT=true \
@@ -50,15 +63,15 @@ psk=bGFuZGZhbGwtcHNrLTEyMw==
 
 try token test -n "$token"
 try add-device has '"name": "meter1"' add -n meter1 -cid meter1-id -csec "$psk" -ma ACME -mo M-1 -dty Meter -up '{"AssetId":"A-17"}' -dp '{"floor":"3"}' -ic 89490200001
-try add-device-twice refused add -n meter1 -cid other-id -csec "$psk"
-try add-device-same-psk refused add -n meter2 -cid meter1-id -csec "$psk"
+try add-device-twice refuses 'The existed node resourceName = meter1' add -n meter1 -cid other-id -csec "$psk"
+try add-device-same-psk refuses 'conflicting credentials for AddEndPointRequest meter2' add -n meter2 -cid meter1-id -csec "$psk"
 try provisioning-requests has device_provisioning_request_ d2c get-device-provisioning-requests
 try provisioning-error has 'conflicting credentials for AddEndPointRequest meter2' get 'device-provisioning/response?rcn=4'
 try logs has 'Internal server error: device-provisioning unable to create device objects.' get device-provisioning/logs/la
 try get-device has '"manufacturer": "ACME"' d2c get-devices -n meter1
 try get-device-properties has '"AssetId": "A-17"' d2c get-devices -n meter1
 try get-devices has '"name": "meter1"' d2c get-devices
-try get-device-absent refused d2c get-devices -n nobody
+try get-device-absent refuses 'does not exist' d2c get-devices -n nobody
 try update-device has '"description": "in the cellar"' d2c update-device -n meter1 -de "in the cellar" -lo geo:52.5,13.4 -dp '{"+room":"12"}'
 try update-device-properties has '"room": 12' d2c get-devices -n meter1
 try device-by-id has '"name": "meter1"' d2c get-devices -i "$(get meter1 | python3 -c 'import json,sys; print(json.load(sys.stdin)["m2m:nod"]["ri"])')"
@@ -87,9 +100,9 @@ try add-device-to-be-grouped has '"name": "meter3"' add -n meter3 -cid meter3-id
 try update-group has meter3 d2c update-device-group -n group1 -ds meter1,meter3
 
 try delete-device d2c delete-device -n meter1
-try device-is-gone refused d2c get-devices -n meter1
-try messages-are-gone refused get device-communication/meter1/received-msg
-try group-lost-device refused has meter1 d2c get-device-groups -n group1
+try device-is-gone refuses 'does not exist' d2c get-devices -n meter1
+try messages-are-gone refuses 'resource not found' get device-communication/meter1/received-msg
+try group-lost-device lacks meter1 d2c get-device-groups -n group1
 try delete-group d2c delete-device-group -n group1
 try delete-application d2c delete-application -n app1
 try add-device-again has '"name": "meter1"' add -n meter1 -cid meter1-id -csec "$psk"

@@ -3,7 +3,7 @@
 use super::{Right, Target, notice::Happened};
 use crate::{Core, OriginCaller, batch};
 use landfall_model::{
-    AccountPart, Append, Batch, Cause, Changed, Error, Instance, MessageBox, Resource, ResourceId, Result, Time, Write,
+    AccountId, AccountPart, Append, Batch, Cause, Changed, Error, Instance, MessageBox, Resource, ResourceId, Result, Time, Write,
 };
 
 /// `mni` of a container that names none (D2C).
@@ -71,16 +71,15 @@ impl Core {
         if matches!(within, Target::Box(_, MessageBox::Outgoing)) {
             self.check_outgoing(within.id(by.account.id), new.size).await?;
         }
-        let whole = self.appended((by.account.id, &by.account.name), within, Some(by.name.clone()), new)?;
-        let made = whole.writes.iter().find_map(|write| match write {
-            Write::Append(append) => Some(append.instance.clone()),
-            _ => None,
-        });
+        let id = ResourceId::new(self.now(), self.random_16());
+        let append = self.new_append(id, by.account.id, within, Some(by.name.clone()), new)?;
+        let made = append.instance.clone();
+        let whole = self.append_batch(&by.account.name, append);
         let state = self.store.commit(whole).await?.states.first().copied().unwrap_or_default();
         if let Target::Box(device, MessageBox::Outgoing) = within {
             self.live.wake(device.id);
         }
-        made.map(|made| Instance { state, ..made }).ok_or_else(|| Error::new(Cause::Internal, "the instance was not made"))
+        Ok(Instance { state, ..made })
     }
 
     /// Messages that wait for a device are refused when there are too many, not lost.
@@ -92,26 +91,27 @@ impl Core {
         Ok(())
     }
 
-    /// The batch that appends an instance and tells the container's subscribers.
+    /// The batch of a new instance.
     pub(crate) fn appended(
         &self,
-        of: (landfall_model::AccountId, &str),
+        (account, tenant): (AccountId, &str),
         within: &Target,
         creator: Option<String>,
         new: NewInstance,
     ) -> Result<Batch> {
-        self.appended_as(ResourceId::new(self.now(), self.random_16()), of, within, creator, new)
+        let id = ResourceId::new(self.now(), self.random_16());
+        Ok(self.append_batch(tenant, self.new_append(id, account, within, creator, new)?))
     }
 
-    /// The same under an id that is known already.
-    pub(crate) fn appended_as(
+    /// An instance as it is to be appended under this id. `ContentTooLarge`.
+    pub(crate) fn new_append(
         &self,
         id: ResourceId,
-        (account, tenant): (landfall_model::AccountId, &str),
+        account: AccountId,
         within: &Target,
         creator: Option<String>,
         new: NewInstance,
-    ) -> Result<Batch> {
+    ) -> Result<Append> {
         let (limits, now) = (ContainerLimits::of(within), self.now());
         if new.size > limits.bytes {
             return Err(Error::new(Cause::ContentTooLarge, "the content is larger than the container's mbs").at("con"));
@@ -132,17 +132,19 @@ impl Core {
             created_at: now,
             expires_at: new.expires_at.into_iter().chain(aged).min(),
         };
-        let subject = (instance.container, instance.device);
-        let told = || Changed::Instance(Box::new(instance.clone()));
-        let events = self.notices((account, tenant), subject, Happened::ChildCreated, now, told);
         // What waits for a device is not evicted: there is room for what comes at the same time as the last one that is not refused.
         let room: u64 = if matches!(within, Target::Box(_, MessageBox::Outgoing)) { 10 } else { 1 };
-        let append = Append {
-            instance,
-            max_instances: room.saturating_mul(limits.instances),
-            max_bytes: room.saturating_mul(limits.bytes),
-        };
-        Ok(batch(vec![Write::Append(Box::new(append))], events))
+        let (max_instances, max_bytes) = (room.saturating_mul(limits.instances), room.saturating_mul(limits.bytes));
+        Ok(Append { instance, max_instances, max_bytes })
+    }
+
+    /// The batch that appends it and tells the container's subscribers.
+    pub(crate) fn append_batch(&self, tenant: &str, append: Append) -> Batch {
+        let instance = &append.instance;
+        let told = || Changed::Instance(Box::new(instance.clone()));
+        let subject = (instance.container, instance.device);
+        let events = self.notices((instance.account, tenant), subject, Happened::ChildCreated, instance.created_at, told);
+        batch(vec![Write::Append(Box::new(append))], events)
     }
 
     /// Deletes an instance and tells the container's subscribers. `Forbidden`.

@@ -144,13 +144,13 @@ impl Core {
         if let Some(policies) = &change.policies {
             self.check_policies(by, policies).await?;
         }
-        if let Some(new) = self.changed(by, id, &change).await?.1.filter(|new| new.kind == ResourceKind::Subscription) {
-            self.verify(by, &new).await?;
+        let (_, wanted) = self.changed(by, id, &change).await?;
+        if wanted.kind == ResourceKind::Subscription {
+            self.verify(by, &wanted).await?;
         }
         self.decide(|| {
             Box::pin(async {
                 let (before, next) = self.changed(by, id, &change).await?;
-                let Some(next) = next else { return Ok((Batch::default(), before)) };
                 let now = next.modified_at;
                 let mut whole = batch(vec![Write::Resource(Box::new(next.clone()))], vec![]);
                 if next.labels != before.labels {
@@ -172,13 +172,8 @@ impl Core {
         .await
     }
 
-    /// A resource before and after a change; no second one where there is nothing to change.
-    async fn changed(
-        &self,
-        by: &OriginCaller,
-        id: ResourceId,
-        change: &ResourceChange,
-    ) -> Result<(Arc<Resource>, Option<Resource>)> {
+    /// A resource before and after a change.
+    async fn changed(&self, by: &OriginCaller, id: ResourceId, change: &ResourceChange) -> Result<(Arc<Resource>, Resource)> {
         let Target::Resource(before) = self.find_id(by, id).await? else {
             return Err(Error::new(Cause::OperationNotAllowed, "the resource cannot be updated"));
         };
@@ -195,7 +190,7 @@ impl Core {
         }
         next.version += 1;
         next.modified_at = self.now();
-        Ok((before, Some(next)))
+        Ok((before, next))
     }
 
     /// Deletes a target with all below it and tells subscribers. A node takes its device along.

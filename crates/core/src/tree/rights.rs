@@ -5,7 +5,7 @@
 
 use super::Target;
 use crate::{Core, OriginCaller};
-use landfall_model::{AccountPart, AppId, Cause, Error, PageRequest, Resource, ResourceId, ResourceKind, Result};
+use landfall_model::{AccountPart, AppId, Cause, Error, Resource, ResourceId, ResourceKind, Result};
 use serde_json::Value;
 
 /// An operation that a policy can grant; the numbers of `acop` (TS-0004, 6.3.4.2.29).
@@ -62,8 +62,7 @@ impl Core {
 
     /// The applications whose devices the originator may see.
     pub(super) async fn apps_open_to(&self, by: &OriginCaller) -> Result<Vec<AppId>> {
-        let size = u32::try_from(self.settings.apps).unwrap_or(u32::MAX);
-        let apps = self.store.apps(by.account.id, PageRequest { no: 0, size }).await?.items;
+        let apps = self.account_apps(by.account.id).await?;
         let open = apps.iter().filter(|app| app.id == by.app.id || app.authorized.contains(&by.app.id));
         Ok(open.map(|app| app.id).collect())
     }

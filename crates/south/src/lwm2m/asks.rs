@@ -288,7 +288,7 @@ async fn told(shared: &Lwm2m, device: DeviceId, of: WorkOf, outcome: Outcome) ->
     let (_, caller) = caller(shared, device).await?;
     match of {
         WorkOf::Command(id) => shared.core.command_outcome(&caller, id, outcome).await,
-        WorkOf::Message(id) => shared.core.message_outcome(&caller, id, outcome).await.map(|()| None),
+        WorkOf::Message(_) => shared.core.message_outcome(&caller, outcome).await.map(|()| None),
         WorkOf::Desired { service_id, properties } => {
             let delivered = matches!(outcome, Outcome::Done(_));
             shared.core.desired_outcome(&caller, &service_id, &properties, delivered).await.map(|()| None)

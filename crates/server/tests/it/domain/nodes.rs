@@ -106,13 +106,13 @@ async fn messages_go_out_one_after_the_other_and_are_answered() {
     assert_eq!(steps, [Step::Read { path: "/3/0".into() }]);
     assert_eq!(case.contents("sent-msg").await, [json!("GET /3/0")], "before it goes out");
     assert!(matches!(core.find_id(&case.by, id).await, Ok(Target::Instance(found, _)) if found.id == id), "under its id");
-    core.message_outcome(&caller, id, Outcome::Done("[1]".into())).await.unwrap();
+    core.message_outcome(&caller, Outcome::Done("[1]".into())).await.unwrap();
     let received = case.contents("received-msg").await;
     let expected = json!({ "nodeResourceName": "d1", "nodeID": "urn:gsma:imei:d1", "data": "[1]", "uplinkProperties": { "AssetId": "a:b" } });
     assert_eq!(received, [expected]);
-    let Some(Work { of: WorkOf::Message(id), steps }) = case.next().await else { panic!("no work") };
+    let Some(Work { of: WorkOf::Message(_), steps }) = case.next().await else { panic!("no work") };
     assert!(matches!(&steps[..], [Step::Write { path, value, .. }] if path == "/1/0/1" && value == "300"));
-    core.message_outcome(&caller, id, Outcome::Refused("no".into())).await.unwrap();
+    core.message_outcome(&caller, Outcome::Refused("no".into())).await.unwrap();
     let errors = case.contents("error-msg").await;
     let data: Vec<&Value> = errors.iter().map(|one| &one["data"]).collect();
     assert_eq!(data, [&json!("NONSENSE"), &json!("no")]);

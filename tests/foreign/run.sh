@@ -40,6 +40,24 @@ for kind in deviceDataChanged commandRsp; do
     try curl-subscribe-$kind api -d '{"notifyType":"'$kind'","callbackUrl":"'"$callback"'"}' "$https/iocm/app/sub/v1.2.0/subscriptions"
 done
 
+# An answer that is given before the body was read arrives, twenty times of twenty.
+head -c 6000000 /dev/zero >"$work/large"
+early() {
+    local expected=$1 got
+    shift
+    for _ in $(seq 20); do
+        got=$(curl -sS -o /dev/null -w '%{http_code}' --cacert "$ca" --data-binary "@$work/large" "$@") || return 1
+        [ "$got" = "$expected" ] || { echo "$got"; return 1; }
+    done
+}
+for version in 1.1 2; do
+    try curl-early-401-http$version early 401 --http$version "$https/api/v1/apps"
+    try curl-early-404-http$version early 404 --http$version "$https/none"
+    try curl-early-413-http$version early 413 --http$version -H "Authorization: Bearer $(cat "$LANDFALL_DATA/admin.token")" "$https/api/v1/apps"
+done
+hostless() { curl -sS -o /dev/null -w '%{http_code}' --cacert "$ca" --http1.1 -H 'Host:' "$https/health" | grep -q 400; }
+try curl-hostless hostless
+
 stamp=$(date -u +%Y%m%d%H)
 password=$(printf %s "$key" | openssl dgst -sha256 -hmac "$stamp" -r | cut -d' ' -f1)
 mosquitto=(-h localhost -p "$(port mqtts)" --cafile "$ca" -u "$id" -P "$password" -i "${id}_0_1_$stamp" -q 1)

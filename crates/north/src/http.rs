@@ -3,46 +3,42 @@
 //! HTTP/1.1 and HTTP/2: over TLS as ALPN agreed, without TLS by the preface of HTTP/2. Absent: routes, authentication and flow control, which
 //! are each dialect's.
 
+mod answering;
 mod http2;
+mod intake;
 mod preface;
+mod room;
+mod wire;
 
-use axum::{
-    Router,
-    body::Body,
-    extract::DefaultBodyLimit,
-    http::{HeaderName, HeaderValue, Request, Response, StatusCode, header},
-};
-use futures_util::FutureExt;
-use hyper::{
-    body::Incoming,
-    server::conn::http1,
-    service::{Service, service_fn},
-};
+pub use intake::{Pace, Unread};
+
+use axum::{Router, extract::DefaultBodyLimit, http::Request};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use intake::Doors;
+use landfall_core::Places;
 use preface::Begun;
+use room::{Entry, Open, Room};
 use std::{
-    convert::Infallible,
     net::SocketAddr,
-    panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     task::JoinSet,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
+use wire::Wire;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Bytes that are read ahead of a connection of HTTP/1.1, and so of a request's head.
+const HTTP1_BYTES: usize = 64 * 1024;
 
 /// The address of the client, in the extensions of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +49,20 @@ pub struct Peer(pub SocketAddr);
 pub struct Limits {
     /// Bytes a request body may have; a route may set its own with axum's `DefaultBodyLimit`.
     pub body_bytes: usize,
-    /// Connections at a time; more wait in the kernel's queue.
+    /// Connections at a time. When there is one more, the oldest idle one goes of the address that has the most; where none is idle, it waits in
+    /// the kernel's queue.
     pub connections: usize,
-    /// Requests that an HTTP/2 connection may have under way; over all connections, no more are worked on than `connections`.
+    /// Requests that are worked on at a time; further ones wait, and addresses take turns.
+    pub requests: usize,
+    /// Requests that an HTTP/2 connection may have under way.
     pub streams: u32,
-    /// Bytes of the headers of an HTTP/2 request, 32 more for each (RFC 9113, 6.5.2); HTTP/1.1 has the limits of the library.
+    /// Bytes of all bodies that are being read or worked on; further ones wait, and addresses take turns.
+    pub budget_bytes: usize,
+    /// Bytes of a body that must come each second, and seconds for all of it, unless its route has its own [`Pace`].
+    pub body_bytes_per_s: u32,
+    /// Seconds for a whole body.
+    pub body_s: u32,
+    /// Bytes of the headers of an HTTP/2 request, 32 more for each (RFC 9113, 6.5.2); HTTP/1.1 has 64 KiB for the whole head.
     pub header_bytes: u32,
     /// Time for the head of a request; also the time a kept connection may be idle, with HTTP/2 up to twice that.
     pub head_timeout_ms: u64,
@@ -72,10 +77,14 @@ impl Default for Limits {
         Self {
             body_bytes: 1024 * 1024,
             connections: 10_000,
+            requests: 10_000,
             streams: 100,
+            budget_bytes: 128 * 1024 * 1024,
+            body_bytes_per_s: 500,
+            body_s: 120,
             header_bytes: 16 * 1024,
             head_timeout_ms: 10_000,
-            handshake_timeout_ms: 10_000,
+            handshake_timeout_ms: 30_000,
             drain_timeout_ms: 10_000,
         }
     }
@@ -89,26 +98,23 @@ pub async fn serve(
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {
-    let shared = Arc::new(Shared {
-        router: router.layer(DefaultBodyLimit::max(limits.body_bytes)),
-        tls: tls.map(TlsAcceptor::from),
-        limits,
-        requests: AtomicU64::new(0),
-        streams: Arc::new(Semaphore::new(limits.connections)),
-        stop: stop.clone(),
-    });
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let shared = Arc::new(Shared::new(router, tls, limits, stop.clone()));
+    let room = Room::new(limits.connections);
     let mut open = JoinSet::new();
+    // Kept over the rounds: a connection that was accepted and waits for room is not to be lost.
+    let mut coming = Box::pin(next(&listener, &room));
     loop {
         tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
             Some(_) = open.join_next() => {}
-            (stream, peer, permit) = next(&listener, &room) => {
-                open.spawn(Arc::clone(&shared).connection(stream, peer, permit));
+            (stream, peer, entry) = &mut coming => {
+                coming.set(next(&listener, &room));
+                open.spawn(Arc::clone(&shared).connection(stream, peer, entry));
             }
         }
     }
+    drop(coming);
     drop(listener);
     let drained = async { while open.join_next().await.is_some() {} };
     if timeout(Duration::from_millis(limits.drain_timeout_ms), drained).await.is_err() {
@@ -122,14 +128,12 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// The next connection, once there is room for one.
-async fn next(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+/// The next connection, once there is room for it.
+async fn next(listener: &TcpListener, room: &Arc<Room>) -> (TcpStream, SocketAddr, Entry) {
     const ACCEPT_RETRY_MS: u64 = 50;
-    // The semaphore is never closed, so there always is a permit.
-    let permit = Arc::clone(room).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, permit),
+            Ok((stream, peer)) => return (stream, peer, room.enter(peer.ip()).await),
             Err(error) => {
                 // Out of file descriptors, mostly: trying again at once would only burn the processor.
                 tracing::warn!(%error, "accept failed");
@@ -145,17 +149,38 @@ struct Shared {
     tls: Option<TlsAcceptor>,
     limits: Limits,
     requests: AtomicU64,
-    /// One permit for each HTTP/2 request that is worked on.
-    streams: Arc<Semaphore>,
+    doors: Arc<Doors>,
     stop: watch::Receiver<bool>,
 }
 
 impl Shared {
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, _permit: Option<OwnedSemaphorePermit>) {
+    fn new(router: Router, tls: Option<Arc<rustls::ServerConfig>>, limits: Limits, stop: watch::Receiver<bool>) -> Self {
+        let pace =
+            Pace { bytes_per_s: limits.body_bytes_per_s, deadline_s: Some(limits.body_s), budget_bytes: limits.body_bytes };
+        let doors = Doors { work: Places::new(limits.requests), budget: Places::new(limits.budget_bytes), pace };
+        Self {
+            router: router.layer(DefaultBodyLimit::max(limits.body_bytes)),
+            tls: tls.map(TlsAcceptor::from),
+            limits,
+            requests: AtomicU64::new(0),
+            doors: Arc::new(doors),
+            stop,
+        }
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, entry: Entry) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "connection lost");
             return;
         }
+        let stream = Wire::new(stream, Arc::clone(&entry.open));
+        tokio::select! {
+            () = self.spoken(stream, peer, &entry.open) => {}
+            () = entry.open.sent_away() => tracing::debug!(%peer, "connection closed to make room for others"),
+        }
+    }
+
+    async fn spoken(self: &Arc<Self>, stream: Wire<TcpStream>, peer: SocketAddr, open: &Arc<Open>) {
         let mut stop = self.stop.clone();
         let Some(acceptor) = &self.tls else {
             let head = timeout(Duration::from_millis(self.limits.head_timeout_ms), Begun::read(stream));
@@ -164,8 +189,8 @@ impl Shared {
                 outcome = head => outcome,
             };
             return match outcome {
-                Ok(Ok((true, stream))) => self.http2(stream, peer).await,
-                Ok(Ok((false, stream))) => self.http1(stream, peer).await,
+                Ok(Ok((true, stream))) => self.http2(stream, peer, open).await,
+                Ok(Ok((false, stream))) => self.http1(stream, peer, open).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "connection lost"),
                 Err(_) => tracing::debug!(%peer, "no request came"),
             };
@@ -176,22 +201,28 @@ impl Shared {
             outcome = handshake => outcome,
         };
         match outcome {
-            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => self.http2(stream, peer).await,
-            Ok(Ok(stream)) => self.http1(stream, peer).await,
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => self.http2(stream, peer, open).await,
+            Ok(Ok(stream)) => self.http1(stream, peer, open).await,
             Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
         }
     }
 
-    async fn http1(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr) {
+    async fn http1(
+        self: &Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: SocketAddr,
+        open: &Arc<Open>,
+    ) {
         let inner = TowerToHyperService::new(self.router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
-            self.answer(&inner, request)
+            Arc::clone(self).answer(inner.clone(), request, Arc::clone(open))
         });
         let mut connection = std::pin::pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
+                .max_buf_size(HTTP1_BYTES)
                 .header_read_timeout(Duration::from_millis(self.limits.head_timeout_ms))
                 .serve_connection(TokioIo::new(stream), service)
         );
@@ -207,38 +238,6 @@ impl Shared {
             tracing::debug!(%peer, %error, "connection ended");
         }
     }
-
-    /// Routes a request. A panic of a handler, which is a defect, is answered and leaves the connection usable.
-    fn answer(
-        &self,
-        inner: &TowerToHyperService<Router>,
-        request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
-        let id = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
-        let line = tracing::enabled!(tracing::Level::DEBUG).then(|| (request.method().clone(), request.uri().path().to_owned()));
-        let routed = AssertUnwindSafe(inner.call(request)).catch_unwind();
-        async move {
-            let mut response = match routed.await {
-                Ok(Ok(response)) => response,
-                Err(_) => {
-                    tracing::error!(id, "a handler panicked");
-                    broken()
-                }
-            };
-            if let Some((method, path)) = line {
-                tracing::debug!(id, %method, path, status = response.status().as_u16(), "request");
-            }
-            response.headers_mut().insert(REQUEST_ID, HeaderValue::from(id));
-            Ok(response)
-        }
-    }
-}
-
-fn broken() -> Response<Body> {
-    let mut response = Response::new(Body::from(r#"{"error_code":"50252","error_desc":"Internal server error."}"#));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 #[cfg(test)]

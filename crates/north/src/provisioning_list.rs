@@ -4,6 +4,8 @@
 //! Only the form is checked here, and wholly before anything is made. What a node lacks is told for each node by the core, later. Absent: what
 //! every resource has beside its own attributes.
 
+use crate::http::Pace;
+use axum::http::Extensions;
 use landfall_core::{PROVISIONING_NODES, ProvisioningRequest};
 use landfall_model::{Error, NodeRequest, Result, Secret};
 use serde_json::{Map, Value, json};
@@ -14,6 +16,14 @@ pub const ROOT: &str = "dtiot:noPRt";
 pub const DEFINITION: &str = "com.telekom.iot.orchestrator.nodeProvisioningRequest";
 /// Bytes of the body of a request: 20,000 nodes with all that is usual.
 pub const BODY_BYTES: usize = 32 * 1024 * 1024;
+
+/// Lets the body of a request be as large as a list, and take its time.
+pub fn upload(extensions: &Extensions) {
+    Pace::set(extensions, |pace| {
+        pace.deadline_s = None;
+        pace.budget_bytes = BODY_BYTES;
+    });
+}
 
 /// Short and long names of an object's attributes.
 type Names = &'static [(&'static str, &'static str)];

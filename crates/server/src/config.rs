@@ -134,8 +134,18 @@ impl Default for StoreConfig {
 pub struct Northbound {
     /// Calls a minute for each application and operation (1010009); 0: no flow control.
     pub calls_per_minute: u32,
-    /// Open connections.
+    /// Open connections of a listener; when there is one more, the oldest idle one goes of the address that has the most.
     pub max_connections: usize,
+    /// Requests of a listener that are worked on at a time; further ones wait, and addresses take turns.
+    pub max_requests: usize,
+    /// Bytes of all request bodies of a listener at a time; further ones wait, and addresses take turns.
+    pub body_budget_bytes: usize,
+    /// Bytes of a body that must come each second, counted over ten seconds.
+    pub body_bytes_per_s: u32,
+    /// Seconds for a whole body; those that may be large have the rate alone.
+    pub body_s: u32,
+    /// Seconds for a TLS handshake.
+    pub handshake_s: u32,
     /// Whether /metrics needs no token.
     pub open_metrics: bool,
     /// Shows the outcome of a provisioning request also under the root `flexContainer`, where the client `dtiot-d2c` looks for it.
@@ -144,7 +154,17 @@ pub struct Northbound {
 
 impl Default for Northbound {
     fn default() -> Self {
-        Self { calls_per_minute: 100, max_connections: 10_000, open_metrics: false, d2c_client_root: false }
+        Self {
+            calls_per_minute: 100,
+            max_connections: 10_000,
+            max_requests: 10_000,
+            body_budget_bytes: 128 * 1024 * 1024,
+            body_bytes_per_s: 500,
+            body_s: 120,
+            handshake_s: 30,
+            open_metrics: false,
+            d2c_client_root: false,
+        }
     }
 }
 
@@ -160,8 +180,12 @@ pub struct Mqtt {
     pub clock_tolerance_h: u32,
     /// Refused connects of one address a minute before it is turned away for the rest of it; 0: no such limit.
     pub failures_per_minute: u32,
-    /// TLS and WebSocket handshakes of a listener at once; further ones wait.
+    /// TLS and WebSocket handshakes of a listener at once; further ones wait, and addresses take turns.
     pub handshakes: usize,
+    /// Seconds for TLS and WebSocket handshakes together, once it is their turn.
+    pub handshake_s: u32,
+    /// Seconds from then to a whole CONNECT.
+    pub connect_s: u32,
 }
 
 impl Default for Mqtt {
@@ -172,6 +196,8 @@ impl Default for Mqtt {
             clock_tolerance_h: 1,
             failures_per_minute: 30,
             handshakes: 256,
+            handshake_s: 30,
+            connect_s: 30,
         }
     }
 }
@@ -321,10 +347,16 @@ impl Config {
             ("mqtt.max_connections", self.mqtt.max_connections),
             ("mqtt.max_payload_bytes", self.mqtt.max_payload_bytes),
             ("mqtt.handshakes", self.mqtt.handshakes),
+            ("mqtt.handshake_s", self.mqtt.handshake_s as usize),
+            ("mqtt.connect_s", self.mqtt.connect_s as usize),
             ("lwm2m.ack_timeout_ms", usize::try_from(self.lwm2m.ack_timeout_ms).unwrap_or(usize::MAX)),
             ("lwm2m.max_body_bytes", self.lwm2m.max_body_bytes),
             ("lwm2m.max_sessions", self.lwm2m.max_sessions),
             ("northbound.max_connections", self.northbound.max_connections),
+            ("northbound.max_requests", self.northbound.max_requests),
+            ("northbound.body_budget_bytes", self.northbound.body_budget_bytes),
+            ("northbound.body_s", self.northbound.body_s as usize),
+            ("northbound.handshake_s", self.northbound.handshake_s as usize),
         ] {
             if value == 0 {
                 return Err(format!("{name} must be at least 1"));

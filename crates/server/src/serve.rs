@@ -202,6 +202,21 @@ fn mqtt_config(config: &Config) -> mqtt::Config {
         clock_tolerance_h: config.mqtt.clock_tolerance_h,
         failures_per_minute: config.mqtt.failures_per_minute,
         handshakes: config.mqtt.handshakes,
+        handshake_timeout: Duration::from_secs(config.mqtt.handshake_s.into()),
+        connect_timeout: Duration::from_secs(config.mqtt.connect_s.into()),
+    }
+}
+
+fn http_limits(config: &Config) -> http::Limits {
+    let own = &config.northbound;
+    http::Limits {
+        connections: own.max_connections,
+        requests: own.max_requests,
+        budget_bytes: own.body_budget_bytes,
+        body_bytes_per_s: own.body_bytes_per_s,
+        body_s: own.body_s,
+        handshake_timeout_ms: u64::from(own.handshake_s) * 1_000,
+        ..Default::default()
     }
 }
 
@@ -321,7 +336,7 @@ fn listen(
     let addresses = bind::Addresses { host: None, https_port: sockets.port("bind"), mqtts_port: sockets.port("mqtts") };
     let devices = bind::DeviceApi::new(core.clone(), Arc::new(DeviceLogins(mqtt.clone())), addresses);
     let devices = bind::router(Arc::new(devices));
-    let limits = http::Limits { connections: config.northbound.max_connections, ..Default::default() };
+    let limits = http_limits(config);
     let over_tls = tls::server_config(files, &[b"h2", b"http/1.1"])?;
     let mqtt_tls = tls::server_config(files, &[])?;
     for (name, socket) in sockets.streams {

@@ -7,12 +7,13 @@ mod udp;
 
 pub use udp::{Datagrams, serve_datagrams};
 
+use landfall_core::{Places, network};
 use landfall_mqtt::{Connection, Input};
 use std::{
     cell::RefCell,
     future::{pending, poll_fn},
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll, ready},
@@ -21,8 +22,8 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc, watch},
-    time::Instant,
+    sync::{mpsc, watch},
+    time::{Instant, timeout},
 };
 
 use crate::{
@@ -34,8 +35,8 @@ use crate::{
 const READ_BYTES: usize = 16_384;
 /// Bytes for a client that wait in memory before nothing more is taken from it or for it.
 const OUT_BYTES: usize = 65_536;
-/// How long TLS and WebSocket handshakes may take together.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a connection may wait for its turn to shake hands.
+const HANDSHAKE_TURN: Duration = Duration::from_secs(300);
 /// How long a client may take none of the bytes sent to it.
 const STALL: Duration = Duration::from_secs(30);
 /// How long a connection that ended waits for its last bytes to be taken.
@@ -56,7 +57,7 @@ thread_local! {
 /// that do not come back to the next run.
 pub async fn listen(mqtt: Arc<Mqtt>, listener: TcpListener, transport: Transport, mut stop: watch::Receiver<bool>) {
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
-    let handshakes = Arc::new(Semaphore::new(mqtt.config.handshakes.max(1)));
+    let handshakes = Places::new(mqtt.config.handshakes);
     loop {
         let accepted = tokio::select! {
             biased;
@@ -69,8 +70,7 @@ pub async fn listen(mqtt: Arc<Mqtt>, listener: TcpListener, transport: Transport
                     count(&mqtt.tally.turned_away);
                     continue;
                 };
-                let start =
-                    Start { mqtt: Arc::clone(&mqtt), peer, stop: stop.clone(), handshakes: Arc::clone(&handshakes), open };
+                let start = Start { mqtt: Arc::clone(&mqtt), peer, stop: stop.clone(), handshakes: handshakes.clone(), open };
                 start.spawn(stream, transport.clone());
             }
             Err(error) => {
@@ -80,7 +80,7 @@ pub async fn listen(mqtt: Arc<Mqtt>, listener: TcpListener, transport: Transport
         }
     }
     drop((listener, alive));
-    if tokio::time::timeout(STOP, all_ended.recv()).await.is_err() {
+    if timeout(STOP, all_ended.recv()).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
 }
@@ -123,7 +123,7 @@ struct Start {
     mqtt: Arc<Mqtt>,
     peer: SocketAddr,
     stop: watch::Receiver<bool>,
-    handshakes: Arc<Semaphore>,
+    handshakes: Places<IpAddr>,
     open: Open,
 }
 
@@ -161,12 +161,14 @@ impl Start {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let (turn, limit) = (self.handshakes.take(network(self.peer.ip()), 1), self.mqtt.config.handshake_timeout);
         let permitted = async {
-            let _permit = self.handshakes.acquire().await;
-            handshake.await
+            // The wait takes none of the handshake's own time.
+            let _place = timeout(HANDSHAKE_TURN, turn).await?;
+            timeout(limit, handshake).await
         };
         // Boxed: its state is large and gone once the hands are shaken.
-        let shaken = Box::pin(tokio::time::timeout(HANDSHAKE, permitted));
+        let shaken = Box::pin(permitted);
         let shaken = tokio::select! {
             () = stopped(&mut self.stop) => return,
             shaken = shaken => shaken,
@@ -219,7 +221,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mqtt: Arc<Mqtt>, stream: S, pe
             }
         }
     }
-    let _ = tokio::time::timeout(LAST_BYTES, wire.finish()).await;
+    let _ = timeout(LAST_BYTES, wire.finish()).await;
     drop(wire);
     Box::pin(link.finish(LAST_ANSWERS)).await;
 }

@@ -5,7 +5,7 @@ use super::{
     error::Refusal,
     query::{Params, id},
 };
-use crate::provisioning_list;
+use crate::{http::Unread, provisioning_list};
 use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request},
@@ -158,6 +158,7 @@ impl<S: Send + Sync> FromRequest<S> for ListBody {
 
     async fn from_request(mut request: Request, state: &S) -> std::result::Result<Self, Refusal> {
         DefaultBodyLimit::max(provisioning_list::BODY_BYTES).apply(&mut request);
+        provisioning_list::upload(request.extensions());
         let JsonBody(value) = JsonBody::from_request(request, state).await?;
         Ok(Self(value))
     }
@@ -170,11 +171,14 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> std::result::Result<Self, Refusal> {
-        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                Refusal::http(StatusCode::PAYLOAD_TOO_LARGE, "BodyTooLarge", "the body is larger than this operation takes")
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
+            match (Unread::of(&rejection), rejection.status()) {
+                (Some(why), _) => Error::invalid("body", why.to_string()).into(),
+                (None, StatusCode::PAYLOAD_TOO_LARGE) => {
+                    Refusal::http(StatusCode::PAYLOAD_TOO_LARGE, "BodyTooLarge", "the body is larger than this operation takes")
+                }
+                _ => Error::invalid("body", "could not be read").into(),
             }
-            _ => Error::invalid("body", "could not be read").into(),
         })
     }
 }

@@ -2,9 +2,14 @@
 
 mod http2;
 
-use super::*;
-use axum::routing::{get, post};
+use super::{answering::REQUEST_ID, *};
+use axum::{
+    body::Body,
+    http::{HeaderValue, header},
+    routing::{get, post},
+};
 use bytes::Bytes;
+use std::sync::atomic::Ordering;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::Notify,
@@ -30,7 +35,7 @@ async fn running(router: Router, limits: Limits) -> Running {
 }
 
 /// Reads one answer with a Content-Length.
-async fn answer(stream: &mut TcpStream) -> String {
+async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let (mut text, mut byte) = (String::new(), [0; 1]);
     while !text.ends_with("\r\n\r\n") {
         stream.read_exact(&mut byte).await.unwrap();
@@ -42,7 +47,7 @@ async fn answer(stream: &mut TcpStream) -> String {
     text + &String::from_utf8(body).unwrap()
 }
 
-async fn asked(stream: &mut TcpStream, request: &str) -> String {
+async fn asked(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     answer(stream).await
 }
@@ -89,32 +94,126 @@ async fn a_head_that_does_not_come_ends_the_connection() {
     }
 }
 
+/// A connection from an address of the loopback.
+async fn from(last: u8, to: SocketAddr) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+/// A handler that waits for its release, with what tells that it was entered and what releases it.
+fn slow() -> (Router, Arc<Notify>, Arc<Notify>) {
+    let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (told, waits) = (Arc::clone(&entered), Arc::clone(&release));
+    let handler = move || async move {
+        told.notify_one();
+        waits.notified().await;
+        "finished"
+    };
+    (routes().route("/slow", get(handler)), entered, release)
+}
+
 #[tokio::test]
-async fn connections_beyond_the_limit_wait() {
-    let running = running(routes(), Limits { connections: 1, ..Limits::default() }).await;
+async fn connections_beyond_the_limit_wait_while_all_are_worked_for() {
+    let (routes, entered, release) = slow();
+    let running = running(routes, Limits { connections: 1, ..Limits::default() }).await;
     let mut first = TcpStream::connect(running.address).await.unwrap();
-    asked(&mut first, "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    first.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    entered.notified().await;
     let mut second = TcpStream::connect(running.address).await.unwrap();
     second.write_all(b"GET /peer HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     tokio::select! {
         biased;
         _ = answer(&mut second) => panic!("served beyond the limit"),
-        _ = asked(&mut first, "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n") => {}
+        () = async { for _ in 0..10 { tokio::task::yield_now().await } } => {}
     }
-    drop(first);
+    release.notify_one();
+    assert!(answer(&mut first).await.ends_with("finished"));
     assert!(answer(&mut second).await.contains("127.0.0.1"));
 }
 
 #[tokio::test]
+async fn silent_connections_of_one_address_do_not_shut_out_others() {
+    let running = running(routes(), Limits { connections: 8, ..Limits::default() }).await;
+    let mut idle = from(3, running.address).await;
+    asked(&mut idle, "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut silent = vec![];
+    for n in 0..20 {
+        let mut stream = from(2, running.address).await;
+        // Nothing, half a head, half a body.
+        let begin = ["", "GET / HT", "POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"][n % 3];
+        stream.write_all(begin.as_bytes()).await.unwrap();
+        silent.push(stream);
+    }
+    let mut honest = from(4, running.address).await;
+    assert!(asked(&mut honest, "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n").await.contains("127.0.0.4"));
+    assert!(asked(&mut idle, "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n").await.contains("127.0.0.3"), "it was not sent away");
+}
+
+#[tokio::test]
+async fn a_request_names_its_host_once() {
+    let running = running(routes(), Limits::default()).await;
+    let cases = [
+        ("GET /peer HTTP/1.1\r\n\r\n", "400 Bad Request"),
+        ("GET /peer HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "400 Bad Request"),
+        ("GET /peer HTTP/1.1\r\nHost: a b\r\n\r\n", "400 Bad Request"),
+        ("GET /peer HTTP/1.1\r\nHost: a:80\r\n\r\n", "200 OK"),
+        ("GET /peer HTTP/1.1\r\nHost:\r\n\r\n", "200 OK"),
+    ];
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    for (request, status) in cases {
+        let text = asked(&mut stream, request).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{request:?}: {text}");
+    }
+    let text = asked(&mut stream, "GET /peer HTTP/1.0\r\n\r\n").await;
+    assert!(text.starts_with("HTTP/1.0 200 OK"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_answered_with_408() {
+    let (_stop, stopping) = watch::channel(false);
+    let shared = Arc::new(Shared::new(routes(), None, Limits::default(), stopping));
+    for sent in ["", "xx"] {
+        let (near, mut far) = tokio::io::duplex(1024);
+        let entry = Room::new(1).enter([192, 0, 2, 1].into()).await;
+        let asked = async {
+            let request = format!("POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{sent}");
+            let text = asked(&mut far, &request).await;
+            assert!(text.starts_with("HTTP/1.1 408") && text.contains("connection: close\r\n"), "{text}");
+            assert_eq!(far.read(&mut [0; 1]).await.unwrap(), 0);
+        };
+        tokio::join!(shared.http1(near, ([192, 0, 2, 1], 4711).into(), &entry.open), asked);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_given_before_the_body_was_read_arrives() {
+    let running = running(routes(), Limits { body_bytes: 16, ..Limits::default() }).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    for (path, status) in [("/none", "404"), ("/small", "413"), ("/none", "404")] {
+        let mut request = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 6000000\r\n\r\n").into_bytes();
+        request.resize(request.len() + 6_000_000, b'x');
+        // The client looks for no answer before it has sent all; the connection is used again.
+        stream.write_all(&request).await.unwrap();
+        let text = answer(&mut stream).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_arrives_although_the_body_is_more_than_anybody_reads() {
+    let running = running(routes(), Limits::default()).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(b"POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 60000000\r\n\r\n").await.unwrap();
+    stream.write_all(&vec![b'x'; 3_000_000]).await.unwrap();
+    let text = answer(&mut stream).await;
+    assert!(text.starts_with("HTTP/1.1 404") && text.contains("connection: close\r\n"), "{text}");
+}
+
+#[tokio::test]
 async fn a_stop_lets_requests_finish_and_closes_idle_connections() {
-    let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (told, waits) = (Arc::clone(&entered), Arc::clone(&release));
-    let slow = move || async move {
-        told.notify_one();
-        waits.notified().await;
-        "finished"
-    };
-    let running = running(Router::new().route("/slow", get(slow)), Limits::default()).await;
+    let (routes, entered, release) = slow();
+    let running = running(routes, Limits::default()).await;
     let mut idle = TcpStream::connect(running.address).await.unwrap();
     let mut busy = TcpStream::connect(running.address).await.unwrap();
     busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();

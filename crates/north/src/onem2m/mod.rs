@@ -21,7 +21,7 @@ mod token;
 pub use notify::{notice_headers, notices};
 pub use primitive::fuzz_primitive;
 
-use crate::provisioning_list;
+use crate::{http::Unread, provisioning_list};
 use answer::{Outcome, answer};
 use axum::{
     Router,
@@ -37,21 +37,15 @@ use landfall_model::{AccountPart, Cause, Error};
 use operate::{locate, operate};
 use primitive::{Operation, Primitive};
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
-use tokio::sync::Semaphore;
+use std::sync::Arc;
 
 const BASE: &str = "/device-management-orchestrator/v3/";
 /// Bytes of a body.
 const BODY_BYTES: usize = 1024 * 1024;
-/// Bodies over [`BODY_BYTES`] that are held at a time.
-const LARGE_BODIES: usize = 4;
-/// Time for a body to come in.
-const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The dialect over a core.
 pub struct OneM2M {
     core: Arc<Core>,
-    large: Semaphore,
     client_root: bool,
 }
 
@@ -59,7 +53,7 @@ impl OneM2M {
     /// Puts the dialect together. `client_root`: outcomes of provisioning requests are also shown under the root `flexContainer`, where the
     /// client `dtiot-d2c` looks for them (contract, Amb-34).
     pub fn new(core: Arc<Core>, client_root: bool) -> Self {
-        Self { core, large: Semaphore::new(LARGE_BODIES), client_root }
+        Self { core, client_root }
     }
 }
 
@@ -99,8 +93,9 @@ impl OneM2M {
         if declared_bytes(parts).is_some_and(|bytes| bytes > limit_bytes as u64) {
             return Err(Fault::too_large(limit_bytes));
         }
-        let busy = |_| Error::new(Cause::Overloaded, "too many large requests are under way; try again");
-        let _permit = if limit_bytes > BODY_BYTES { Some(self.large.try_acquire().map_err(busy)?) } else { None };
+        if limit_bytes > BODY_BYTES {
+            provisioning_list::upload(&parts.extensions);
+        }
         let body = read(body, limit_bytes).await?;
         operate(&self.core, &by, &asked, target, &body).await
     }
@@ -121,13 +116,11 @@ fn declared_bytes(parts: &Parts) -> Option<u64> {
 }
 
 async fn read(body: Body, limit_bytes: usize) -> Result<bytes::Bytes, Fault> {
-    let whole = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, limit_bytes)).await;
-    whole.map_err(|_| Fault::too_slow())?.map_err(|error| {
-        if error.into_inner().is::<http_body_util::LengthLimitError>() {
-            Fault::too_large(limit_bytes)
-        } else {
-            Fault::bad("the body ended too early")
-        }
+    axum::body::to_bytes(body, limit_bytes).await.map_err(|error| match Unread::of(&error) {
+        Some(Unread::TooSlow) => Fault::too_slow(),
+        Some(why @ Unread::NoRoom) => Error::new(Cause::Overloaded, why.to_string()).into(),
+        None if error.into_inner().is::<http_body_util::LengthLimitError>() => Fault::too_large(limit_bytes),
+        None => Fault::bad("the body ended too early"),
     })
 }
 
@@ -142,10 +135,12 @@ mod tests {
         assert_eq!((fault.status, fault.rsc), (413, 4000));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn bodies_that_do_not_come_are_given_up() {
-        let never = Body::from_stream(futures_util::stream::pending::<std::io::Result<bytes::Bytes>>());
-        let fault = read(never, 5).await.unwrap_err();
-        assert_eq!((fault.status, fault.rsc), (408, 4008));
+        for (why, status, rsc) in [(Unread::TooSlow, 408, 4008), (Unread::NoRoom, 503, 5000)] {
+            let given_up = Body::from_stream(futures_util::stream::iter([Err::<bytes::Bytes, _>(why)]));
+            let fault = read(given_up, 5).await.unwrap_err();
+            assert_eq!((fault.status, fault.rsc), (status, rsc));
+        }
     }
 }

@@ -27,7 +27,7 @@ use counters::Tally;
 use landfall_core::{Core, DeviceCaller};
 use landfall_model::{AccountId, DeviceId, Result};
 use landfall_mqtt::Limits;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use throttle::Throttle;
 
 /// What an operator may tune.
@@ -41,8 +41,12 @@ pub struct Config {
     pub clock_tolerance_h: u32,
     /// Failed CONNECTs an address may have in a minute before it is turned away; 0: any number.
     pub failures_per_minute: u32,
-    /// TLS and WebSocket handshakes of a listener at once; further ones wait.
+    /// TLS and WebSocket handshakes of a listener at once; further ones wait, and addresses take turns.
     pub handshakes: usize,
+    /// How long TLS and WebSocket handshakes may take together, once it is their turn.
+    pub handshake_timeout: Duration,
+    /// Time from the end of the handshakes to a whole CONNECT.
+    pub connect_timeout: Duration,
 }
 
 impl Default for Config {
@@ -53,6 +57,8 @@ impl Default for Config {
             clock_tolerance_h: 1,
             failures_per_minute: 30,
             handshakes: 256,
+            handshake_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -70,7 +76,8 @@ pub struct Mqtt {
 impl Mqtt {
     /// Access to `core`, whose `Live` the same `connections` must be.
     pub fn new(core: Arc<Core>, connections: Arc<Connections>, config: Config) -> Arc<Self> {
-        let limits = Arc::new(Limits { packet_bytes: config.max_payload_bytes.saturating_add(16_384), ..Limits::default() });
+        let packet_bytes = config.max_payload_bytes.saturating_add(16_384);
+        let limits = Arc::new(Limits { packet_bytes, connect_timeout: config.connect_timeout, ..Limits::default() });
         let throttle = Throttle::new(config.failures_per_minute);
         Arc::new(Self { core, connections, config, limits, tally: Tally::default(), throttle })
     }

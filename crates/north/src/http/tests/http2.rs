@@ -25,7 +25,9 @@ async fn client_on(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static)
 }
 
 async fn client(running: &Running) -> Client {
-    client_on(TcpStream::connect(running.address).await.unwrap()).await
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    client_on(stream).await
 }
 
 fn post(path: &str, bytes: usize) -> Request<Full<Bytes>> {
@@ -122,7 +124,7 @@ async fn headers_beyond_the_limit_are_refused() {
 #[tokio::test]
 async fn requests_beyond_the_limits_wait() {
     // Two at a time on a connection; one at a time over all connections.
-    for (streams, connections, expected) in [(2, 10, 2), (100, 1, 1)] {
+    for (streams, requests, expected) in [(2, 10, 2), (100, 1, 1)] {
         let (busy, pair) = (Arc::new(Busy::default()), Arc::new(Barrier::new(expected)));
         let counted = Arc::clone(&busy);
         let handler = move || async move {
@@ -132,7 +134,7 @@ async fn requests_beyond_the_limits_wait() {
             counted.leave();
         };
         let routes = routes().route("/busy", post_to(handler));
-        let running = running(routes, Limits { streams, connections, ..Limits::default() }).await;
+        let running = running(routes, Limits { streams, requests, ..Limits::default() }).await;
         let mut client = client(&running).await;
         client.ask(post("/small", 1)).await.unwrap();
         let asked: Vec<_> = (0..10).map(|_| client.ask(post("/busy", 0))).collect();
@@ -140,6 +142,53 @@ async fn requests_beyond_the_limits_wait() {
             assert_eq!(answer.unwrap().0, 200);
         }
         assert_eq!(busy.most.load(Ordering::SeqCst), expected);
+    }
+}
+
+/// A body that never comes.
+struct Silent;
+
+impl hyper::body::Body for Silent {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "the test is the driver here")]
+async fn silent_bodies_keep_no_request_from_being_worked_on() {
+    let running = running(routes(), Limits { requests: 4, ..Limits::default() }).await;
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let (mut sender, connection) = Builder::new(TokioExecutor::new()).handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let silent: Vec<_> =
+        (0..20).map(|_| sender.send_request(Request::post("http://a.example/small").body(Silent).unwrap())).collect();
+    let asked = async {
+        let mut client = client(&running).await;
+        for _ in 0..20 {
+            assert_eq!(client.ask(post("/small", 5)).await.unwrap(), (200, "5".to_owned()));
+        }
+    };
+    tokio::select! {
+        _ = futures_util::future::join_all(silent) => panic!("answered"),
+        () = asked => {}
+    }
+}
+
+#[tokio::test]
+async fn an_answer_given_before_the_body_was_read_arrives() {
+    let running = running(routes(), Limits { body_bytes: 16, ..Limits::default() }).await;
+    let mut client = client(&running).await;
+    for (path, status) in [("/none", 404), ("/small", 413)] {
+        for _ in 0..3 {
+            assert_eq!(client.ask(post(path, 6_000_000)).await.unwrap().0, status, "{path}");
+        }
     }
 }
 

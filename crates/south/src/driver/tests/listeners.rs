@@ -106,3 +106,60 @@ fn an_idle_connection_is_small() {
     println!("task of a TCP connection: {tcp} bytes, of which its machine {}", size_of::<Connection>());
     assert!(tcp <= 2_048, "{tcp} bytes");
 }
+
+/// A handshake of a client at an address: it notes its name when it begins, takes `time` and fails.
+#[allow(clippy::disallowed_methods, reason = "what the listener does with a connection")]
+fn shaking(
+    ground: &Ground,
+    places: &Places<IpAddr>,
+    peer: &str,
+    time: Duration,
+    log: &mpsc::UnboundedSender<String>,
+) -> JoinHandle<()> {
+    let (alive, _) = mpsc::channel(1);
+    let open = Open::new(&ground.mqtt, &Transport::Tcp, &alive).unwrap();
+    let stop = ground.stop.subscribe();
+    let start = Start { mqtt: ground.mqtt.clone(), peer: peer.parse().unwrap(), stop, handshakes: places.clone(), open };
+    let (log, peer) = (log.clone(), peer.to_owned());
+    tokio::spawn(start.shake_hands::<DuplexStream>(async move {
+        log.send(format!("{peer} begins")).unwrap();
+        tokio::time::sleep(time).await;
+        log.send(format!("{peer} ends")).unwrap();
+        Err(io::ErrorKind::InvalidData.into())
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_place_takes_none_of_the_time_and_addresses_take_turns() {
+    let ground = Ground::new().await;
+    let (log, mut said) = mpsc::unbounded_channel();
+    let places = Places::new(1);
+    // The first never ends, the others take most of the time that one may take.
+    let slow = Duration::from_secs(25);
+    let clients =
+        [("192.0.2.1:1", Duration::from_secs(3600)), ("192.0.2.1:2", slow), ("192.0.2.1:3", slow), ("198.51.100.7:1", slow)];
+    let mut tasks = vec![];
+    for (peer, time) in clients {
+        tasks.push(shaking(&ground, &places, peer, time, &log));
+        tokio::task::yield_now().await;
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    drop(log);
+    let mut all = vec![];
+    while let Some(text) = said.recv().await {
+        all.push(text);
+    }
+    let expected = [
+        "192.0.2.1:1 begins",
+        "192.0.2.1:2 begins",
+        "192.0.2.1:2 ends",
+        "198.51.100.7:1 begins",
+        "198.51.100.7:1 ends",
+        "192.0.2.1:3 begins",
+        "192.0.2.1:3 ends",
+    ];
+    assert_eq!(all, expected);
+    assert_eq!(ground.mqtt.counters().handshakes_failed, 4);
+}

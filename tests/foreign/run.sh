@@ -57,6 +57,11 @@ for version in 1.1 2; do
 done
 hostless() { curl -sS -o /dev/null -w '%{http_code}' --cacert "$ca" --http1.1 -H 'Host:' "$https/health" | grep -q 400; }
 try curl-hostless hostless
+resumed() {
+    openssl s_client -connect "localhost:$(port mqtts)" -CAfile "$ca" "-$1" -sess_out "$work/session" </dev/null >/dev/null 2>&1
+    openssl s_client -connect "localhost:$(port https)" -CAfile "$ca" "-$1" -sess_in "$work/session" </dev/null 2>/dev/null | grep -q '^Reused'
+}
+try openssl-ticket-tls1_2 resumed tls1_2
 
 stamp=$(date -u +%Y%m%d%H)
 password=$(printf %s "$key" | openssl dgst -sha256 -hmac "$stamp" -r | cut -d' ' -f1)

@@ -108,6 +108,10 @@ pub struct Tls {
     pub certificate: String,
     /// PEM file of its key.
     pub key: String,
+    /// PEM file of a certificate chain with an RSA key, shown to clients that know nothing else; empty: none.
+    pub rsa_certificate: String,
+    /// PEM file of its key.
+    pub rsa_key: String,
     /// Further host names and addresses for the made certificate; localhost and the machine's name are always in it.
     pub names: Vec<String>,
 }
@@ -338,6 +342,9 @@ impl Config {
         if self.tls.certificate.is_empty() != self.tls.key.is_empty() {
             return Err("tls.certificate and tls.key must be given together".into());
         }
+        if self.tls.rsa_certificate.is_empty() != self.tls.rsa_key.is_empty() {
+            return Err("tls.rsa_certificate and tls.rsa_key must be given together".into());
+        }
         if self.limits.abnormal_after_s >= self.limits.offline_after_s {
             return Err("limits.abnormal_after_s must be below limits.offline_after_s".into());
         }
@@ -419,6 +426,7 @@ mod tests {
             ("LANDFALL_NOPE_KEY", "1", "nope"),
             ("LANDFALL_LISTEN_HTTPS", "everywhere", "everywhere"),
             ("LANDFALL_TLS_KEY", "k.pem", "tls.certificate"),
+            ("LANDFALL_TLS_RSA_KEY", "k.pem", "tls.rsa_certificate"),
             ("LANDFALL_PUSH_CONCURRENCY", "0", "push.concurrency"),
         ] {
             let error = load(&[(name, value)]).unwrap_err();

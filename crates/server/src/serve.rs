@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Address, Config, LogFormat},
-    tls,
+    tls::{self, Tls},
     wiring::{Callbacks, Codecs, DeviceLogins, Notifications, Presence, Running},
     world::RealWorld,
 };
@@ -75,7 +75,7 @@ pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let data = &make_dir(data)?;
     let world = Arc::new(RealWorld);
-    let files = tls::prepare(data, &config.tls, world.now())?;
+    let tls = Tls::start(data, &config.tls, world.clone(), false)?;
     let token = admin_token(data, &*world)?;
     let store = open_store(config, data, world.clone())?;
     forget_ports(data);
@@ -108,6 +108,7 @@ pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
         store: if config.store.url.is_empty() { "sqlite" } else { "postgresql" },
         started_at: world.now(),
         listeners: sockets.ports(),
+        tls: tls.clone(),
         ready: ready.clone(),
     });
     let (stop, stopping) = watch::channel(false);
@@ -117,7 +118,8 @@ pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
         let served = landfall_south::serve_datagrams(lwm2m, datagrams, stopping.clone()).await.map_err(|e| e.to_string())?;
         tasks.spawn(served);
     }
-    listen(config, sockets, &files, &core, mqtt, running, &stopping, &mut tasks)?;
+    listen(config, sockets, &tls, &core, mqtt, running, &stopping, &mut tasks);
+    tasks.spawn(tls.watch(stopping.clone()));
     provision(core.clone(), presence.provisioning.clone(), stopping.clone(), &mut tasks);
     background(core, stopping, &mut tasks);
     write_ports(data, &listeners)?;
@@ -320,13 +322,13 @@ fn widen(socket: &UdpSocket) {
 fn listen(
     config: &Config,
     sockets: Sockets,
-    files: &tls::Files,
+    tls: &Tls,
     core: &Arc<Core>,
     mqtt: Arc<Mqtt>,
     running: Arc<Running>,
     stopping: &watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
-) -> Result<(), String> {
+) {
     let settings = oceanconnect::Settings { calls_per_minute_default: config.northbound.calls_per_minute };
     let operators = Arc::new(admin::Admin::new(core.clone(), running));
     let north = oceanconnect::router(Arc::new(oceanconnect::OceanConnect::new(core.clone(), settings)))
@@ -337,8 +339,8 @@ fn listen(
     let devices = bind::DeviceApi::new(core.clone(), Arc::new(DeviceLogins(mqtt.clone())), addresses);
     let devices = bind::router(Arc::new(devices));
     let limits = http_limits(config);
-    let over_tls = tls::server_config(files, &[b"h2", b"http/1.1"])?;
-    let mqtt_tls = tls::server_config(files, &[])?;
+    let over_tls = tls.listener(&[b"h2", b"http/1.1"]);
+    let mqtt_tls = tls.listener(&[]);
     for (name, socket) in sockets.streams {
         let stopping = stopping.clone();
         let mqtt = mqtt.clone();
@@ -351,7 +353,6 @@ fn listen(
             _ => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::Tcp, stopping)),
         };
     }
-    Ok(())
 }
 
 /// Provisions nodes: first those that the last run left, then whenever a list came.

@@ -1,117 +1,224 @@
-//! Certificates: the operator's own, or those of a CA that the first start makes in the data directory.
+//! TLS of the listeners (1.2 and 1.3): which certificate they show, which is renewed and reloaded while they run, and their sessions.
+//!
+//! The certificate is the operator's own or one of Landfall's own CA (`authority`); beside it there may be one with an RSA key, for clients that know
+//! nothing else. Files are looked at once a minute and on SIGHUP; what is wrong with new ones is told, and the old ones stay.
 
-use crate::config::Tls;
+mod authority;
+mod certificate;
+mod file;
+mod tickets;
+
+use crate::config;
+use authority::Authority;
+use certificate::{Loaded, Pair};
+use landfall_core::World;
 use landfall_model::Time;
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use parking_lot::{Mutex, RwLock};
 use rustls::{
     ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache},
+    sign::CertifiedKey,
 };
-use std::{
-    fs,
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-    sync::Arc,
+use sha2::{Digest, Sha256};
+use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
+use tickets::Tickets;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
 };
 
-const CA_DAYS: i64 = 3650;
-const SERVER_DAYS: i64 = 397;
-const RENEW_DAYS: i64 = 30;
+/// Seconds between looks at the files.
+const LOOK_S: u64 = 60;
+/// Seconds before the end of a certificate from when on it is warned of, and between warnings.
+const WARN_S: i64 = 30 * 86_400;
+const WARN_AGAIN_S: i64 = 86_400;
+/// Sessions kept for clients of TLS 1.2 that take no tickets.
+const SESSIONS: usize = 20_000;
 
-/// Files of the server's certificate.
-#[derive(Clone, Debug)]
-pub struct Files {
-    certificate: PathBuf,
-    key: PathBuf,
+/// When a certificate ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// `server`, `rsa` or `ca`.
+    pub name: &'static str,
+    /// The end; of the CA, when it signs no more.
+    pub until: Time,
+    /// Whether it is less than a month away.
+    pub is_near: bool,
 }
 
-/// Finds or makes the certificates. A made certificate is renewed 30 days before its end, or when the names asked for changed.
-pub fn prepare(data: &Path, tls: &Tls, now: Time) -> Result<Files, String> {
-    if !tls.certificate.is_empty() {
-        return Ok(Files { certificate: tls.certificate.clone().into(), key: tls.key.clone().into() });
+/// What all TLS listeners share.
+pub struct Tls {
+    world: Arc<dyn World>,
+    own: Option<Authority>,
+    shown: Arc<Shown>,
+    tickets: Arc<Tickets>,
+    looked: Mutex<Looked>,
+}
+
+/// What was found at the last look.
+#[derive(Default)]
+struct Looked {
+    sources: Vec<Source>,
+    ca_until: Option<Time>,
+    warned: Option<Time>,
+    /// What went wrong; told when it changes.
+    troubles: Vec<String>,
+}
+
+/// A certificate that is shown.
+struct Source {
+    name: &'static str,
+    pair: Pair,
+    /// What is shown of it: a digest of its files, and its end.
+    loaded: Option<([u8; 32], Time)>,
+}
+
+impl Tls {
+    /// Makes what is missing and loads everything. `forget`: clients must shake hands anew.
+    pub fn start(data: &Path, config: &config::Tls, world: Arc<dyn World>, forget: bool) -> Result<Arc<Self>, String> {
+        let pair = |certificate: &str, key: &str| Pair { certificate: certificate.into(), key: key.into() };
+        let own = config.certificate.is_empty().then(|| Authority::new(data, names(config)));
+        let first = own.as_ref().map_or_else(|| pair(&config.certificate, &config.key), Authority::pair);
+        let mut sources = vec![Source { name: "server", pair: first, loaded: None }];
+        if !config.rsa_certificate.is_empty() {
+            sources.push(Source { name: "rsa", pair: pair(&config.rsa_certificate, &config.rsa_key), loaded: None });
+        }
+        let tickets = Arc::new(Tickets::open(&data.join("tls.tickets"), world.clone(), forget)?);
+        let looked = Mutex::new(Looked { sources, ..Looked::default() });
+        let tls = Self { world, own, shown: Arc::default(), tickets, looked };
+        let troubles = tls.look();
+        if tls.looked.lock().sources.iter().any(|source| source.loaded.is_none()) {
+            return Err(troubles.join("; "));
+        }
+        Ok(Arc::new(tls))
     }
-    let (ca, ca_key) = (data.join("ca.pem"), data.join("ca.key"));
-    if !ca.exists() || !ca_key.exists() {
-        make_ca(&ca, &ca_key, now)?;
+
+    /// The configuration of a listener.
+    pub fn listener(&self, alpn: &[&[u8]]) -> Arc<ServerConfig> {
+        let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(self.shown.clone());
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        config.ticketer = self.tickets.clone();
+        config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+        Arc::new(config)
     }
-    let files = Files { certificate: data.join("server.pem"), key: data.join("server.key") };
-    let names = names(tls);
-    let stamp = data.join("server.names");
-    let until = fs::read_to_string(&stamp).ok().and_then(|text| valid_until(&text, &names));
-    if !files.certificate.exists() || !files.key.exists() || until.is_none_or(|end| now.unix_s() + RENEW_DAYS * 86_400 > end) {
-        make_server(&ca, &ca_key, &files, &names, now)?;
-        let end = now.unix_s() + SERVER_DAYS * 86_400;
-        fs::write(&stamp, format!("{end}\n{}\n", names.join("\n"))).map_err(|e| format!("{}: {e}", stamp.display()))?;
+
+    /// When the certificates end.
+    pub fn expiries(&self) -> Vec<Expiry> {
+        let (now, looked) = (self.world.now(), self.looked.lock());
+        let shown = looked.sources.iter().filter_map(|source| Some((source.name, source.loaded.as_ref()?.1)));
+        let all = shown.chain(looked.ca_until.map(|until| ("ca", until)));
+        all.map(|(name, until)| Expiry { name, until, is_near: until.unix_s() - now.unix_s() < WARN_S }).collect()
     }
-    Ok(files)
+
+    /// Looks at the files until the server stops.
+    pub async fn watch(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
+        let mut hangups =
+            signal(SignalKind::hangup()).inspect_err(|error| tracing::warn!(%error, "SIGHUP will not be heard")).ok();
+        loop {
+            let told = async {
+                match &mut hangups {
+                    Some(hangups) => hangups.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(LOOK_S)) => {}
+                _ = told => {}
+                _ = stopping.wait_for(|stop| *stop) => return,
+            }
+            self.look();
+        }
+    }
+
+    /// Renews what is due, loads what changed, and warns; returns what went wrong.
+    fn look(&self) -> Vec<String> {
+        let now = self.world.now();
+        let mut troubles = vec![];
+        let mut looked = self.looked.lock();
+        match self.own.as_ref().map(|own| own.keep(now)) {
+            Some(Ok(until)) => looked.ca_until = Some(until),
+            Some(Err(error)) => troubles.push(error),
+            None => {}
+        }
+        troubles.extend(self.tickets.rotate().err());
+        for (place, source) in looked.sources.iter_mut().enumerate() {
+            match source.reload(now) {
+                Ok(Some(key)) => self.shown.show(place, key),
+                Ok(None) => {}
+                Err(error) => troubles.push(error),
+            }
+        }
+        for trouble in troubles.iter().filter(|trouble| !looked.troubles.contains(trouble)) {
+            tracing::error!("TLS: {trouble}; what was good before stays in use");
+        }
+        looked.troubles.clone_from(&troubles);
+        let due = looked.warned.is_none_or(|at| !(0..WARN_AGAIN_S).contains(&(now.unix_s() - at.unix_s())));
+        drop(looked);
+        if due {
+            self.warn(now);
+        }
+        troubles
+    }
+
+    fn warn(&self, now: Time) {
+        let near: Vec<_> = self.expiries().into_iter().filter(|expiry| expiry.is_near).collect();
+        for Expiry { name, until, .. } in &near {
+            tracing::warn!("TLS: the certificate {name:?} ends at {}", until.iso());
+        }
+        self.looked.lock().warned = (!near.is_empty()).then_some(now);
+    }
 }
 
-/// The configuration of a TLS listener (1.2 and 1.3).
-pub fn server_config(files: &Files, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, String> {
-    let named = |path: &Path, e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect)
-        .map_err(|e| named(&files.certificate, &e))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| named(&files.key, &e))?;
-    let mut config =
-        ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).map_err(|e| named(&files.certificate, &e))?;
-    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    Ok(Arc::new(config))
+impl Source {
+    /// What is to be shown instead of what was, if its files have changed.
+    fn reload(&mut self, now: Time) -> Result<Option<Arc<CertifiedKey>>, String> {
+        let files = self.pair.read()?;
+        let digest = Sha256::new().chain_update(&files.0).chain_update([0]).chain_update(&files.1).finalize().into();
+        if self.loaded.is_some_and(|(shown, _)| shown == digest) {
+            return Ok(None);
+        }
+        let Loaded { key, until } = self.pair.load(&files)?;
+        let (file, end) = (self.pair.certificate.display(), until.iso());
+        if self.loaded.is_some() && until <= now {
+            return Err(format!("{file}: ended at {end}"));
+        }
+        if self.loaded.is_some() {
+            tracing::info!("TLS: {file} is shown from now on, until {end}");
+        }
+        self.loaded = Some((digest, until));
+        Ok(Some(key))
+    }
 }
 
-fn valid_until(stamp: &str, names: &[String]) -> Option<i64> {
-    let mut lines = stamp.lines();
-    let end = lines.next()?.parse().ok()?;
-    lines.eq(names.iter().map(String::as_str)).then_some(end)
+/// The certificates that are shown, the preferred one first.
+#[derive(Debug, Default)]
+struct Shown(RwLock<Vec<Arc<CertifiedKey>>>);
+
+impl Shown {
+    fn show(&self, place: usize, key: Arc<CertifiedKey>) {
+        let mut all = self.0.write();
+        match all.get_mut(place) {
+            Some(shown) => *shown = key,
+            None => all.push(key),
+        }
+    }
 }
 
-fn names(tls: &Tls) -> Vec<String> {
+impl ResolvesServerCert for Shown {
+    /// The first whose signature the client knows; where it knows none, the handshake fails with the alert for that.
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let all = self.0.read();
+        let fits = |certified: &&Arc<CertifiedKey>| certified.key.choose_scheme(hello.signature_schemes()).is_some();
+        all.iter().find(fits).or(all.first()).cloned()
+    }
+}
+
+fn names(tls: &config::Tls) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     names.extend(Some(host.trim().to_owned()).filter(|name| !name.is_empty() && name != "localhost"));
     names.extend(tls.names.iter().cloned());
     names
-}
-
-fn make_ca(ca: &Path, ca_key: &Path, now: Time) -> Result<(), String> {
-    let key = KeyPair::generate().map_err(text)?;
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "Landfall CA");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    set_validity(&mut params, now, CA_DAYS);
-    let certificate = params.self_signed(&key).map_err(text)?;
-    write_private(ca_key, &key.serialize_pem())?;
-    fs::write(ca, certificate.pem()).map_err(|e| format!("{}: {e}", ca.display()))
-}
-
-fn make_server(ca: &Path, ca_key: &Path, files: &Files, names: &[String], now: Time) -> Result<(), String> {
-    let read = |path: &Path| fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()));
-    let issuer_key = KeyPair::from_pem(&read(ca_key)?).map_err(text)?;
-    let mut issuer_params = CertificateParams::default();
-    issuer_params.distinguished_name.push(DnType::CommonName, "Landfall CA");
-    issuer_params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let issuer = Issuer::from_params(&issuer_params, &issuer_key);
-    let key = KeyPair::generate().map_err(text)?;
-    let mut params = CertificateParams::new(names.to_vec()).map_err(text)?;
-    params.distinguished_name.push(DnType::CommonName, "Landfall");
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.use_authority_key_identifier_extension = true;
-    set_validity(&mut params, now, SERVER_DAYS);
-    let certificate = params.signed_by(&key, &issuer).map_err(text)?;
-    write_private(&files.key, &key.serialize_pem())?;
-    let chain = format!("{}{}", certificate.pem(), read(ca)?);
-    fs::write(&files.certificate, chain).map_err(|e| format!("{}: {e}", files.certificate.display()))
-}
-
-fn set_validity(params: &mut CertificateParams, now: Time, days: i64) {
-    let at = |offset_days: i64| {
-        let moment = time::OffsetDateTime::from_unix_timestamp(now.unix_s()).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-        moment.saturating_add(time::Duration::days(offset_days))
-    };
-    params.not_before = at(-1);
-    params.not_after = at(days);
 }
 
 /// Writes a file that only its owner may read.
@@ -121,6 +228,5 @@ pub fn write_private(path: &Path, content: &str) -> Result<(), String> {
     file.write_all(content.as_bytes()).map_err(named)
 }
 
-fn text(error: rcgen::Error) -> String {
-    error.to_string()
-}
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What joins crates that must not see each other: the sandbox as the core's codec, the dialect as the push's renderer, the push's rules
 //! as the core's callback policy, and the running parts as the admin API's operations.
 
+use crate::tls::{Expiry, Tls};
 use async_trait::async_trait;
 use hyper::header::{HeaderName, HeaderValue};
 use landfall_codec::{CodecError, Sandbox, Script};
@@ -168,8 +169,17 @@ pub struct Running {
     pub started_at: Time,
     /// Name, host and port of each listener.
     pub listeners: Vec<(String, String, u16)>,
+    /// Certificates.
+    pub tls: Arc<Tls>,
     /// Set once all listeners are up, cleared when the end begins.
     pub ready: Arc<AtomicBool>,
+}
+
+impl Running {
+    fn certificates(&self) -> Vec<admin::Certificate> {
+        let shown = |expiry: Expiry| admin::Certificate { name: expiry.name, until: expiry.until, ends_soon: expiry.is_near };
+        self.tls.expiries().into_iter().map(shown).collect()
+    }
 }
 
 #[async_trait]
@@ -213,6 +223,7 @@ impl Operations for Running {
             pushes_failed: push.failed_attempts_total,
             codec_runs: self.codecs.runs.load(Ordering::Relaxed),
             codec_failures: self.codecs.failures.load(Ordering::Relaxed),
+            certificates: self.certificates(),
             memory_bytes,
             cpu_s,
         }
@@ -224,6 +235,7 @@ impl Operations for Running {
             started_at: self.started_at,
             store: self.store.into(),
             listeners: self.listeners.clone(),
+            certificates: self.certificates(),
         }
     }
 }

@@ -27,7 +27,7 @@ mod subscriptions;
 mod view;
 
 pub use import::fuzz_profile_package;
-pub use ops::{Delivery, DeliveryError, DeviceRequest, Operations, Snapshot, Status, Undelivered};
+pub use ops::{Certificate, Delivery, DeliveryError, DeviceRequest, Operations, Snapshot, Status, Undelivered};
 pub use routes::{OPERATIONS, router};
 
 use landfall_core::Core;

@@ -9,7 +9,7 @@ use axum::{
     routing::get,
 };
 use landfall_core::StoreStats;
-use landfall_model::{Cause, Error};
+use landfall_model::{Cause, Error, Time};
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -65,7 +65,7 @@ async fn metrics(State(observed): State<Observed>, headers: HeaderMap) -> Result
         nodes_made,
         nodes_failed,
     };
-    let text = rendered(&observed.admin.ops.metrics(), &stats, &numbers);
+    let text = rendered(&observed.admin.ops.metrics(), &stats, &numbers, core.now());
     let text = text.map_err(|_| Error::new(Cause::Internal, "the metrics could not be written"))?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
 }
@@ -81,8 +81,14 @@ struct CoreNumbers {
 }
 
 /// The exposition text of one scrape. Built anew each time, as the counters live where they are counted.
-fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers) -> Result<String, std::fmt::Error> {
+fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now: Time) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("landfall");
+    let expires = Family::<Vec<(String, String)>, Gauge>::default();
+    for certificate in &snapshot.certificates {
+        let label = vec![("certificate".to_owned(), certificate.name.to_owned())];
+        expires.get_or_create(&label).set(certificate.until.unix_s() - now.unix_s());
+    }
+    registry.register_with_unit("tls_certificate_expires", "Time to the end of a TLS certificate in use", Unit::Seconds, expires);
     let connections = Family::<Vec<(String, String)>, Gauge>::default();
     for (transport, open) in &snapshot.mqtt_connections {
         let label = vec![("transport".to_owned(), (*transport).to_owned())];
@@ -139,7 +145,7 @@ fn gauge(value: u64) -> Gauge {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::ops::Certificate, *};
 
     #[test]
     fn a_scrape_holds_the_numbers() {
@@ -148,14 +154,20 @@ mod tests {
             publishes: 7,
             lwm2m_registered: 5,
             lwm2m_reports: 6,
+            certificates: vec![
+                Certificate { name: "server", until: Time(5_000), ends_soon: false },
+                Certificate { name: "ca", until: Time(0), ends_soon: true },
+            ],
             memory_bytes: 1024,
             cpu_s: 1.5,
             ..Snapshot::default()
         };
         let numbers = CoreNumbers { newest: 11, refusals: 2, open_requests: 1, nodes_made: 98, nodes_failed: 3 };
-        let text = rendered(&snapshot, &StoreStats { devices: 9, ..StoreStats::default() }, &numbers).unwrap();
+        let text = rendered(&snapshot, &StoreStats { devices: 9, ..StoreStats::default() }, &numbers, Time(1_000)).unwrap();
         for line in [
             "landfall_mqtt_connections{transport=\"tls\"} 4",
+            "landfall_tls_certificate_expires_seconds{certificate=\"server\"} 4",
+            "landfall_tls_certificate_expires_seconds{certificate=\"ca\"} -1",
             "landfall_mqtt_publishes_total 7",
             "landfall_devices 9",
             "landfall_lwm2m_registered 5",

@@ -118,10 +118,23 @@ pub struct Snapshot {
     pub codec_runs: u64,
     /// Codec runs that failed.
     pub codec_failures: u64,
+    /// TLS certificates in use.
+    pub certificates: Vec<Certificate>,
     /// Resident memory of the process in bytes.
     pub memory_bytes: u64,
     /// CPU time of the process in seconds.
     pub cpu_s: f64,
+}
+
+/// A TLS certificate in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// `server`, `rsa` or `ca`.
+    pub name: &'static str,
+    /// When it ends; of the CA, when it signs no more.
+    pub until: Time,
+    /// Whether that is less than a month away.
+    pub ends_soon: bool,
 }
 
 /// What is running.
@@ -135,4 +148,6 @@ pub struct Status {
     pub store: String,
     /// Listeners: name as in ports.json, host, port.
     pub listeners: Vec<(String, String, u16)>,
+    /// TLS certificates in use.
+    pub certificates: Vec<Certificate>,
 }

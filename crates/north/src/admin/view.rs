@@ -1,6 +1,6 @@
 //! Records as JSON. Credentials appear only where a function says so.
 
-use super::ops::{Delivery, Status};
+use super::ops::{Certificate, Delivery, Status};
 use landfall_core::{DeviceState, Settings, Why};
 use landfall_model::{
     AccessMode, Account, App, Codec, CommandResponse, DataFormat, Device, DeviceInfo, HistoryPoint, Parameter, Product, Service,
@@ -264,6 +264,10 @@ pub(super) fn delivery(delivery: &Delivery) -> Value {
 }
 
 pub(super) fn status(status: &Status, now: Time) -> Value {
+    let certificate = |one: &Certificate| {
+        let days = (one.until.unix_s() - now.unix_s()).div_euclid(86_400);
+        json!({ "name": one.name, "until": one.until.iso(), "daysLeft": days, "endsSoon": one.ends_soon })
+    };
     let listener = |(name, host, port): &(String, String, u16)| json!({ "name": name, "host": host, "port": port });
     json!({
         "version": status.version,
@@ -271,6 +275,7 @@ pub(super) fn status(status: &Status, now: Time) -> Value {
         "uptimeSeconds": now.unix_s().saturating_sub(status.started_at.unix_s()).max(0),
         "store": status.store,
         "listeners": status.listeners.iter().map(listener).collect::<Vec<_>>(),
+        "certificates": status.certificates.iter().map(certificate).collect::<Vec<_>>(),
     })
 }
 

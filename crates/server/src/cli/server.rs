@@ -25,11 +25,15 @@ pub(super) async fn status(client: &Client, out: &Output) -> Done {
         out.record(&status);
         return Ok(());
     }
-    let listeners = status["listeners"].take();
+    let (listeners, certificates) = (status["listeners"].take(), status["certificates"].take());
     out.record(&status);
     out.rows(
         listeners.as_array().map(Vec::as_slice).unwrap_or_default(),
         &[("LISTENER", "/name"), ("HOST", "/host"), ("PORT", "/port")],
+    );
+    out.rows(
+        certificates.as_array().map(Vec::as_slice).unwrap_or_default(),
+        &[("CERTIFICATE", "/name"), ("UNTIL", "/until"), ("DAYS LEFT", "/daysLeft"), ("ENDS SOON", "/endsSoon")],
     );
     Ok(())
 }

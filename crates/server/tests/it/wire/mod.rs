@@ -13,4 +13,5 @@ mod onem2m;
 mod push;
 mod receiver;
 mod server;
+mod tls;
 mod walls;

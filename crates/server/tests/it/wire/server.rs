@@ -64,10 +64,14 @@ impl Server {
 
     /// SIGTERM, and waits for the end.
     pub fn stop(&mut self) -> bool {
-        let Some(mut child) = self.child.take() else { return false };
-        let id = child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        child.wait().unwrap().success()
+        self.signal("-TERM");
+        self.child.take().is_some_and(|mut child| child.wait().unwrap().success())
+    }
+
+    /// Sends the program a signal.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
     pub fn data(&self) -> &Path {

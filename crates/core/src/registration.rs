@@ -100,6 +100,21 @@ impl Core {
         self.store.commit(batch(vec![Write::DeleteSecureSession(id)], vec![])).await.map(|_| ())
     }
 
+    /// Forgets all secure sessions; returns how many there were.
+    pub async fn forget_secure_sessions(&self) -> Result<usize> {
+        const ROUND: u32 = 10_000;
+        let mut forgotten = 0;
+        loop {
+            let some = self.store.secure_sessions(None, ROUND).await?;
+            if some.is_empty() {
+                return Ok(forgotten);
+            }
+            forgotten += some.len();
+            let writes = some.iter().map(|session| Write::DeleteSecureSession(session.id)).collect();
+            self.store.commit(batch(writes, vec![])).await?;
+        }
+    }
+
     /// Ends registrations whose lifetime is over. Returns whether more is left.
     pub(crate) async fn end_lifetimes(&self, now: Time) -> Result<bool> {
         const ROUND: u32 = 500;

@@ -54,6 +54,8 @@ pub enum Write {
     DeleteRegistration(DeviceId),
     SecureSession(Box<SecureSession>),
     DeleteSecureSession(u64),
+    /// The random number by which a server knows its own database again; replaces the one before.
+    Origin(String),
     /// Replaces the history points that came from these frames, and the newest values that hang on them. Frames whose history is gone
     /// meanwhile are passed over.
     Redecoded(Box<Redecoded>),

@@ -4,6 +4,7 @@ mod banner;
 mod cli;
 mod config;
 mod demo;
+mod origin;
 mod serve;
 mod tls;
 mod wiring;
@@ -44,6 +45,9 @@ struct Serve {
     /// Data directory
     #[arg(long, env = "LANDFALL_DATA", default_value = "landfall-data")]
     data: PathBuf,
+    /// Forget the DTLS sessions of the last run: after a snapshot of a whole machine or file system was restored
+    #[arg(long)]
+    forget_sessions: bool,
 }
 
 #[derive(Subcommand)]
@@ -64,7 +68,7 @@ enum ConfigCommand {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Serve(arguments) => load(arguments.config.as_deref()).and_then(|config| run(&config, &arguments.data)),
+        Command::Serve(arguments) => load(arguments.config.as_deref()).and_then(|config| run(&config, &arguments)),
         Command::Config(ConfigCommand::Print { config }) => load(config.as_deref()).and_then(|config| print_config(&config)),
         Command::Config(ConfigCommand::Check { config }) => load(config.as_deref()).map(|_| ()),
         Command::Demo => runtime().and_then(|runtime| runtime.block_on(demo::play())),
@@ -93,11 +97,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())
 }
 
-fn run(config: &Config, data: &Path) -> Result<(), String> {
+fn run(config: &Config, arguments: &Serve) -> Result<(), String> {
     serve::start_log(config)?;
     let runtime = runtime()?;
     runtime.block_on(async {
-        let server = serve::start(config, data).await?;
+        let server = serve::start(config, &arguments.data, arguments.forget_sessions).await?;
         banner::print(&server);
         wait_for_the_end().await?;
         tracing::info!("stopping");

@@ -2,6 +2,7 @@
 
 use crate::{
     config::{Address, Config, LogFormat},
+    origin::Origin,
     tls::{self, Tls},
     wiring::{Callbacks, Codecs, DeviceLogins, Notifications, Presence, Running},
     world::RealWorld,
@@ -37,6 +38,8 @@ use tokio::{
 const ROUND_S: u64 = 15;
 /// Seconds after the start in which devices may come back before they are marked as offline.
 const RECONCILE_S: u64 = 120;
+/// Seconds between renewals of the marker that tells copies of the data.
+const RENEW_S: u64 = 3_600;
 /// Milliseconds after which provisioning looks for work that nobody told of.
 const PROVISION_MS: u64 = 1_000;
 /// Greatest wait after failures of it.
@@ -53,6 +56,7 @@ pub struct Server {
     /// Name, host and port of each listener.
     pub listeners: Vec<(String, String, u16)>,
     store: SharedStore,
+    origin: Arc<Origin>,
     push: Arc<Push>,
     ready: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
@@ -70,8 +74,8 @@ pub fn start_log(config: &Config) -> Result<(), String> {
     .map_err(|e| e.to_string())
 }
 
-/// Starts a server on a data directory; returns once every listener is up and `ports.json` is written.
-pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
+/// Starts a server on a data directory; returns once every listener is up and `ports.json` is written. With `forget_sessions` devices must shake hands again.
+pub async fn start(config: &Config, data: &Path, forget_sessions: bool) -> Result<Server, String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let data = &make_dir(data)?;
     let world = Arc::new(RealWorld);
@@ -94,6 +98,12 @@ pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
         admin_token: digest(&token),
     }));
     default_account(&core, &token).await?;
+    let origin = Origin::look(data, store.clone()).await?;
+    if let Some(why) = origin.copy().or(forget_sessions.then_some("--forget-sessions")) {
+        forget(&core, why).await?;
+    }
+    origin.renew(&*world).await?;
+    let origin = Arc::new(origin);
     let push = Push::start(Arc::new(store.clone()), world.clone(), Arc::new(Notifications), push_config);
     let push = Arc::new(push.map_err(|e| e.to_string())?);
     let mqtt = Mqtt::new(core.clone(), presence.mqtt.clone(), mqtt_config(config));
@@ -121,10 +131,10 @@ pub async fn start(config: &Config, data: &Path) -> Result<Server, String> {
     listen(config, sockets, &tls, &core, mqtt, running, &stopping, &mut tasks);
     tasks.spawn(tls.watch(stopping.clone()));
     provision(core.clone(), presence.provisioning.clone(), stopping.clone(), &mut tasks);
-    background(core, stopping, &mut tasks);
+    background(core, origin.clone(), stopping, &mut tasks);
     write_ports(data, &listeners)?;
     ready.store(true, Ordering::Release);
-    Ok(Server { data: data.to_owned(), listeners, store, push, ready, stop, tasks })
+    Ok(Server { data: data.to_owned(), listeners, store, origin, push, ready, stop, tasks })
 }
 
 impl Server {
@@ -137,6 +147,9 @@ impl Server {
             tracing::warn!("some connections did not end in time");
         }
         self.push.shutdown().await;
+        if let Err(error) = self.origin.renew(&RealWorld).await {
+            tracing::warn!(%error, "the marker of the data could not be renewed");
+        }
         self.store.shutdown().await;
         forget_ports(&self.data);
     }
@@ -245,6 +258,17 @@ fn object_models(config: &Config) -> Result<ObjectModels, String> {
         models.load_xml(&xml, &XmlLimits::default()).map_err(|e| named(&e))?;
     }
     Ok(models)
+}
+
+/// A copy may be older than what devices were sent: with the keys of its sessions, numbers would be used a second time.
+async fn forget(core: &Core, why: &str) -> Result<(), String> {
+    let sessions = core.forget_secure_sessions().await.map_err(|e| e.to_string())?;
+    tracing::warn!(
+        why,
+        sessions,
+        "the data is taken for a copy: DTLS sessions are forgotten, their devices must shake hands again"
+    );
+    Ok(())
 }
 
 /// A fresh server has one account, so that the first journey needs none.
@@ -381,8 +405,8 @@ async fn provision_all(core: &Core, stopping: &watch::Receiver<bool>) -> landfal
     Ok(())
 }
 
-/// Status changes by silence, ends of registrations and calls, retention.
-fn background(core: Arc<Core>, mut stopping: watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
+/// Status changes by silence, ends of registrations and calls, retention, the marker of the data.
+fn background(core: Arc<Core>, origin: Arc<Origin>, mut stopping: watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
     tasks.spawn(async move {
         let mut rounds = 0;
         loop {
@@ -397,6 +421,11 @@ fn background(core: Arc<Core>, mut stopping: watch::Receiver<bool>, tasks: &mut 
                 tracing::error!(%error, "devices of the last run could not be looked through");
             }
             work_through(&core, &stopping).await;
+            if rounds % (RENEW_S / ROUND_S) == 0
+                && let Err(error) = origin.renew(&RealWorld).await
+            {
+                tracing::error!(%error, "the marker of the data could not be renewed and is tried again later");
+            }
         }
     });
 }

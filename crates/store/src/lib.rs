@@ -16,6 +16,7 @@ mod instances;
 mod labels;
 mod lists;
 mod migrate;
+mod origin;
 mod pending;
 mod postgres;
 mod presence;
@@ -37,6 +38,7 @@ mod tree_store;
 mod work;
 mod writer;
 
+pub use origin::file_identity;
 pub use store::SharedStore;
 
 use backend::Backend;

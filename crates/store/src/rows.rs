@@ -3,7 +3,7 @@
 //! Only the writer runs these statements, one batch after another, so that a check and the change it allows cannot be torn apart.
 
 use crate::{
-    commands, frames, instances, labels, presence, provisioning,
+    commands, frames, instances, labels, origin, presence, provisioning,
     record::encode_registration,
     shadows,
     sql::{Sql, SqlError, Value, query_one, to_db},
@@ -135,6 +135,7 @@ impl Step {
             Write::DeleteRegistration(id) => delete(sql, "DELETE FROM registration WHERE device = ?1", id.0.as_bytes()),
             Write::SecureSession(r) => presence::put_secure_session(sql, r),
             Write::DeleteSecureSession(id) => presence::delete_secure_session(sql, *id),
+            Write::Origin(number) => origin::put(sql, number),
             Write::Redecoded(r) => frames::replace(sql, r),
             Write::Resource(r) => tree::put_resource(sql, r, &self.doc),
             Write::DeleteResource(id) => tree::delete_resource(sql, *id, effects),
@@ -173,6 +174,7 @@ fn texts(write: &Write) -> Vec<&str> {
         Write::Subscription(r) => vec![&r.callback_url],
         Write::Setting(r) => vec![&r.service_id],
         Write::SecureSession(r) => vec![r.state.expose()],
+        Write::Origin(number) => vec![number],
         Write::Resource(r) => vec![&r.name],
         Write::Append(r) => vec![&r.instance.name],
         Write::Labels { labels, .. } => labels.iter().map(String::as_str).collect(),

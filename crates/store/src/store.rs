@@ -8,6 +8,7 @@ use crate::{
     flush::parse_services,
     frames, history, lists,
     migrate::{NEWEST, migrate},
+    origin,
     pending::overlay,
     presence,
     queue::{End, Job, Task, stopping},
@@ -51,6 +52,7 @@ struct Inner {
     readers: Arc<Readers>,
     writer: Mutex<Option<JoinHandle<()>>>,
     lock: Mutex<Option<Lock>>,
+    place: String,
 }
 
 impl std::fmt::Debug for SharedStore {
@@ -64,6 +66,7 @@ impl SharedStore {
         let lock = backend.lock()?;
         let mut sql = backend.writer()?;
         migrate(&mut *sql, NEWEST)?;
+        let place = origin::place(&backend, &mut *sql)?;
         let start = replay::start(&mut *sql)?;
         let shared = Arc::new(Shared::new(options, start.newest));
         replay::replay(&mut *sql, &shared)?;
@@ -75,7 +78,7 @@ impl SharedStore {
             .name("store-writer".into())
             .spawn(move || writer.run())
             .map_err(|e| crate::sql::SqlError::wrong(e.to_string()))?;
-        Ok(Self(Arc::new(Inner { shared, readers, writer: Mutex::new(Some(thread)), lock: Mutex::new(Some(lock)) })))
+        Ok(Self(Arc::new(Inner { shared, readers, writer: Mutex::new(Some(thread)), lock: Mutex::new(Some(lock)), place })))
     }
 
     /// Takes no more writes, finishes what was queued, cuts the history that waits into chunks and stops. Further calls wait for nothing.
@@ -102,6 +105,12 @@ impl SharedStore {
         let (answer, done) = oneshot::channel();
         self.0.shared.queue.put(Task::Flush(answer))?;
         done.await.map_err(|_| stopping())?
+    }
+
+    /// Where the database is, in terms that a copy of its files, a restored dump, and a replica that took over do not share: inode and time of birth
+    /// of the file; for PostgreSQL the ids of cluster, database and table, and the timeline where the server tells it.
+    pub fn place(&self) -> &str {
+        &self.0.place
     }
 
     pub(crate) fn shared(&self) -> &Shared {

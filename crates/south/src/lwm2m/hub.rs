@@ -81,6 +81,7 @@ impl Hub {
         for session in sessions {
             self.restore_session(&session);
         }
+        self.shared.tally.sessions.store(self.dtls.sessions() as u64, Relaxed);
         for registration in registrations {
             let Some(peer) = self.restored_peer(&registration) else { continue };
             let Ok(location) = u64::from_str_radix(&registration.location, 16) else { continue };

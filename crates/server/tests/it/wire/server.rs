@@ -34,10 +34,15 @@ impl Server {
 
     /// Starts the program again on the same directory.
     pub fn resume(&mut self) {
+        self.resume_with(&[]);
+    }
+
+    /// The same with further arguments.
+    pub fn resume_with(&mut self, arguments: &[&str]) {
         let ports = self.data.join("ports.json");
         let _ = std::fs::remove_file(&ports);
         let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
-        command.arg("serve").arg("--data").arg(&self.data).stdin(Stdio::null()).stdout(Stdio::null());
+        command.arg("serve").arg("--data").arg(&self.data).args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
         for listener in ["HTTPS", "HTTP", "BIND", "MQTT", "MQTTS", "MQTT_WS", "COAP", "COAPS"] {
             command.env(format!("LANDFALL_LISTEN_{listener}"), "127.0.0.1:0");
         }

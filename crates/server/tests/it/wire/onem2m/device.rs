@@ -1,7 +1,10 @@
 //! LwM2M devices that were provisioned over oneM2M: over real datagrams, from the first handshake to messages in containers.
 
 use super::{Client, KEY_BYTES, inner, node_with, rsc, start};
-use crate::wire::server::{Server, until};
+use crate::wire::{
+    api::send,
+    server::{Server, until},
+};
 use landfall_dtls::ClientConfig;
 use landfall_lwm2m::{Path, Value as Lwm2mValue, Version, sim};
 use landfall_testkit::{
@@ -11,6 +14,7 @@ use landfall_testkit::{
 use serde_json::{Value, json};
 use std::{
     net::UdpSocket,
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -229,4 +233,40 @@ fn a_deleted_device_is_out_at_once() {
     assert!(!Meter::new(&server, ENDPOINT, "meter-id", KEY_BYTES).register(), "nobody knows it");
     client.provision(&[node_with("meter", json!({}))]);
     assert!(Meter::new(&server, ENDPOINT, "meter-id", KEY_BYTES).register(), "made anew, it comes again");
+}
+
+/// Live DTLS sessions, as /metrics has them.
+fn sessions(server: &Server) -> String {
+    let bearer = format!("Bearer {}", server.admin_token());
+    let metrics = send(server, "GET", "/metrics", &[("Authorization", bearer.as_str())], None).text;
+    metrics.lines().find_map(|line| line.strip_prefix("landfall_dtls_sessions ")).unwrap().to_owned()
+}
+
+/// The numbers of a session's records go on after any end of the program, so they must not go on from a copy.
+#[test]
+fn sessions_outlive_a_kill_and_no_restored_backup() {
+    let mut server = start();
+    let client = Client::start(&server, "backup");
+    assert_eq!(client.provision(&[node_with("meter", json!({}))])["resSs"], 1);
+    assert!(Meter::new(&server, ENDPOINT, "meter-id", KEY_BYTES).register());
+    until("the session to be saved", || (sessions(&server) == "1").then_some(()));
+    let (backup, data) = (tempfile::tempdir().unwrap(), server.data().to_owned());
+    let shell = |script: &str| {
+        let done = Command::new("sh").args(["-ec", script, "sh"]).args([&data, backup.path()]).status().unwrap();
+        assert!(done.success(), "{script}");
+    };
+    server.stop();
+    shell("cp -a $1/. $2");
+    for _ in 0..2 {
+        server.resume();
+        assert_eq!(sessions(&server), "1");
+        server.kill();
+    }
+    server.resume_with(&["--forget-sessions"]);
+    assert_eq!(sessions(&server), "0");
+    server.stop();
+    shell("rm -rf $1/*; cp -a $2/. $1");
+    server.resume();
+    assert_eq!(sessions(&server), "0");
+    assert!(Meter::new(&server, ENDPOINT, "meter-id", KEY_BYTES).register(), "it shakes hands again");
 }

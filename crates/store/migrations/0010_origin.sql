@@ -1,0 +1,1 @@
+CREATE TABLE origin (number {text} NOT NULL);

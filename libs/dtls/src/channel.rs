@@ -1,18 +1,14 @@
 //! Both directions of one set of keys: sealing and opening of records of epoch 1, sequence numbers, the replay window. Absent: epoch 0, and any other epoch;
 //! there is no renegotiation.
 
-use aes_gcm::Aes128Gcm;
-use ccm::Ccm;
-use ccm::aead::{AeadInOut, KeyInit};
-use ccm::consts::{U8, U12, U16};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::cbc;
 use crate::prf::{self, Master};
 use crate::window::Window;
 use crate::wire::{DTLS_1_2, PLAINTEXT_BYTES_MAX, Record, SEQ_END, TLS12_CID, begin_record, end_record};
 use crate::{Random, Suite};
+use crate::{aead, cbc};
 
 const EXPLICIT_NONCE_BYTES: usize = 8;
 const KEY_BYTES_MAX: usize = 96;
@@ -309,63 +305,26 @@ fn seal_aead(suite: Suite, half: &Half, prefix: &Prefix, numbers: u64, out: &mut
     let (header, count) = prefix.with_length(out.len() - content);
     let (aad, nonce) = (&header[..count], nonce(half, numbers.to_be_bytes()));
     let Some(text) = out.get_mut(content..) else { return };
-    let (nonce, key) = ((&nonce).into(), (&half.key).into());
-    // Sealing fails only for texts longer than the mode allows; a record is far below. An untagged record is refused by the peer.
-    let tag: Result<Vec<u8>, _> = match suite {
-        Suite::PskAes128Ccm8 => {
-            Ccm::<aes::Aes128, U8, U12>::new(key).encrypt_inout_detached(nonce, aad, text.into()).map(|t| t.to_vec())
-        }
-        Suite::PskAes128Ccm => {
-            Ccm::<aes::Aes128, U16, U12>::new(key).encrypt_inout_detached(nonce, aad, text.into()).map(|t| t.to_vec())
-        }
-        _ => Aes128Gcm::new(key).encrypt_inout_detached(nonce, aad, text.into()).map(|t| t.to_vec()),
-    };
-    match tag {
-        Ok(tag) => out.extend(tag),
-        Err(_) => out.truncate(content),
+    match aead::seal(suite, &half.key, &nonce, aad, text) {
+        Some(tag) => out.extend(tag),
+        // An untagged record is refused by the peer.
+        None => out.truncate(content),
     }
 }
 
 fn open_aead(suite: Suite, half: &Half, prefix: &Prefix, body: &[u8]) -> Option<Vec<u8>> {
     let (explicit, sealed) = body.split_first_chunk::<EXPLICIT_NONCE_BYTES>()?;
-    let tag_bytes = if suite == Suite::PskAes128Ccm8 { 8 } else { 16 };
-    let length = sealed.len().checked_sub(tag_bytes)?;
+    let length = sealed.len().checked_sub(aead::tag_bytes(suite))?;
     let (text, tag) = sealed.split_at(length);
     let (header, count) = prefix.with_length(length);
-    let (aad, nonce) = (&header[..count], nonce(half, *explicit));
-    let (nonce, key) = ((&nonce).into(), (&half.key).into());
     let mut plain = text.to_vec();
-    let buffer = plain.as_mut_slice().into();
-    match suite {
-        Suite::PskAes128Ccm8 => {
-            Ccm::<aes::Aes128, U8, U12>::new(key).decrypt_inout_detached(nonce, aad, buffer, tag.try_into().ok()?)
-        }
-        Suite::PskAes128Ccm => {
-            Ccm::<aes::Aes128, U16, U12>::new(key).decrypt_inout_detached(nonce, aad, buffer, tag.try_into().ok()?)
-        }
-        _ => Aes128Gcm::new(key).decrypt_inout_detached(nonce, aad, buffer, tag.try_into().ok()?),
-    }
-    .ok()?;
+    aead::open(suite, &half.key, &nonce(half, *explicit), &header[..count], &mut plain, tag)?;
     Some(plain)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// NIST SP 800-38C, example 3: AES-128, nonce of 12 bytes and tag of 8, as CCM_8 has them.
-    #[test]
-    fn ccm_8_gives_the_published_bytes() {
-        let key = hex::decode("404142434445464748494a4b4c4d4e4f").unwrap();
-        let nonce = hex::decode("101112131415161718191a1b").unwrap();
-        let aad: Vec<u8> = (0..0x14).collect();
-        let mut text: Vec<u8> = (0x20..0x38).collect();
-        let ccm = Ccm::<aes::Aes128, U8, U12>::new(key.as_slice().try_into().unwrap());
-        let nonce = nonce.as_slice().try_into().unwrap();
-        let tag = ccm.encrypt_inout_detached(nonce, &aad, text.as_mut_slice().into()).unwrap();
-        assert_eq!(hex::encode(text), "e3b201a9f5b71a7a9b1ceaeccd97e70b6176aad9a4428aa5");
-        assert_eq!(hex::encode(tag), "484392fbc1b09951");
-    }
 
     /// RFC 9146 section 5: the MAC input of a record with a Connection ID, and RFC 5246 section 6.2.3.1 without.
     #[test]

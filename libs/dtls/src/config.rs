@@ -51,8 +51,8 @@ pub struct Config {
     pub lingering: usize,
     /// How long a cookie secret is used; cookies of the one before stay valid.
     pub cookie_period: Duration,
-    /// Records that fail authentication before a session is closed.
-    pub forgeries: u32,
+    /// Records of one session that fail authentication in a second, before further ones are dropped unopened unless they come from its proven address.
+    pub forgeries_per_s: u32,
     /// Sequence numbers that a fresh session may use before its first save was confirmed.
     pub first_reserve: u64,
     /// Most [`crate::Output::Refused`] for records that nothing authenticated, a second; the rest is only counted.
@@ -85,7 +85,7 @@ impl Default for Config {
             linger: Duration::from_secs(240),
             lingering: 20_000,
             cookie_period: Duration::from_secs(60),
-            forgeries: 1_000,
+            forgeries_per_s: 20,
             first_reserve: 1_024,
             refusals_per_s: 100,
             outputs: 16_384,

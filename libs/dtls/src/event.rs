@@ -66,7 +66,17 @@ pub enum Output {
         /// The plaintext of one record.
         bytes: Vec<u8>,
     },
-    /// A newer authenticated record came from another address (RFC 9146 6); answers go there from now on.
+    /// A newer authenticated record came from another address, which proves nothing yet: it may have been copied on the way, or recorded before a crash (RFC 9146 6).
+    /// What [`crate::Server::send`] sends goes there now, as far as its limit allows; tell with [`crate::Server::prove`] when the client has shown that it hears there.
+    AddressClaimed {
+        /// Which session.
+        session: SessionId,
+        /// Its proven address.
+        from: SocketAddr,
+        /// Where the record came from.
+        to: SocketAddr,
+    },
+    /// The owner proved another address; all goes there from now on.
     AddressChanged {
         /// Which session.
         session: SessionId,
@@ -112,6 +122,7 @@ impl fmt::Debug for Output {
                 )
             }
             Self::Data { session, peer, bytes } => write!(f, "Data {{ {session:?}, {peer}, bytes: {} }}", bytes.len()),
+            Self::AddressClaimed { session, from, to } => write!(f, "AddressClaimed {{ {session:?}, {from} -> {to} }}"),
             Self::AddressChanged { session, from, to } => write!(f, "AddressChanged {{ {session:?}, {from} -> {to} }}"),
             Self::ReserveWanted { session } => write!(f, "ReserveWanted {{ {session:?} }}"),
             Self::Closed { session, reason } => write!(f, "Closed {{ {session:?}, {reason:?} }}"),
@@ -127,8 +138,6 @@ pub enum CloseReason {
     PeerClosed,
     /// The peer sent a fatal alert with this number.
     PeerAlert(u8),
-    /// Too many records failed authentication.
-    Forgeries,
     /// All sequence numbers are used (RFC 6347 4.1).
     Exhausted,
     /// Another session took its place, and [`Output::Established`] named a different one.
@@ -157,8 +166,10 @@ pub enum SendError {
 /// What is known of a live session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionInfo<'a> {
-    /// Where it is.
+    /// Where it is: its proven address.
     pub peer: SocketAddr,
+    /// Where its newest record came from, if that is another address and not proven.
+    pub claimed: Option<SocketAddr>,
     /// Who it is.
     pub identity: &'a [u8],
     /// The suite in use.
@@ -225,6 +236,8 @@ pub struct Counters {
     pub resumed: u64,
     /// Records of live sessions that failed authentication.
     pub forged: u64,
+    /// Records that were dropped unopened, because too many of their session were forged.
+    pub shed: u64,
     /// Records that came a second time, or too late for the window.
     pub replayed: u64,
     /// Records that belong to no session.

@@ -128,7 +128,7 @@ impl Run {
             lingering: 2,
             handshake_bytes: 2_048,
             first_reserve: 16,
-            forgeries: 20,
+            forgeries_per_s: 20,
             resumption_without_ems: form & 128 != 0,
             ..Config::default()
         };

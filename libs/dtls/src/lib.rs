@@ -8,7 +8,8 @@
 //! max_fragment_length (RFC 6066) and record_size_limit (RFC 8449). A live session can be saved and restored and never writes a sequence number twice.
 //!
 //! Absent on purpose: sockets, clocks, threads; key exchanges other than plain PSK (no ECDHE, no X.509, no raw public keys, so no forward secrecy); session tickets;
-//! compression; renegotiation; DTLS 1.0 and 1.3; fragmented ClientHellos; return-routability checks after an address change (RFC 9146 6 leaves them to the application).
+//! compression; renegotiation; DTLS 1.0 and 1.3; fragmented ClientHellos; the return-routability check after an address change: RFC 9146 6 leaves it to the application, which
+//! tells its result by [`Server::prove`]. Until then a new address gets three times what came from it, at most.
 #![forbid(unsafe_code)]
 
 mod aead;

@@ -54,7 +54,7 @@ impl Partial {
 }
 
 impl Reassembly {
-    /// Keeps what is new of a fragment. `next` is the number of the next message wanted; older and far later ones are skipped.
+    /// Keeps what is new of a fragment; a whole message takes the place of its parts. `next` is the number of the next message wanted; older and far later ones are skipped.
     ///
     /// # Errors
     /// When fragments of one message disagree about it, or `limit_bytes` would be exceeded.
@@ -62,6 +62,9 @@ impl Reassembly {
         match fragment.seq.checked_sub(next) {
             Some(ahead) if ahead < AHEAD_MAX => {}
             _ => return Ok(()),
+        }
+        if fragment.is_whole() {
+            self.drop_part(epoch, fragment.seq);
         }
         let known = self.parts.get(&(epoch, fragment.seq));
         if known.is_some_and(|part| part.kind != fragment.kind || part.total != fragment.total) {
@@ -91,10 +94,21 @@ impl Reassembly {
     /// Takes message `seq` where it is whole: its kind and body.
     pub(crate) fn take(&mut self, epoch: u16, seq: u16) -> Option<(u8, Vec<u8>)> {
         self.peek(epoch, seq)?;
+        let part = self.drop_part(epoch, seq)?;
+        Some((part.kind, part.pieces.into_iter().flat_map(|(_, bytes)| bytes).collect()))
+    }
+
+    /// Forgets all fragments of an epoch.
+    pub(crate) fn clear(&mut self, epoch: u16) {
+        let seqs: Vec<u16> = self.parts.keys().filter(|(of, _)| *of == epoch).map(|(_, seq)| *seq).collect();
+        seqs.into_iter().for_each(|seq| drop(self.drop_part(epoch, seq)));
+    }
+
+    fn drop_part(&mut self, epoch: u16, seq: u16) -> Option<Partial> {
         let part = self.parts.remove(&(epoch, seq))?;
         let cost: usize = part.pieces.iter().map(|(_, bytes)| bytes.len() + PIECE_OVERHEAD_BYTES).sum();
         self.held_bytes = self.held_bytes.saturating_sub(cost);
-        Some((part.kind, part.pieces.into_iter().flat_map(|(_, bytes)| bytes).collect()))
+        Some(part)
     }
 }
 

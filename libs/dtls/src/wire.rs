@@ -106,6 +106,13 @@ impl<'a> Record<'a> {
     }
 }
 
+impl Record<'_> {
+    /// Bytes of the whole record.
+    pub(crate) fn bytes(&self) -> usize {
+        13 + self.cid.len() + self.body.len()
+    }
+}
+
 /// Starts a record; its length field is filled by [`end_record`].
 pub(crate) fn begin_record(out: &mut Vec<u8>, kind: u8, version: [u8; 2], epoch: u16, seq: u64, cid: &[u8]) {
     out.push(kind);

@@ -4,6 +4,7 @@ use super::{
     Lwm2m,
     asks::{Answer, Ask},
     client::{Client, Op, Peer},
+    roaming::Roaming,
     sessions::Sessions,
 };
 use landfall_coap::{self as coap, Endpoint, ExchangeId, Retransmit, Ticket};
@@ -36,6 +37,7 @@ pub(crate) struct Hub {
     pub(super) dtls: Server,
     pub(super) coap: Endpoint<Peer>,
     pub(super) sessions: Sessions,
+    pub(super) roaming: Roaming,
     pub(super) clients: HashMap<DeviceId, Client>,
     pub(super) by_location: HashMap<u64, DeviceId>,
     pub(super) by_address: HashMap<SocketAddr, DeviceId>,
@@ -63,6 +65,7 @@ impl Hub {
             dtls: Server::new(dtls, random(&shared.world)),
             coap: Endpoint::new(times, limits, random(&shared.world)),
             sessions: Sessions::default(),
+            roaming: Roaming::default(),
             clients: HashMap::new(),
             by_location: HashMap::new(),
             by_address: HashMap::new(),
@@ -124,6 +127,7 @@ impl Hub {
         self.coap.timeout(now.since);
         self.late_orders(now);
         self.save_used(now);
+        self.late_pings(now);
         self.turn(now);
     }
 
@@ -183,7 +187,8 @@ impl Hub {
     /// When to call [`Hub::timeout`].
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         let order = self.orders.keys().next().map(|(due, _)| *due);
-        [self.dtls.poll_timeout(), self.coap.poll_timeout(), self.sessions.next_save(), order].into_iter().flatten().min()
+        let ping = self.roaming.next_due();
+        [self.dtls.poll_timeout(), self.coap.poll_timeout(), self.sessions.next_save(), order, ping].into_iter().flatten().min()
     }
 
     /// Passes what the layers want on until none wants anything.
@@ -207,7 +212,7 @@ impl Hub {
             }
             coap::Output::Send { peer: Peer::Secure(session), datagram } => self.send(now, session, &datagram),
             coap::Output::Request { ticket, peer, request, .. } => self.request(now, ticket, peer, &request),
-            coap::Output::Response { id, response, .. } => self.response(now, id, &response),
+            coap::Output::Response { id, peer, response, .. } => self.response(now, id, peer, &response),
             coap::Output::Failed { id, cause, .. } => self.failed(now, id, cause),
             coap::Output::Notification { ticket, peer, token, message, .. } => {
                 self.notification(now, ticket, peer, token, message);
@@ -290,11 +295,11 @@ impl Hub {
         }
     }
 
-    /// The network address of the other end.
+    /// The network address of the other end: of a session, where its newest record came from.
     pub(super) fn address_of(&self, peer: Peer) -> Option<SocketAddr> {
         match peer {
             Peer::Plain(address) => Some(address),
-            Peer::Secure(session) => self.dtls.session(dtls::SessionId(session)).map(|known| known.peer),
+            Peer::Secure(session) => self.dtls.session(dtls::SessionId(session)).map(|known| known.claimed.unwrap_or(known.peer)),
         }
     }
 

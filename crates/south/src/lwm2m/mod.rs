@@ -17,6 +17,7 @@ mod node;
 mod plan;
 mod reports;
 mod requests;
+mod roaming;
 mod said;
 mod sessions;
 mod wire;

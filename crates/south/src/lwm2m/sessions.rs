@@ -9,6 +9,7 @@ use landfall_dtls::{Alert, LookupId, Output, SavedSession, SendError, SessionId}
 use landfall_model::{DeviceId, Secret, SecureSession};
 use std::{
     collections::{HashMap, HashSet},
+    net::SocketAddr,
     sync::atomic::Ordering::Relaxed,
     time::Duration,
 };
@@ -78,7 +79,8 @@ impl Hub {
                     None => self.ask(Ask::Whose { session: session.0, identity }),
                 }
             }
-            Output::Data { session, bytes, .. } => self.data(now, session.0, bytes),
+            Output::Data { session, peer, bytes } => self.data(now, session.0, peer, bytes),
+            Output::AddressClaimed { session, to, .. } => self.claimed(session.0, to),
             Output::AddressChanged { session, .. } => self.mark_used(now, session.0),
             Output::ReserveWanted { session } => self.save(vec![session.0], RESERVE),
             Output::Closed { session, .. } => self.gone(session.0),
@@ -129,7 +131,10 @@ impl Hub {
         }
     }
 
-    fn data(&mut self, now: Moment, session: u64, bytes: Vec<u8>) {
+    fn data(&mut self, now: Moment, session: u64, from: SocketAddr, bytes: Vec<u8>) {
+        if self.pong(now, session, from, &bytes) {
+            return;
+        }
         if self.sessions.devices.contains_key(&session) {
             self.mark_used(now, session);
             self.coap.handle(now.since, Peer::Secure(session), &bytes);
@@ -142,7 +147,12 @@ impl Hub {
     }
 
     pub(super) fn send(&mut self, now: Moment, session: u64, datagram: &[u8]) {
-        match self.dtls.send(now.since, SessionId(session), datagram) {
+        let sent = if self.goes_home(now, session, datagram) {
+            self.dtls.send_to_proven(now.since, SessionId(session), datagram)
+        } else {
+            self.dtls.send(now.since, SessionId(session), datagram)
+        };
+        match sent {
             Ok(()) => {}
             Err(SendError::NotReserved) => {
                 let unsent = self.sessions.unsent.entry(session).or_default();
@@ -159,7 +169,7 @@ impl Hub {
         }
     }
 
-    fn mark_used(&mut self, now: Moment, session: u64) {
+    pub(super) fn mark_used(&mut self, now: Moment, session: u64) {
         if self.sessions.used.insert(session) && self.sessions.next_save.is_none() {
             self.sessions.next_save = Some(now.since + Duration::from_secs(self.shared.config.save_s.into()));
         }
@@ -222,6 +232,7 @@ impl Hub {
         self.sessions.unsent.remove(&session);
         self.sessions.used.remove(&session);
         self.bootstraps.end(session);
+        self.roaming.end(session);
         if let Some(device) = self.sessions.devices.remove(&session) {
             if self.sessions.newest.get(&device) == Some(&session) {
                 self.sessions.newest.remove(&device);

@@ -31,11 +31,17 @@ impl Hub {
             }
             return;
         }
-        let maybe_work = client.maybe_work;
+        let (maybe_work, peer) = (client.maybe_work, client.peer);
         let busy = client.busy();
         if busy.exchange.is_some() || busy.asking {
             return;
         }
+        let wanted = !busy.ops.is_empty() || maybe_work && self.shared.core.store().work_stamp(device).is_some();
+        if wanted && (hears || busy.woken) && !self.is_at_hand(now, peer) {
+            return;
+        }
+        let Some(client) = self.clients.get_mut(&device) else { return };
+        let busy = client.busy();
         let woken = std::mem::take(&mut busy.woken);
         if hears && let Some(op) = busy.ops.pop_front() {
             return self.start(now, device, op);
@@ -197,7 +203,8 @@ impl Hub {
         Some((device, op))
     }
 
-    pub(super) fn response(&mut self, now: Moment, id: ExchangeId, message: &Message) {
+    pub(super) fn response(&mut self, now: Moment, id: ExchangeId, peer: Peer, message: &Message) {
+        self.answered_from(now, peer);
         let Some((device, op)) = self.over(id) else {
             return self.bootstrap_response(now, id, message);
         };

@@ -53,7 +53,17 @@ pub(super) struct Handshake {
     /// The client seems to have given up: nothing is repeated unless it repeats first.
     pub(super) quiet: bool,
     pub(super) identity: Option<Vec<u8>>,
-    pub(super) identity_unknown: bool,
+    /// The transcript up to the identity, from which another one may go on.
+    pub(super) before_identity: Option<Box<Sha256>>,
+    /// Identities that took the place of another one.
+    pub(super) identities: u8,
+    /// What should be Finished could not be opened since the identity last came.
+    pub(super) unopened: bool,
+    /// How often the client repeated its last flight after that, and when last.
+    pub(super) in_vain: u8,
+    pub(super) in_vain_at: Duration,
+    /// What was told to the owner.
+    pub(super) told: Vec<Check>,
     pub(super) master: Option<Master>,
     pub(super) channel: Option<Channel>,
     /// Records before there are keys.
@@ -107,10 +117,37 @@ impl Handshake {
 
     pub(super) fn insert(&mut self, epoch: u16, fragment: &Fragment<'_>, limit_bytes: usize) -> Result<(), Fault> {
         const TOO_MUCH: Fault = Fault::new(Alert::IllegalParameter, Check::Fragments, "fragments contradict or exceed the limit");
-        self.reassembly.insert(epoch, fragment, self.next_in, limit_bytes).map_err(|()| TOO_MUCH)
+        let mut kept = self.reassembly.insert(epoch, fragment, self.next_in, limit_bytes);
+        if kept.is_err() {
+            // Anyone may have sent what is there of epoch 0: it must not stand in the way.
+            self.reassembly.clear(0);
+            kept = self.reassembly.insert(epoch, fragment, self.next_in, limit_bytes);
+        }
+        kept.map_err(|()| TOO_MUCH)
     }
 
-    /// Takes the next message where it is whole. `may_ask` is false while too many handshakes wait for the owner.
+    /// The identity that a repeated ClientKeyExchange brings, where it comes in one piece.
+    pub(super) fn identity_again<'a>(&self, fragment: &Fragment<'a>) -> Option<&'a [u8]> {
+        let due = self.state != State::KeyExchange && self.resumes.is_none() && fragment.seq.checked_add(1) == Some(self.next_in);
+        let mut reader = Reader(fragment.bytes);
+        let identity = reader.long().filter(|_| due && fragment.kind == CLIENT_KEY_EXCHANGE && fragment.is_whole())?;
+        reader.is_empty().then_some(identity)
+    }
+
+    /// Goes back to where the identity was due, because what came may have been another's.
+    pub(super) fn await_identity(&mut self) {
+        if let Some(transcript) = self.before_identity.take() {
+            self.transcript = *transcript;
+            self.next_in -= 1;
+            self.identities += 1;
+            self.state = State::KeyExchange;
+            (self.master, self.channel, self.unopened, self.in_vain) = (None, None, false, 0);
+            self.early_records.clear();
+        }
+    }
+
+    /// Takes the next message where it is whole. What is wrong in epoch 0 may be anyone's, and is skipped. `may_ask` is false while too many handshakes wait for
+    /// the owner.
     pub(super) fn step(&mut self, may_ask: bool, identity_bytes: usize) -> Result<Step, Fault> {
         const ORDER: Fault = Fault::new(Alert::UnexpectedMessage, Check::UnexpectedMessage, "another message was due");
         let (epoch, due) = match self.state {
@@ -120,16 +157,19 @@ impl Handshake {
         };
         match self.reassembly.peek(epoch, self.next_in) {
             None => return Ok(Step::Wait),
-            Some(kind) if kind != due => return Err(ORDER),
+            Some(kind) if kind != due => {
+                self.reassembly.clear(epoch);
+                return Err(ORDER);
+            }
             Some(_) if self.state == State::KeyExchange && !may_ask => return Ok(Step::Wait),
             Some(_) => {}
         }
         let Some((kind, body)) = self.reassembly.take(epoch, self.next_in) else { return Ok(Step::Wait) };
-        let result = if kind == FINISHED { self.check_finished(&body) } else { self.take_identity(&body, identity_bytes) };
+        let result = if kind == FINISHED { self.check_finished(&body) } else { self.take_identity(&body, identity_bytes) }?;
         let seq = self.next_in;
         self.record(kind, seq, &body);
         self.next_in += 1;
-        result
+        Ok(result)
     }
 
     fn take_identity(&mut self, body: &[u8], identity_bytes: usize) -> Result<Step, Fault> {
@@ -143,6 +183,7 @@ impl Handshake {
             return Err(Fault::new(Alert::IllegalParameter, Check::IdentityLength, "the identity is too long"));
         }
         self.identity = Some(identity.to_vec());
+        self.before_identity = Some(Box::new(self.transcript.clone()));
         self.state = State::Psk;
         Ok(Step::Ask)
     }

@@ -4,7 +4,7 @@
 //! so whatever was sent before a crash is below whatever the restored session sends: no nonce is used twice.
 
 use super::Server;
-use super::session::Session;
+use super::session::{Forgeries, Session};
 use crate::channel::Channel;
 use crate::wire::SEQ_END;
 use crate::{RestoreError, SavedSession, SessionId};
@@ -84,12 +84,13 @@ impl Server {
         let session = Session {
             channel,
             peer: saved.peer,
+            claim: None,
             identity: saved.identity,
             master: saved.master,
             resume_id: saved.resume_id,
             pending: saved.write_seq,
             reserve: 0,
-            forged: 0,
+            forgeries: Forgeries::default(),
             max_plaintext: saved.max_plaintext,
             ems: saved.ems,
             reserve_told: false,

@@ -14,7 +14,9 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use cookie::Cookies;
-use session::Session;
+#[cfg(test)]
+pub(crate) use opening::REPEAT_AFTER;
+use session::{Route, Session};
 use table::{Handshakes, Lingering};
 
 use crate::channel::SealError;
@@ -91,7 +93,7 @@ impl Server {
                 return;
             }
             let Some(record) = Record::read(&mut reader, CID_BYTES) else {
-                return self.refuse_junk(now, from, Check::RecordMalformed, "not a record");
+                return self.refuse_junk(now, from, None, Check::RecordMalformed, "not a record");
             };
             self.take_record(now, from, &record);
         }
@@ -115,7 +117,10 @@ impl Server {
     pub fn timeout(&mut self, now: Duration) {
         while let Some(mut handshake) = self.handshakes.take_due(now) {
             if now >= handshake.ends_at {
-                self.refuse(handshake.peer, handshake.identity, Check::HandshakeTimeout, "the handshake took too long");
+                // What went wrong was told when it did.
+                if handshake.told.is_empty() {
+                    self.refuse(handshake.peer, handshake.identity, Check::HandshakeTimeout, "the handshake took too long");
+                }
                 continue;
             }
             if !handshake.is_waiting() && !handshake.quiet {
@@ -128,11 +133,24 @@ impl Server {
         self.lingering.expire(now);
     }
 
-    /// Sends `plaintext` in one record of one datagram, to the session's present address.
+    /// Sends `plaintext` in one record of one datagram, to where the session's newest record came from. If that is an unproven address, it gets at most three
+    /// times the bytes that came from there; the rest goes to the proven one.
     ///
     /// # Errors
     /// See [`SendError`]; nothing was sent then.
     pub fn send(&mut self, _now: Duration, session: SessionId, plaintext: &[u8]) -> Result<(), SendError> {
+        self.send_by(Route::Newest, session, plaintext)
+    }
+
+    /// As [`Server::send`], but to the proven address: for what does not answer something that the client said.
+    ///
+    /// # Errors
+    /// See [`SendError`]; nothing was sent then.
+    pub fn send_to_proven(&mut self, _now: Duration, session: SessionId, plaintext: &[u8]) -> Result<(), SendError> {
+        self.send_by(Route::Proven, session, plaintext)
+    }
+
+    fn send_by(&mut self, route: Route, session: SessionId, plaintext: &[u8]) -> Result<(), SendError> {
         if self.outputs.len() >= self.config.outputs {
             return Err(SendError::Full);
         }
@@ -141,9 +159,9 @@ impl Server {
             return Err(SendError::TooLong);
         }
         let mut datagram = Vec::new();
-        let (to, sealed) = (state.peer, state.channel.seal(&mut datagram, APPLICATION_DATA, plaintext, &mut self.random));
-        let result = match sealed {
+        let result = match state.channel.seal(&mut datagram, APPLICATION_DATA, plaintext, &mut self.random) {
             Ok(()) => {
+                let to = state.way(route, datagram.len());
                 self.outputs.push_back(Output::Send { to, datagram });
                 Ok(())
             }
@@ -190,8 +208,9 @@ impl Server {
     /// Seals an alert under a session's keys.
     fn send_alert(&mut self, session: SessionId, alert: Alert) {
         let Some(state) = self.sessions.get_mut(&session) else { return };
-        let (to, mut datagram) = (state.peer, Vec::new());
+        let mut datagram = Vec::new();
         if state.channel.seal(&mut datagram, ALERT, &alert.bytes(), &mut self.random).is_ok() {
+            let to = state.way(Route::Newest, datagram.len());
             self.send_datagram(to, datagram);
         }
     }
@@ -226,13 +245,13 @@ impl Server {
     }
 
     /// Tells why a record that nothing authenticates was dropped, as often as the configuration allows.
-    fn refuse_junk(&mut self, now: Duration, peer: SocketAddr, check: Check, detail: &'static str) {
+    fn refuse_junk(&mut self, now: Duration, peer: SocketAddr, identity: Option<Vec<u8>>, check: Check, detail: &'static str) {
         if self.junk.second != now.as_secs() {
             self.junk = Junk { second: now.as_secs(), told: 0 };
         }
         if self.junk.told < self.config.refusals_per_s {
             self.junk.told += 1;
-            self.refuse(peer, None, check, detail);
+            self.refuse(peer, identity, check, detail);
         } else {
             self.counters.refusals_unreported += 1;
         }

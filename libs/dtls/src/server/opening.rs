@@ -20,7 +20,7 @@ use crate::{Alert, Check, Output, SessionId, Suite};
 const HELLO_MESSAGE_SEQ_MAX: u16 = 64;
 const HELLO_RECORD_SEQ_MAX: u64 = 1 << 40;
 /// A flight is not repeated on demand sooner than this after it was sent, so that copies of one datagram cause one answer.
-const REPEAT_AFTER: Duration = Duration::from_millis(250);
+pub(crate) const REPEAT_AFTER: Duration = Duration::from_millis(250);
 
 /// What a resumption takes from the session before.
 struct Resumable {
@@ -34,12 +34,12 @@ struct Resumable {
 impl Server {
     pub(super) fn take_client_hello(&mut self, now: Duration, from: SocketAddr, record_seq: u64, fragment: &Fragment<'_>) {
         if !fragment.is_whole() {
-            return self.refuse_junk(now, from, Check::HelloFragmented, "ClientHello in fragments");
+            return self.refuse_junk(now, from, None, Check::HelloFragmented, "ClientHello in fragments");
         }
         let hello = ClientHello::read(fragment.bytes)
             .filter(|_| fragment.seq <= HELLO_MESSAGE_SEQ_MAX && record_seq <= HELLO_RECORD_SEQ_MAX);
         let Some(hello) = hello else {
-            return self.refuse_junk(now, from, Check::HelloMalformed, "ClientHello cannot be parsed");
+            return self.refuse_junk(now, from, None, Check::HelloMalformed, "ClientHello cannot be parsed");
         };
         self.cookies.rotate(now, &mut self.random);
         if !self.cookies.is_valid(from, &hello) {
@@ -120,7 +120,12 @@ impl Server {
             ends_at: now.saturating_add(self.config.handshake_timeout),
             quiet: false,
             identity: None,
-            identity_unknown: false,
+            before_identity: None,
+            identities: 0,
+            unopened: false,
+            in_vain: 0,
+            in_vain_at: now,
+            told: Vec::new(),
             master: None,
             channel: None,
             early_records: Vec::new(),

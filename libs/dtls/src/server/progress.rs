@@ -4,8 +4,9 @@ use core::net::SocketAddr;
 use std::time::Duration;
 
 use super::Server;
-use super::handshake::{Handshake, Step};
-use super::session::Session;
+use super::handshake::{Handshake, State, Step};
+use super::opening::REPEAT_AFTER;
+use super::session::{Forgeries, Route, Session};
 use super::table::LastFlight;
 use crate::channel::Opened;
 use crate::flight;
@@ -15,6 +16,12 @@ use crate::{Alert, Check, CloseReason, LookupId, Output, SessionId};
 
 /// Longest key taken from the owner; RFC 4279 section 5.3 wants at least 64.
 const PSK_BYTES_MAX: usize = 256;
+/// Repetitions of a client's last flight after which it is told that its key is wrong.
+const IN_VAIN: u8 = 2;
+/// Identities that may take the place of another one in a handshake.
+const IDENTITIES_MAX: u8 = 8;
+/// Faults told of one handshake.
+const TOLD_MAX: usize = 4;
 
 impl Server {
     /// Answers [`Output::PskWanted`]. `None` (or a key that is empty or longer than 256 bytes): the identity is unknown, and the handshake fails as
@@ -34,8 +41,7 @@ impl Server {
                 let mut key = [0; 32];
                 (self.random)(&mut key);
                 handshake.use_psk(&key);
-                handshake.identity_unknown = true;
-                self.refuse(handshake.peer, handshake.identity.clone(), Check::UnknownIdentity, "no key for this identity");
+                self.tell(&mut handshake, Check::UnknownIdentity, "no key for this identity");
             }
         }
         handshake.retransmit.restart(now);
@@ -53,14 +59,60 @@ impl Server {
         let Some(mut handshake) = self.handshakes.take(from) else {
             if !self.by_peer.contains_key(&from) {
                 self.counters.unknown += 1;
-                self.refuse_junk(now, from, Check::UnexpectedMessage, "no handshake is under way");
+                self.refuse_junk(now, from, None, Check::UnexpectedMessage, "no handshake is under way");
             }
             return;
         };
+        if let Some(identity) = handshake.identity_again(fragment) {
+            self.take_repetition(now, &mut handshake, identity);
+        }
         match handshake.insert(0, fragment, self.config.handshake_bytes) {
             Ok(()) => self.advance(now, handshake),
-            Err(fault) => self.fail(handshake, fault),
+            Err(fault) => self.skip(handshake, fault),
         }
+    }
+
+    /// The client's last flight came again, and with what was there before its Finished cannot be opened. Another identity gets its turn, as the one before may have been
+    /// forged. For the same one the key is wrong: the second time that is said, but the handshake goes on, as anyone can repeat a flight.
+    fn take_repetition(&mut self, now: Duration, handshake: &mut Handshake, identity: &[u8]) {
+        if !handshake.unopened {
+            return;
+        }
+        if handshake.identity.as_deref() != Some(identity) {
+            if handshake.identities < IDENTITIES_MAX {
+                handshake.await_identity();
+                // An answer to the question before is not for this one.
+                self.serial += 1;
+                handshake.serial = self.serial;
+            }
+        } else if now >= handshake.in_vain_at.saturating_add(REPEAT_AFTER) {
+            (handshake.unopened, handshake.in_vain_at) = (false, now);
+            handshake.in_vain = handshake.in_vain.saturating_add(1);
+            if handshake.in_vain >= IN_VAIN {
+                let mut datagram = Vec::new();
+                wire::plain_record(&mut datagram, ALERT, DTLS_1_2, handshake.plain_seq, &Alert::DecryptError.bytes());
+                handshake.plain_seq += 1;
+                self.send_datagram(handshake.peer, datagram);
+            }
+        }
+    }
+
+    /// Tells once what is wrong with a handshake that goes on.
+    pub(super) fn tell(&mut self, handshake: &mut Handshake, check: Check, detail: &'static str) {
+        let known = |check| handshake.told.contains(&check);
+        // A key that was made up fits as little as a wrong one.
+        let implied = check == Check::Finished && known(Check::UnknownIdentity);
+        if known(check) || implied || handshake.told.len() >= TOLD_MAX {
+            return;
+        }
+        handshake.told.push(check);
+        self.refuse(handshake.peer, handshake.identity.clone(), check, detail);
+    }
+
+    /// Skips a message that anyone may have sent.
+    fn skip(&mut self, mut handshake: Box<Handshake>, fault: Fault) {
+        self.tell(&mut handshake, fault.check, fault.detail);
+        self.handshakes.put(handshake);
     }
 
     /// Takes what a record protected by the new keys says.
@@ -92,7 +144,9 @@ impl Server {
 
     fn advance(&mut self, now: Duration, mut handshake: Box<Handshake>) {
         let may_ask = self.handshakes.waiting() < self.config.lookups;
+        let anyone = handshake.state == State::KeyExchange;
         match handshake.step(may_ask, self.config.identity_bytes) {
+            Err(fault) if anyone => self.skip(handshake, fault),
             Err(fault) => self.fail(handshake, fault),
             Ok(Step::Wait) => self.handshakes.put(handshake),
             Ok(Step::Ask) => {
@@ -116,10 +170,7 @@ impl Server {
             _ => wire::plain_record(&mut datagram, ALERT, DTLS_1_2, handshake.plain_seq, &fault.alert.bytes()),
         }
         self.send_datagram(handshake.peer, datagram);
-        // The true cause was told when the owner answered.
-        if !handshake.identity_unknown {
-            self.refuse_fault(handshake.peer, handshake.identity, fault);
-        }
+        self.tell(&mut handshake, fault.check, fault.detail);
     }
 
     fn finish(&mut self, now: Duration, mut handshake: Box<Handshake>) {
@@ -144,12 +195,13 @@ impl Server {
         let session = Session {
             channel,
             peer,
+            claim: None,
             identity: identity.as_slice().into(),
             master,
             resume_id: handshake.resume_id,
             pending: self.config.first_reserve,
             reserve: self.config.first_reserve,
-            forged: 0,
+            forgeries: Forgeries::default(),
             max_plaintext: handshake.max_plaintext,
             ems: handshake.ems,
             reserve_told: false,
@@ -191,7 +243,8 @@ impl Server {
         ];
         let channel = Some(&mut session.channel);
         for datagram in flight::pack(&items, &mut last.plain_seq, channel, self.config.mtu_bytes, &mut self.random) {
-            self.outputs.push_back(Output::Send { to: session.peer, datagram });
+            let to = session.way(Route::Newest, datagram.len());
+            self.outputs.push_back(Output::Send { to, datagram });
         }
     }
 

@@ -4,9 +4,8 @@ use core::net::SocketAddr;
 use std::time::Duration;
 
 use super::Server;
-use super::session::id_of;
+use super::session::{Claim, id_of};
 use crate::channel::{OpenError, Opened};
-use crate::hello::Fault;
 use crate::wire::{
     ALERT, APPLICATION_DATA, CLIENT_HELLO, FINISHED, Fragment, HANDSHAKE, Reader, Record, TLS12_CID, begin_record, end_record,
 };
@@ -29,7 +28,7 @@ impl Server {
         let mut reader = Reader(record.body);
         while !reader.is_empty() {
             let Some(fragment) = Fragment::read(&mut reader) else {
-                return self.refuse_junk(now, from, Check::MessageMalformed, "not a handshake message");
+                return self.refuse_junk(now, from, None, Check::MessageMalformed, "not a handshake message");
             };
             if fragment.kind == CLIENT_HELLO {
                 self.take_client_hello(now, from, record.seq, &fragment);
@@ -52,16 +51,20 @@ impl Server {
     fn take_by_cid(&mut self, now: Duration, from: SocketAddr, record: &Record<'_>) {
         let id = id_of(record.cid);
         if let Some(id) = id.filter(|id| self.sessions.contains_key(id)) {
+            if self.is_flooded(now, id, from) {
+                self.counters.shed += 1;
+                return;
+            }
             match self.open(id, record) {
-                Ok(opened) => self.take_opened(from, id, opened),
+                Ok(opened) => self.take_opened(from, id, record, opened),
                 Err(OpenError::Replayed) => self.counters.replayed += 1,
-                Err(OpenError::Forged) => self.count_forgery(id),
+                Err(OpenError::Forged) => self.count_forgery(now, from, id),
             }
         } else if id.and_then(|id| self.handshakes.peer_of(id)) == Some(from) {
             self.offer_to_handshake(now, from, record);
         } else {
             self.counters.unknown += 1;
-            self.refuse_junk(now, from, Check::ConnectionId, "no session has this Connection ID");
+            self.refuse_junk(now, from, None, Check::ConnectionId, "no session has this Connection ID");
         }
     }
 
@@ -72,7 +75,7 @@ impl Server {
         let mut forged = None;
         if let Some(id) = session {
             match self.open(id, record) {
-                Ok(opened) => return self.take_opened(from, id, opened),
+                Ok(opened) => return self.take_opened(from, id, record, opened),
                 // The number may be fresh under the keys of the handshake.
                 Err(OpenError::Replayed) => self.counters.replayed += 1,
                 Err(OpenError::Forged) => forged = Some(id),
@@ -81,10 +84,10 @@ impl Server {
         if self.handshakes.get(from).is_some_and(|handshake| !handshake.reads_cid) {
             self.offer_to_handshake(now, from, record);
         } else if let Some(id) = forged {
-            self.count_forgery(id);
+            self.count_forgery(now, from, id);
         } else if session.is_none() {
             self.counters.unknown += 1;
-            self.refuse_junk(now, from, Check::UnknownPeer, "no session at this address");
+            self.refuse_junk(now, from, None, Check::UnknownPeer, "no session at this address");
         }
     }
 
@@ -96,9 +99,11 @@ impl Server {
         };
         match channel.open(record) {
             Ok(opened) => self.take_protected(now, handshake, opened),
-            // What should be the client's Finished is made with another key. It cannot be told from a forgery, but who can forge it can forge the alert too.
+            // What should be the client's Finished is made with another key, or is a forgery: the right one may still come (RFC 6347 section 4.1.2.7).
             Err(OpenError::Forged) if matches!(record.kind, HANDSHAKE | TLS12_CID) && channel.is_finished_sized(record) => {
-                self.fail(handshake, Fault::new(Alert::DecryptError, Check::Finished, "Finished is not made with the key"));
+                handshake.unopened = true;
+                self.tell(&mut handshake, Check::Finished, "Finished is not made with the key");
+                self.handshakes.put(handshake);
             }
             Err(_) => self.handshakes.put(handshake),
         }
@@ -108,19 +113,23 @@ impl Server {
         self.sessions.get_mut(&id).map_or(Err(OpenError::Forged), |session| session.channel.open(record))
     }
 
-    fn count_forgery(&mut self, id: SessionId) {
+    /// Whether so many records of a session were forged that this one is not looked at, as it does not come from the proven address.
+    fn is_flooded(&self, now: Duration, id: SessionId, from: SocketAddr) -> bool {
+        let most = self.config.forgeries_per_s;
+        self.sessions.get(&id).is_some_and(|session| session.peer != from && session.forgeries.are_many(now, most))
+    }
+
+    fn count_forgery(&mut self, now: Duration, from: SocketAddr, id: SessionId) {
         self.counters.forged += 1;
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.forged += 1;
-        if session.forged >= self.config.forgeries {
-            self.end(id, CloseReason::Forgeries);
+        if session.forgeries.add(now) {
+            let identity = Some(session.identity.to_vec());
+            self.refuse_junk(now, from, identity, Check::Forged, "a record is not made with the keys of its session");
         }
     }
 
-    fn take_opened(&mut self, from: SocketAddr, id: SessionId, opened: Opened) {
-        if opened.newer {
-            self.follow(id, from);
-        }
+    fn take_opened(&mut self, from: SocketAddr, id: SessionId, record: &Record<'_>, opened: Opened) {
+        self.follow(id, from, opened.newer, record.bytes());
         match opened.kind {
             APPLICATION_DATA => {
                 self.lingering.remove(id);
@@ -140,12 +149,28 @@ impl Server {
         self.watch_reserve(id);
     }
 
-    /// RFC 9146 section 6: only a record newer than all before moves the address, and only a Connection ID lets it.
-    fn follow(&mut self, id: SessionId, to: SocketAddr) {
+    /// RFC 9146 section 6: only a record newer than all before claims another address, and only a Connection ID lets it.
+    fn follow(&mut self, id: SessionId, to: SocketAddr, newer: bool, bytes: usize) {
+        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.channel.reads_cid) else { return };
+        if newer && session.peer == to {
+            session.claim = None;
+        } else if newer && session.claim.as_ref().is_none_or(|claim| claim.at != to) {
+            session.claim = Some(Box::new(Claim::new(to)));
+            self.outputs.push_back(Output::AddressClaimed { session: id, from: session.peer, to });
+        }
+        if let Some(claim) = session.claim.as_mut().filter(|claim| claim.at == to) {
+            claim.received = claim.received.saturating_add(bytes);
+        }
+    }
+
+    /// The client of a session has shown that it hears at `to`, by an answer that nobody could give who did not get what was sent there: that is its address
+    /// from now on. No effect unless its newest record came from there.
+    pub fn prove(&mut self, id: SessionId, to: SocketAddr) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if session.peer == to || !session.channel.reads_cid {
+        if session.claim.as_ref().is_none_or(|claim| claim.at != to) {
             return;
         }
+        session.claim = None;
         let from = std::mem::replace(&mut session.peer, to);
         if self.by_peer.get(&from) == Some(&id) {
             self.by_peer.remove(&from);
@@ -156,6 +181,13 @@ impl Server {
             self.by_peer.insert(to, id);
         }
         self.outputs.push_back(Output::AddressChanged { session: id, from, to });
+    }
+
+    /// The client did not answer at the address that it claims: what it is sent goes to the proven one, until a newer record claims another.
+    pub fn disprove(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.claim = None;
+        }
     }
 
     fn take_alert(&mut self, id: SessionId, alert: &[u8]) {

@@ -1,6 +1,7 @@
 //! A live session: what is kept of a finished handshake. Absent: the tables it is in.
 
 use core::net::SocketAddr;
+use std::time::Duration;
 
 use crate::channel::Channel;
 use crate::prf::Master;
@@ -8,7 +9,9 @@ use crate::{SessionId, SessionInfo};
 
 pub(super) struct Session {
     pub(super) channel: Channel,
+    /// Proven: the handshake was there, or the owner said so.
     pub(super) peer: SocketAddr,
+    pub(super) claim: Option<Box<Claim>>,
     pub(super) identity: Box<[u8]>,
     pub(super) master: Master,
     /// The session id that the client knows; its own id, but for resumed sessions.
@@ -17,17 +20,88 @@ pub(super) struct Session {
     pub(super) pending: u64,
     /// Size of the reserve that the ceiling came with.
     pub(super) reserve: u64,
-    pub(super) forged: u32,
+    pub(super) forgeries: Forgeries,
     pub(super) max_plaintext: u16,
     pub(super) ems: bool,
     /// ReserveWanted was told for this reserve.
     pub(super) reserve_told: bool,
 }
 
+/// Where the newest record came from, while that is not proven.
+pub(super) struct Claim {
+    pub(super) at: SocketAddr,
+    /// Bytes of authenticated records from there.
+    pub(super) received: usize,
+    /// Bytes of records that went there.
+    sent: usize,
+}
+
+/// Where a record goes while the newest one came from an unproven address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    /// To that address, within its limit.
+    Newest,
+    /// To the proven address.
+    Proven,
+}
+
+/// Most bytes sent to an unproven address for each byte that came from there (as RFC 9000 section 8.1 has it).
+const AMPLIFICATION_MAX: usize = 3;
+
+impl Claim {
+    pub(super) fn new(at: SocketAddr) -> Self {
+        Self { at, received: 0, sent: 0 }
+    }
+
+    /// Takes `bytes` of what may be sent there.
+    fn take(&mut self, bytes: usize) -> bool {
+        let sent = self.sent.saturating_add(bytes);
+        let allowed = sent <= self.received.saturating_mul(AMPLIFICATION_MAX);
+        if allowed {
+            self.sent = sent;
+        }
+        allowed
+    }
+}
+
+/// Records of a session that failed authentication. They never end it (RFC 6347 section 4.1.2.7).
+#[derive(Clone, Copy, Default)]
+pub(super) struct Forgeries {
+    second: u32,
+    /// In that second.
+    count: u32,
+    /// Minute in which one was told last, and 1.
+    told: u32,
+}
+
+impl Forgeries {
+    /// Counts one; whether it is the first of its minute, which is told.
+    pub(super) fn add(&mut self, now: Duration) -> bool {
+        let second = now.as_secs() as u32;
+        if self.second != second {
+            (self.second, self.count) = (second, 0);
+        }
+        self.count = self.count.saturating_add(1);
+        let minute = second / 60 + 1;
+        std::mem::replace(&mut self.told, minute) != minute
+    }
+
+    pub(super) fn are_many(&self, now: Duration, most_per_s: u32) -> bool {
+        self.second == now.as_secs() as u32 && self.count >= most_per_s
+    }
+}
+
 impl Session {
+    /// Where `bytes` go.
+    pub(super) fn way(&mut self, route: Route, bytes: usize) -> SocketAddr {
+        let claim = self.claim.as_mut().filter(|_| route == Route::Newest);
+        claim.and_then(|claim| claim.take(bytes).then_some(claim.at)).unwrap_or(self.peer)
+    }
+
     pub(super) fn info(&self) -> SessionInfo<'_> {
         SessionInfo {
             peer: self.peer,
+            claimed: self.claim.as_ref().map(|claim| claim.at),
             identity: &self.identity,
             suite: self.channel.suite,
             cid: self.channel.reads_cid,

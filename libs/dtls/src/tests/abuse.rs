@@ -106,7 +106,9 @@ fn a_wrong_key_and_an_unknown_identity_look_alike() {
             world.key = Some(key.clone());
             let device = world.device(config.clone());
             world.connect(device);
-            world.settle();
+            world.run(2 * SECOND);
+            assert_eq!(world.devices[device].events, [], "it repeats its flight once, as it may be that of another");
+            world.run(2 * SECOND);
             let told = world.devices[device].events.clone();
             assert_eq!(told, [ClientOutput::Closed(CloseReason::Refused(Some(Alert::DecryptError as u8), None))]);
             assert_eq!(world.refusals(), [if key.is_some() { "psk.key" } else { "psk.identity" }]);
@@ -114,7 +116,9 @@ fn a_wrong_key_and_an_unknown_identity_look_alike() {
                 .events
                 .iter()
                 .any(|event| matches!(event, Output::Refused { identity: Some(identity), .. } if identity == super::IDENTITY));
-            assert!(named && world.server.handshakes() == 0 && world.server.sessions() == 0);
+            assert!(named && world.server.sessions() == 0);
+            world.run(200 * SECOND);
+            assert_eq!((world.refusals().len(), world.server.handshakes()), (1, 0), "told once");
             seen.push(world.tapped.iter().map(|(_, bytes)| bytes.len()).collect::<Vec<_>>());
         }
         assert_eq!(seen[0], seen[1]);
@@ -246,94 +250,6 @@ fn records_count_once() {
 }
 
 #[test]
-fn forged_records_do_nothing_and_too_many_end_the_session() {
-    for form in super::all_forms() {
-        let cid = form.cid.is_some();
-        let mut world = World::new(1, Config { forgeries: 200, ..Config::default() });
-        world.echo = false;
-        let (device, session) = world.connected(form);
-        let from = world.devices[device].address;
-        world.devices[device].client.send(b"an order for the valve").unwrap();
-        let good = sent(&mut world.devices[device].client).remove(0);
-        for at in 0..good.len() {
-            let mut bad = good.clone();
-            bad[at] ^= 1 << (at % 8);
-            world.inject(from, &bad);
-        }
-        for end in 0..good.len() {
-            world.inject(from, &good[..end]);
-        }
-        assert_eq!(world.data(), Vec::<&[u8]>::new());
-        let body = if cid { 21 } else { 13 };
-        assert!(world.server.counters().forged >= (good.len() - body) as u64);
-        world.inject(from, &good);
-        assert_eq!(world.data(), [b"an order for the valve"], "forgeries do not move the window");
-        world.now += SECOND;
-        let mut bad = good.clone();
-        bad[10] += 100;
-        for _ in 0..200 {
-            world.inject(from, &bad);
-        }
-        assert!(world.events.contains(&Output::Closed { session, reason: CloseReason::Forgeries }));
-        assert_eq!(world.server.sessions(), 0);
-        assert!(world.tapped.iter().all(|(server, bytes)| !server || bytes[0] != wire::ALERT), "no answer to forgeries");
-    }
-}
-
-#[test]
-fn addresses_move_only_with_newer_records_and_a_connection_id() {
-    let mut world = World::new(1, Config::default());
-    let (device, session) = world.connected(client_config());
-    let home = world.devices[device].address;
-    let mut datagrams = Vec::new();
-    for number in 0_u8..4 {
-        world.devices[device].client.send(&[number]).unwrap();
-        datagrams.append(&mut sent(&mut world.devices[device].client));
-    }
-    world.inject(address(7), &datagrams[1]);
-    assert!(world.events.contains(&Output::AddressChanged { session, from: home, to: address(7) }));
-    world.inject(home, &datagrams[0]);
-    assert_eq!(world.server.session(session).unwrap().peer, address(7), "an older record");
-    assert_eq!(world.data(), [[1], [0]], "but it is data");
-    let mut forged = datagrams[2].clone();
-    *forged.last_mut().unwrap() ^= 1;
-    world.inject(address(8), &forged);
-    world.inject(address(8), &datagrams[1]);
-    assert_eq!(world.server.session(session).unwrap().peer, address(7), "forged and replayed ones");
-    world.devices[device].address = address(9);
-    world.inject(address(9), &datagrams[3]);
-    world.settle();
-    assert_eq!(world.devices[device].data().last(), Some(&&[3][..]));
-
-    let mut form = client_config();
-    form.cid = None;
-    let (device, session) = world.connected(form);
-    world.devices[device].client.send(b"x").unwrap();
-    let datagram = sent(&mut world.devices[device].client).remove(0);
-    world.inject(address(10), &datagram);
-    assert_eq!(world.refusals(), ["record.peer"]);
-    assert_ne!(world.server.session(session).unwrap().peer, address(10));
-}
-
-/// Another live session without Connection ID keeps the address that a roaming one claims.
-#[test]
-fn a_claimed_address_is_not_taken_away() {
-    let mut world = World::new(1, Config::default());
-    let mut form = client_config();
-    form.cid = None;
-    let (victim, _) = world.connected(form);
-    let (device, session) = world.connected(client_config());
-    world.devices[device].client.send(b"x").unwrap();
-    let datagram = sent(&mut world.devices[device].client).remove(0);
-    let there = world.devices[victim].address;
-    world.inject(there, &datagram);
-    assert_eq!(world.server.session(session).unwrap().peer, there);
-    world.say(victim, b"still mine");
-    world.settle();
-    assert_eq!(world.devices[victim].data().last(), Some(&&b"still mine"[..]));
-}
-
-#[test]
 fn junk_is_told_at_a_bounded_rate() {
     let mut world = World::new(1, Config { refusals_per_s: 5, ..Config::default() });
     let mut unknown = Vec::new();
@@ -371,27 +287,6 @@ fn unauthenticated_alerts_end_nothing() {
     world.say(device, b"x");
     world.settle();
     assert_eq!((world.data(), world.refusals()), (vec![&b"x"[..]], vec!["handshake.alert"]));
-}
-
-/// An unprotected Finished must not end a handshake, and a wrong message must.
-#[test]
-fn messages_come_in_their_order_and_epoch() {
-    let finished = |seq| [&fragment_header(FINISHED, 12, seq, 0, 12)[..], &[0; 12]].concat();
-    for (epoch_seq, refused) in [(3, vec![]), (2, vec!["handshake.order"])] {
-        let mut world = World::new(1, Config::default());
-        let device = world.device(client_config());
-        world.connect(device);
-        while world.server.handshakes() == 0 {
-            world.step(Duration::MAX);
-        }
-        let mut datagram = Vec::new();
-        plain_record(&mut datagram, HANDSHAKE, DTLS_1_2, 10, &finished(epoch_seq));
-        let from = world.devices[device].address;
-        world.inject(from, &datagram);
-        world.settle();
-        assert_eq!(world.refusals(), refused);
-        assert_eq!(world.server.sessions(), usize::from(refused.is_empty()));
-    }
 }
 
 #[test]
@@ -483,21 +378,6 @@ fn a_finish_is_answered_until_data_comes() {
         world.inject(from, &again);
         assert_eq!(world.tapped.len(), before + more);
     }
-}
-
-/// RFC 5246 section 7.2.2 by way of a ClientHello under the session's keys.
-#[test]
-fn renegotiation_is_refused_by_a_warning() {
-    let mut world = World::new(1, Config::default());
-    let (device, session) = world.connected(client_config());
-    let before = world.tapped.len();
-    let message = fragment_header(CLIENT_HELLO, 0, 3, 0, 0);
-    let datagram = world.devices[device].client.seal_for_test(HANDSHAKE, &message);
-    let from = world.devices[device].address;
-    world.inject(from, &datagram);
-    assert_eq!(world.tapped.len(), before + 1);
-    world.settle();
-    assert!(world.devices[device].client.is_established() && world.server.session(session).is_some());
 }
 
 #[test]

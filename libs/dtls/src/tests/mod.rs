@@ -2,8 +2,11 @@
 
 mod abuse;
 mod flows;
+mod forgeries;
 mod hostile;
 mod keeping;
+mod moving;
+mod renegotiation;
 mod resuming;
 
 use core::net::SocketAddr;

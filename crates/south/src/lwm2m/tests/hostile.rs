@@ -1,6 +1,7 @@
 //! What nobody means well with: noise, replays, real traffic with changed bytes, floods of first words.
 
 use super::*;
+use crate::lwm2m::client::Peer;
 use landfall_dtls::Client as DtlsClient;
 use landfall_testkit::{mutate, world::Seeded};
 
@@ -16,7 +17,7 @@ async fn traffic() -> (Ground, usize) {
     (ground, sim)
 }
 
-fn stranger(n: u32) -> SocketAddr {
+pub(super) fn stranger(n: u32) -> SocketAddr {
     format!("203.0.113.{}:{}", n % 250 + 1, 1_024 + n % 60_000).parse().unwrap()
 }
 
@@ -118,9 +119,10 @@ async fn plain_noise_is_answered_with_less_than_it_is() {
 }
 
 impl Ground {
-    /// Where the hub believes the device to be.
-    fn address(&self, sim: usize) -> SocketAddr {
+    /// The proven address of a device.
+    pub(super) fn address(&self, sim: usize) -> SocketAddr {
         let client = &self.hub.clients[&self.sims[sim].id];
-        self.hub.address_of(client.peer).unwrap()
+        let Peer::Secure(session) = client.peer else { panic!("not over DTLS") };
+        self.hub.dtls.session(landfall_dtls::SessionId(session)).unwrap().peer
     }
 }

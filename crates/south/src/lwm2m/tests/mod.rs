@@ -9,6 +9,7 @@ mod node;
 mod observations;
 mod registrations;
 mod restarts;
+mod roaming;
 mod shadows;
 mod wishes;
 

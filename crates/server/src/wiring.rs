@@ -219,6 +219,7 @@ impl Operations for Running {
             lwm2m_reports: lwm2m.reports,
             lwm2m_requests: lwm2m.requests,
             lwm2m_refused: lwm2m.refused,
+            dtls_forged: lwm2m.forged,
             pushes_delivered: push.delivered_total,
             pushes_failed: push.failed_attempts_total,
             codec_runs: self.codecs.runs.load(Ordering::Relaxed),

@@ -95,6 +95,12 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
         connections.get_or_create(&label).set(i64::try_from(*open).unwrap_or(i64::MAX));
     }
     registry.register("mqtt_connections", "Open MQTT connections", connections);
+    let refused = Family::<[(&str, &str); 2], Counter>::default();
+    for (step, check, count) in &snapshot.lwm2m_refused {
+        refused.get_or_create(&[("step", *step), ("check", *check)]).inc_by(*count);
+    }
+    let help = "DTLS handshakes and records, CoAP messages and LwM2M requests refused, as their why records name them";
+    registry.register("lwm2m_refused", help, refused);
     for (name, help, value) in [
         ("mqtt_publishes", "MQTT publishes taken", snapshot.publishes),
         ("mqtt_refused", "MQTT connects and publishes refused", snapshot.refused),
@@ -102,7 +108,7 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
         ("lwm2m_registrations", "LwM2M registrations and updates taken", snapshot.lwm2m_registrations),
         ("lwm2m_reports", "LwM2M notifications, Sends and answers stored", snapshot.lwm2m_reports),
         ("lwm2m_requests", "LwM2M requests sent to devices", snapshot.lwm2m_requests),
-        ("lwm2m_refused", "DTLS handshakes and records, CoAP messages and LwM2M requests refused", snapshot.lwm2m_refused),
+        ("dtls_forged", "DTLS records that failed authentication", snapshot.dtls_forged),
         ("pushes_delivered", "Pushes confirmed by their receiver", snapshot.pushes_delivered),
         ("pushes_failed", "Attempts to push that failed", snapshot.pushes_failed),
         ("codec_runs", "Codec runs", snapshot.codec_runs),
@@ -158,6 +164,7 @@ mod tests {
                 Certificate { name: "server", until: Time(5_000), ends_soon: false },
                 Certificate { name: "ca", until: Time(0), ends_soon: true },
             ],
+            lwm2m_refused: vec![("dtls.handshake", "hello.suite", 4), ("dtls.psk", "psk.key", 5)],
             memory_bytes: 1024,
             cpu_s: 1.5,
             ..Snapshot::default()
@@ -172,6 +179,8 @@ mod tests {
             "landfall_devices 9",
             "landfall_lwm2m_registered 5",
             "landfall_lwm2m_reports_total 6",
+            "landfall_lwm2m_refused_total{step=\"dtls.handshake\",check=\"hello.suite\"} 4",
+            "landfall_lwm2m_refused_total{step=\"dtls.psk\",check=\"psk.key\"} 5",
             "landfall_events_newest 11",
             "landfall_refusals_total 2",
             "landfall_provisioning_requests_open 1",

@@ -108,8 +108,10 @@ pub struct Snapshot {
     pub lwm2m_reports: u64,
     /// LwM2M requests sent to devices.
     pub lwm2m_requests: u64,
-    /// DTLS handshakes and records, CoAP messages and LwM2M requests refused.
-    pub lwm2m_refused: u64,
+    /// DTLS handshakes and records, CoAP messages and LwM2M requests refused, by step and check of their why records.
+    pub lwm2m_refused: Vec<(&'static str, &'static str, u64)>,
+    /// DTLS records that failed authentication.
+    pub dtls_forged: u64,
     /// Pushes confirmed by a 2xx.
     pub pushes_delivered: u64,
     /// Attempts to push that failed.

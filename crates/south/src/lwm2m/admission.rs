@@ -6,7 +6,7 @@ use super::{
     client::Peer,
     plan::Plan,
 };
-use crate::note::{Note, note};
+use crate::note::Note;
 use landfall_lwm2m::{Code, LinkLimits, ObjectList, UpdateRequest, Version, bootstrap::BootstrapConfig, endpoint::candidates};
 use landfall_model::{AccountId, Cause, Device, DeviceId, Error, ErrorKind, Observed, Registration, Result};
 use std::{net::SocketAddr, sync::Arc};
@@ -39,7 +39,7 @@ pub(super) async fn psk_device(shared: &Lwm2m, name: &str) -> Result<Arc<Device>
 /// The key that goes with an identity.
 pub(super) async fn key(shared: &Lwm2m, identity: &[u8], peer: SocketAddr) -> Option<(DeviceId, Vec<u8>)> {
     let refused = |of: Option<(AccountId, DeviceId)>, identity: &str, check, detail: &str| {
-        note(&shared.core, of, Note { identity, peer: Some(peer), step: "dtls.psk", check, detail: detail.to_owned() });
+        shared.refused(of, Note { identity, peer: Some(peer), step: "dtls.psk", check, detail: detail.to_owned() });
     };
     let Ok(name) = std::str::from_utf8(identity) else {
         refused(None, "", "identity", "the pre-shared key identity is not UTF-8");
@@ -79,11 +79,7 @@ pub(super) async fn register(shared: &Lwm2m, asked: Register) -> Result<Register
                 None => endpoint_device(shared, &name).await.ok().map(|device| (device.account, device.id)),
             };
             let detail = error.to_string();
-            note(
-                &shared.core,
-                of,
-                Note { identity: &name, peer: from, step: "lwm2m.register", check: error.cause.as_str(), detail },
-            );
+            shared.refused(of, Note { identity: &name, peer: from, step: "lwm2m.register", check: error.cause.as_str(), detail });
             return Err(match error.kind() {
                 ErrorKind::NotFound => Error::new(Cause::Forbidden, "unknown endpoint"),
                 _ => error,
@@ -152,7 +148,7 @@ pub(super) async fn bootstrap(shared: &Lwm2m, device: DeviceId, name: &str, from
         Ok(device) => device,
         Err(error) => {
             let (check, detail) = (error.cause.as_str(), error.to_string());
-            note(&shared.core, None, Note { identity: name, peer: from, step: "lwm2m.bootstrap", check, detail });
+            shared.refused(None, Note { identity: name, peer: from, step: "lwm2m.bootstrap", check, detail });
             return Err(error);
         }
     };

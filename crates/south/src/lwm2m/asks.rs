@@ -8,7 +8,7 @@ use super::{
     plan::Plan,
     said::store,
 };
-use crate::note::{Note, note};
+use crate::note::Note;
 use landfall_coap::Ticket;
 use landfall_core::{DeviceCaller, NodeFault, Outcome, Work, WorkOf};
 use landfall_dtls::LookupId;
@@ -272,7 +272,7 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
                 Some(device) => caller(&shared, device).await.ok().map(|(known, _)| (known.account, known.id)),
                 None => psk_device(&shared, &identity).await.ok().map(|known| (known.account, known.id)),
             };
-            note(&shared.core, of, Note { identity: &identity, peer, step, check, detail });
+            shared.refused(of, Note { identity: &identity, peer, step, check, detail });
             Answer::Nothing
         }
     }

@@ -69,11 +69,15 @@ impl Hub {
             return self.refuse(now, ticket, Code::FORBIDDEN, "");
         };
         if self.shared.config.public_uri.is_empty() {
-            return self.refuse(now, ticket, Code::NOT_FOUND, "this server does not bootstrap (lwm2m.public_uri)");
+            let text = "this server does not bootstrap (lwm2m.public_uri)";
+            return self.turn_away(now, ticket, peer, ("lwm2m.bootstrap", "off"), Code::NOT_FOUND, text);
         }
         let parsed = match BootstrapRequest::parse(&request.query) {
             Ok(parsed) => parsed,
-            Err(error) => return self.refuse(now, ticket, error.code(), &error.to_string()),
+            Err(error) => {
+                let step = ("lwm2m.bootstrap", "request");
+                return self.turn_away(now, ticket, peer, step, error.code(), &error.to_string());
+            }
         };
         let Some(device) = self.sessions.device(session).filter(|_| self.bootstraps.waiting.len() < BOOTSTRAPS) else {
             return self.refuse(now, ticket, Code::SERVICE_UNAVAILABLE, "");

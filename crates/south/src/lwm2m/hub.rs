@@ -6,7 +6,9 @@ use super::{
     client::{Client, Op, Peer},
     roaming::Roaming,
     sessions::Sessions,
+    wire,
 };
+use crate::note::Note;
 use landfall_coap::{self as coap, Endpoint, ExchangeId, Retransmit, Ticket};
 use landfall_core::CloseCause;
 use landfall_dtls::{self as dtls, Server};
@@ -199,7 +201,10 @@ impl Hub {
             } else if let Some(output) = self.coap.poll() {
                 self.take_coap(now, output);
             } else {
+                let counted = self.dtls.counters();
                 self.shared.tally.sessions.store(self.dtls.sessions() as u64, Relaxed);
+                self.shared.tally.unreported.store(counted.refusals_unreported, Relaxed);
+                self.shared.tally.forged.store(counted.forged + counted.shed, Relaxed);
                 return;
             }
         }
@@ -218,11 +223,8 @@ impl Hub {
                 self.notification(now, ticket, peer, token, message);
             }
             coap::Output::Refused { peer, check } => {
-                self.shared.tally.refused.fetch_add(1, Relaxed);
                 let device = self.device_of(peer);
-                if device.is_some() {
-                    self.note(device, String::new(), peer, "coap.message", check.name, check.source.to_owned());
-                }
+                self.note(device, String::new(), peer, "coap.message", check.name, wire::told(check));
             }
             coap::Output::Acknowledged { .. } | coap::Output::NotifyDone { .. } => {}
         }
@@ -332,6 +334,23 @@ impl Hub {
         detail: String,
     ) {
         let peer = self.address_of(peer);
-        self.ask(Ask::Note { device, identity, peer, step, check, detail });
+        self.refused(device, identity, peer, step, check, detail);
+    }
+
+    /// Counts and tells a refusal. Only where somebody is named the core is asked who that is.
+    pub(super) fn refused(
+        &mut self,
+        device: Option<DeviceId>,
+        identity: String,
+        peer: Option<SocketAddr>,
+        step: &'static str,
+        check: &'static str,
+        detail: String,
+    ) {
+        if device.is_none() && identity.is_empty() {
+            self.shared.refused(None, Note { identity: "", peer, step, check, detail });
+        } else {
+            self.ask(Ask::Note { device, identity, peer, step, check, detail });
+        }
     }
 }

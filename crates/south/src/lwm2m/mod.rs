@@ -30,10 +30,11 @@ pub use direct::Direct;
 pub(crate) use asks::{Answer, answer};
 pub(crate) use hub::{Effect, Hub, Moment};
 
+use crate::note::{Note, note};
 use counters::Tally;
 use landfall_core::{Core, World};
 use landfall_lwm2m::{ObjectModels, queue};
-use landfall_model::{DeviceId, Result};
+use landfall_model::{AccountId, DeviceId, Result};
 use plan::Plans;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
@@ -102,6 +103,12 @@ impl Lwm2m {
     /// Those of it.
     pub async fn request(&self, device: DeviceId, direct: Direct) -> Result<Value> {
         self.desk.request(device, direct).await
+    }
+
+    /// Something was refused: counted, and told.
+    fn refused(&self, of: Option<(AccountId, DeviceId)>, why: Note<'_>) {
+        self.tally.refuse(why.step, why.check);
+        note(&self.core, of, why);
     }
 
     fn awake(&self) -> Duration {

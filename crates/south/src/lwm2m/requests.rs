@@ -16,21 +16,24 @@ use std::{collections::VecDeque, sync::atomic::Ordering::Relaxed};
 /// What `/.well-known/core` answers.
 const RESOURCES: &str = "</rd>;rt=\"core.rd\",</bs>,</dp>";
 
+const UNREGISTERED: &str = "there is no such registration";
+
 impl Hub {
     pub(super) fn request(&mut self, now: Moment, ticket: Ticket, peer: Peer, message: &Message) {
         let Some(request) = wire::request(message) else {
-            return self.refuse(now, ticket, Code::METHOD_NOT_ALLOWED, "the method is not one of LwM2M");
+            let text = "the method is not one of LwM2M";
+            return self.turn_away(now, ticket, peer, ("coap.request", "method"), Code::METHOD_NOT_ALLOWED, text);
         };
         let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
         match (request.method, &path[..]) {
             (Method::Post, ["rd"]) => self.register(now, ticket, peer, request),
             (Method::Post, ["rd", location]) => match self.registered_at(location, peer) {
                 Some(device) => self.renew(now, ticket, peer, device, request),
-                None => self.refuse(now, ticket, Code::NOT_FOUND, "there is no such registration"),
+                None => self.turn_away(now, ticket, peer, ("lwm2m.update", "registration"), Code::NOT_FOUND, UNREGISTERED),
             },
             (Method::Delete, ["rd", location]) => match self.registered_at(location, peer) {
                 Some(device) => self.end(now, Some(ticket), device, StatusDetail::None),
-                None => self.refuse(now, ticket, Code::NOT_FOUND, "there is no such registration"),
+                None => self.turn_away(now, ticket, peer, ("lwm2m.deregister", "registration"), Code::NOT_FOUND, UNREGISTERED),
             },
             (Method::Post, ["dp"]) => self.sent(now, ticket, peer, &request),
             (Method::Post, ["bs"]) => self.bootstrap(now, ticket, peer, &request),
@@ -38,9 +41,9 @@ impl Hub {
                 self.respond(now, ticket, Response::content(ContentFormat::LINK, RESOURCES.as_bytes().to_vec()));
             }
             (_, ["rd"] | ["rd", _] | ["dp"] | ["bs"] | [".well-known", "core"]) => {
-                self.refuse(now, ticket, Code::METHOD_NOT_ALLOWED, "");
+                self.stray(now, ticket, peer, "method", Code::METHOD_NOT_ALLOWED);
             }
-            _ => self.refuse(now, ticket, Code::NOT_FOUND, ""),
+            _ => self.stray(now, ticket, peer, "path", Code::NOT_FOUND),
         }
     }
 
@@ -50,9 +53,8 @@ impl Hub {
         let request = match parsed {
             Ok(request) => request,
             Err(error) => {
-                let device = self.device_of(peer);
-                self.note(device, String::new(), peer, "lwm2m.register", "request", error.to_string());
-                return self.refuse(now, ticket, error.code(), &error.to_string());
+                let step = ("lwm2m.register", "request");
+                return self.turn_away(now, ticket, peer, step, error.code(), &error.to_string());
             }
         };
         let session_of = match peer {
@@ -92,7 +94,6 @@ impl Hub {
         let done = match outcome {
             Ok(done) => done,
             Err(refusal) => {
-                self.shared.tally.refused.fetch_add(1, Relaxed);
                 return self.refuse(now, ticket, refusal.code, &refusal.text);
             }
         };
@@ -209,7 +210,7 @@ impl Hub {
     /// Send (1.1): reports that were not asked for.
     fn sent(&mut self, now: Moment, ticket: Ticket, peer: Peer, request: &Request) {
         let Some(device) = self.device_of(peer).filter(|device| self.clients.contains_key(device)) else {
-            return self.refuse(now, ticket, Code::NOT_FOUND, "register first");
+            return self.turn_away(now, ticket, peer, ("lwm2m.send", "registration"), Code::NOT_FOUND, "register first");
         };
         self.heard(now, device);
         let Some(plan) = self.clients.get(&device).and_then(|client| client.plan.clone()) else {
@@ -225,6 +226,27 @@ impl Hub {
                 self.refuse(now, ticket, code, &error.to_string());
             }
         }
+    }
+
+    /// Refuses a request for what is not there, in no words: nobody knows who is answered.
+    fn stray(&mut self, now: Moment, ticket: Ticket, peer: Peer, check: &'static str, code: Code) {
+        let detail = format!("there is no such resource or method here: {code}");
+        self.note(self.device_of(peer), String::new(), peer, "coap.request", check, detail);
+        self.refuse(now, ticket, code, "");
+    }
+
+    /// Refuses a request and tells why, in the same words.
+    pub(super) fn turn_away(
+        &mut self,
+        now: Moment,
+        ticket: Ticket,
+        peer: Peer,
+        (step, check): (&'static str, &'static str),
+        code: Code,
+        text: &str,
+    ) {
+        self.note(self.device_of(peer), String::new(), peer, step, check, text.to_owned());
+        self.refuse(now, ticket, code, text);
     }
 
     pub(super) fn refuse(&mut self, now: Moment, ticket: Ticket, code: Code, text: &str) {

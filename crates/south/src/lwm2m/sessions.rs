@@ -5,7 +5,7 @@ use super::{
     client::Peer,
     hub::{Effect, Hub, Moment},
 };
-use landfall_dtls::{Alert, LookupId, Output, SavedSession, SendError, SessionId};
+use landfall_dtls::{Alert, Check, LookupId, Output, SavedSession, SendError, SessionId};
 use landfall_model::{DeviceId, Secret, SecureSession};
 use std::{
     collections::{HashMap, HashSet},
@@ -84,11 +84,11 @@ impl Hub {
             Output::AddressChanged { session, .. } => self.mark_used(now, session.0),
             Output::ReserveWanted { session } => self.save(vec![session.0], RESERVE),
             Output::Closed { session, .. } => self.gone(session.0),
+            // Who looked for the key has told it, and knows the reason.
+            Output::Refused { check: Check::UnknownIdentity, .. } => {}
             Output::Refused { peer, identity, check, detail } => {
-                self.shared.tally.refused.fetch_add(1, Relaxed);
                 let identity = identity.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-                let (check, detail) = (check.name(), detail.to_owned());
-                self.ask(Ask::Note { device: None, identity, peer: Some(peer), step: "dtls", check, detail });
+                self.refused(None, identity, Some(peer), step_of(check), check.name(), detail.to_owned());
             }
         }
     }
@@ -154,6 +154,17 @@ impl Hub {
         };
         match sent {
             Ok(()) => {}
+            Err(SendError::TooLong) => {
+                let detail = "a message is longer than the device takes in one record (record_size_limit, max_fragment_length)";
+                self.note(
+                    self.sessions.device(session),
+                    String::new(),
+                    Peer::Secure(session),
+                    "dtls.send",
+                    "record.length",
+                    detail.into(),
+                );
+            }
             Err(SendError::NotReserved) => {
                 let unsent = self.sessions.unsent.entry(session).or_default();
                 let first = unsent.is_empty();
@@ -247,5 +258,14 @@ impl Hub {
             self.dtls.close(now.since, SessionId(session), Alert::CloseNotify);
             self.gone(session);
         }
+    }
+}
+
+/// Which step a check belongs to, by the first word of its name.
+fn step_of(check: Check) -> &'static str {
+    match check.name().split('.').next() {
+        Some("record") => "dtls.record",
+        Some("psk") => "dtls.psk",
+        _ => "dtls.handshake",
     }
 }

@@ -1,6 +1,6 @@
 //! Requests and answers of LwM2M as messages of CoAP, and back.
 
-use landfall_coap::{self as coap, Message, OptionNumber};
+use landfall_coap::{self as coap, Check, CheckKind, Message, OptionNumber};
 use landfall_lwm2m::{self as lwm2m, ContentFormat, Method, Observe, Request, Response};
 
 /// A request of ours.
@@ -77,4 +77,16 @@ pub(super) fn answer(response: Response) -> Message {
         message.options.add_uint(OptionNumber::CONTENT_FORMAT, format.0.into());
     }
     message.with_payload(response.payload)
+}
+
+/// A refused message in words.
+pub(super) fn told(check: &Check) -> String {
+    let what = match check.kind {
+        CheckKind::Format => "the datagram is no CoAP message",
+        CheckKind::Protocol => "the message is not allowed here",
+        CheckKind::Option => "an option is unknown, malformed or repeated",
+        CheckKind::Transfer => "the blocks of a body do not fit together",
+        CheckKind::Limit => "above a limit of this server",
+    };
+    if check.source == "-" { what.to_owned() } else { format!("{what} ({})", check.source) }
 }

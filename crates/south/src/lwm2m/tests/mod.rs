@@ -7,6 +7,7 @@ mod frames;
 mod hostile;
 mod node;
 mod observations;
+mod refusals;
 mod registrations;
 mod restarts;
 mod roaming;

@@ -95,7 +95,7 @@ async fn who_does_not_hold_the_key_is_refused_with_a_reason() {
         assert!(matches!(happened[0], Happened::Unsecured(_)), "{identity}: {happened:?}");
         assert!(happened.contains(&Happened::Unanswered(Verb::Register)), "{identity}: {happened:?}");
     }
-    assert!(ground.whys(id).await.contains(&("dtls", "psk.key")), "{:?}", ground.whys(id).await);
+    assert!(ground.whys(id).await.contains(&("dtls.psk", "psk.key")), "{:?}", ground.whys(id).await);
     let unknown = ground.core.why().unknown();
     assert!(unknown.iter().any(|why| why.identity == "nobody" && why.step == "dtls.psk"), "{unknown:?}");
     assert!(!format!("{unknown:?}").contains(PSK));

@@ -342,12 +342,14 @@ impl Core {
     pub(crate) async fn end_commands(&self, now: Time) -> Result<bool> {
         const ROUND: u32 = 500;
         let due = self.store.due_commands(now, ROUND).await?;
+        let mut told = Vec::with_capacity(due.len());
         for command in &due {
             let unsent = command.state == CommandState::Pending && command.expire_s != Some(0);
             let state = if unsent { CommandState::Expired } else { CommandState::Timeout };
-            self.unless_moved(self.store.commit(self.told(&self.ended(command, state)).await?).await)?;
-            self.live.wake(command.device);
+            told.push(self.told(&self.ended(command, state)).await?);
         }
+        self.commit_each(told.into_iter()).await?;
+        due.iter().for_each(|command| self.live.wake(command.device));
         Ok(due.len() as u32 == ROUND)
     }
 

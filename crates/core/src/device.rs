@@ -2,8 +2,8 @@
 
 use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event, node::follow_info};
 use landfall_model::{
-    AccessMode, Batch, Cause, Credentials, Device, DeviceId, DeviceInfo, DeviceStatus, Error, EventBody, NodeType, Page,
-    PageRequest, Product, ProductKey, Result, Secret, StatusDetail, Time, Write,
+    AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceId, DeviceInfo, DeviceLimit, DeviceStatus, Error,
+    EventBody, NodeType, Page, PageRequest, Product, ProductKey, Result, Secret, StatusDetail, Time, Write,
 };
 use std::sync::Arc;
 
@@ -72,14 +72,17 @@ impl Core {
     /// `InvalidField`, `ProductNotFound`, `NodeIdTaken` (of the nodeId or the pre-shared key identity), `DeviceLimit`.
     pub async fn register_device(&self, scope: &Scope, request: RegisterDevice) -> Result<Arc<Device>> {
         let device = self.plan_device(scope, &request).await?;
-        self.store.commit(added(&device, device.created_at)).await?;
+        let mut whole = batch(self.device_limit(device.account, device.app, 1).await?, vec![]);
+        whole.merge(added(&device, device.created_at));
+        self.store.commit(whole).await?;
         Ok(device)
     }
 
     /// Registers all of them or none, in one commit; the same errors.
     pub async fn register_devices(&self, scope: &Scope, requests: &[RegisterDevice]) -> Result<Vec<Arc<Device>>> {
-        self.check_device_limit(scope, scope.need_app()?, requests.len() as u64).await?;
-        let mut whole = Batch::default();
+        let (app, adding) = (scope.need_app()?, requests.len() as u64);
+        self.check_device_limit(scope, app, adding).await?;
+        let mut whole = batch(self.device_limit(scope.account, app, adding).await?, vec![]);
         let mut devices = Vec::with_capacity(requests.len());
         for request in requests {
             let device = self.plan_device(scope, request).await?;
@@ -123,14 +126,28 @@ impl Core {
         made
     }
 
-    pub(crate) async fn check_device_limit(&self, scope: &Scope, app: landfall_model::AppId, adding: u64) -> Result<()> {
-        let own = self.store.app(app).await?.and_then(|app| app.limits.devices);
-        let Some(limit) = own.or(self.settings.devices) else { return Ok(()) };
+    /// Refuses early what [`Core::device_limit`] would refuse when it is written.
+    pub(crate) async fn check_device_limit(&self, scope: &Scope, app: AppId, adding: u64) -> Result<()> {
+        let Some(limit) = self.most_devices(app).await? else { return Ok(()) };
         let filter = DeviceFilter { app: Some(app), ..DeviceFilter::of(scope.account) };
         if self.store.devices(&filter, PageRequest { no: 0, size: 1 }).await?.total.saturating_add(adding) > limit {
-            return Err(Error::new(Cause::DeviceLimit, "the application owns as many devices as it may"));
+            return Err(limit_reached());
         }
         Ok(())
+    }
+
+    /// The check of `limits.devices` that goes into the batch before the devices, so that parallel registrations cannot pass it together.
+    pub(crate) async fn device_limit(&self, account: AccountId, app: AppId, adding: u64) -> Result<Vec<Write>> {
+        let limit = self.most_devices(app).await?.map(|most| {
+            let limit = DeviceLimit { account, owner: app.0, adding, most, error: limit_reached() };
+            Write::DeviceLimit(Box::new(limit))
+        });
+        Ok(limit.into_iter().collect())
+    }
+
+    async fn most_devices(&self, app: AppId) -> Result<Option<u64>> {
+        let own = self.store.app(app).await?.and_then(|app| app.limits.devices);
+        Ok(own.or(self.settings.devices))
     }
 
     /// The product a request names, within the account. `ProductNotFound`.
@@ -268,14 +285,12 @@ impl Core {
     }
 }
 
+fn limit_reached() -> Error {
+    Error::new(Cause::DeviceLimit, "the application owns as many devices as it may")
+}
+
 /// A device as it is before its first connection: INACTIVE, NOT_ACTIVE (contract row 8).
-pub(crate) fn new_device(
-    id: DeviceId,
-    account: landfall_model::AccountId,
-    app: landfall_model::AppId,
-    node_id: String,
-    now: Time,
-) -> Device {
+pub(crate) fn new_device(id: DeviceId, account: AccountId, app: AppId, node_id: String, now: Time) -> Device {
     Device {
         id,
         account,

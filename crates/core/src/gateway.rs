@@ -6,8 +6,8 @@ use crate::{
     device_event,
 };
 use landfall_model::{
-    AccessMode, Batch, BindResult, Cause, Device, DeviceId, DeviceInfo, DeviceStatus, Error, EventBody, NodeType, Result, Secret,
-    StatusDetail,
+    AccessMode, Batch, BindResult, Cause, Device, DeviceId, DeviceInfo, DeviceLimit, DeviceStatus, Error, EventBody, NodeType,
+    Result, Secret, StatusDetail, Write,
 };
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -73,9 +73,6 @@ impl Core {
         let parent = self.caller_device(gateway).await?;
         let scope = Scope { account: parent.account, app: Some(parent.app), by: None };
         let product = self.named_product(&scope, product.as_ref()).await?;
-        if self.children(&parent).await?.len() as u64 >= self.settings.children {
-            return Err(Error::new(Cause::TooMany, "the gateway has as many devices behind it as it may"));
-        }
         let now = self.now();
         let mut child = new_device(DeviceId::from_random(self.random_16()), parent.account, parent.app, node_id.into(), now);
         child.access = AccessMode::Child;
@@ -86,7 +83,11 @@ impl Core {
             bind_product(&mut child, product);
         }
         let child = Arc::new(child);
-        self.store.commit(added(&child, now)).await?;
+        let error = Error::new(Cause::TooMany, "the gateway has as many devices behind it as it may");
+        let limit = DeviceLimit { account: parent.account, owner: parent.id.0, adding: 1, most: self.settings.children, error };
+        let mut whole = batch(vec![Write::DeviceLimit(Box::new(limit))], vec![]);
+        whole.merge(added(&child, now));
+        self.store.commit(whole).await?;
         Ok(child)
     }
 

@@ -7,9 +7,7 @@ use crate::{
     Core, DeviceCaller, NodeFault, Outcome, Step, Target, Work, WorkOf,
     node::{changed_node, follow_labels},
 };
-use landfall_model::{
-    Batch, Device, DevicePart, Error, Instance, MessageBox, NodeObservation, PageRequest, ResourceId, Result, Sort, Write,
-};
+use landfall_model::{Batch, Device, DevicePart, Error, Instance, MessageBox, NodeObservation, ResourceId, Result, Sort, Write};
 use std::sync::Arc;
 
 /// Resources that applications may observe at one device.
@@ -32,10 +30,7 @@ impl Core {
         }
         let container = ResourceId::of_device(device.id, DevicePart::Box(MessageBox::Outgoing));
         loop {
-            let page = PageRequest { no: 0, size: 1 };
-            let Some(message) = self.store.instances(container, self.now(), Sort::Ascending, page).await?.items.pop() else {
-                return Ok(None);
-            };
+            let Some(message) = self.store.end_instance(container, self.now(), Sort::Ascending).await? else { return Ok(None) };
             let order = parse(&text_of(&message));
             let whole = self.moved_to_sent(device, &message).await?;
             self.store.commit(whole).await?;

@@ -6,7 +6,8 @@ use crate::{
     device_event,
     gateway::activate,
 };
-use landfall_model::{Batch, BindResult, Device, DeviceId, DeviceStatus, EventBody, Result, StatusDetail, Write};
+use futures_util::future::{join_all, try_join_all};
+use landfall_model::{Batch, BindResult, Cause, Device, DeviceId, DeviceStatus, EventBody, Result, StatusDetail, Write};
 use std::sync::Arc;
 
 /// Devices looked at in one round of background work.
@@ -61,11 +62,9 @@ impl Core {
             (Due::Silent(DeviceStatus::Online, offline), DeviceStatus::Offline, StatusDetail::TimeOut),
             (Due::Silent(DeviceStatus::Online, abnormal), DeviceStatus::Abnormal, StatusDetail::None),
         ] {
-            let devices = self.store.due_devices(due, None, ROUND).await?;
+            let devices = self.store.due_devices(due, ROUND).await?;
             more |= devices.len() as u32 == ROUND;
-            for device in devices {
-                self.unless_stale(went_silent(&device, status, detail, now)).await?;
-            }
+            self.commit_each(devices.iter().map(|device| went_silent(device, status, detail, now))).await?;
         }
         more |= self.end_registrations(now).await?;
         more |= self.free_mids(now).await?;
@@ -76,11 +75,12 @@ impl Core {
     }
 
     async fn end_registrations(&self, now: landfall_model::Time) -> Result<bool> {
-        let ended = self.store.due_devices(Due::Expired(now), None, ROUND).await?;
-        for device in &ended {
+        let ended = self.store.due_devices(Due::Expired(now), ROUND).await?;
+        let over = |device: &Arc<Device>| {
             let keep = !self.settings.delete_refreshed && device.heard_at.is_some();
-            self.unless_stale(if keep { code_over(device, now) } else { expired(device, now) }).await?;
-        }
+            if keep { code_over(device, now) } else { expired(device, now) }
+        };
+        self.commit_each(ended.iter().map(over)).await?;
         Ok(ended.len() as u32 == ROUND)
     }
 
@@ -89,23 +89,20 @@ impl Core {
     pub async fn reconcile(&self) -> Result<()> {
         let mut after: Option<DeviceId> = None;
         loop {
-            let devices = self.store.due_devices(Due::Connected, after, ROUND).await?;
+            let devices = self.store.connected_devices(after, ROUND).await?;
             let Some(last) = devices.last() else { return Ok(()) };
             after = Some(last.id);
-            for device in devices {
-                if !self.live.is_connected(device.id) {
-                    self.disconnected(&self.device_caller(&device)).await?;
-                }
-            }
+            let callers: Vec<_> = devices.iter().map(|device| self.device_caller(device)).collect();
+            let gone = callers.iter().filter(|caller| !self.live.is_connected(caller.device));
+            try_join_all(gone.map(|caller| self.disconnected(caller))).await?;
         }
     }
 
-    /// Commits background work; a record that moved meanwhile is left for the next round.
-    async fn unless_stale(&self, work: Batch) -> Result<()> {
-        match self.store.commit(work).await {
-            Err(error) if error.cause != landfall_model::Cause::Stale => Err(error),
-            _ => Ok(()),
-        }
+    /// Commits background work side by side, so that many pieces share a transaction; what moved meanwhile is left for the next round.
+    pub(crate) async fn commit_each(&self, work: impl Iterator<Item = Batch> + Send) -> Result<()> {
+        let commits: Vec<_> = work.map(|one| self.store.commit(one)).collect();
+        let failed = join_all(commits).await.into_iter().filter_map(Result::err);
+        failed.into_iter().find(|error| error.cause != Cause::Stale).map_or(Ok(()), Err)
     }
 }
 

@@ -205,7 +205,8 @@ impl Core {
                     self.provisioned.count(request, &next);
                     return Ok(());
                 }
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                // Others took a name or the last place meanwhile.
+                Err(error) if error.kind() == ErrorKind::Conflict || error.cause == Cause::DeviceLimit => {}
                 Err(error) => return Err(error),
             }
         }
@@ -218,7 +219,11 @@ impl Core {
         let mut whole = Batch::default();
         let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         let mut failed = 0;
-        let judged = self.judge(request.account, request.app, nodes, &mut Seen::default()).await?;
+        let mut seen = Seen::default();
+        let judged = self.judge(request.account, request.app, nodes, &mut seen).await?;
+        if seen.good > 0 && !give_up {
+            whole.writes = self.device_limit(request.account, request.app, seen.good).await?;
+        }
         for (at, (node, (outcome, there))) in nodes.iter().zip(judged).enumerate() {
             let given_up = || Refusal { message: "unexpected error occurred".to_owned(), fault: NodeFault::Unexpected };
             match if give_up { Err(given_up()) } else { outcome } {

@@ -5,6 +5,7 @@ use crate::{
     device::{info_changed, merge_info},
     presence::{went, went_online},
 };
+use futures_util::future::try_join_all;
 use landfall_model::{
     Batch, Cause, Device, DeviceId, DeviceInfo, DeviceStatus, Error, Registration, Result, SecureSession, StatusDetail, Time,
     Write,
@@ -119,7 +120,7 @@ impl Core {
     pub(crate) async fn end_lifetimes(&self, now: Time) -> Result<bool> {
         const ROUND: u32 = 500;
         let over = self.store.expired_registrations(now, ROUND).await?;
-        let mut left = 0;
+        let (mut left, mut ended) = (0, vec![]);
         for registration in &over {
             // Where a protocol holds it, that one alone changes it: a renewal may be under way.
             if self.live.lifetime_over(registration.device) {
@@ -127,8 +128,10 @@ impl Core {
                 continue;
             }
             let Some(device) = self.store.device(registration.device).await? else { continue };
-            self.deregister(&self.device_caller(&device), &registration.location, StatusDetail::TimeOut).await?;
+            ended.push((self.device_caller(&device), &registration.location));
         }
+        // Side by side, so that many share a transaction.
+        try_join_all(ended.iter().map(|(caller, location)| self.deregister(caller, location, StatusDetail::TimeOut))).await?;
         Ok(over.len() as u32 == ROUND && left < ROUND)
     }
 }

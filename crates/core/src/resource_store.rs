@@ -16,6 +16,13 @@ pub trait ResourceStore: Send + Sync {
     async fn resource_named(&self, parent: ResourceId, name: &str) -> Result<Option<Arc<Resource>>>;
     /// Resources that match, oldest first.
     async fn resources(&self, filter: &ResourceFilter, page: PageRequest) -> Result<Page<Arc<Resource>>>;
+    /// Resources that match after one of them, oldest first, at most `limit`.
+    async fn resources_after(
+        &self,
+        filter: &ResourceFilter,
+        after: Option<(Time, ResourceId)>,
+        limit: u32,
+    ) -> Result<Vec<Arc<Resource>>>;
     /// All resources below one, however deep, parents before children; at most `limit`.
     async fn resources_below(&self, top: ResourceId, limit: u32) -> Result<Vec<Arc<Resource>>>;
     /// The subscriptions right below a subject. They are all in memory: most subjects have none, and every change asks.
@@ -35,6 +42,10 @@ pub trait ResourceStore: Send + Sync {
     async fn instance(&self, id: ResourceId, now: Time) -> Result<Option<Instance>>;
     /// The instance of this name in a container that is not over.
     async fn instance_named(&self, container: ResourceId, name: &str, now: Time) -> Result<Option<Instance>>;
+    /// The oldest (`Ascending`) or newest instance of a container that is not over.
+    async fn end_instance(&self, container: ResourceId, now: Time, sort: Sort) -> Result<Option<Instance>>;
+    /// Instances of a container that are not over with an `st` beyond `after`, ascending, at most `limit`.
+    async fn instances_after(&self, container: ResourceId, now: Time, after: u64, limit: u32) -> Result<Vec<Instance>>;
     /// Instances of a container that are not over, in the order of `st`.
     async fn instances(&self, container: ResourceId, now: Time, sort: Sort, page: PageRequest) -> Result<Page<Instance>>;
 

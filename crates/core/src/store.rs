@@ -48,14 +48,19 @@ pub trait Store: ResourceStore + Send + Sync {
     async fn device_by_psk_identity(&self, identity: &str) -> Result<Option<Arc<Device>>>;
     /// Devices that match, by time of registration (then id).
     async fn devices(&self, filter: &DeviceFilter, page: PageRequest) -> Result<Page<Arc<Device>>>;
+    /// Devices that match after one of them, in the order of the filter, at most `limit`.
+    async fn devices_after(&self, filter: &DeviceFilter, after: Option<(Time, DeviceId)>, limit: u32)
+    -> Result<Vec<Arc<Device>>>;
     /// Whether a device of this id was deleted; kept for 90 days.
     async fn was_deleted(&self, id: DeviceId) -> Result<bool>;
     /// The newest values of a device and when it was last heard.
     async fn device_state(&self, id: DeviceId) -> Result<DeviceState>;
     /// Devices of a product by id after `after`, at most `limit`.
     async fn product_devices(&self, product: ProductId, after: Option<DeviceId>, limit: u32) -> Result<Vec<Arc<Device>>>;
-    /// Devices to look at in the background, at most `limit`, by id after `after`.
-    async fn due_devices(&self, due: Due, after: Option<DeviceId>, limit: u32) -> Result<Vec<Arc<Device>>>;
+    /// Devices to look at in the background, at most `limit`, the longest due first.
+    async fn due_devices(&self, due: Due, limit: u32) -> Result<Vec<Arc<Device>>>;
+    /// Devices that are marked as connected, at most `limit`, by id after `after`.
+    async fn connected_devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Arc<Device>>>;
 
     /// History, newest arrival first.
     async fn history(&self, query: &HistoryQuery, page: PageRequest) -> Result<Page<HistoryPoint>>;
@@ -246,8 +251,6 @@ pub enum Due {
     Silent(DeviceStatus, Time),
     /// Never activated, and the registration ended before that time.
     Expired(Time),
-    /// Marked as connected.
-    Connected,
 }
 
 /// Newest values of a device.
@@ -322,4 +325,8 @@ pub struct StoreStats {
     pub commits: u64,
     /// The oldest event that is still kept.
     pub oldest_seq: u64,
+    /// Bytes in use in the write-ahead log of SQLite.
+    pub wal_bytes: u64,
+    /// Lists that were ended by their deadline since the start.
+    pub overdue_lists: u64,
 }

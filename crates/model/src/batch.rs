@@ -1,10 +1,11 @@
 //! What one decision changes: versioned writes and the events they mean, applied together or not at all.
 
 use crate::{
-    Account, App, Append, CallId, Command, Cursor, Device, DeviceId, Event, Product, ProductId, Provisioning,
+    Account, AccountId, App, Append, CallId, Command, Cursor, Device, DeviceId, Error, Event, Product, ProductId, Provisioning,
     ProvisioningFailure, ProvisioningPart, Redecoded, Registration, Resource, ResourceId, RevokeTask, SecureSession, ServiceCall,
     Setting, Shadow, StoredSession, Subscription, SubscriptionId,
 };
+use uuid::Uuid;
 
 /// One decision.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,6 +33,8 @@ pub enum Write {
     DeleteApp(crate::AppId),
     Product(Box<Product>),
     DeleteProduct(ProductId),
+    /// Refused where the owner would then have more devices than it may; comes before the devices that are added.
+    DeviceLimit(Box<DeviceLimit>),
     Device(Box<Device>),
     /// Also drops its state, history, calls, commands, shadow, registration, sessions, and the resources and instances below it; its id
     /// stays known as a tombstone.
@@ -78,4 +81,19 @@ pub enum Write {
     ProvisioningFailure(Box<ProvisioningFailure>),
     /// Also drops its parts and failures.
     DeleteProvisioning(ResourceId),
+}
+
+/// How many devices somebody may have, looked at when the devices are written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceLimit {
+    /// Account of the devices.
+    pub account: AccountId,
+    /// Application that owns them, gateway they are behind, or product they are of.
+    pub owner: Uuid,
+    /// How many the batch adds.
+    pub adding: u64,
+    /// How many there may be then.
+    pub most: u64,
+    /// What the batch is refused with.
+    pub error: Error,
 }

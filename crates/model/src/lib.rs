@@ -25,7 +25,7 @@ mod time;
 
 pub use account::{Account, AccountSettings};
 pub use app::{App, AppLimits, Originator, TokenSlot};
-pub use batch::{Batch, Write};
+pub use batch::{Batch, DeviceLimit, Write};
 pub use call::{CallState, ServiceCall};
 pub use command::{Command, CommandState, RevokeState, RevokeTask};
 pub use device::{

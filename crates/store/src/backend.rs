@@ -5,14 +5,12 @@ use crate::{
     sql::{Sql, SqlError, SqlResult, query_one},
     sqlite::Sqlite,
 };
-use parking_lot::Mutex;
 use std::{
     fs::{DirBuilder, File, OpenOptions},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::sync::Semaphore;
 
 pub(crate) const DATABASE: &str = "landfall.db";
 const LOCK: &str = "landfall.lock";
@@ -62,7 +60,16 @@ impl Backend {
         }
     }
 
-    fn reader(&self) -> SqlResult<Box<dyn Sql>> {
+    /// A connection that folds the write-ahead log in; none where the database does that itself.
+    pub(crate) fn checkpointer(&self) -> SqlResult<Option<Box<dyn Sql>>> {
+        Ok(match self {
+            Self::Sqlite(dir) => Some(Box::new(Sqlite::checkpointer(dir)?)),
+            Self::Postgres(_) => None,
+        })
+    }
+
+    /// A connection that reads.
+    pub(crate) fn reader(&self) -> SqlResult<Box<dyn Sql>> {
         Ok(match self {
             Self::Sqlite(dir) => Box::new(Sqlite::reader(dir)?),
             Self::Postgres(url) => Box::new(Postgres::connect(url)?),
@@ -73,51 +80,4 @@ impl Backend {
 /// Opens a file that only its owner may read.
 fn private(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
-/// A few connections for readers.
-pub(crate) struct Readers {
-    backend: Backend,
-    idle: Mutex<Vec<Box<dyn Sql>>>,
-    permits: Semaphore,
-}
-
-impl Readers {
-    pub(crate) fn new(backend: Backend, count: usize) -> Arc<Self> {
-        Arc::new(Self { backend, idle: Mutex::new(Vec::new()), permits: Semaphore::new(count) })
-    }
-
-    /// Runs `read` on a connection, off the async threads.
-    pub(crate) async fn read<T: Send + 'static>(
-        self: &Arc<Self>,
-        read: impl FnOnce(&mut dyn Sql) -> SqlResult<T> + Send + 'static,
-    ) -> landfall_model::Result<T> {
-        let stopped = || SqlError::wrong("a reader was stopped");
-        let _permit = self.permits.acquire().await.map_err(|_| stopped())?;
-        let readers = self.clone();
-        let result = tokio::task::spawn_blocking(move || readers.read_now(read)).await.map_err(|_| stopped())?;
-        Ok(result?)
-    }
-
-    fn read_now<T>(&self, read: impl FnOnce(&mut dyn Sql) -> SqlResult<T>) -> SqlResult<T> {
-        let idle = self.idle.lock().pop();
-        let mut sql = match idle {
-            Some(sql) => sql,
-            None => self.backend.reader()?,
-        };
-        // A connection on which something failed is not used again: its transaction may still be open.
-        let result = read(&mut *sql)?;
-        self.idle.lock().push(sql);
-        Ok(result)
-    }
-}
-
-impl Drop for Readers {
-    fn drop(&mut self) {
-        let idle = std::mem::take(self.idle.get_mut());
-        // PostgreSQL connections own a runtime, which must not end on an async thread.
-        if let Ok(ended) = std::thread::Builder::new().name("store-end".into()).spawn(move || drop(idle)) {
-            drop(ended.join());
-        }
-    }
 }

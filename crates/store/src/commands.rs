@@ -6,9 +6,11 @@ use crate::{
     lists::{Conditions, parse},
     rows::{Done, stale_or_gone},
     sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+    unlinked,
 };
 use landfall_core::{CommandFilter, RevokeFilter};
 use landfall_model::{Command, DeviceId, Page, PageRequest, RevokeTask, Time};
+use serde::de::DeserializeOwned;
 
 /// Open commands of a device that are read at once.
 const OPEN_LIMIT: i64 = 1_000;
@@ -82,22 +84,46 @@ pub(crate) fn due(sql: &mut dyn Sql, now: Time, limit: u32) -> SqlResult<Vec<Com
 
 /// A page of commands, newest first.
 pub(crate) fn list(sql: &mut dyn Sql, filter: &CommandFilter, page: PageRequest) -> SqlResult<Page<Command>> {
-    let mut conditions = Conditions::new();
+    let equal = [
+        ("device", filter.device.as_ref().map(|id| Value::Bytes(id.0.as_bytes()))),
+        ("app", filter.app.as_ref().map(|id| Value::Bytes(id.0.as_bytes()))),
+    ];
+    let mut conditions = Conditions::first_of(equal);
     conditions.and_id("account", Some(&filter.account.0));
-    conditions.and_id("app", filter.app.as_ref().map(|id| &id.0));
-    conditions.and_id("device", filter.device.as_ref().map(|id| &id.0));
     conditions.and_between("created_at", filter.after, filter.before);
-    conditions.page(sql, "command", "created_at DESC, id DESC", page)
+    visible_page(sql, conditions, "command", page)
 }
 
 /// A page of revocation tasks, newest first.
 pub(crate) fn revoke_tasks(sql: &mut dyn Sql, filter: &RevokeFilter, page: PageRequest) -> SqlResult<Page<RevokeTask>> {
-    let mut conditions = Conditions::new();
-    conditions.and_id("account", Some(&filter.account.0));
-    conditions.and_id("app", filter.app.as_ref().map(|id| &id.0));
-    conditions.and_id("id", filter.task.as_ref().map(|id| &id.0));
-    conditions.and_id("device", filter.device.as_ref().map(|id| &id.0));
-    conditions.and_text("state", filter.state.map(|s| s.as_str()));
+    let equal = [
+        ("id", filter.task.as_ref().map(|id| Value::Bytes(id.0.as_bytes()))),
+        ("device", filter.device.as_ref().map(|id| Value::Bytes(id.0.as_bytes()))),
+        ("state", filter.state.map(|s| Value::Text(s.as_str()))),
+        ("app", filter.app.as_ref().map(|id| Value::Bytes(id.0.as_bytes()))),
+    ];
+    let mut conditions = Conditions::first_of(equal);
+    let account = Value::Bytes(filter.account.0.as_bytes());
+    match filter.task.is_some() || filter.device.is_some() {
+        true => conditions.sift("account", account),
+        false => conditions.and("account = #", account),
+    }
     conditions.and_between("created_at", filter.after, filter.before);
-    conditions.page(sql, "revoke_task", "created_at DESC, id DESC", page)
+    visible_page(sql, conditions, "revoke_task", page)
+}
+
+/// A page of what belongs to devices that are there, newest first. The index alone tells it where nothing has to be hidden.
+fn visible_page<T: DeserializeOwned>(
+    sql: &mut dyn Sql,
+    mut conditions: Conditions<'_>,
+    table: &str,
+    page: PageRequest,
+) -> SqlResult<Page<T>> {
+    sql.begin_read()?;
+    if unlinked::any(sql)? {
+        conditions.and_visible(&format!("{table}.device"));
+    }
+    let found = conditions.page_within(sql, table, "created_at DESC, id DESC", page, None)?;
+    sql.batch("COMMIT")?;
+    Ok(found)
 }

@@ -7,6 +7,7 @@ use crate::{
     record::{FRAMES_VERSION, FrameView, Malformed, POINTS_VERSION, PointView, PointWriter, decode_frames, decode_points},
     rows::Done,
     sql::{Sql, SqlError, SqlResult, Value, query_all, query_one, to_db},
+    unlinked,
 };
 use landfall_core::{FramePage, FrameQuery};
 use landfall_model::{AppId, DeviceId, Frame, KeptFrame, Redecoded, Reported, Seq, ServiceReport, Time};
@@ -53,10 +54,14 @@ pub(crate) fn read(sql: &mut dyn Sql, query: &FrameQuery) -> SqlResult<FramePage
 }
 
 fn next_chunk(sql: &mut dyn Sql, query: &FrameQuery, after: i64) -> SqlResult<Option<Chunk>> {
+    let text = format!(
+        "SELECT first_seq, points, frames FROM chunk WHERE device = ?1 AND first_seq > ?2 AND last_seq > ?3 AND arrived_at >= ?4 \
+         AND LENGTH(frames) > 0 AND {} ORDER BY first_seq LIMIT 1",
+        unlinked::visible("chunk.device")
+    );
     query_one(
         sql,
-        "SELECT first_seq, points, frames FROM chunk WHERE device = ?1 AND first_seq > ?2 AND last_seq > ?3 AND arrived_at >= ?4 \
-         AND LENGTH(frames) > 0 ORDER BY first_seq LIMIT 1",
+        &text,
         &[
             Value::Bytes(query.device.0.as_bytes()),
             Value::Int(after),

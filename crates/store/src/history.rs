@@ -8,6 +8,7 @@ use crate::{
     record::{Malformed, POINTS_VERSION, PointView, decode_points},
     replay::id,
     sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+    unlinked,
 };
 use landfall_core::HistoryQuery;
 use landfall_model::{DeviceId, HistoryPoint, Page, PageRequest, Time};
@@ -83,8 +84,9 @@ fn chunk_spans(sql: &mut dyn Sql, devices: &[DeviceId], bounds: Bounds, spans: &
     let slots = if devices.len() == 1 { 1 } else { DEVICES };
     let list: Vec<String> = (0..slots).map(|i| format!("?{}", i + 3)).collect();
     let text = format!(
-        "SELECT device, first_seq, last_seq, t0, t1, n FROM chunk WHERE t1 >= ?1 AND t0 <= ?2 AND device IN ({})",
-        list.join(", ")
+        "SELECT device, first_seq, last_seq, t0, t1, n FROM chunk WHERE t1 >= ?1 AND t0 <= ?2 AND device IN ({}) AND {}",
+        list.join(", "),
+        unlinked::visible("chunk.device")
     );
     let mut params = vec![Value::Int(bounds.lo), Value::Int(bounds.hi)];
     let padding = std::iter::repeat(devices.last()).flatten();

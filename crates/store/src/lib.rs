@@ -6,8 +6,10 @@
 
 mod backend;
 mod cache;
+mod checkpoint;
 mod claims;
 mod commands;
+mod counts;
 mod events;
 mod flush;
 mod frames;
@@ -15,6 +17,7 @@ mod history;
 mod instances;
 mod labels;
 mod lists;
+mod lookup;
 mod migrate;
 mod origin;
 mod pending;
@@ -23,6 +26,7 @@ mod presence;
 mod provisioning;
 mod prune;
 mod queue;
+mod readers;
 mod record;
 mod replay;
 mod ring;
@@ -33,8 +37,11 @@ mod sql;
 mod sqlite;
 mod store;
 mod subscribers;
+mod subscriptions;
 mod tree;
 mod tree_store;
+mod turns;
+mod unlinked;
 mod work;
 mod writer;
 
@@ -71,8 +78,10 @@ pub struct Options {
     pub ring_events: usize,
     /// Bytes of them.
     pub ring_bytes: usize,
-    /// Connections for reading.
+    /// Connections for point reads.
     pub readers: usize,
+    /// How long a list may be read at most, in milliseconds.
+    pub scan_ms: u64,
 }
 
 impl Default for Options {
@@ -90,6 +99,7 @@ impl Default for Options {
             ring_events: 65_536,
             ring_bytes: 64 << 20,
             readers: 4,
+            scan_ms: 5_000,
         }
     }
 }

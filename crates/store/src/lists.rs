@@ -1,15 +1,18 @@
 //! Reads of rows: records, lists with filters and pages, background work.
 
 use crate::{
+    counts,
     record::Malformed,
     replay::id,
-    rows::kind_word,
     sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
+    subscriptions::kind_word,
+    unlinked,
 };
 use landfall_core::{DeviceFilter, Due, SubscriptionFilter};
 use landfall_model::{AccountId, Device, DeviceId, Page, PageRequest, ProductId, Sort, Subscription, Time};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// A record as it is stored.
 pub(crate) fn parse<T: DeserializeOwned>(row: &dyn Row, column: usize) -> SqlResult<T> {
@@ -32,6 +35,17 @@ impl<'a> Conditions<'a> {
         Self { text: "1 = 1".into(), params: Vec::new() }
     }
 
+    /// The first equality that is given chooses the index; the others are looked at in what it finds.
+    pub(crate) fn first_of<const N: usize>(equal: [(&str, Option<Value<'a>>); N]) -> Self {
+        let mut conditions = Self::new();
+        let mut given = equal.into_iter().filter_map(|(column, value)| Some((column, value?)));
+        if let Some((column, value)) = given.next() {
+            conditions.and(&format!("{column} = #"), value);
+        }
+        given.for_each(|(column, value)| conditions.sift(column, value));
+        conditions
+    }
+
     /// Adds a condition; `#` in it stands for the value.
     pub(crate) fn and(&mut self, condition: &str, value: Value<'a>) {
         self.params.push(value);
@@ -51,12 +65,28 @@ impl<'a> Conditions<'a> {
         }
     }
 
+    /// Adds an equality that is looked at in what the other conditions find, and never chooses the index.
+    pub(crate) fn sift(&mut self, column: &str, value: Value<'a>) {
+        self.and(&format!("COALESCE({column}, {column}) = #"), value);
+    }
+
     /// One of these values, of which there is at least one.
     pub(crate) fn and_any(&mut self, column: &str, values: impl Iterator<Item = Value<'a>>) {
         let first = self.params.len();
         self.params.extend(values);
         let list: Vec<String> = (first..self.params.len()).map(|i| format!("?{}", i + 1)).collect();
         self.text.push_str(&format!(" AND {column} IN ({})", list.join(", ")));
+    }
+
+    /// One of these values, looked at in what the other conditions find.
+    pub(crate) fn sift_any(&mut self, column: &str, values: impl Iterator<Item = Value<'a>>) {
+        self.and_any(&format!("COALESCE({column}, {column})"), values);
+    }
+
+    /// Of a device that is not unlinked.
+    pub(crate) fn and_visible(&mut self, column: &str) {
+        self.text.push_str(" AND ");
+        self.text.push_str(&unlinked::visible(column));
     }
 
     /// Between two moments, both left out.
@@ -76,30 +106,73 @@ impl<'a> Conditions<'a> {
 
     /// A page of documents of a table, and how many there are.
     pub(crate) fn page<T: DeserializeOwned>(
-        mut self,
+        self,
         sql: &mut dyn Sql,
         table: &str,
         order: &str,
         page: PageRequest,
     ) -> SqlResult<Page<T>> {
         sql.begin_read()?;
-        let count = format!("SELECT COUNT(*) FROM {table} WHERE {}", self.text);
-        let total = query_one(sql, &count, &self.params, |row| row.seq(0))?.unwrap_or(0);
-        let mut items = Vec::new();
-        if page.offset() < total {
-            let n = self.params.len();
-            // The inner query walks the index alone; documents are read for the page only.
-            let text = format!(
-                "SELECT doc FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {} ORDER BY {order} LIMIT ?{} OFFSET ?{}) ORDER BY {order}",
-                self.text,
-                n + 1,
-                n + 2
-            );
-            self.params.push(Value::Int(i64::from(page.size)));
-            self.params.push(Value::Int(to_db(page.offset())));
-            items = query_all(sql, &text, &self.params, |row| parse(row, 0))?;
-        }
+        let found = self.page_within(sql, table, order, page, None)?;
         sql.batch("COMMIT")?;
+        Ok(found)
+    }
+
+    /// The next documents after one, by the time when they were made (then id).
+    pub(crate) fn after<T: DeserializeOwned>(
+        mut self,
+        sql: &mut dyn Sql,
+        table: &str,
+        sort: Sort,
+        after: Option<(Time, &'a [u8])>,
+        limit: u32,
+    ) -> SqlResult<Vec<Arc<T>>> {
+        let (beyond, order) = match sort {
+            Sort::Ascending => (">", "created_at, id"),
+            Sort::Descending => ("<", "created_at DESC, id DESC"),
+        };
+        if let Some((at, id)) = after {
+            self.params.extend([Value::Int(at.0), Value::Bytes(id)]);
+            let n = self.params.len();
+            self.text.push_str(&format!(" AND (created_at, id) {beyond} (?{}, ?{n})", n - 1));
+        }
+        self.params.push(Value::Int(i64::from(limit)));
+        let n = self.params.len();
+        let text = format!("SELECT doc FROM {table} WHERE {} ORDER BY {order} LIMIT ?{n}", self.text);
+        query_all(sql, &text, &self.params, |row| parse(row, 0).map(Arc::new))
+    }
+
+    /// The same within a transaction; `total` is given where it is known without counting.
+    pub(crate) fn page_within<T: DeserializeOwned>(
+        mut self,
+        sql: &mut dyn Sql,
+        table: &str,
+        order: &str,
+        page: PageRequest,
+        total: Option<u64>,
+    ) -> SqlResult<Page<T>> {
+        let total = match total {
+            Some(total) => total,
+            None => {
+                let count = format!("SELECT COUNT(*) FROM {table} WHERE {}", self.text);
+                query_one(sql, &count, &self.params, |row| row.seq(0))?.unwrap_or(0)
+            }
+        };
+        let left = total.saturating_sub(page.offset()).min(page.size.into());
+        if left == 0 {
+            return Ok(Page { total, items: Vec::new() });
+        }
+        let n = self.params.len();
+        // The inner query walks the index alone, no further than to the last that fits; documents are read for the page only.
+        let text = format!(
+            "SELECT doc FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {} ORDER BY {order} LIMIT ?{} OFFSET ?{}) ORDER BY {order}",
+            self.text,
+            n + 1,
+            n + 2
+        );
+        self.params.push(Value::Int(to_db(left)));
+        self.params.push(Value::Int(to_db(page.offset())));
+        let items = query_all(sql, &text, &self.params, |row| parse(row, 0))?;
         Ok(Page { total, items })
     }
 }
@@ -128,24 +201,67 @@ pub(crate) fn named<T: DeserializeOwned>(
     conditions.page(sql, table, "name, id", page).map(arcs)
 }
 
-pub(crate) fn devices(sql: &mut dyn Sql, filter: &DeviceFilter, page: PageRequest) -> SqlResult<Page<Arc<Device>>> {
-    let mut conditions = Conditions::new();
+fn text(value: Option<&String>) -> Option<Value<'_>> {
+    value.map(|text| Value::Text(text))
+}
+
+fn id_value(id: &Uuid) -> Value<'_> {
+    Value::Bytes(id.as_bytes())
+}
+
+/// Rows that a short list passes over at most.
+const SHORT: u64 = 10_000;
+
+/// Whether a page of devices is found without reading much: by a name, behind one gateway, or counted and near the beginning.
+pub(crate) fn is_short(filter: &DeviceFilter, page: PageRequest) -> bool {
+    let few = filter.node_id.is_some() || filter.gateway.is_some();
+    let walked = filter.status.is_none() && filter.node_type.is_none() && page.offset() <= SHORT && counts::know(filter);
+    few || walked
+}
+
+/// The filter that likely leaves fewest chooses the index, in which the others are looked at.
+fn of_devices(filter: &DeviceFilter) -> Conditions<'_> {
+    let equal = [
+        ("node_id", text(filter.node_id.as_ref())),
+        ("name", text(filter.name.as_ref())),
+        ("location", text(filter.location.as_ref())),
+        ("gateway", filter.gateway.as_ref().map(|one| id_value(&one.0))),
+        ("product", filter.product.as_ref().map(|one| id_value(&one.0))),
+        ("device_type", text(filter.device_type.as_ref())),
+        ("status", filter.status.map(|s| Value::Text(s.as_str()))),
+        ("app", filter.app.as_ref().map(|one| id_value(&one.0))),
+    ];
+    let mut conditions = Conditions::first_of(equal);
     conditions.and_id("account", Some(&filter.account.0));
-    conditions.and_id("app", filter.app.as_ref().map(|id| &id.0));
-    conditions.and_id("gateway", filter.gateway.as_ref().map(|id| &id.0));
-    conditions.and_text("node_type", filter.node_type.map(|t| t.as_str()));
-    conditions.and_text("device_type", filter.device_type.as_deref());
-    conditions.and_text("location", filter.location.as_deref());
-    conditions.and_text("name", filter.name.as_deref());
-    conditions.and_text("node_id", filter.node_id.as_deref());
-    conditions.and_id("product", filter.product.as_ref().map(|id| &id.0));
-    conditions.and_text("status", filter.status.map(|s| s.as_str()));
+    if let Some(node_type) = filter.node_type {
+        conditions.sift("node_type", Value::Text(node_type.as_str()));
+    }
     conditions.and_between("created_at", filter.created_after, filter.created_before);
+    conditions
+}
+
+/// The next devices after one.
+pub(crate) fn devices_after(
+    sql: &mut dyn Sql,
+    filter: &DeviceFilter,
+    after: Option<(Time, DeviceId)>,
+    limit: u32,
+) -> SqlResult<Vec<Arc<Device>>> {
+    let after = after.as_ref().map(|(at, id)| (*at, &id.0.as_bytes()[..]));
+    of_devices(filter).after(sql, "device", filter.sort, after, limit)
+}
+
+/// A page of devices.
+pub(crate) fn devices(sql: &mut dyn Sql, filter: &DeviceFilter, page: PageRequest) -> SqlResult<Page<Arc<Device>>> {
     let order = match filter.sort {
         Sort::Ascending => "created_at, id",
         Sort::Descending => "created_at DESC, id DESC",
     };
-    conditions.page(sql, "device", order, page).map(arcs)
+    sql.begin_read()?;
+    let total = counts::of(sql, filter)?;
+    let found = of_devices(filter).page_within(sql, "device", order, page, total)?;
+    sql.batch("COMMIT")?;
+    Ok(arcs(found))
 }
 
 /// Devices of a product, by id after `after`.
@@ -175,37 +291,40 @@ pub(crate) fn subscriptions(
     filter: &SubscriptionFilter,
     page: PageRequest,
 ) -> SqlResult<Page<Arc<Subscription>>> {
-    let mut conditions = Conditions::new();
-    conditions.and_id("account", filter.account.as_ref().map(|id| &id.0));
-    conditions.and_id("owner", filter.owner.as_ref().map(|id| &id.0));
-    conditions.and_id("target", filter.target.as_ref().map(|id| &id.0));
-    conditions.and_text("kind", filter.kind.map(kind_word));
-    conditions.and_text("callback_url", filter.callback_url.as_deref());
+    let equal = [
+        ("callback_url", text(filter.callback_url.as_ref())),
+        ("owner", filter.owner.as_ref().map(|one| id_value(&one.0))),
+        ("target", filter.target.as_ref().map(|one| id_value(&one.0))),
+        ("account", filter.account.as_ref().map(|one| id_value(&one.0))),
+        ("kind", filter.kind.map(|kind| Value::Text(kind_word(kind)))),
+    ];
+    let conditions = Conditions::first_of(equal);
     conditions.page(sql, "subscription", "created_at, id", page).map(arcs)
 }
 
-/// Devices that the database knows to be due, by id after `after`.
-pub(crate) fn due(sql: &mut dyn Sql, due: Due, after: Option<DeviceId>, limit: u32) -> SqlResult<Vec<Device>> {
-    let after = after.map(|id| id.0);
-    let after = Value::Bytes(after.as_ref().map_or(&[], |id| id.as_bytes().as_slice()));
-    let limit = Value::Int(i64::from(limit));
-    let doc = |row: &dyn Row| parse(row, 0);
+/// Devices that the database knows to be due, each with the time since when, the longest due first, after `after`.
+pub(crate) fn due(sql: &mut dyn Sql, due: Due, after: (Time, DeviceId), limit: u32) -> SqlResult<Vec<(Time, Device)>> {
+    const SILENT: &str = "SELECT COALESCE(last_seen, created_at), doc FROM device WHERE status = ?1 \
+         AND COALESCE(last_seen, created_at) < ?2 AND COALESCE(last_seen, created_at) >= ?3 AND (COALESCE(last_seen, created_at), id) > (?3, ?4) \
+         ORDER BY COALESCE(last_seen, created_at), id LIMIT ?5";
+    const EXPIRED: &str = "SELECT code_expires_at, doc FROM device WHERE activated = 0 AND code_expires_at IS NOT NULL \
+         AND code_expires_at < ?1 AND code_expires_at >= ?2 AND (code_expires_at, id) > (?2, ?3) ORDER BY code_expires_at, id LIMIT ?4";
+    let (since, id, limit) = (Value::Int(after.0.0), Value::Bytes(after.1.0.as_bytes()), Value::Int(i64::from(limit)));
+    let found = |row: &dyn Row| Ok((Time(row.int(0)?), parse(row, 1)?));
     match due {
-        Due::Silent(status, before) => query_all(
-            sql,
-            "SELECT doc FROM device WHERE status = ?1 AND COALESCE(last_seen, created_at) < ?2 AND id > ?3 ORDER BY id LIMIT ?4",
-            &[Value::Text(status.as_str()), Value::Int(before.0), after, limit],
-            doc,
-        ),
-        Due::Expired(before) => query_all(
-            sql,
-            "SELECT doc FROM device WHERE activated = 0 AND code_expires_at IS NOT NULL AND code_expires_at < ?1 AND id > ?2 \
-             ORDER BY id LIMIT ?3",
-            &[Value::Int(before.0), after, limit],
-            doc,
-        ),
-        Due::Connected => {
-            query_all(sql, "SELECT doc FROM device WHERE connected = 1 AND id > ?1 ORDER BY id LIMIT ?2", &[after, limit], doc)
+        Due::Silent(status, before) => {
+            query_all(sql, SILENT, &[Value::Text(status.as_str()), Value::Int(before.0), since, id, limit], found)
         }
+        Due::Expired(before) => query_all(sql, EXPIRED, &[Value::Int(before.0), since, id, limit], found),
     }
 }
+
+/// Devices that are marked as connected, by id after `after`.
+pub(crate) fn connected(sql: &mut dyn Sql, after: Option<DeviceId>, limit: u32) -> SqlResult<Vec<Arc<Device>>> {
+    let after = after.as_ref().map_or(&[][..], |id| id.0.as_bytes());
+    let text = "SELECT doc FROM device WHERE connected = 1 AND id > ?1 ORDER BY id LIMIT ?2";
+    query_all(sql, text, &[Value::Bytes(after), Value::Int(i64::from(limit))], |row| parse(row, 0).map(Arc::new))
+}
+
+#[cfg(test)]
+mod tests;

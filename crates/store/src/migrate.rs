@@ -3,7 +3,7 @@
 use crate::sql::{Sql, SqlError, SqlResult, query_one};
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("../migrations/0001_registry.sql"),
     include_str!("../migrations/0002_stream.sql"),
     include_str!("../migrations/0003_history.sql"),
@@ -11,6 +11,7 @@ const STEPS: [&str; 7] = [
     include_str!("../migrations/0005_frames.sql"),
     include_str!("../migrations/0006_onem2m.sql"),
     include_str!("../migrations/0010_origin.sql"),
+    include_str!("../migrations/0012_growth.sql"),
 ];
 
 /// The schema this program writes.

@@ -2,7 +2,7 @@
 //!
 //! Absent: TLS. The connection must be local or inside a private network (`sslmode=disable`, or `prefer` with a server without TLS).
 
-use crate::sql::{Row, RowFn, Sql, SqlError, SqlResult, Value};
+use crate::sql::{Canceller, Row, RowFn, Sql, SqlError, SqlResult, Value};
 use postgres::{
     Client, NoTls, Statement,
     fallible_iterator::FallibleIterator,
@@ -106,6 +106,15 @@ impl Sql for Postgres {
 
     fn begin_read(&mut self) -> SqlResult<()> {
         self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    }
+
+    /// Asks the server on a connection of its own, which must not be made on an async thread.
+    fn canceller(&self) -> Canceller {
+        let token = self.client.cancel_token();
+        Box::new(move || {
+            let token = token.clone();
+            drop(std::thread::Builder::new().name("store-cancel".into()).spawn(move || token.cancel_query(NoTls)));
+        })
     }
 
     fn dialect(&self, ddl: &str) -> String {

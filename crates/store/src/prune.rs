@@ -8,7 +8,7 @@ use crate::{
     replay::meta,
     shared::Shared,
     sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
-    tree,
+    tree, unlinked,
 };
 use landfall_model::{AccountSettings, Time};
 use std::sync::atomic::Ordering;
@@ -35,6 +35,7 @@ pub(crate) fn prune(sql: &mut dyn Sql, now: Time, shared: &Shared) -> SqlResult<
     let (over, dropped) = tree::prune(sql, now, RESOURCES)?;
     more |= over >= RESOURCES.unsigned_abs();
     more |= provisioning::prune(sql, now, ROWS)?;
+    more |= unlinked::slice(sql, ROWS)?;
     sql.batch("COMMIT")?;
     shared.caches.drop_resources(&dropped);
     shared.commits.fetch_add(1, Ordering::Relaxed);

@@ -3,15 +3,17 @@
 //! Only the writer runs these statements, one batch after another, so that a check and the change it allows cannot be torn apart.
 
 use crate::{
-    commands, frames, instances, labels, origin, presence, provisioning,
+    commands,
+    counts::{Counted, Counts},
+    frames, instances, labels, origin, presence, provisioning,
     record::encode_registration,
     shadows,
     sql::{Sql, SqlError, Value, query_one, to_db},
-    tree,
+    subscriptions, tree, unlinked,
 };
 use landfall_model::{
-    Account, App, Cause, Cursor, Device, DeviceId, Error, Product, ProductKey, ResourceId, Result, ServiceCall, StoredSession,
-    Subscription, SubscriptionKind, Time, Write,
+    Account, App, Cause, Device, DeviceId, DeviceLimit, Error, Product, ProductKey, ResourceId, Result, ServiceCall,
+    StoredSession, Time, Write,
 };
 use serde::Serialize;
 
@@ -47,6 +49,8 @@ pub(crate) struct Effects {
     pub(crate) dropped: Vec<ResourceId>,
     /// Devices whose outgoing messages changed.
     pub(crate) outgoing: Vec<DeviceId>,
+    /// Counters of devices that changed, also by earlier batches of the group.
+    pub(crate) counts: Counts,
 }
 
 impl Step {
@@ -100,7 +104,12 @@ impl Step {
             Write::Account(_) | Write::App(_) | Write::Product(_) | Write::Device(_) | Write::Subscription(_)
         );
         let tree = matches!(self.write, Write::Resource(_) | Write::Append(_) | Write::Provisioning(_));
-        registry || tree || matches!(self.write, Write::Command(_) | Write::Shadow(_))
+        registry || tree || matches!(self.write, Write::DeviceLimit(_) | Write::Command(_) | Write::Shadow(_))
+    }
+
+    /// Whether it only looks.
+    pub(crate) fn is_check(&self) -> bool {
+        matches!(self.write, Write::DeviceLimit(_))
     }
 
     pub(crate) fn apply(&self, sql: &mut dyn Sql, now: Time, effects: &mut Effects) -> Done {
@@ -108,15 +117,16 @@ impl Step {
             Write::Account(r) => put_account(sql, r, &self.doc),
             Write::App(r) => put_app(sql, r, &self.doc),
             Write::Product(r) => put_product(sql, r, &self.doc),
-            Write::Device(r) => put_device(sql, r, &self.doc),
-            Write::Subscription(r) => put_subscription(sql, r, &self.doc),
-            Write::Cursor(r) => put_cursor(sql, r, &self.doc),
+            Write::DeviceLimit(r) => check_device_limit(sql, r, &effects.counts),
+            Write::Device(r) => put_device(sql, r, &self.doc, &mut effects.counts),
+            Write::Subscription(r) => subscriptions::put_subscription(sql, r, &self.doc),
+            Write::Cursor(r) => subscriptions::put_cursor(sql, r, &self.doc),
             Write::Call(r) => put_call(sql, r, &self.doc),
             Write::Session(r) => put_session(sql, r, &self.doc),
             Write::DeleteApp(id) => delete(sql, "DELETE FROM app WHERE id = ?1", id.0.as_bytes()),
             Write::DeleteProduct(id) => delete(sql, "DELETE FROM product WHERE id = ?1", id.0.as_bytes()),
             Write::DeleteDevice(id) => {
-                if delete_device(sql, *id, now)? {
+                if delete_device(sql, *id, now, &mut effects.counts)? {
                     tree::delete_of_device(sql, *id, effects)?;
                 }
                 Ok(())
@@ -150,7 +160,7 @@ impl Step {
     }
 }
 
-fn json<T: Serialize>(record: &T) -> Result<String> {
+pub(crate) fn json<T: Serialize>(record: &T) -> Result<String> {
     serde_json::to_string(record).map_err(|_| Error::new(Cause::InvalidField, "the record cannot be written as JSON"))
 }
 
@@ -292,7 +302,21 @@ const DEVICE_PRESENCE: &str = "UPDATE device SET version = ?2, status = ?12, con
      AND code_expires_at IS NOT DISTINCT FROM ?15 AND aging_days IS NOT DISTINCT FROM ?16 AND created_at = ?17 AND psk_identity = ?20 \
      AND node_name IS NOT DISTINCT FROM ?21";
 
-fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
+fn check_device_limit(sql: &mut dyn Sql, r: &DeviceLimit, counts: &Counts) -> Done {
+    if counts.total(sql, r.account, r.owner)?.saturating_add(r.adding) > r.most {
+        return Err(Refused::Batch(r.error.clone()));
+    }
+    Ok(())
+}
+
+fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str, counts: &mut Counts) -> Done {
+    let before = if r.version > 1 { Counted::stored(sql, r.id)? } else { None };
+    write_device(sql, r, doc)?;
+    counts.change(before.as_ref(), Some(&Counted::of(r)));
+    Ok(())
+}
+
+fn write_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
     const SQL: Versioned = Versioned {
         insert: "INSERT INTO device (id, version, account, app, node_id, product, gateway, node_type, device_type, name, location, status, \
                  connected, activated, code_expires_at, aging_days, created_at, last_seen, doc, psk_identity, node_name) \
@@ -370,59 +394,6 @@ fn name_the_taken(sql: &mut dyn Sql, r: &Device, error: Error) -> std::result::R
     }))
 }
 
-/// The word of a kind, for filters.
-pub(crate) fn kind_word(kind: SubscriptionKind) -> &'static str {
-    match kind {
-        SubscriptionKind::Notify(notify) => notify.as_str(),
-        SubscriptionKind::CallAddress => "*callAddress",
-        SubscriptionKind::Resource(..) => "*resource",
-    }
-}
-
-fn put_subscription(sql: &mut dyn Sql, r: &Subscription, doc: &str) -> Done {
-    const SQL: Versioned = Versioned {
-        insert: "INSERT INTO subscription (id, version, account, owner, target, kind, scope, callback_url, created_at, doc) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
-        update: "UPDATE subscription SET version = ?2, account = ?3, owner = ?4, target = ?5, kind = ?6, scope = ?7, callback_url = ?8, \
-                 created_at = ?9, doc = ?10 WHERE id = ?1 AND version + 1 = ?2 \
-                 AND NOT EXISTS (SELECT 1 FROM subscription o WHERE o.owner = ?4 AND o.target = ?5 AND o.scope = ?7 AND o.id <> ?1)",
-        version: "SELECT version FROM subscription WHERE id = ?1",
-        taken: Cause::SubscriptionExists,
-        taken_detail: "there is a subscription of this kind and scope",
-    };
-    let kind = kind_word(r.kind);
-    // One subscription a notification and channel, one call address an address (1.6.1, 100227).
-    let scope = match r.kind {
-        SubscriptionKind::Notify(_) => json(&(kind, r.channel)),
-        SubscriptionKind::CallAddress => json(&(kind, r.channel, &r.callback_url)),
-        SubscriptionKind::Resource(id, address) => json(&(kind, id, address)),
-    };
-    let scope = scope.map_err(Refused::Batch)?;
-    let params = [
-        Value::Bytes(r.id.0.as_bytes()),
-        Value::Int(to_db(r.version)),
-        Value::Bytes(r.account.0.as_bytes()),
-        Value::Bytes(r.owner.0.as_bytes()),
-        Value::Bytes(r.target.0.as_bytes()),
-        Value::Text(kind),
-        Value::Text(&scope),
-        Value::Text(&r.callback_url),
-        Value::Int(r.created_at.0),
-        Value::Text(doc),
-    ];
-    SQL.put(sql, &params, r.version)
-}
-
-/// A cursor whose subscription is gone is not kept.
-fn put_cursor(sql: &mut dyn Sql, r: &Cursor, doc: &str) -> Done {
-    sql.execute(
-        "INSERT INTO read_cursor (subscription, doc) SELECT id, ?2 FROM subscription WHERE id = ?1 \
-         ON CONFLICT (subscription) DO UPDATE SET doc = excluded.doc",
-        &[Value::Bytes(r.subscription.0.as_bytes()), Value::Text(doc)],
-    )?;
-    Ok(())
-}
-
 fn put_call(sql: &mut dyn Sql, r: &ServiceCall, doc: &str) -> Done {
     sql.execute(
         "INSERT INTO service_call (id, device, created_at, expires_at, doc) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE \
@@ -453,24 +424,22 @@ fn delete(sql: &mut dyn Sql, text: &str, id: &[u8]) -> Done {
 }
 
 /// Deletes a device's records; whether it was there.
-fn delete_device(sql: &mut dyn Sql, id: DeviceId, now: Time) -> std::result::Result<bool, Refused> {
+fn delete_device(sql: &mut dyn Sql, id: DeviceId, now: Time, counts: &mut Counts) -> std::result::Result<bool, Refused> {
     let key = id.0.as_bytes();
-    if sql.execute("DELETE FROM device WHERE id = ?1", &[Value::Bytes(key)])? == 0 {
-        return Ok(false);
-    }
+    let Some(before) = Counted::stored(sql, id)? else { return Ok(false) };
+    sql.execute("DELETE FROM device WHERE id = ?1", &[Value::Bytes(key)])?;
+    counts.change(Some(&before), None);
     sql.execute(
         "INSERT INTO tombstone (device, deleted_at) VALUES (?1, ?2) ON CONFLICT (device) DO NOTHING",
         &[Value::Bytes(key), Value::Int(now.0)],
     )?;
     delete(sql, "DELETE FROM device_state WHERE device = ?1", key)?;
-    delete(sql, "DELETE FROM chunk WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM service_call WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", key)?;
-    delete(sql, "DELETE FROM command WHERE device = ?1", key)?;
-    delete(sql, "DELETE FROM revoke_task WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM command WHERE device = ?1 AND state IN ('PENDING', 'SENT', 'DELIVERED')", key)?;
     delete(sql, "DELETE FROM shadow WHERE device = ?1", key)?;
-    delete(sql, "DELETE FROM setting WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM registration WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM secure_session WHERE device = ?1", key)?;
+    unlinked::put_device(sql, id)?;
     Ok(true)
 }

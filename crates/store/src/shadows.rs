@@ -49,6 +49,7 @@ pub(crate) fn settings(sql: &mut dyn Sql, filter: &SettingFilter, slots: usize, 
         // The one way to look for a text that both databases compare by bytes and without a pattern.
         conditions.and("replace(properties, #, '') <> properties", Value::Text(property));
     }
+    conditions.and_visible("setting.device");
     conditions.and_between("at", filter.after, filter.before);
     conditions.page(sql, "setting", "at DESC, id DESC", page)
 }

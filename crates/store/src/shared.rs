@@ -105,6 +105,7 @@ impl Caches {
                 self.devices.changed(r.id, Some(Arc::new(*r)));
             }
             Write::DeleteDevice(id) => self.devices.changed(id, None),
+            Write::DeviceLimit(_) => (),
             Write::Subscription(r) => self.subscriptions.changed(r.id, Some(Arc::new(*r))),
             Write::DeleteSubscription(id) => self.subscriptions.changed(id, None),
             Write::Cursor(_) | Write::Call(_) | Write::DeleteCall(_) | Write::Session(_) | Write::DeleteSession(_) => (),

@@ -51,6 +51,9 @@ pub(crate) trait Row {
 /// What to do with a row: go on or stop.
 pub(crate) type RowFn<'f> = &'f mut dyn FnMut(&dyn Row) -> SqlResult<ControlFlow<()>>;
 
+/// Ends what a connection runs at the time, from another thread; it may come too late and meet what runs next.
+pub(crate) type Canceller = Box<dyn Fn() + Send>;
+
 /// A connection.
 pub(crate) trait Sql: Send {
     /// Runs a statement; returns how many rows it changed.
@@ -61,6 +64,8 @@ pub(crate) trait Sql: Send {
     fn batch(&mut self, sql: &str) -> SqlResult<()>;
     /// Begins a transaction that sees one state of the database throughout.
     fn begin_read(&mut self) -> SqlResult<()>;
+    /// Ends what runs on this connection.
+    fn canceller(&self) -> Canceller;
     /// Replaces `{blob}`, `{text}`, `{int_key}` and `{clustered}` (rows are kept in the order of the primary key, where that can be had) in a
     /// migration by the words of this database.
     fn dialect(&self, ddl: &str) -> String;

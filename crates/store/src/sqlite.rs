@@ -1,12 +1,13 @@
 //! SQLite behind [`Sql`]: WAL, `synchronous=FULL`, one file in a directory that only its owner may enter.
 
 use crate::backend::DATABASE;
-use crate::sql::{Row, RowFn, Sql, SqlError, SqlResult, Value};
+use crate::sql::{Canceller, Row, RowFn, Sql, SqlError, SqlResult, Value};
 use rusqlite::{Connection, OpenFlags, Statement, config::DbConfig, types::ToSqlOutput, types::ValueRef};
 use std::{ops::ControlFlow, path::Path};
 
 /// Milliseconds to wait for a lock, which only checkpoints and start-up ever hold.
 const BUSY_MS: u32 = 10_000;
+const CHECKPOINT_MS: u32 = 500;
 const STATEMENTS: usize = 256;
 
 pub(crate) struct Sqlite(Connection);
@@ -15,14 +16,23 @@ impl Sqlite {
     /// The connection that writes; makes the file.
     pub(crate) fn writer(dir: &Path) -> SqlResult<Self> {
         let connection = Connection::open(dir.join(DATABASE)).map_err(failed)?;
-        // A WAL of 32 MiB between checkpoints keeps their share of the write load small. The page cache is small because the system's
+        // The checkpointer folds the WAL in; should it fail, the writer does from 256 MiB on. The page cache is small because the system's
         // holds the same pages: 8 MiB here and 1 MiB for each reader.
         connection
             .execute_batch(&format!(
                 "PRAGMA busy_timeout={BUSY_MS}; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8192; \
-                 PRAGMA wal_autocheckpoint=8192; PRAGMA journal_size_limit=67108864; PRAGMA temp_store=MEMORY;"
+                 PRAGMA wal_autocheckpoint=65536; PRAGMA journal_size_limit=67108864; PRAGMA temp_store=MEMORY;"
             ))
             .map_err(failed)?;
+        Self::prepared(connection)
+    }
+
+    /// A connection that only makes checkpoints; one that has to wait for readers gives up soon, as the writer waits for it.
+    pub(crate) fn checkpointer(dir: &Path) -> SqlResult<Self> {
+        let connection =
+            Connection::open_with_flags(dir.join(DATABASE), OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+                .map_err(failed)?;
+        connection.execute_batch(&format!("PRAGMA busy_timeout={CHECKPOINT_MS}; PRAGMA synchronous=FULL;")).map_err(failed)?;
         Self::prepared(connection)
     }
 
@@ -87,6 +97,11 @@ impl Sql for Sqlite {
 
     fn begin_read(&mut self) -> SqlResult<()> {
         self.batch("BEGIN")
+    }
+
+    fn canceller(&self) -> Canceller {
+        let handle = self.0.get_interrupt_handle();
+        Box::new(move || handle.interrupt())
     }
 
     fn dialect(&self, ddl: &str) -> String {

@@ -2,8 +2,8 @@
 
 use crate::{
     Options,
-    backend::{Backend, Lock, Readers},
-    cache::{Cache, Look},
+    backend::{Backend, Lock},
+    checkpoint::Checkpoints,
     commands, events,
     flush::parse_services,
     frames, history, lists,
@@ -12,6 +12,7 @@ use crate::{
     pending::overlay,
     presence,
     queue::{End, Job, Task, stopping},
+    readers::Readers,
     replay,
     rows::{product_key, psk_identity},
     shadows,
@@ -30,17 +31,19 @@ use landfall_model::{
     Setting, Shadow, StoredEvent, StoredSession, Subscription, SubscriptionId, Time,
 };
 use parking_lot::Mutex;
-use serde::de::DeserializeOwned;
 use std::{
-    hash::Hash,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
+    time::Duration,
 };
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 /// Devices of one history query, and events of one `events_at`.
 const LIST_LIMIT: usize = 1_000;
+
+/// Who reads what is of no account.
+pub(crate) const THE_SERVER: AccountId = AccountId(Uuid::nil());
 
 /// An open store; clones are the same store. The last one to go stops the writer without a flush, which loses nothing: the next start
 /// reads the stream instead.
@@ -51,6 +54,7 @@ struct Inner {
     shared: Arc<Shared>,
     readers: Arc<Readers>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    checkpoints: Checkpoints,
     lock: Mutex<Option<Lock>>,
     place: String,
 }
@@ -72,13 +76,18 @@ impl SharedStore {
         replay::replay(&mut *sql, &shared)?;
         shared.work.load(&mut *sql)?;
         shared.caches.subscribers.load(&mut *sql)?;
-        let readers = Readers::new(backend.clone(), shared.options.readers.max(1));
+        let readers = {
+            let options = &shared.options;
+            Readers::new(backend.clone(), options.readers.max(1), Duration::from_millis(options.scan_ms))
+        };
+        let checkpoints = Checkpoints::start(&backend, readers.gate())?;
         let writer = Writer::new(shared.clone(), backend, world, sql, &start);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || writer.run())
             .map_err(|e| crate::sql::SqlError::wrong(e.to_string()))?;
-        Ok(Self(Arc::new(Inner { shared, readers, writer: Mutex::new(Some(thread)), lock: Mutex::new(Some(lock)), place })))
+        let (writer, lock) = (Mutex::new(Some(thread)), Mutex::new(Some(lock)));
+        Ok(Self(Arc::new(Inner { shared, readers, writer, checkpoints, lock, place })))
     }
 
     /// Takes no more writes, finishes what was queued, cuts the history that waits into chunks and stops. Further calls wait for nothing.
@@ -124,50 +133,13 @@ impl SharedStore {
         self.0.readers.read(read).await
     }
 
-    /// A record by id: from the cache, or read and remembered.
-    pub(crate) async fn cached<K, V, B>(&self, cache: &Cache<K, V>, id: K, bytes: B, text: &'static str) -> Result<Option<Arc<V>>>
-    where
-        B: AsRef<[u8]> + Send + 'static,
-        K: Eq + Hash + Copy + Send + Sync,
-        V: DeserializeOwned + Send + Sync + 'static,
-    {
-        let ticket = match cache.look(id) {
-            Look::Hit(found) => return Ok(Some(found)),
-            Look::Miss(ticket) => ticket,
-        };
-        let found: Option<V> = self.read(move |sql| lists::one(sql, text, bytes.as_ref())).await?;
-        let found = found.map(Arc::new);
-        if let Some(found) = &found {
-            ticket.fill(found.clone());
-        }
-        Ok(found)
-    }
-
-    /// The device that `name_of` calls so, by hint or by statement.
-    async fn named_device(&self, name: &str, text: &'static str, name_of: fn(&Device) -> &str) -> Result<Option<Arc<Device>>> {
-        let fits = |device: &Arc<Device>| name_of(device) == name;
-        let hints = &self.0.shared.caches.nodes;
-        if let Some(id) = hints.get(name)
-            && let Some(device) = self.device(id).await?.filter(fits)
-        {
-            return Ok(Some(device));
-        }
-        if name.contains('\0') {
-            return Ok(None);
-        }
-        let Some(id) = self.id_of(text, vec![name.to_owned()], None).await?.map(DeviceId) else { return Ok(None) };
-        hints.put(name.into(), id);
-        Ok(self.device(id).await?.filter(fits))
-    }
-
-    /// The id that a statement finds.
-    pub(crate) async fn id_of(&self, text: &'static str, params: Vec<String>, account: Option<Uuid>) -> Result<Option<Uuid>> {
-        self.read(move |sql| {
-            let account = account.as_ref().map(|id| Value::Bytes(id.as_bytes()));
-            let params: Vec<Value<'_>> = account.into_iter().chain(params.iter().map(|p| Value::Text(p))).collect();
-            query_one(sql, text, &params, |row| replay::id(row.bytes(0)?))
-        })
-        .await
+    /// A read whose length depends on how much an account has.
+    pub(crate) async fn scan<T: Send + 'static>(
+        &self,
+        account: AccountId,
+        read: impl FnOnce(&mut dyn Sql) -> SqlResult<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.readers.scan(account.0, read).await
     }
 }
 
@@ -177,6 +149,7 @@ impl Inner {
         if let Some(thread) = writer.take() {
             drop(thread.join());
         }
+        self.checkpoints.stop();
         self.lock.lock().take();
     }
 }
@@ -202,7 +175,7 @@ impl Store for SharedStore {
 
     async fn accounts(&self, name: Option<&str>, page: PageRequest) -> Result<Page<Arc<Account>>> {
         let name = name.map(str::to_owned);
-        self.read(move |sql| lists::accounts(sql, name.as_deref(), page)).await
+        self.scan(THE_SERVER, move |sql| lists::accounts(sql, name.as_deref(), page)).await
     }
 
     async fn app(&self, id: AppId) -> Result<Option<Arc<App>>> {
@@ -210,7 +183,7 @@ impl Store for SharedStore {
     }
 
     async fn apps(&self, account: AccountId, page: PageRequest) -> Result<Page<Arc<App>>> {
-        self.read(move |sql| lists::named(sql, "app", account, page)).await
+        self.scan(account, move |sql| lists::named(sql, "app", account, page)).await
     }
 
     async fn product(&self, id: ProductId) -> Result<Option<Arc<Product>>> {
@@ -232,7 +205,7 @@ impl Store for SharedStore {
     }
 
     async fn products(&self, account: AccountId, page: PageRequest) -> Result<Page<Arc<Product>>> {
-        self.read(move |sql| lists::named(sql, "product", account, page)).await
+        self.scan(account, move |sql| lists::named(sql, "product", account, page)).await
     }
 
     async fn device(&self, id: DeviceId) -> Result<Option<Arc<Device>>> {
@@ -249,7 +222,20 @@ impl Store for SharedStore {
 
     async fn devices(&self, filter: &DeviceFilter, page: PageRequest) -> Result<Page<Arc<Device>>> {
         let filter = filter.clone();
-        self.read(move |sql| lists::devices(sql, &filter, page)).await
+        if lists::is_short(&filter, page) {
+            return self.read(move |sql| lists::devices(sql, &filter, page)).await;
+        }
+        self.scan(filter.account, move |sql| lists::devices(sql, &filter, page)).await
+    }
+
+    async fn devices_after(
+        &self,
+        filter: &DeviceFilter,
+        after: Option<(Time, DeviceId)>,
+        limit: u32,
+    ) -> Result<Vec<Arc<Device>>> {
+        let filter = filter.clone();
+        self.scan(filter.account, move |sql| lists::devices_after(sql, &filter, after, limit)).await
     }
 
     async fn was_deleted(&self, id: DeviceId) -> Result<bool> {
@@ -282,26 +268,30 @@ impl Store for SharedStore {
         self.read(move |sql| lists::product_devices(sql, product, after, limit)).await
     }
 
-    async fn due_devices(&self, due: Due, after: Option<DeviceId>, limit: u32) -> Result<Vec<Arc<Device>>> {
+    async fn due_devices(&self, due: Due, limit: u32) -> Result<Vec<Arc<Device>>> {
         let mut found = Vec::new();
-        let mut after = after;
+        let mut after = (Time(i64::MIN), DeviceId(Uuid::nil()));
         let limit = limit as usize;
         while found.len() < limit {
             let want = u32::try_from(limit - found.len()).unwrap_or(u32::MAX);
-            let next = self.read(move |sql| lists::due(sql, due, after, want)).await?;
+            let next = self.scan(THE_SERVER, move |sql| lists::due(sql, due, after, want)).await?;
             let more = next.len() == want as usize;
-            after = next.last().map(|device| device.id).or(after);
+            after = next.last().map_or(after, |(since, device)| (*since, device.id));
             let pending = self.0.shared.pending.lock();
-            let silent = |device: &Device| match due {
+            let still = |device: &Device| match due {
                 Due::Silent(_, before) => pending.last_seen(device.id).is_none_or(|heard| heard < before),
-                Due::Expired(_) | Due::Connected => true,
+                Due::Expired(_) => true,
             };
-            found.extend(next.into_iter().filter(silent).map(Arc::new));
+            found.extend(next.into_iter().filter(|(_, device)| still(device)).map(|(_, device)| Arc::new(device)));
             if !more {
                 break;
             }
         }
         Ok(found)
+    }
+
+    async fn connected_devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Arc<Device>>> {
+        self.scan(THE_SERVER, move |sql| lists::connected(sql, after, limit)).await
     }
 
     async fn history(&self, query: &HistoryQuery, page: PageRequest) -> Result<Page<HistoryPoint>> {
@@ -315,7 +305,8 @@ impl Store for SharedStore {
             let pending = self.0.shared.pending.lock();
             query.devices.iter().map(|device| (*device, pending.waiting(*device))).filter(|(_, w)| !w.is_empty()).collect()
         };
-        self.read(move |sql| history::history(sql, &query, waiting, page)).await
+        let account = self.account_of(query.devices.first()).await?;
+        self.scan(account, move |sql| history::history(sql, &query, waiting, page)).await
     }
 
     async fn frames(&self, query: &FrameQuery) -> Result<FramePage> {
@@ -323,7 +314,8 @@ impl Store for SharedStore {
             self.flush().await?;
         }
         let query = *query;
-        self.read(move |sql| frames::read(sql, &query)).await
+        let account = self.account_of(Some(&query.device)).await?;
+        self.scan(account, move |sql| frames::read(sql, &query)).await
     }
 
     async fn subscription(&self, id: SubscriptionId) -> Result<Option<Arc<Subscription>>> {
@@ -332,7 +324,7 @@ impl Store for SharedStore {
 
     async fn subscriptions(&self, filter: &SubscriptionFilter, page: PageRequest) -> Result<Page<Arc<Subscription>>> {
         let filter = filter.clone();
-        self.read(move |sql| lists::subscriptions(sql, &filter, page)).await
+        self.scan(filter.account.unwrap_or(THE_SERVER), move |sql| lists::subscriptions(sql, &filter, page)).await
     }
 
     async fn cursor(&self, id: SubscriptionId) -> Result<Option<Cursor>> {
@@ -359,7 +351,9 @@ impl Store for SharedStore {
     }
 
     async fn command(&self, id: CommandId) -> Result<Option<Command>> {
-        self.read(move |sql| lists::one(sql, "SELECT doc FROM command WHERE id = ?1", id.0.as_bytes())).await
+        const TEXT: &str =
+            "SELECT doc FROM command WHERE id = ?1 AND EXISTS (SELECT 1 FROM device d WHERE d.id = command.device)";
+        self.read(move |sql| lists::one(sql, TEXT, id.0.as_bytes())).await
     }
 
     fn work_stamp(&self, device: DeviceId) -> Option<u64> {
@@ -380,7 +374,7 @@ impl Store for SharedStore {
 
     async fn commands(&self, filter: &CommandFilter, page: PageRequest) -> Result<Page<Command>> {
         let filter = filter.clone();
-        self.read(move |sql| commands::list(sql, &filter, page)).await
+        self.scan(filter.account, move |sql| commands::list(sql, &filter, page)).await
     }
 
     async fn due_commands(&self, now: Time, limit: u32) -> Result<Vec<Command>> {
@@ -389,7 +383,7 @@ impl Store for SharedStore {
 
     async fn revoke_tasks(&self, filter: &RevokeFilter, page: PageRequest) -> Result<Page<RevokeTask>> {
         let filter = filter.clone();
-        self.read(move |sql| commands::revoke_tasks(sql, &filter, page)).await
+        self.scan(filter.account, move |sql| commands::revoke_tasks(sql, &filter, page)).await
     }
 
     async fn shadow(&self, device: DeviceId) -> Result<Option<Shadow>> {
@@ -404,7 +398,8 @@ impl Store for SharedStore {
         if filter.service_id.as_ref().is_some_and(|id| id.contains('\0')) {
             return Ok(Page { total: 0, items: vec![] });
         }
-        self.read(move |sql| shadows::settings(sql, &filter, LIST_LIMIT, page)).await
+        let account = self.account_of(filter.devices.first()).await?;
+        self.scan(account, move |sql| shadows::settings(sql, &filter, LIST_LIMIT, page)).await
     }
 
     async fn registration(&self, device: DeviceId) -> Result<Option<Registration>> {
@@ -473,9 +468,10 @@ impl Store for SharedStore {
     }
 
     async fn stats(&self) -> Result<StoreStats> {
+        const DEVICES: &str = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM device_count WHERE owner = account";
         let (devices, oldest_seq) = self
             .read(|sql| {
-                let devices = query_one(sql, "SELECT COUNT(*) FROM device", &[], |row| row.seq(0))?;
+                let devices = query_one(sql, DEVICES, &[], |row| row.seq(0))?;
                 let oldest = query_one(sql, "SELECT MIN(first_seq) FROM stream", &[], |row| row.opt_int(0))?;
                 Ok((devices.unwrap_or(0), oldest.flatten().unwrap_or(0)))
             })
@@ -487,6 +483,8 @@ impl Store for SharedStore {
             batches: shared.batches.load(Ordering::Relaxed),
             commits: shared.commits.load(Ordering::Relaxed),
             oldest_seq: oldest_seq.unsigned_abs(),
+            wal_bytes: self.0.checkpoints.wal_bytes(),
+            overdue_lists: self.0.readers.overdue(),
         })
     }
 }

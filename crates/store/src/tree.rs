@@ -10,7 +10,7 @@ use crate::{
     sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
 };
 use landfall_core::ResourceFilter;
-use landfall_model::{Cause, DeviceId, Error, IdKind, Page, PageRequest, Resource, ResourceId, ResourceKind, Time};
+use landfall_model::{Cause, DeviceId, Error, IdKind, Page, PageRequest, Resource, ResourceId, ResourceKind, Sort, Time};
 use std::{collections::VecDeque, sync::Arc};
 
 /// Whether what a resource or container is below, or belongs to, is there.
@@ -103,16 +103,35 @@ pub(crate) fn prune(sql: &mut dyn Sql, now: Time, limit: i64) -> SqlResult<(u64,
 
 /// A page of resources, oldest first.
 pub(crate) fn list(sql: &mut dyn Sql, filter: &ResourceFilter, page: PageRequest) -> SqlResult<Page<Arc<Resource>>> {
-    let mut conditions = Conditions::new();
-    conditions.and_id("account", Some(&filter.account.0));
-    if let Some(parent) = &filter.parent {
-        conditions.and("parent = #", Value::Bytes(&parent.0));
+    conditions(filter).page(sql, "resource", "created_at, id", page).map(arcs)
+}
+
+/// The next resources after one, oldest first.
+pub(crate) fn after(
+    sql: &mut dyn Sql,
+    filter: &ResourceFilter,
+    after: Option<(Time, ResourceId)>,
+    limit: u32,
+) -> SqlResult<Vec<Arc<Resource>>> {
+    let after = after.as_ref().map(|(at, id)| (*at, &id.0[..]));
+    conditions(filter).after(sql, "resource", Sort::Ascending, after, limit)
+}
+
+fn conditions(filter: &ResourceFilter) -> Conditions<'_> {
+    let equal = [
+        ("parent", filter.parent.as_ref().map(|id| Value::Bytes(&id.0))),
+        ("device", filter.device.as_ref().map(|id| Value::Bytes(id.0.as_bytes()))),
+        ("account", Some(Value::Bytes(filter.account.0.as_bytes()))),
+    ];
+    let mut conditions = Conditions::first_of(equal);
+    match filter.kinds[..] {
+        [] => (),
+        [kind] if filter.parent.is_none() && filter.device.is_none() => {
+            conditions.and("kind = #", Value::Int(i64::from(kind.ty())));
+        }
+        _ => conditions.sift_any("kind", filter.kinds.iter().map(|kind| Value::Int(i64::from(kind.ty())))),
     }
-    conditions.and_id("device", filter.device.as_ref().map(|id| &id.0));
-    if !filter.kinds.is_empty() {
-        conditions.and_any("kind", filter.kinds.iter().map(|kind| Value::Int(i64::from(kind.ty()))));
-    }
-    conditions.page(sql, "resource", "created_at, id", page).map(arcs)
+    conditions
 }
 
 /// At most `limit` resources below one, level by level.

@@ -46,7 +46,17 @@ impl ResourceStore for SharedStore {
 
     async fn resources(&self, filter: &ResourceFilter, page: PageRequest) -> Result<Page<Arc<Resource>>> {
         let filter = filter.clone();
-        self.read(move |sql| tree::list(sql, &filter, page)).await
+        self.scan(filter.account, move |sql| tree::list(sql, &filter, page)).await
+    }
+
+    async fn resources_after(
+        &self,
+        filter: &ResourceFilter,
+        after: Option<(Time, ResourceId)>,
+        limit: u32,
+    ) -> Result<Vec<Arc<Resource>>> {
+        let filter = filter.clone();
+        self.scan(filter.account, move |sql| tree::after(sql, &filter, after, limit)).await
     }
 
     async fn resources_below(&self, top: ResourceId, limit: u32) -> Result<Vec<Arc<Resource>>> {
@@ -71,7 +81,7 @@ impl ResourceStore for SharedStore {
         if labels.is_empty() {
             return Ok(Vec::new());
         }
-        self.read(move |sql| labels::find(sql, account, &labels, after, limit)).await
+        self.scan(account, move |sql| labels::find(sql, account, &labels, after, limit)).await
     }
 
     async fn container_state(&self, container: ResourceId) -> Result<ContainerState> {
@@ -90,8 +100,20 @@ impl ResourceStore for SharedStore {
         self.read(move |sql| instances::named(sql, container, &name, now)).await
     }
 
+    async fn end_instance(&self, container: ResourceId, now: Time, sort: Sort) -> Result<Option<Instance>> {
+        self.read(move |sql| instances::end(sql, container, now, sort)).await
+    }
+
+    async fn instances_after(&self, container: ResourceId, now: Time, after: u64, limit: u32) -> Result<Vec<Instance>> {
+        let Some(account) = self.read(move |sql| instances::account(sql, container)).await? else { return Ok(Vec::new()) };
+        self.scan(account, move |sql| instances::after(sql, container, now, after, limit)).await
+    }
+
     async fn instances(&self, container: ResourceId, now: Time, sort: Sort, page: PageRequest) -> Result<Page<Instance>> {
-        self.read(move |sql| instances::list(sql, container, now, sort, page)).await
+        let Some(account) = self.read(move |sql| instances::account(sql, container)).await? else {
+            return Ok(Page { total: 0, items: Vec::new() });
+        };
+        self.scan(account, move |sql| instances::list(sql, container, now, sort, page)).await
     }
 
     async fn device_by_node_name(&self, account: AccountId, name: &str) -> Result<Option<Arc<Device>>> {
@@ -145,7 +167,7 @@ impl ResourceStore for SharedStore {
     }
 
     async fn provisionings(&self, account: AccountId, app: Option<AppId>, page: PageRequest) -> Result<Page<Provisioning>> {
-        self.read(move |sql| provisioning::list(sql, account, app, page)).await
+        self.scan(account, move |sql| provisioning::list(sql, account, app, page)).await
     }
 
     async fn open_provisionings(&self, limit: u32) -> Result<Vec<Provisioning>> {

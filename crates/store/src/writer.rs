@@ -5,12 +5,13 @@
 
 use crate::{
     backend::Backend,
+    counts::Counts,
     flush::Flush,
     prune,
     queue::{End, Job, Task, stopping},
     record::EVENTS_VERSION,
     replay,
-    rows::{Effects, Refused},
+    rows::{Effects, Refused, Step},
     shared::Shared,
     sql::{Sql, SqlError, SqlResult, Value, to_db},
 };
@@ -306,14 +307,16 @@ fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlRe
     let mut blob = Vec::with_capacity(1 + jobs.iter().map(|job| job.encoded.len()).sum::<usize>());
     blob.push(EVENTS_VERSION);
     let mut seq = newest;
+    let mut counts = Counts::default();
     for job in jobs {
-        let outcome = apply(sql, job, now)?;
+        let outcome = apply(sql, job, now, &mut counts)?;
         if outcome.is_ok() {
             blob.extend_from_slice(&job.encoded);
             seq += job.events.len() as u64;
         }
         outcomes.push(outcome.map(|effects| (Seq(seq), effects)));
     }
+    counts.write(sql)?;
     if seq > newest {
         sql.execute(
             "INSERT INTO stream (first_seq, last_seq, at, events) VALUES (?1, ?2, ?3, ?4)",
@@ -324,27 +327,31 @@ fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlRe
     Ok(outcomes)
 }
 
-/// Applies one batch; a refused one is undone alone. A refused step changes nothing by itself, so only a later one needs a savepoint.
-fn apply(sql: &mut dyn Sql, job: &Job, now: Time) -> SqlResult<Result<Effects>> {
-    let guarded = job.steps.iter().skip(1).any(|step| step.can_fail());
+/// Applies one batch; a refused one is undone alone. A refused step changes nothing by itself, so only what comes after a change needs a
+/// savepoint.
+fn apply(sql: &mut dyn Sql, job: &Job, now: Time, counts: &mut Counts) -> SqlResult<Result<Effects>> {
+    let guarded = job.steps.iter().skip_while(|step| step.is_check()).skip(1).any(Step::can_fail);
     if guarded {
         sql.batch("SAVEPOINT one")?;
     }
-    let mut effects = Effects::default();
+    let mut effects = Effects { counts: std::mem::take(counts), ..Effects::default() };
+    let refused = apply_steps(sql, job, now, &mut effects)?;
+    *counts = std::mem::take(&mut effects.counts);
+    counts.end(refused.is_none());
+    if guarded {
+        sql.batch(if refused.is_some() { "ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one" } else { "RELEASE SAVEPOINT one" })?;
+    }
+    Ok(refused.map_or(Ok(effects), Err))
+}
+
+/// Why the batch is refused, if it is.
+fn apply_steps(sql: &mut dyn Sql, job: &Job, now: Time, effects: &mut Effects) -> SqlResult<Option<Error>> {
     for step in &job.steps {
-        match step.apply(sql, now, &mut effects) {
+        match step.apply(sql, now, effects) {
             Ok(()) => (),
             Err(Refused::Group(error)) => return Err(error),
-            Err(Refused::Batch(error)) => {
-                if guarded {
-                    sql.batch("ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one")?;
-                }
-                return Ok(Err(error));
-            }
+            Err(Refused::Batch(error)) => return Ok(Some(error)),
         }
     }
-    if guarded {
-        sql.batch("RELEASE SAVEPOINT one")?;
-    }
-    Ok(Ok(effects))
+    Ok(None)
 }

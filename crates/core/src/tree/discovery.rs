@@ -1,15 +1,51 @@
 //! Discovery (TS-0001, 10.2.6): the targets below one that fit.
 
-use super::{Right, Target};
+use super::{Right, Target, window::Mark};
 use crate::{Core, OriginCaller};
-use landfall_model::{AccountPart, IdKind, PageRequest, ResourceId, Result, Time};
+use landfall_model::{AccountId, AccountPart, Cause, Error, IdKind, ResourceId, Result, Time};
+use parking_lot::Mutex;
+use std::collections::HashMap;
 
 /// Targets that one discovery looks at, at most.
 const LOOKED_AT: usize = 100_000;
-/// Children of one target, and labelled ones, that are read at once.
+/// Labelled ones that are read at once.
 const PAGE: u32 = 1_000;
 /// Depth of the tree.
 const LEVELS: usize = 32;
+
+/// Discoveries of one account at once; one more is told to come later.
+const AT_ONCE: u32 = 4;
+
+/// How many discoveries each account has under way.
+#[derive(Default)]
+pub(crate) struct Discoveries(Mutex<HashMap<AccountId, u32>>);
+
+/// One of them, until it is dropped.
+struct UnderWay<'a>(&'a Discoveries, AccountId);
+
+impl Discoveries {
+    fn begin(&self, account: AccountId) -> Result<UnderWay<'_>> {
+        let mut of = self.0.lock();
+        let count = of.entry(account).or_default();
+        if *count >= AT_ONCE {
+            return Err(Error::new(Cause::Overloaded, "4 discoveries of the tenant are under way; try again"));
+        }
+        *count += 1;
+        Ok(UnderWay(self, account))
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut of = self.0.0.lock();
+        if let Some(count) = of.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                of.remove(&self.1);
+            }
+        }
+    }
+}
 
 /// What is looked for; empty lists and `None` fit everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,6 +110,7 @@ impl Core {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<Target>> {
+        let _under_way = self.discoveries.begin(by.account.id)?;
         self.check_right(by, top, Right::Discover).await?;
         let wanted = offset.saturating_add(limit);
         let indexed = !criteria.labels.is_empty() && !criteria.any && criteria.levels.is_none();
@@ -112,26 +149,26 @@ impl Core {
     async fn discover_walking(&self, by: &OriginCaller, top: &Target, criteria: &Criteria, wanted: usize) -> Result<Vec<Target>> {
         let mut found = vec![];
         let mut looked_at = 0;
-        let mut to_visit = vec![(top.clone(), 0, criteria.levels.unwrap_or(LEVELS))];
-        while let Some((at, no, levels)) = to_visit.pop() {
+        let mut to_visit = vec![(top.clone(), Mark::default(), criteria.levels.unwrap_or(LEVELS))];
+        while let Some((at, mark, levels)) = to_visit.pop() {
             if levels == 0 || found.len() >= wanted || looked_at >= LOOKED_AT {
                 continue;
             }
             // Instances are read only where they are looked for; containers always, for what may be in them.
             let instances = criteria.any || criteria.types.is_empty() || criteria.types.contains(&4);
             let types: &[u8] = if at.holds_instances() && !instances { &[3, 23, 28] } else { &[] };
-            let page = self.children_of(by, &at, types, PageRequest { no, size: PAGE }).await?;
-            looked_at += page.items.len().max(1);
-            if page.total > (no + 1) * u64::from(PAGE) {
-                to_visit.push((at, no + 1, levels));
+            let (children, next) = self.next_children(by, &at, types, mark).await?;
+            looked_at += children.len().max(1);
+            if let Some(next) = next {
+                to_visit.push((at, next, levels));
             }
             let mut below = vec![];
-            for child in page.items {
+            for child in children {
                 if criteria.fits(&child) && self.may(by, &child, Right::Discover).await? {
                     found.push(child.clone());
                 }
                 if criteria.goes_below(&child) {
-                    below.push((child, 0, levels - 1));
+                    below.push((child, Mark::default(), levels - 1));
                 }
             }
             below.reverse();

@@ -11,6 +11,7 @@ mod rights;
 mod window;
 
 pub use discovery::Criteria;
+pub(crate) use discovery::Discoveries;
 pub use instance::{ContainerLimits, NewInstance};
 pub(crate) use notice::{Happened, Leaving, drop_pushes};
 pub(crate) use record::check_resource_name;
@@ -20,7 +21,7 @@ pub use rights::Right;
 use crate::{Core, DeviceFilter, OriginCaller, ResourceFilter};
 use landfall_model::{
     AccountId, AccountPart, Cause, Device, DeviceId, DevicePart, Error, IdKind, Instance, MessageBox, NODE_INFOS, NodeInfo, Page,
-    PageRequest, Provisioning, Resource, ResourceId, ResourceKind, Result, Sort, Time,
+    Provisioning, Resource, ResourceId, ResourceKind, Result, Sort, Time,
 };
 use std::sync::Arc;
 use window::Window;
@@ -278,18 +279,13 @@ impl Core {
             "ol" => Sort::Ascending,
             _ => return self.store.instance_named(container, name, now).await,
         };
-        let found = self.store.instances(container, now, sort, PageRequest { no: 0, size: 1 }).await?.items.pop();
+        let found = self.store.end_instance(container, now, sort).await?;
         let which = if name == "la" { "no instance for <latest>" } else { "no instance for <oldest>" };
         found.map(Some).ok_or_else(|| Error::new(Cause::ResourceNotFound, which))
     }
 
-    /// What is right below a target and the caller may retrieve, of these types (empty: all), in a fixed order. Each source is cut before
-    /// rights are looked at, so a page may be shorter than asked for.
-    pub async fn children_of(&self, by: &OriginCaller, at: &Target, types: &[u8], page: PageRequest) -> Result<Page<Target>> {
-        self.children_within(by, at, types, page.offset(), page.size as usize).await
-    }
-
-    /// As [`Core::children_of`], `room` children at most after `skip` of them.
+    /// What is right below a target and the caller may retrieve, of these types (empty: all), in a fixed order: `room` children at most
+    /// after `skip` of them. Each source is cut before rights are looked at, so there may be fewer than asked for.
     pub async fn children_within(
         &self,
         by: &OriginCaller,
@@ -335,6 +331,11 @@ impl Core {
             _ => {}
         }
         let Window { total, items, .. } = window;
+        Ok(Page { total, items: self.retrievable(by, items).await? })
+    }
+
+    /// Those of them that are there for the caller to retrieve.
+    async fn retrievable(&self, by: &OriginCaller, items: Vec<Target>) -> Result<Vec<Target>> {
         let mut shown = Vec::with_capacity(items.len());
         for item in items {
             let over = matches!(&item, Target::Outcome(request) if request.finished_at.is_none());
@@ -343,7 +344,7 @@ impl Core {
                 shown.push(item);
             }
         }
-        Ok(Page { total, items: shown })
+        Ok(shown)
     }
 
     fn fixed_children(&self, at: &Target) -> Vec<Target> {

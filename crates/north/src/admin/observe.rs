@@ -118,6 +118,7 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
         ("refusals", "Why records made", numbers.refusals),
         ("store_batches", "Batches committed", stats.batches),
         ("store_commits", "Transactions that carried them", stats.commits),
+        ("store_lists_overdue", "Lists that were ended by their deadline", stats.overdue_lists),
     ] {
         let counter = Counter::<u64>::default();
         counter.inc_by(value);
@@ -135,6 +136,7 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
         registry.register(name, help, gauge(value));
     }
     registry.register_with_unit("process_resident_memory", "Resident memory", Unit::Bytes, gauge(snapshot.memory_bytes));
+    registry.register_with_unit("store_wal", "SQLite's write-ahead log in use", Unit::Bytes, gauge(stats.wal_bytes));
     let cpu = Counter::<f64, AtomicU64>::default();
     cpu.inc_by(snapshot.cpu_s.max(0.0));
     registry.register_with_unit("process_cpu", "CPU time", Unit::Seconds, cpu);
@@ -192,5 +194,14 @@ mod tests {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_scrape_tells_of_the_stores_log_and_lists() {
+        let stats = StoreStats { wal_bytes: 4_120, overdue_lists: 2, ..StoreStats::default() };
+        let text = rendered(&Snapshot::default(), &stats, &CoreNumbers::default(), Time(0)).unwrap();
+        for line in ["landfall_store_wal_bytes 4120", "landfall_store_lists_overdue_total 2"] {
+            assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+        }
     }
 }

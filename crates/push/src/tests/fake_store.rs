@@ -156,7 +156,13 @@ impl Store for FakeStore {
     async fn device_state(&self, _: DeviceId) -> Result<DeviceState> {
         absent()
     }
-    async fn due_devices(&self, _: Due, _: Option<DeviceId>, _: u32) -> Result<Vec<Arc<Device>>> {
+    async fn devices_after(&self, _: &DeviceFilter, _: Option<(Time, DeviceId)>, _: u32) -> Result<Vec<Arc<Device>>> {
+        absent()
+    }
+    async fn due_devices(&self, _: Due, _: u32) -> Result<Vec<Arc<Device>>> {
+        absent()
+    }
+    async fn connected_devices(&self, _: Option<DeviceId>, _: u32) -> Result<Vec<Arc<Device>>> {
         absent()
     }
     async fn history(&self, _: &HistoryQuery, _: PageRequest) -> Result<Page<HistoryPoint>> {
@@ -258,6 +264,15 @@ impl ResourceStore for FakeStore {
         absent()
     }
     async fn instance_named(&self, _: ResourceId, _: &str, _: Time) -> Result<Option<Instance>> {
+        absent()
+    }
+    async fn end_instance(&self, _: ResourceId, _: Time, _: Sort) -> Result<Option<Instance>> {
+        absent()
+    }
+    async fn instances_after(&self, _: ResourceId, _: Time, _: u64, _: u32) -> Result<Vec<Instance>> {
+        absent()
+    }
+    async fn resources_after(&self, _: &ResourceFilter, _: Option<(Time, ResourceId)>, _: u32) -> Result<Vec<Arc<Resource>>> {
         absent()
     }
     async fn instances(&self, _: ResourceId, _: Time, _: Sort, _: PageRequest) -> Result<Page<Instance>> {

@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods)] // and it spawns what races.
 
 mod commands;
+mod counts;
+mod deletion;
 mod frames;
 mod history;
 mod instances;
@@ -52,6 +54,9 @@ conformance! {
         subscriptions_are_unique a_refused_batch_leaves_nothing deleting_a_device_takes_all_with_it cursors_follow_their_subscription
         calls_and_sessions odd_texts_are_refused_alone reads_stay_coherent;
     lists: devices_by_filter_and_page lists_stay_within_their_account due_devices_are_found many_devices_page_well;
+    counts: counters_equal_counts a_limit_holds_against_parallel_registrations;
+    deletion: a_container_is_gone_at_once_and_its_rows_go_in_slices a_lowered_limit_evicts_at_once_and_deletes_later
+        a_device_with_much_history_is_gone_at_once;
     stream: events_have_places_in_order a_refused_batch_takes_no_place events_are_read_from_anywhere waiting_ends_with_the_next_event
         places_by_time retention_of_events the_queue_is_bounded large_batches;
     history: history_by_pages history_by_time history_of_many_devices newest_values retention_of_history deleted_points_do_not_return

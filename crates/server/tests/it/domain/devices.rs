@@ -1,6 +1,6 @@
 //! Registration, change and deletion (1.4.1, 1.4.2, 1.4.4, 1.4.5).
 
-use super::{Domain, cause, mqtt_device};
+use super::{Domain, Tenant, cause, mqtt_device};
 use landfall_core::{BindRequest, DeviceChange, DeviceFilter, ProductRef, RegisterDevice};
 use landfall_model::{AccessMode, AppLimits, Cause, DeviceInfo, DeviceStatus, PageRequest, Secret, StatusDetail};
 
@@ -50,6 +50,27 @@ async fn an_application_may_not_own_more_devices_than_its_limit() {
     domain.device(&tenant, "2").await;
     let third = domain.core.register_device(&tenant.scope, mqtt_device("3", &tenant.product)).await;
     assert_eq!(cause(third), Cause::DeviceLimit);
+}
+
+/// Each of them finds room when it is asked; the writer finds it for as many as there is.
+#[tokio::test]
+async fn parallel_registrations_do_not_pass_the_limit() {
+    let domain = Domain::new(5).await;
+    let (tenant, other) = (domain.tenant("a").await, domain.tenant("b").await);
+    let limits = AppLimits { devices: Some(3), ..AppLimits::default() };
+    let change = landfall_core::AppChange { limits: Some(limits), ..Default::default() };
+    domain.core.change_app(&tenant.all, tenant.app.id, change).await.unwrap();
+    let register = |of: &Tenant, n: usize| {
+        let (core, scope, device) =
+            (domain.core.clone(), of.scope.clone(), mqtt_device(&format!("{}-{n}", of.app.id), &of.product));
+        async move { core.register_device(&scope, device).await }
+    };
+    let outcomes = futures_util::future::join_all((0..10).map(|n| register(&tenant, n))).await;
+    let (made, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    assert_eq!((made.len(), refused.len()), (3, 7));
+    assert!(refused.into_iter().all(|outcome| cause(outcome) == Cause::DeviceLimit));
+    let outcomes = futures_util::future::join_all((0..10).map(|n| register(&other, n))).await;
+    assert!(outcomes.iter().all(Result::is_ok));
 }
 
 #[tokio::test]

@@ -48,6 +48,26 @@ async fn silence_is_abnormal_after_25_hours_and_offline_after_49() {
     assert_eq!(domain.reread(&device).await.status, DeviceStatus::Online);
 }
 
+/// Many devices fall silent at once: their changes share transactions.
+#[tokio::test]
+async fn silent_devices_are_changed_many_at_a_time() {
+    let domain = Domain::new(13).await;
+    let tenant = domain.tenant("a").await;
+    let mut devices = vec![];
+    for n in 0..200 {
+        devices.push(domain.online_device(&tenant, &format!("n{n}")).await);
+    }
+    domain.advance_s(26 * HOUR_S);
+    let before = domain.core.store().stats().await.unwrap();
+    domain.core.sweep().await.unwrap();
+    let after = domain.core.store().stats().await.unwrap();
+    for device in &devices {
+        assert_eq!(domain.reread(device).await.status, DeviceStatus::Abnormal);
+    }
+    assert_eq!(after.batches - before.batches, 200);
+    assert!(after.commits - before.commits <= 50, "{} transactions", after.commits - before.commits);
+}
+
 #[tokio::test]
 async fn a_registration_that_is_not_used_in_time_ends() {
     let domain = Domain::new(12).await;

@@ -171,21 +171,21 @@ async fn children_are_cut_into_pages_across_their_sources() {
         domain.advance_s(1);
     }
     assert_eq!(domain.provision(&by, (0..5).map(|n| node(&format!("d{n}"))).collect()).await, 0);
-    let all = domain.core.children_of(&by, &BASE, &[], PageRequest { no: 0, size: 100 }).await.unwrap();
+    let all = domain.core.children_within(&by, &BASE, &[], 0, 100).await.unwrap();
     let names: Vec<String> = all.items.iter().map(Target::name).collect();
     assert_eq!(names[..6], ["device-provisioning", "device-communication", "device-group", "a", "b", "c"]);
     assert_eq!((all.total, names.len()), (11, 11));
     for size in [1, 2, 3, 4, 7, 11, 12] {
         let mut paged = vec![];
         for no in 0..12 {
-            let page = domain.core.children_of(&by, &BASE, &[], PageRequest { no, size }).await.unwrap();
+            let page = domain.core.children_within(&by, &BASE, &[], no * size, size as usize).await.unwrap();
             assert_eq!(page.total, 11, "size {size} page {no}");
             assert!(page.items.len() <= size as usize);
             paged.extend(page.items.iter().map(Target::name));
         }
         assert_eq!(paged, names, "size {size}");
     }
-    let nodes = domain.core.children_of(&by, &BASE, &[14], PageRequest { no: 1, size: 2 }).await.unwrap();
+    let nodes = domain.core.children_within(&by, &BASE, &[14], 2, 2).await.unwrap();
     assert_eq!((nodes.total, nodes.items.len()), (5, 2));
     assert!(nodes.items.iter().all(|one| one.ty() == 14));
 }
@@ -226,13 +226,53 @@ async fn what_others_made_is_closed_unless_a_policy_opens_it() {
     assert_eq!(cause(core.update_resource(&them, open.id, ResourceChange::default()).await), Cause::Forbidden);
     assert_eq!(cause(core.delete_target(&them, &Target::Resource(shut)).await), Cause::Forbidden);
     assert_eq!(cause(core.set_node_labels(&them, domain.at(&by, "d1").await.device().unwrap(), &[]).await), Cause::Forbidden);
-    let seen = core.children_of(&them, &BASE, &[3, 14], PageRequest { no: 0, size: 100 }).await.unwrap();
+    let seen = core.children_within(&them, &BASE, &[3, 14], 0, 100).await.unwrap();
     let seen: Vec<String> = seen.items.iter().map(Target::name).collect();
     assert_eq!(seen, ["device-provisioning", "device-communication", "device-group", "open"]);
     let wrong = ResourceChange { policies: Some(vec![open.id]), ..ResourceChange::default() };
     assert_eq!(cause(core.update_resource(&by, open.id, wrong).await), Cause::InvalidField, "no policy");
     core.authorize_app(&tenant.all, tenant.app.id, other.id, true).await.unwrap();
     assert!(may("d1", Delete).await, "authorized");
+}
+
+/// More than is read at once, so that the walk goes on from where it was.
+#[tokio::test]
+async fn discovery_walks_through_long_containers() {
+    let domain = Domain::new(85).await;
+    let (tenant, other) = (domain.tenant("t").await, domain.tenant("u").await);
+    let (by, them) = (tenant.origin(&domain, "Capp").await, other.origin(&domain, "Capp").await);
+    let mut within = vec![];
+    for origin in [&by, &them] {
+        within
+            .push(Target::Resource(domain.made(origin, &BASE, new(ResourceKind::Container, "c", json!({ "mni": 5_000 }))).await));
+    }
+    for (origin, at, count) in [(&by, &within[0], 2_300), (&them, &within[1], 3)] {
+        let appends = (0..count).map(|_| domain.core.append(origin, at, text("x")));
+        futures_util::future::try_join_all(appends).await.unwrap();
+    }
+    let instances = Criteria { types: vec![4], ..Criteria::default() };
+    let found = async |offset, limit| {
+        let found = domain.core.discover(&by, &within[0], &instances, offset, limit).await.unwrap();
+        let states = found.iter().map(|one| if let Target::Instance(one, _) = one { one.state } else { 0 });
+        states.collect::<Vec<_>>()
+    };
+    assert_eq!(found(0, 5_000).await, (1..=2_300).collect::<Vec<_>>());
+    assert_eq!(found(2_298, 5).await, [2_299, 2_300]);
+    assert_eq!(domain.core.discover(&them, &within[1], &instances, 0, 5_000).await.unwrap().len(), 3);
+}
+
+/// An account that discovers much is told to wait; others are not.
+#[tokio::test]
+async fn discoveries_of_an_account_are_bounded() {
+    let domain = Domain::new(86).await;
+    let (tenant, other) = (domain.tenant("t").await, domain.tenant("u").await);
+    let (by, them) = (tenant.origin(&domain, "Capp").await, other.origin(&domain, "Capp").await);
+    let all = Criteria::default();
+    let outcomes = futures_util::future::join_all((0..9).map(|_| domain.core.discover(&by, &BASE, &all, 0, 10))).await;
+    let refused: Vec<Cause> = outcomes.into_iter().filter_map(|outcome| outcome.err().map(|error| error.cause)).collect();
+    assert_eq!(refused, [Cause::Overloaded; 5], "four at once");
+    assert!(domain.core.discover(&by, &BASE, &all, 0, 10).await.is_ok(), "later again");
+    assert!(domain.core.discover(&them, &BASE, &all, 0, 10).await.is_ok());
 }
 
 #[tokio::test]

@@ -1,0 +1,86 @@
+//! What was deleted at once for all readers, and whose rows go later, a slice at a time between commits.
+//!
+//! Ids are never used again, so that a row whose owner is unlinked cannot come back. Absent: what belongs to nobody, which retention deletes.
+
+use crate::{
+    rows::Done,
+    sql::{Sql, SqlResult, Value, query_all, query_one},
+};
+use landfall_model::{DeviceId, ResourceId};
+
+const DEVICE: &str = "device";
+const CONTAINER: &str = "container";
+/// Owners of one slice; most have few rows.
+const OWNERS: i64 = 200;
+/// A condition that hides rows of unlinked devices; `#` stands for the column of the device.
+const VISIBLE: &str = "NOT EXISTS (SELECT 1 FROM unlinked u WHERE u.owner = #)";
+
+/// Rows of a device that may be many; those of which it has few are deleted with it.
+const OF_DEVICE: [&str; 4] = [
+    "DELETE FROM chunk WHERE device = ?1 AND first_seq IN (SELECT first_seq FROM chunk WHERE device = ?1 LIMIT ?2)",
+    "DELETE FROM command WHERE id IN (SELECT id FROM command WHERE device = ?1 LIMIT ?2)",
+    "DELETE FROM revoke_task WHERE id IN (SELECT id FROM revoke_task WHERE device = ?1 LIMIT ?2)",
+    "DELETE FROM setting WHERE id IN (SELECT id FROM setting WHERE device = ?1 LIMIT ?2)",
+];
+
+/// The history, commands and settings of a device that is gone are to go.
+pub(crate) fn put_device(sql: &mut dyn Sql, device: DeviceId) -> Done {
+    put(sql, device.0.as_bytes(), DEVICE)?;
+    Ok(())
+}
+
+/// The instances of a container that is gone, or those before its first one, are to go.
+pub(crate) fn put_container(sql: &mut dyn Sql, container: ResourceId) -> SqlResult<()> {
+    put(sql, &container.0, CONTAINER)
+}
+
+fn put(sql: &mut dyn Sql, owner: &[u8], kind: &str) -> SqlResult<()> {
+    let text = "INSERT INTO unlinked (owner, kind) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    sql.execute(text, &[Value::Bytes(owner), Value::Text(kind)])?;
+    Ok(())
+}
+
+/// The condition that hides what belongs to unlinked devices; `column` names the device.
+pub(crate) fn visible(column: &str) -> String {
+    VISIBLE.replace('#', column)
+}
+
+/// Whether there may be rows to hide.
+pub(crate) fn any(sql: &mut dyn Sql) -> SqlResult<bool> {
+    Ok(query_one(sql, "SELECT kind FROM unlinked LIMIT 1", &[], |_| Ok(()))?.is_some())
+}
+
+/// Deletes at most `limit` rows, a few more than that at the end; true when more may be left.
+pub(crate) fn slice(sql: &mut dyn Sql, limit: i64) -> SqlResult<bool> {
+    let text = "SELECT owner, kind FROM unlinked ORDER BY owner LIMIT ?1";
+    let owners = query_all(sql, text, &[Value::Int(OWNERS)], |row| Ok((row.bytes(0)?.to_vec(), row.text(1)? == DEVICE)))?;
+    let mut left = limit;
+    for (owner, is_device) in &owners {
+        left -= if *is_device { delete_of_device(sql, owner, left)? } else { delete_of_container(sql, owner, left)? };
+        if left <= 0 {
+            return Ok(true);
+        }
+        sql.execute("DELETE FROM unlinked WHERE owner = ?1", &[Value::Bytes(owner)])?;
+    }
+    Ok(owners.len() as i64 == OWNERS)
+}
+
+fn delete_of_device(sql: &mut dyn Sql, device: &[u8], limit: i64) -> SqlResult<i64> {
+    let mut deleted = 0;
+    for text in OF_DEVICE {
+        deleted += sql.execute(text, &[Value::Bytes(device), Value::Int(limit - deleted)])?.cast_signed();
+        if deleted >= limit {
+            break;
+        }
+    }
+    Ok(deleted)
+}
+
+/// All instances, or those that are not of the container any more.
+fn delete_of_container(sql: &mut dyn Sql, container: &[u8], limit: i64) -> SqlResult<i64> {
+    let key = Value::Bytes(container);
+    let first = query_one(sql, "SELECT first FROM container WHERE id = ?1", &[key], |row| row.int(0))?;
+    let text = "DELETE FROM instance WHERE id IN (SELECT id FROM instance WHERE container = ?1 AND n < ?2 ORDER BY n LIMIT ?3)";
+    let params = [key, Value::Int(first.unwrap_or(i64::MAX)), Value::Int(limit)];
+    Ok(sql.execute(text, &params)?.cast_signed())
+}

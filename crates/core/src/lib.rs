@@ -30,6 +30,7 @@ mod revocation;
 mod session;
 mod settings;
 mod shadow;
+mod standing;
 mod store;
 mod subscription;
 mod tree;
@@ -63,8 +64,8 @@ pub use store::{
 };
 pub use subscription::SubscribeRequest;
 pub use tree::{
-    ContainerLimits, Criteria, DEVICE_INFO, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target, info_of,
-    node_name,
+    ContainerLimits, Criteria, DEVICE_INFO, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target, Withheld,
+    info_of, node_name,
 };
 pub use uplink::{Reading, Taken};
 pub use why::{Why, WhyLog};
@@ -91,6 +92,7 @@ pub struct Core {
     mids: AtomicU32,
     provisioned: provisioning::Provisioned,
     leaving: Mutex<tree::Leaving>,
+    withholding: Mutex<tree::Withholding>,
 }
 
 /// What a [`Core`] is made of.
@@ -132,6 +134,7 @@ impl Core {
             mids: AtomicU32::new(u32::from(u16::from_le_bytes(first))),
             provisioned: provisioning::Provisioned::default(),
             leaving: Mutex::default(),
+            withholding: Mutex::default(),
         }
     }
 

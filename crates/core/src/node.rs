@@ -6,8 +6,8 @@ use crate::{
     tree::{DEVICE_INFO, Happened, check_resource_name, drop_pushes, info_of, node_name},
 };
 use landfall_model::{
-    AccountPart, Batch, Cause, Changed, Device, DeviceId, DeviceInfo, DevicePart, Error, Event, MessageBox, NODE_INFOS, Node,
-    NodeInfo, PageRequest, Resource, ResourceId, ResourceKind, Result, Secret, Time, Write,
+    Account, AccountPart, Batch, Cause, Changed, Device, DeviceId, DeviceInfo, DevicePart, Error, Event, MessageBox, NODE_INFOS,
+    Node, NodeInfo, PageRequest, Resource, ResourceId, ResourceKind, Result, Secret, Time, Write,
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -137,8 +137,9 @@ impl Core {
                     self.check_right(by, &Target::Node(device.clone()), crate::Right::Update).await?;
                     let now = self.now();
                     let (next, mut whole) = changed_node(&device, now, |device, node| edit(device, node, now))?;
-                    whole.events.extend(self.node_notices(&by.account.name, &next, part, now));
-                    Ok((whole, Arc::new(next)))
+                    let next = Arc::new(next);
+                    whole.events.extend(self.node_notices(&by.account, &next, part, now).await?);
+                    Ok((whole, next))
                 })
             })
             .await;
@@ -146,21 +147,24 @@ impl Core {
     }
 
     /// What subscribers of a node, or of one of its objects, are told of a change.
-    fn node_notices(&self, tenant: &str, device: &Device, part: DevicePart, now: Time) -> Vec<Event> {
-        let Some(node) = &device.node else { return vec![] };
-        let subject = (ResourceId::of_device(device.id, part), Some(device.id));
-        self.notices((device.account, tenant), subject, Happened::Updated, now, || match part {
-            DevicePart::Info(index) => match node.infos.get(usize::from(index)) {
-                Some(Some(info)) => Changed::Info { device: device.id, index, info: Box::new(info.clone()) },
-                _ => Changed::Id(subject.0),
-            },
-            _ => Changed::Node {
-                device: device.id,
-                node_id: device.node_id.clone(),
-                tenant: tenant.to_owned(),
-                node: Box::new((**node).clone()),
-            },
-        })
+    async fn node_notices(&self, account: &Account, device: &Arc<Device>, part: DevicePart, now: Time) -> Result<Vec<Event>> {
+        let Some(node) = &device.node else { return Ok(vec![]) };
+        let subject = ResourceId::of_device(device.id, part);
+        let told = || match part {
+            DevicePart::Info(index) => {
+                let changed = match node.infos.get(usize::from(index)) {
+                    Some(Some(info)) => Changed::Info { device: device.id, index, info: Box::new(info.clone()) },
+                    _ => Changed::Id(subject),
+                };
+                (Target::Info(device.clone(), index), changed)
+            }
+            _ => {
+                let (node_id, tenant) = (device.node_id.clone(), account.name.clone());
+                let changed = Changed::Node { device: device.id, node_id, tenant, node: Box::new((**node).clone()) };
+                (Target::Node(device.clone()), changed)
+            }
+        };
+        self.notices(account, subject, Happened::Updated, now, told).await
     }
 
     /// Deletes the device of a node with everything that belongs to it, and tells subscribers.
@@ -183,10 +187,10 @@ impl Core {
         for one in self.store.resources(&below, PageRequest { no: 0, size: 1_000 }).await?.items {
             drop_pushes(&mut whole, &one, now);
         }
-        let of = (account.id, account.name.as_str());
         let node = ResourceId::of_device(device.id, DevicePart::Node);
         let base = ResourceId::of_account(account.id, AccountPart::Base);
-        whole.events.extend(self.notices(of, (base, Some(device.id)), Happened::ChildDeleted, now, || Changed::Id(node)));
+        let gone = || (Target::Node(Arc::new(device.clone())), Changed::Id(node));
+        whole.events.extend(self.notices(&account, base, Happened::ChildDeleted, now, gone).await?);
         let Some(node_name) = device.node.as_ref().map(|node| node.name.as_str()) else { return Ok(whole) };
         // Clients put names or ids into groups.
         let id = node.to_string();
@@ -229,7 +233,8 @@ impl Core {
                     return Ok((Batch::default(), ()));
                 }
                 let index = next.node.iter().flat_map(|node| &node.infos).position(is_device_info).unwrap_or_default();
-                whole.events.extend(self.node_notices(&account.name, &next, DevicePart::Info(index as u8), now));
+                let part = DevicePart::Info(index as u8);
+                whole.events.extend(self.node_notices(&account, &Arc::new(next), part, now).await?);
                 Ok((whole, ()))
             })
         })
@@ -267,7 +272,7 @@ impl Core {
     ) -> Result<Batch> {
         let Some(account) = self.store.account(device.account).await? else { return Ok(Batch::default()) };
         let within = Target::Box(device.clone(), to);
-        self.appended((account.id, &account.name), &within, creator, json_instance(content))
+        self.appended(&account, &within, creator, json_instance(content)).await
     }
 }
 

@@ -127,7 +127,7 @@ impl Core {
             "identifier": node_id, "type": what, "service": "d2c-device-provisioning", "data": data, "status": status(fault)
         });
         let logs = Target::Place(AccountPart::Logs);
-        self.appended((account.id, &account.name), &logs, creator, json_instance(&content))
+        self.appended(&account, &logs, creator, json_instance(&content)).await
     }
 }
 

@@ -57,7 +57,8 @@ impl Core {
         // It keeps its id: who sent it asks for it by that.
         let mut whole = Batch { writes: vec![Write::DeleteInstance(message.id)], events: vec![] };
         let moved = self.new_append(message.id, account.id, &within, message.creator.clone(), same)?;
-        whole.merge(self.append_batch(&account.name, moved));
+        let appended = self.append_batch(&account, &within, moved).await?;
+        whole.merge(appended);
         Ok(whole)
     }
 

@@ -3,10 +3,11 @@
 use crate::{
     Core, Scope,
     authority::{digest, same},
+    batch,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use landfall_model::{
-    Account, AccountPart, App, AppId, Cause, Error, Originator, ResourceId, ResourceKind, Result, Secret, Time,
+    Account, AccountId, AccountPart, App, AppId, Cause, Error, Originator, ResourceId, ResourceKind, Result, Secret, Time, Write,
 };
 use sha2::Sha256;
 use std::sync::Arc;
@@ -54,27 +55,35 @@ impl Core {
             return Err(refused());
         }
         let account = self.store.account(app.account).await?.filter(|account| account.name == tenant).ok_or_else(refused)?;
-        let holder = if own.name == name { Some(id) } else { self.holder(app.account, name).await? };
+        let holder = self.holder(&app, name).await?;
         if holder.is_some_and(|holder| holder != id) || (holder.is_none() && !may_be_given(name)) {
             return Err(Error::new(Cause::Forbidden, "the originator is not one of this access token").at("X-M2M-Origin"));
         }
         Ok(OriginCaller { account, app, name: name.to_owned(), registered: holder.is_some() })
     }
 
-    /// The application that has an originator: as its own, or as `C` and the name of an application entity it made.
-    async fn holder(&self, account: landfall_model::AccountId, name: &str) -> Result<Option<AppId>> {
-        if let Some(entity) = name.strip_prefix('C') {
-            let base = ResourceId::of_account(account, AccountPart::Base);
-            let found = self.store.resource_named(base, entity).await?;
-            if let Some(found) = found.filter(|found| found.kind == ResourceKind::ApplicationEntity) {
-                return Ok(Some(found.app));
-            }
+    /// The application that has an originator: as its own, or as `C` and the name of an application entity it made. What `app` has itself
+    /// needs no look.
+    pub(crate) async fn holder(&self, app: &App, name: &str) -> Result<Option<AppId>> {
+        if app.originator.as_ref().is_some_and(|own| own.name == name) {
+            return Ok(Some(app.id));
         }
-        self.originator_of(account, name).await
+        match self.entity_of(app.account, name).await? {
+            Some(maker) => Ok(Some(maker)),
+            None => self.originator_of(app.account, name).await,
+        }
     }
 
-    /// The application with this originator.
-    pub(crate) async fn originator_of(&self, account: landfall_model::AccountId, name: &str) -> Result<Option<AppId>> {
+    /// The application that made the entity with this originator.
+    async fn entity_of(&self, account: AccountId, name: &str) -> Result<Option<AppId>> {
+        let Some(entity) = name.strip_prefix('C') else { return Ok(None) };
+        let base = ResourceId::of_account(account, AccountPart::Base);
+        let found = self.store.resource_named(base, entity).await?;
+        Ok(found.filter(|found| found.kind == ResourceKind::ApplicationEntity).map(|found| found.app))
+    }
+
+    /// The application that has this originator as its own.
+    pub(crate) async fn originator_of(&self, account: AccountId, name: &str) -> Result<Option<AppId>> {
         let apps = self.account_apps(account).await?;
         Ok(apps.iter().find(|app| app.originator.as_ref().is_some_and(|own| own.name == name)).map(|app| app.id))
     }
@@ -97,19 +106,40 @@ impl Core {
 
     /// Lets an application come over oneM2M under this originator, or no more. `InvalidField`, `NameTaken`.
     pub async fn set_originator(&self, scope: &Scope, id: AppId, name: Option<&str>) -> Result<Arc<App>> {
-        if let Some(name) = name {
-            check_originator(name)?;
-            if self.originator_of(scope.account, name).await?.is_some_and(|other| other != id) {
-                return Err(
-                    Error::new(Cause::NameTaken, "another application of the account has this originator").at("originator")
-                );
-            }
-        }
-        self.edit_app(scope, id, |app| {
-            let token = app.originator.as_ref().and_then(|own| own.token);
-            app.originator = name.map(|name| Originator { name: name.to_owned(), token });
+        name.map_or(Ok(()), check_originator)?;
+        self.decide(|| {
+            Box::pin(async {
+                let claim = self.claim_originator(scope.account).await?;
+                let mut app = (*self.app(scope, id).await?).clone();
+                if let Some(name) = name {
+                    self.check_originator_is_free(&app, name).await?;
+                }
+                let token = app.originator.as_ref().and_then(|own| own.token);
+                app.originator = name.map(|name| Originator { name: name.to_owned(), token });
+                app.version += 1;
+                Ok((batch(vec![claim, Write::App(Box::new(app.clone()))], vec![]), Arc::new(app)))
+            })
         })
         .await
+    }
+
+    async fn check_originator_is_free(&self, app: &App, name: &str) -> Result<()> {
+        let taken = |what| Err(Error::new(Cause::NameTaken, what).at("originator"));
+        if self.originator_of(app.account, name).await?.is_some_and(|other| other != app.id) {
+            return taken("another application of the account has this originator");
+        }
+        if self.entity_of(app.account, name).await?.is_some_and(|maker| maker != app.id) {
+            return taken("another application of the account has this originator through an application entity");
+        }
+        Ok(())
+    }
+
+    /// The write of whoever gives out an originator: it moves the account's version, so that of two that found it free at the same time one
+    /// is stale. To be asked for before the look.
+    pub(crate) async fn claim_originator(&self, account: AccountId) -> Result<Write> {
+        let account = self.store.account(account).await?;
+        let account = account.ok_or_else(|| Error::new(Cause::AccountNotFound, "there is no such account"))?;
+        Ok(Write::Account(Box::new(Account { version: account.version + 1, ..(*account).clone() })))
     }
 
     /// Gives an application a new access token that does not end; the earlier one ends at once. `InvalidField` where it has no originator.

@@ -4,7 +4,7 @@
 //! after a crash the work goes on with the part that was not done. Requests take turns.
 
 use crate::{
-    Claim, Core, NodeFault, OriginCaller, Scope, TakenNames, batch,
+    Claim, Core, NodeFault, OriginCaller, Scope, TakenNames, Target, batch,
     device::{added, check_node_id, new_device},
     node::{VERSION_LABEL, check_key, follow_labels, members, mirror, new_info, with_members},
     tree::{DEVICE_INFO, check_resource_name, node_name},
@@ -258,9 +258,9 @@ impl Core {
         };
         if over && let Some(account) = self.store.account(request.account).await? {
             let responses = ResourceId::of_account(account.id, AccountPart::Responses);
-            let told = || Changed::Id(request.id.outcome());
+            let told = || (Target::Outcome(Box::new(next.clone())), Changed::Id(request.id.outcome()));
             let happened = crate::tree::Happened::ChildCreated;
-            whole.events.extend(self.notices((account.id, &account.name), (responses, None), happened, now, told));
+            whole.events.extend(self.notices(&account, responses, happened, now, told).await?);
         }
         whole.writes.push(Write::Provisioning(Box::new(next.clone())));
         Ok((whole, next))

@@ -3,7 +3,8 @@
 use super::{Right, Target, notice::Happened};
 use crate::{Core, OriginCaller, batch};
 use landfall_model::{
-    AccountId, AccountPart, Append, Batch, Cause, Changed, Error, Instance, MessageBox, Resource, ResourceId, Result, Time, Write,
+    Account, AccountId, AccountPart, Append, Batch, Cause, Changed, Error, Instance, MessageBox, Resource, ResourceId, Result,
+    Time, Write,
 };
 
 /// `mni` of a container that names none (D2C).
@@ -74,7 +75,7 @@ impl Core {
         let id = ResourceId::new(self.now(), self.random_16());
         let append = self.new_append(id, by.account.id, within, Some(by.name.clone()), new)?;
         let made = append.instance.clone();
-        let whole = self.append_batch(&by.account.name, append);
+        let whole = self.append_batch(&by.account, within, append).await?;
         let state = self.store.commit(whole).await?.states.first().copied().unwrap_or_default();
         if let Target::Box(device, MessageBox::Outgoing) = within {
             self.live.wake(device.id);
@@ -92,15 +93,16 @@ impl Core {
     }
 
     /// The batch of a new instance.
-    pub(crate) fn appended(
+    pub(crate) async fn appended(
         &self,
-        (account, tenant): (AccountId, &str),
+        account: &Account,
         within: &Target,
         creator: Option<String>,
         new: NewInstance,
     ) -> Result<Batch> {
         let id = ResourceId::new(self.now(), self.random_16());
-        Ok(self.append_batch(tenant, self.new_append(id, account, within, creator, new)?))
+        let append = self.new_append(id, account.id, within, creator, new)?;
+        self.append_batch(account, within, append).await
     }
 
     /// An instance as it is to be appended under this id. `ContentTooLarge`.
@@ -139,20 +141,23 @@ impl Core {
     }
 
     /// The batch that appends it and tells the container's subscribers.
-    pub(crate) fn append_batch(&self, tenant: &str, append: Append) -> Batch {
+    pub(crate) async fn append_batch(&self, account: &Account, within: &Target, append: Append) -> Result<Batch> {
         let instance = &append.instance;
-        let told = || Changed::Instance(Box::new(instance.clone()));
-        let subject = (instance.container, instance.device);
-        let events = self.notices((instance.account, tenant), subject, Happened::ChildCreated, instance.created_at, told);
-        batch(vec![Write::Append(Box::new(append))], events)
+        let told = || (shown(instance, within), Changed::Instance(Box::new(instance.clone())));
+        let (happened, at) = (Happened::ChildCreated, instance.created_at);
+        let events = self.notices(account, instance.container, happened, at, told).await?;
+        Ok(batch(vec![Write::Append(Box::new(append))], events))
     }
 
     /// Deletes an instance and tells the container's subscribers. `Forbidden`.
     pub(super) async fn delete_instance(&self, by: &OriginCaller, instance: &Instance, within: &Target) -> Result<()> {
         self.check_right(by, within, Right::Delete).await?;
-        let gone = || Changed::Id(instance.id);
-        let subject = (instance.container, instance.device);
-        let events = self.notices((by.account.id, &by.account.name), subject, Happened::ChildDeleted, self.now(), gone);
+        let gone = || (shown(instance, within), Changed::Id(instance.id));
+        let events = self.notices(&by.account, instance.container, Happened::ChildDeleted, self.now(), gone).await?;
         self.store.commit(batch(vec![Write::DeleteInstance(instance.id)], events)).await.map(|_| ())
     }
+}
+
+fn shown(instance: &Instance, within: &Target) -> Target {
+    Target::Instance(Box::new(instance.clone()), Box::new(within.clone()))
 }

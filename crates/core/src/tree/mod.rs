@@ -8,6 +8,7 @@ mod instance;
 mod notice;
 mod record;
 mod rights;
+mod subscriber;
 mod window;
 
 pub use discovery::Criteria;
@@ -17,6 +18,8 @@ pub(crate) use notice::{Happened, Leaving, drop_pushes};
 pub(crate) use record::check_resource_name;
 pub use record::{NewResource, ResourceChange};
 pub use rights::Right;
+pub use subscriber::Withheld;
+pub(crate) use subscriber::Withholding;
 
 use crate::{Core, DeviceFilter, OriginCaller, ResourceFilter};
 use landfall_model::{
@@ -198,29 +201,33 @@ impl Core {
 
     /// What an id stands for. `ResourceNotFound`, also for what another account has.
     pub async fn find_id(&self, by: &OriginCaller, id: ResourceId) -> Result<Target> {
+        self.target(by.account.id, id).await
+    }
+
+    /// As [`Core::find_id`], within an account.
+    pub(super) async fn target(&self, account: AccountId, id: ResourceId) -> Result<Target> {
         match id.kind().ok_or_else(not_found)? {
-            IdKind::Record => self.record(by, id).await,
+            IdKind::Record => self.record(account, id).await,
             IdKind::Outcome(request) => {
                 let found = self.store.provisioning(request).await?;
-                let found = found.filter(|found| found.account == by.account.id && found.finished_at.is_some());
+                let found = found.filter(|found| found.account == account && found.finished_at.is_some());
                 found.map(|found| Target::Outcome(Box::new(found))).ok_or_else(not_found)
             }
-            IdKind::Account(first, part) if first == by.account.id.0.as_bytes()[..11] => Ok(Target::Place(part)),
+            IdKind::Account(first, part) if first == account.0.as_bytes()[..11] => Ok(Target::Place(part)),
             IdKind::Account(..) => Err(not_found()),
             IdKind::Device(first, part) => {
-                let device = self.store.device_by_prefix(first).await?.filter(|device| device.account == by.account.id);
+                let device = self.store.device_by_prefix(first).await?.filter(|device| device.account == account);
                 part_of(device.ok_or_else(not_found)?, part)
             }
         }
     }
 
-    async fn record(&self, by: &OriginCaller, id: ResourceId) -> Result<Target> {
-        let account = by.account.id;
+    async fn record(&self, account: AccountId, id: ResourceId) -> Result<Target> {
         if let Some(found) = self.store.resource(id).await?.filter(|found| found.account == account && self.is_alive(found)) {
             return Ok(Target::Resource(found));
         }
         if let Some(found) = self.store.instance(id, self.now()).await?.filter(|found| found.account == account) {
-            let within = Box::pin(self.find_id(by, found.container)).await?;
+            let within = Box::pin(self.target(account, found.container)).await?;
             return Ok(Target::Instance(Box::new(found), Box::new(within)));
         }
         let found = self.store.provisioning(id).await?.filter(|found| found.account == account);

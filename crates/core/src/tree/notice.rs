@@ -1,14 +1,16 @@
 //! Notices of oneM2M subscriptions (TS-0001, 10.2.10): an event for each address of each subscription that asked for the change.
 //!
+//! Only who may retrieve subject and child as they are then is told; what is withheld is counted.
 //! A subscription that goes with its subject may have asked to be told of just that, so its pushes are served for a day longer.
 
+use super::Target;
 use crate::{Core, SubscriptionFilter};
 use landfall_model::{
-    AccountId, Batch, Changed, DeviceId, Event, EventBody, Notice, PageRequest, Resource, ResourceId, ResourceKind, Result,
-    Subscription, SubscriptionId, SubscriptionKind, Time, Write,
+    Account, Batch, Changed, Event, EventBody, Notice, PageRequest, Resource, ResourceId, ResourceKind, Result, Subscription,
+    SubscriptionId, SubscriptionKind, Time, Write,
 };
 use serde_json::Value;
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// What happened to a subject, or right below it; the numbers of `net` (TS-0004, 6.3.4.2.19).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,32 +69,60 @@ impl Core {
         Ok(self.store.resource(id).await?.is_none())
     }
 
-    /// The events that tell the subscribers of `subject`.
-    pub(crate) fn notices(
+    /// The events that tell the subscribers of `subject` of what happened; `told` is what they are shown, which is the subject or was right
+    /// below it, and the form in which it goes out.
+    pub(crate) async fn notices(
         &self,
-        (account, tenant): (AccountId, &str),
-        (subject, device): (ResourceId, Option<DeviceId>),
+        account: &Account,
+        subject: ResourceId,
         happened: Happened,
         at: Time,
-        changed: impl Fn() -> Changed,
-    ) -> Vec<Event> {
+        told: impl FnOnce() -> (Target, Changed) + Send,
+    ) -> Result<Vec<Event>> {
+        let mut wanting = self.store.subscriptions_of(subject);
+        wanting.retain(|one| wants(one, happened) && self.is_alive(one));
+        if wanting.is_empty() {
+            return Ok(vec![]);
+        }
+        let told = told();
+        // Boxed, as most changes have no subscribers.
+        Box::pin(self.notices_to(account, &wanting, subject, (happened, at), told)).await
+    }
+
+    async fn notices_to(
+        &self,
+        account: &Account,
+        wanting: &[Arc<Resource>],
+        subject: ResourceId,
+        (happened, at): (Happened, Time),
+        (shown, changed): (Target, Changed),
+    ) -> Result<Vec<Event>> {
         let mut events = vec![];
-        for subscription in self.store.subscriptions_of(subject).iter().filter(|one| wants(one, happened)) {
+        for subscription in wanting {
+            if let Some(reason) = self.unfit(subscription, subject, &shown).await? {
+                self.withhold(account, subscription, reason, at);
+                continue;
+            }
             let content = if content_of(subscription) == 3 { 3 } else { 1 };
             for address in 0..addresses(subscription).len().min(ADDRESSES) {
                 let notice = Notice {
                     address: SubscriptionId::of_resource(subscription.id, address as u8),
-                    reference: format!("/{tenant}/{}", subscription.id),
+                    reference: reference(&account.name, subscription),
                     kind: happened as u8,
                     content,
-                    changed: changed(),
+                    changed: changed.clone(),
                 };
-                let body = EventBody::Notice(Box::new(notice));
-                events.push(Event { account, app: Some(subscription.app), device, at, body });
+                let (device, body) = (shown.device(), EventBody::Notice(Box::new(notice)));
+                events.push(Event { account: account.id, app: Some(subscription.app), device, at, body });
             }
         }
-        events
+        Ok(events)
     }
+}
+
+/// `sur`
+pub(super) fn reference(tenant: &str, subscription: &Resource) -> String {
+    format!("/{tenant}/{}", subscription.id)
 }
 
 /// Stops to serve a subscription that goes, unless it is to be told of that.

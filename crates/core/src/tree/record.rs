@@ -2,11 +2,11 @@
 
 use super::{
     Right, Target,
-    notice::{ADDRESSES, Happened, addresses, drop_all_pushes, drop_push, drop_pushes, pushes_changed},
+    notice::{ADDRESSES, Happened, addresses, drop_all_pushes, drop_push, drop_pushes, pushes_changed, reference},
 };
 use crate::{Core, OriginCaller, SubscriptionFilter, batch};
 use landfall_model::{
-    AccountPart, Batch, Cause, Changed, Channel, Cursor, Error, PageRequest, Resource, ResourceId, ResourceKind, Result,
+    Account, AccountPart, Batch, Cause, Changed, Channel, Cursor, Error, PageRequest, Resource, ResourceId, ResourceKind, Result,
     Subscription, SubscriptionId, SubscriptionKind, Time, Write,
 };
 use serde_json::{Map, Value};
@@ -73,13 +73,39 @@ impl Core {
         if !allowed_below(parent).contains(&new.kind) {
             return Err(Error::new(Cause::ChildNotAllowed, "a resource of this type cannot be made here"));
         }
-        self.check_right(by, parent, Right::Create).await?;
+        let resource = self.new_resource(by, parent, new)?;
+        if resource.kind == ResourceKind::Subscription {
+            self.check_creation(by, parent, &resource).await?;
+            self.verify(by, &resource, &[]).await?;
+        }
+        self.decide(|| {
+            Box::pin(async {
+                let mut whole = batch(vec![Write::Resource(Box::new(resource.clone()))], vec![]);
+                if is_entity(parent, &resource) {
+                    whole.writes.push(self.claim_originator(by.account.id).await?);
+                }
+                self.check_creation(by, parent, &resource).await?;
+                if !resource.labels.is_empty() {
+                    whole.writes.push(labels(&resource));
+                }
+                if resource.kind == ResourceKind::Subscription {
+                    add_pushes(&mut whole, &resource, &[], self.store.newest(), resource.created_at);
+                }
+                let told = || (Target::Resource(Arc::new(resource.clone())), Changed::Resource(Box::new(resource.clone())));
+                let (happened, at) = (Happened::ChildCreated, resource.created_at);
+                whole.events.extend(self.notices(&by.account, resource.parent, happened, at, told).await?);
+                Ok((whole, Arc::new(resource.clone())))
+            })
+        })
+        .await
+    }
+
+    fn new_resource(&self, by: &OriginCaller, parent: &Target, new: NewResource) -> Result<Resource> {
         let now = self.now();
         let id = ResourceId::new(now, self.random_16());
         let name = new.name.unwrap_or_else(|| id.uuid_name());
         check_resource_name(&name)?;
-        self.check_policies(by, &new.policies).await?;
-        let resource = Resource {
+        Ok(Resource {
             id,
             account: by.account.id,
             app: by.app.id,
@@ -95,21 +121,17 @@ impl Core {
             expires_at: new.expires_at,
             created_at: now,
             modified_at: now,
-        };
-        self.check_name_is_free(by, parent, &resource).await?;
-        let mut whole = batch(vec![Write::Resource(Box::new(resource.clone()))], vec![]);
-        if !resource.labels.is_empty() {
-            whole.writes.push(labels(&resource));
-        }
+        })
+    }
+
+    /// Who subscribes is told what the subject holds, so that needs the right to retrieve it too (TS-0004, 7.4.8.2.1).
+    async fn check_creation(&self, by: &OriginCaller, parent: &Target, resource: &Resource) -> Result<()> {
+        self.check_right(by, parent, Right::Create).await?;
         if resource.kind == ResourceKind::Subscription {
-            self.verify(by, &resource).await?;
-            add_pushes(&mut whole, &resource, &[], self.store.newest(), now);
+            self.check_right(by, parent, Right::Retrieve).await?;
         }
-        let told = || Changed::Resource(Box::new(resource.clone()));
-        let subject = (resource.parent, resource.device);
-        whole.events.extend(self.notices((by.account.id, &by.account.name), subject, Happened::ChildCreated, now, told));
-        self.store.commit(whole).await?;
-        Ok(Arc::new(resource))
+        self.check_policies(by, &resource.policies).await?;
+        self.check_name_is_free(by, parent, resource).await
     }
 
     /// A name that a device or a fixed place has is not free either, nor is that of an entity whose originator is another application's.
@@ -117,11 +139,13 @@ impl Core {
         let name = resource.name.as_str();
         let below_base = *parent == Target::Place(AccountPart::Base);
         let reserved = ["la", "ol", "fopt", "pcu"].contains(&name);
-        let taken = match self.fixed_children(parent).iter().any(|child| child.name() == name) || reserved {
-            true => true,
-            false => below_base && self.device_shown_as(by.account.id, name).await?.is_some(),
-        };
-        let entity = below_base && resource.kind == ResourceKind::ApplicationEntity;
+        // Other names are compared by the commit; the addresses of a subscription are asked before that.
+        let compared = resource.kind == ResourceKind::Subscription;
+        let taken = reserved
+            || self.fixed_children(parent).iter().any(|child| child.name() == name)
+            || compared && self.store.resource_named(resource.parent, name).await?.is_some()
+            || below_base && self.device_shown_as(by.account.id, name).await?.is_some();
+        let entity = is_entity(parent, resource);
         let holder = if entity { self.originator_of(by.account.id, &format!("C{name}")).await? } else { None };
         if taken || holder.is_some_and(|app| app != by.app.id) {
             return Err(Error::new(Cause::ResourceExists, "resource already exists").at("rn"));
@@ -139,14 +163,18 @@ impl Core {
         Ok(())
     }
 
-    /// Changes a resource and tells its subscribers. `Forbidden`, `InvalidField`; for a subscription also as for a new one.
+    /// Changes a resource and tells its subscribers. `Forbidden`, `InvalidField`, also for a change of `acpi` and something else; for a
+    /// subscription also as for a new one.
     pub async fn update_resource(&self, by: &OriginCaller, id: ResourceId, change: ResourceChange) -> Result<Arc<Resource>> {
         if let Some(policies) = &change.policies {
+            if change != (ResourceChange { policies: Some(policies.clone()), ..ResourceChange::default() }) {
+                return Err(Error::invalid("acpi", "must be the only attribute of a request that changes it"));
+            }
             self.check_policies(by, policies).await?;
         }
-        let (_, wanted) = self.changed(by, id, &change).await?;
+        let (before, wanted) = self.changed(by, id, &change).await?;
         if wanted.kind == ResourceKind::Subscription {
-            self.verify(by, &wanted).await?;
+            self.verify(by, &wanted, &addresses(&before)).await?;
         }
         self.decide(|| {
             Box::pin(async {
@@ -163,10 +191,10 @@ impl Core {
                         drop_push(&mut whole, &next, address as u8, now);
                     }
                 }
-                let told = || Changed::Resource(Box::new(next.clone()));
-                let subject = (next.id, next.device);
-                whole.events.extend(self.notices((by.account.id, &by.account.name), subject, Happened::Updated, now, told));
-                Ok((whole, Arc::new(next)))
+                let next = Arc::new(next);
+                let told = || (Target::Resource(next.clone()), Changed::Resource(Box::new((*next).clone())));
+                whole.events.extend(self.notices(&by.account, next.id, Happened::Updated, now, told).await?);
+                Ok((whole, next))
             })
         })
         .await
@@ -177,7 +205,10 @@ impl Core {
         let Target::Resource(before) = self.find_id(by, id).await? else {
             return Err(Error::new(Cause::OperationNotAllowed, "the resource cannot be updated"));
         };
-        self.check_right(by, &Target::Resource(before.clone()), Right::Update).await?;
+        match change.policies {
+            Some(_) => self.check_may_link(by, &before).await?,
+            None => self.check_right(by, &Target::Resource(before.clone()), Right::Update).await?,
+        }
         let mut next = (*before).clone();
         next.labels = change.labels.clone().unwrap_or(next.labels);
         next.policies = change.policies.clone().unwrap_or(next.policies);
@@ -220,44 +251,58 @@ impl Core {
 
     async fn delete_resource(&self, by: &OriginCaller, resource: &Arc<Resource>) -> Result<()> {
         self.check_right(by, &Target::Resource(resource.clone()), Right::Delete).await?;
-        let (now, of) = (self.now(), (by.account.id, by.account.name.as_str()));
+        self.delete_record(&by.account, resource).await
+    }
+
+    /// Deletes a resource with all below it and tells subscribers, whoever wants that.
+    pub(crate) async fn delete_record(&self, account: &Account, resource: &Arc<Resource>) -> Result<()> {
+        let now = self.now();
         let mut whole = batch(vec![Write::DeleteResource(resource.id)], vec![]);
         let below = self.store.resources_below(resource.id, BELOW).await?;
         below.iter().for_each(|one| drop_pushes(&mut whole, one, now));
         if resource.kind == ResourceKind::Subscription {
             drop_all_pushes(&mut whole, resource, now);
         }
-        let gone = || Changed::Resource(Box::new((**resource).clone()));
-        whole.events.extend(self.notices(of, (resource.id, resource.device), Happened::Deleted, now, gone));
-        whole.events.extend(self.notices(of, (resource.parent, resource.device), Happened::ChildDeleted, now, gone));
+        for (subject, happened) in [(resource.id, Happened::Deleted), (resource.parent, Happened::ChildDeleted)] {
+            let gone = || (Target::Resource(resource.clone()), Changed::Resource(Box::new((**resource).clone())));
+            whole.events.extend(self.notices(account, subject, happened, now, gone).await?);
+        }
         self.store.commit(whole).await.map(|_| ())
     }
 
-    /// Every address of a new subscription must be allowed and answer (TS-0004, 7.5.1.2.2).
-    async fn verify(&self, by: &OriginCaller, subscription: &Resource) -> Result<()> {
+    /// Addresses that are not among those `kept` must answer (TS-0004, 7.5.1.2.2). All of them must be allowed before the first is asked.
+    async fn verify(&self, by: &OriginCaller, subscription: &Resource, kept: &[&str]) -> Result<()> {
         let to = addresses(subscription);
         if to.is_empty() || to.len() > ADDRESSES {
             return Err(Error::invalid("nu", "must be 1 to 10 addresses"));
         }
-        let owned = SubscriptionFilter { owner: Some(by.app.id), ..Default::default() };
+        for url in &to {
+            self.callbacks.check(url).map_err(|error| error.at("nu"))?;
+        }
+        let owned = SubscriptionFilter { owner: Some(subscription.app), ..Default::default() };
         let total = self.store.subscriptions(&owned, PageRequest { no: 0, size: 1 }).await?.total;
-        if subscription.version == 1 && total.saturating_add(to.len() as u64) > self.settings.subscriptions {
+        let more = to.len().saturating_sub(kept.len()) as u64;
+        if more > 0 && total.saturating_add(more) > self.settings.subscriptions {
             return Err(Error::new(Cause::TooMany, "the application has as many subscriptions as it may"));
         }
-        for url in to {
-            self.callbacks.check(url).map_err(|error| error.at("nu"))?;
-            let reference = format!("/{}/{}", by.account.name, subscription.id);
-            let body = serde_json::json!({ "m2m:sgn": { "vrq": true, "sur": reference, "cr": by.name } });
-            let headers = [
-                ("X-M2M-Origin", format!("/{}", by.account.name)),
-                ("X-M2M-RI", format!("vrq-{}", subscription.id)),
-                ("X-M2M-RVI", "4".to_owned()),
-                ("Content-Type", "application/json".to_owned()),
-            ];
-            self.callbacks.verify(url, &headers, body.to_string().into_bytes()).await.map_err(|error| error.at("nu"))?;
+        let reference = reference(&by.account.name, subscription);
+        let body = serde_json::json!({ "m2m:sgn": { "vrq": true, "sur": reference, "cr": by.name } }).to_string().into_bytes();
+        let headers = [
+            ("X-M2M-Origin", format!("/{}", by.account.name)),
+            ("X-M2M-RI", format!("vrq-{}", subscription.id)),
+            ("X-M2M-RVI", "4".to_owned()),
+            ("Content-Type", "application/json".to_owned()),
+        ];
+        for url in to.into_iter().filter(|url| !kept.contains(url)) {
+            self.callbacks.verify(url, &headers, body.clone()).await.map_err(|error| error.at("nu"))?;
         }
         Ok(())
     }
+}
+
+/// Whether it is an application entity, whose name is an originator.
+fn is_entity(parent: &Target, resource: &Resource) -> bool {
+    *parent == Target::Place(AccountPart::Base) && resource.kind == ResourceKind::ApplicationEntity
 }
 
 /// Serves the addresses of a subscription that are not served yet; a changed one goes on from where it was.

@@ -5,7 +5,7 @@
 
 use super::Target;
 use crate::{Core, OriginCaller};
-use landfall_model::{AccountPart, AppId, Cause, Error, Resource, ResourceId, ResourceKind, Result};
+use landfall_model::{AccountPart, AppId, Cause, Error, ErrorKind, Resource, ResourceId, ResourceKind, Result};
 use serde_json::Value;
 
 /// An operation that a policy can grant; the numbers of `acop` (TS-0004, 6.3.4.2.29).
@@ -74,16 +74,43 @@ impl Core {
         if !by.registered {
             return Ok(false);
         }
+        // Whose subject it is sees who is told of it, and may end that.
+        let ends =
+            resource.kind == ResourceKind::Subscription && matches!(right, Right::Retrieve | Right::Discover | Right::Delete);
+        if ends && self.is_of(by, resource.parent).await? {
+            return Ok(true);
+        }
         if resource.kind == ResourceKind::AccessControlPolicy {
             return Ok(rules_grant(&resource.attributes, "pvs", by.name(), right));
         }
-        self.policies_grant(by, &resource.policies, right).await
+        self.policies_grant(by, &resource.policies, ("pv", right)).await
     }
 
-    async fn policies_grant(&self, by: &OriginCaller, policies: &[ResourceId], right: Right) -> Result<bool> {
+    /// Whether a subject belongs to an application that the originator's may act for; fixed places belong to nobody.
+    async fn is_of(&self, by: &OriginCaller, subject: ResourceId) -> Result<bool> {
+        match self.target(by.account.id, subject).await {
+            Ok(Target::Resource(subject)) => self.is_open_to(subject.app, by).await,
+            Ok(Target::Place(_)) => Ok(false),
+            Ok(part) => Box::pin(self.may(by, &part, Right::Delete)).await,
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `Forbidden` unless the originator may change `acpi`: the owner, and others by `pvs` of a policy that is linked (TS-0001, 9.6.1.3.2).
+    pub(super) async fn check_may_link(&self, by: &OriginCaller, resource: &Resource) -> Result<()> {
+        let owner = self.is_open_to(resource.app, by).await?;
+        if owner || by.registered && self.policies_grant(by, &resource.policies, ("pvs", Right::Update)).await? {
+            return Ok(());
+        }
+        Err(Error::new(Cause::Forbidden, "originator has no privilege"))
+    }
+
+    async fn policies_grant(&self, by: &OriginCaller, policies: &[ResourceId], (rules, right): (&str, Right)) -> Result<bool> {
         for id in policies {
-            let policy = self.store.resource(*id).await?.filter(|policy| policy.account == by.account.id);
-            if policy.is_some_and(|policy| rules_grant(&policy.attributes, "pv", by.name(), right)) {
+            let policy =
+                self.store.resource(*id).await?.filter(|policy| policy.account == by.account.id && self.is_alive(policy));
+            if policy.is_some_and(|policy| rules_grant(&policy.attributes, rules, by.name(), right)) {
                 return Ok(true);
             }
         }

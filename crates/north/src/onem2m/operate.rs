@@ -224,7 +224,8 @@ async fn update(core: &Core, by: &OriginCaller, asked: &Primitive, target: &Targ
         return Ok(Outcome::empty(rsc::UPDATED));
     }
     let (root, mut shown) = show(core, by, &next).await?;
-    if asked.result == 9 {
+    // Who may update and not retrieve is told no more than it said itself.
+    if asked.result == 9 || !core.may(by, &next, Right::Retrieve).await? {
         shown.retain(|name, _| name == "lt" || name == "st" || names.contains(name));
     }
     Ok(Outcome::of(rsc::UPDATED, named(root, shown)))

@@ -9,6 +9,7 @@ mod nodes;
 mod onem2m;
 mod products;
 mod redecode;
+mod rights;
 mod shadow;
 mod status;
 mod subscriptions;
@@ -21,9 +22,9 @@ use landfall_core::{
     RegisterDevice, Scope, Settings, World, digest,
 };
 use landfall_model::{
-    AccessMode, AccountSettings, App, AppLimits, Cause, Codec, CommandResponse, DataFormat, Device, DeviceId, DeviceInfo, Error,
-    EventBody, Lwm2mModel, Observed, Parameter, Product, ProductId, ProductKey, Property, Registration, Result, Seq, Service,
-    ServiceCommand, StoredEvent,
+    AccessMode, AccountSettings, App, AppLimits, Cause, Codec, CommandResponse, DataFormat, Device, DeviceId,
+    DeviceInfo, Error, EventBody, Lwm2mModel, Observed, Parameter, Product, ProductId, ProductKey, Property, Registration,
+    Result, Seq, Service, ServiceCommand, StoredEvent,
 };
 use landfall_testkit::World as VirtualWorld;
 use parking_lot::Mutex;
@@ -37,6 +38,8 @@ pub struct Domain {
     pub world: Arc<VirtualWorld>,
     pub live: Arc<PretendedConnections>,
     pub operator: Operator,
+    /// Addresses that were asked whether they agree to be called.
+    pub verified: Arc<Mutex<Vec<String>>>,
     _data: tempfile::TempDir,
 }
 
@@ -54,18 +57,19 @@ impl Domain {
         let data = tempfile::tempdir().unwrap();
         let world = Arc::new(VirtualWorld::new(seed));
         let live = Arc::new(PretendedConnections::default());
+        let verified = Arc::<Mutex<Vec<String>>>::default();
         let store = landfall_store::open_sqlite(data.path(), landfall_store::Options::default(), world.clone()).unwrap();
         let core = Core::new(Parts {
             store: Arc::new(store),
             world: world.clone(),
             live: live.clone(),
             codecs: Arc::new(HexCodec),
-            callbacks: Arc::new(AnyHttp),
+            callbacks: Arc::new(AnyHttp(verified.clone())),
             settings: Settings { calls_per_device: 3, ..Settings::default() },
             admin_token: digest(ADMIN_TOKEN),
         });
         let operator = core.operator(ADMIN_TOKEN).await.unwrap();
-        Self { core: Arc::new(core), world, live, operator, _data: data }
+        Self { core: Arc::new(core), world, live, operator, verified, _data: data }
     }
 
     pub async fn tenant(&self, name: &str) -> Tenant {
@@ -338,7 +342,7 @@ impl PayloadCodec for HexCodec {
     }
 }
 
-struct AnyHttp;
+struct AnyHttp(Arc<Mutex<Vec<String>>>);
 
 #[async_trait]
 impl CallbackPolicy for AnyHttp {
@@ -349,7 +353,8 @@ impl CallbackPolicy for AnyHttp {
         Err(Error::new(Cause::CallbackInvalid, "must be http or https"))
     }
 
-    async fn verify(&self, _: &str, _: &[(&'static str, String)], _: Vec<u8>) -> Result<()> {
+    async fn verify(&self, url: &str, _: &[(&'static str, String)], _: Vec<u8>) -> Result<()> {
+        self.0.lock().push(url.to_owned());
         Ok(())
     }
 }

@@ -178,3 +178,35 @@ fn policies_grant_what_they_say() {
         assert_eq!(got, expected, "{name}");
     }
 }
+
+/// `acpi` is changed alone and by who may; who may not retrieve is answered no more than it said.
+#[test]
+fn policies_are_linked_by_whom_their_self_privileges_name() {
+    let server = start();
+    let (theirs, mine) = (Client::start(&server, "links"), Client::join(&server, "links", "second"));
+    let rules = |name: &str, pv: u8, pvs: u8| {
+        let rule = |what: u8| json!({"acr": [{"acor": ["Csecond"], "acop": what}]});
+        json!({"m2m:acp": {"rn": name, "pv": rule(pv), "pvs": rule(pvs)}})
+    };
+    let policies =
+        [("update", 4, 0), ("link", 0, 4)].map(|(name, pv, pvs)| theirs.create("", 1, rules(name, pv, pvs))["ri"].clone());
+    for (name, policy) in ["a", "b"].iter().zip(&policies) {
+        theirs.create("", 3, json!({"m2m:cnt": {"rn": name, "lbl": ["their:secret"], "acpi": [policy]}}));
+    }
+    let put =
+        |client: &Client, path: &str, attributes: Value| client.send("PUT", path, None, Some(json!({"m2m:cnt": attributes})));
+    let refused = put(&mine, "/a", json!({"acpi": []}));
+    assert_eq!((refused.status, rsc(&refused)), (403, 4103), "{}", refused.text);
+    for client in [&mine, &theirs] {
+        let (status, code, text) = super::refusal(&put(client, "/a", json!({"acpi": [], "mni": 5})));
+        assert_eq!((status, code), (400, 4000), "{text}");
+        assert!(text.starts_with("acpi: "), "{text}");
+    }
+    assert_eq!(theirs.read("/a")["acpi"], json!([policies[0]]));
+    for (path, attributes) in [("/a", json!({"mni": 5})), ("/b", json!({"acpi": [policies[0]]}))] {
+        let changed = put(&mine, path, attributes);
+        assert_eq!(changed.status, 200, "{}", changed.text);
+        assert!(!changed.text.contains("their:secret"), "{}", changed.text);
+    }
+    assert_eq!((theirs.read("/a")["mni"].clone(), theirs.read("/b")["acpi"].clone()), (json!(5), json!([policies[0]])));
+}

@@ -36,6 +36,7 @@ impl Core {
             version: 1,
             owner,
             target,
+            by: scope.by.filter(|by| *by != target),
             kind: request.kind,
             channel: request.channel,
             callback_url: request.callback_url,
@@ -47,31 +48,38 @@ impl Core {
         Ok(Arc::new(subscription))
     }
 
-    /// One subscription of the caller (1.6.3). `SubscriptionNotFound`.
+    /// One subscription of the caller, or about its own devices (1.6.3). `SubscriptionNotFound`.
     pub async fn subscription(&self, scope: &Scope, id: SubscriptionId) -> Result<Arc<Subscription>> {
         let found = self.store.subscription(id).await?.filter(|found| visible(scope, found));
         found.ok_or_else(|| Error::new(Cause::SubscriptionNotFound, "there is no such subscription"))
     }
 
-    /// Subscriptions of the caller (1.6.4), oldest first; the filter's account, owner and target are set from the scope.
+    /// Subscriptions of the caller and, of whoever, about its own devices (1.6.4), oldest first; the filter's account, owner and target are
+    /// set from the scope.
     pub async fn subscriptions(
         &self,
         scope: &Scope,
         filter: SubscriptionFilter,
         page: PageRequest,
     ) -> Result<Page<Arc<Subscription>>> {
-        self.store.subscriptions(&scoped(scope, filter), page).await
+        self.store.subscriptions(&scoped(scope, filter, others_owner(scope)), page).await
     }
 
-    /// Deletes one subscription (1.6.5).
+    /// Deletes one subscription (1.6.5). What serves an address of an oneM2M subscription goes with all of that.
     pub async fn delete_subscription(&self, scope: &Scope, id: SubscriptionId) -> Result<()> {
         let found = self.subscription(scope, id).await?;
+        if let SubscriptionKind::Resource(resource, _) = found.kind
+            && let Some(account) = self.store.account(found.account).await?
+            && let Some(resource) = self.store.resource(resource).await?
+        {
+            return self.delete_record(&account, &resource).await;
+        }
         self.store.commit(gone(&found, self.now())).await.map(|_| ())
     }
 
-    /// Deletes all that match (1.6.6); `SubscriptionNotFound` where none does. Returns how many.
+    /// Deletes all of the caller's that match (1.6.6), of others' none; `SubscriptionNotFound` where none does. Returns how many.
     pub async fn delete_subscriptions(&self, scope: &Scope, filter: SubscriptionFilter) -> Result<u64> {
-        match self.delete_subscriptions_where(&scoped(scope, filter), vec![]).await? {
+        match self.delete_subscriptions_where(&scoped(scope, filter, scope.by.or(scope.app)), vec![]).await? {
             0 => Err(Error::new(Cause::SubscriptionNotFound, "no subscription matches")),
             deleted => Ok(deleted),
         }
@@ -115,25 +123,28 @@ impl Core {
     }
 }
 
-/// An application sees what it owns, or what is about its devices when it acts for their application.
+/// An application sees whatever is about its own devices, and what it owns about those of an application that it acts for.
 fn visible(scope: &Scope, found: &Subscription) -> bool {
     found.account == scope.account
         && match scope.app {
             None => true,
             Some(app) => {
-                found.target == app && Some(found.owner) == owner_of(scope) && matches!(found.kind, SubscriptionKind::Notify(_))
+                found.target == app
+                    && others_owner(scope).is_none_or(|owner| owner == found.owner)
+                    && matches!(found.kind, SubscriptionKind::Notify(_))
             }
         }
 }
 
-fn owner_of(scope: &Scope) -> Option<AppId> {
-    scope.by.or(scope.app)
+/// The application that acts for another one.
+fn others_owner(scope: &Scope) -> Option<AppId> {
+    scope.by.filter(|by| Some(*by) != scope.app)
 }
 
-fn scoped(scope: &Scope, filter: SubscriptionFilter) -> SubscriptionFilter {
+fn scoped(scope: &Scope, filter: SubscriptionFilter, owner: Option<AppId>) -> SubscriptionFilter {
     let (owner, target) = match scope.app {
         None => (filter.owner, filter.target),
-        Some(app) => (owner_of(scope), Some(app)),
+        Some(app) => (owner, Some(app)),
     };
     SubscriptionFilter { account: Some(scope.account), owner, target, ..filter }
 }

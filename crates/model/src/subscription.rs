@@ -16,6 +16,9 @@ pub struct Subscription {
     pub owner: AppId,
     /// The application whose devices are meant.
     pub target: AppId,
+    /// The application that made it; none: the target itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<AppId>,
     /// What is told.
     pub kind: SubscriptionKind,
     /// How.

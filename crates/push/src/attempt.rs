@@ -1,4 +1,4 @@
-//! One attempt for one event: get its bodies if they are not in memory, then send them.
+//! One attempt for one event: get its bodies if they are not in memory, then send each of them, if it still may go out.
 
 use crate::bodies::Bodies;
 use crate::delivery::{Client, Failure};
@@ -23,6 +23,8 @@ pub(crate) enum End {
     Failed(usize, Failure),
     /// The event left the stream.
     Lost,
+    /// Its subscriber may not be told any more.
+    Withheld,
     /// It means nothing to the subscription any more.
     Unconcerned,
 }
@@ -53,10 +55,20 @@ pub(crate) async fn attempt(
     if bodies.list().is_empty() {
         return End::Unconcerned;
     }
-    match client.deliver(seq, bodies.list(), done).await {
-        (_, None) => End::Delivered,
-        (done, Some(failure)) => End::Failed(done, failure),
+    let mut confirmed = done;
+    while let Some(part) = bodies.list().get(confirmed) {
+        // Before each of them: the bodies of one event can take a while.
+        match ctx.rights.suspension(subscription).await {
+            Err(error) => return End::Failed(confirmed, Failure::new(format!("rights cannot be read: {error}"))),
+            Ok(Some(_)) => return End::Withheld,
+            Ok(None) => {}
+        }
+        match client.post(seq, part).await {
+            Ok(()) => confirmed += 1,
+            Err(failure) => return End::Failed(confirmed, failure),
+        }
     }
+    End::Delivered
 }
 
 /// The client of a subscription, or why there is none.

@@ -1,4 +1,4 @@
-//! One attempt: the bodies of an event, POSTed in order over a kept connection.
+//! One request: a body of an event, POSTed over a kept connection.
 //!
 //! No redirect is followed: a callback address is checked when it is subscribed, and what a receiver answers must not lead elsewhere.
 
@@ -97,19 +97,8 @@ impl Client {
         Self { target, subscription, shared, idle: Mutex::new(Vec::new()) }
     }
 
-    /// Sends the bodies from `done` on; returns how many are confirmed then, and why it stopped before the last.
-    pub async fn deliver(&self, seq: Seq, parts: &[Part], done: usize) -> (usize, Option<Failure>) {
-        let mut confirmed = done;
-        for part in parts.iter().skip(done) {
-            match self.post(seq, part).await {
-                Ok(()) => confirmed += 1,
-                Err(failure) => return (confirmed, Some(failure)),
-            }
-        }
-        (confirmed, None)
-    }
-
-    async fn post(&self, seq: Seq, part: &Part) -> Result<(), Failure> {
+    /// Sends one body of an event; it is confirmed when this returns.
+    pub async fn post(&self, seq: Seq, part: &Part) -> Result<(), Failure> {
         let mut request = self.request(seq, part);
         while let Some(mut sender) = self.take_idle() {
             let attempt = timeout(self.shared.request_timeout, async {

@@ -7,6 +7,9 @@
 //! Delivery is at least once: a kill repeats no push whose confirmation was durable, and of the others at most the newest event of a device.
 //! `X-Landfall-Event` carries the place of the event, by which a receiver recognises a repeat.
 //!
+//! Each push is preceded by the question whether its subscriber may still be told ([`Rights`]). What may not go out is passed over, not kept:
+//! once the subscriber may again, it goes on with what happens then.
+//!
 //! Apart from the stream, [`Verifier`] posts once to an address that is to be subscribed.
 //!
 //! Absent on purpose: what the bodies say ([`Render`] is given), SQL, device protocols, redirects.
@@ -35,10 +38,11 @@ pub use status::{DeliveryError, DeliveryState, DeliveryStatus, Totals, Undeliver
 pub use target::{Allow, Host, Policy, check_url};
 pub use verify::Verifier;
 
+use async_trait::async_trait;
 use connect::{Dial, Network};
 use http::header::{HeaderName, HeaderValue};
 use inbox::Tail;
-use landfall_core::{Store, World};
+use landfall_core::{Core, Store, World};
 use landfall_model::{Cause, Error, Result, Seq, StoredEvent, Subscription, SubscriptionId, Time};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -65,6 +69,20 @@ pub trait Render: Send + Sync {
     }
 }
 
+/// Who may be told.
+#[async_trait]
+pub trait Rights: Send + Sync {
+    /// Why the subscription is not to be served now; none: it is. While this fails, nothing is sent and nothing is passed over.
+    async fn suspension(&self, subscription: &Subscription) -> Result<Option<String>>;
+}
+
+#[async_trait]
+impl Rights for Core {
+    async fn suspension(&self, subscription: &Subscription) -> Result<Option<String>> {
+        Core::suspension(self, subscription).await
+    }
+}
+
 /// The running push. Dropping it stops it too, without waiting.
 pub struct Push {
     ctx: Arc<Context>,
@@ -77,15 +95,20 @@ impl Push {
     /// Starts to serve all subscriptions. Must be called within a tokio runtime.
     ///
     /// `InvalidField`: a certificate file of `config.trust` cannot be read.
-    pub fn start(store: Arc<dyn Store>, world: Arc<dyn World>, render: Arc<dyn Render>, config: Config) -> Result<Self> {
+    pub fn start(
+        store: Arc<dyn Store>,
+        world: Arc<dyn World>,
+        (rights, render): (Arc<dyn Rights>, Arc<dyn Render>),
+        config: Config,
+    ) -> Result<Self> {
         let network = Network::new(config.policy.clone(), &config.trust)?;
-        Ok(Self::start_with(store, world, render, config, Arc::new(network)))
+        Ok(Self::start_with(store, world, (rights, render), config, Arc::new(network)))
     }
 
     fn start_with(
         store: Arc<dyn Store>,
         world: Arc<dyn World>,
-        render: Arc<dyn Render>,
+        (rights, render): (Arc<dyn Rights>, Arc<dyn Render>),
         config: Config,
         dial: Arc<dyn Dial>,
     ) -> Self {
@@ -102,7 +125,7 @@ impl Push {
         let tail = Tail::new(store.newest());
         let budget = bodies::Budget::new(config.held_bytes);
         let counters = status::Counters::default();
-        let ctx = Arc::new(Context { store, world, render, config, net, tail, budget, counters });
+        let ctx = Arc::new(Context { store, world, rights, render, config, net, tail, budget, counters });
         let handles = Handles::default();
         let (stop, stopping) = watch::channel(false);
         let supervisor = Supervisor::new(Arc::clone(&ctx), Arc::clone(&handles), stopping);
@@ -150,6 +173,7 @@ impl Push {
             delivered_total: self.ctx.counters.delivered.load(Ordering::Relaxed),
             failed_attempts_total: self.ctx.counters.failed.load(Ordering::Relaxed),
             expired_total: self.ctx.counters.expired.load(Ordering::Relaxed),
+            withheld_total: self.ctx.counters.withheld.load(Ordering::Relaxed),
         }
     }
 

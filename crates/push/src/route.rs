@@ -103,6 +103,7 @@ mod tests {
             kind,
             channel: landfall_model::Channel::Http,
             callback_url: String::new(),
+            by: None,
             created_at: Time(0),
         }
     }

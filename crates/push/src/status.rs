@@ -25,6 +25,8 @@ pub struct DeliveryStatus {
     pub failed_attempts_total: u64,
     /// Events given up after the account's retention.
     pub expired_total: u64,
+    /// Events passed over because the subscription was suspended.
+    pub withheld_total: u64,
 }
 
 /// What the push does for a subscription.
@@ -84,6 +86,8 @@ pub struct Totals {
     pub failed_attempts_total: u64,
     /// Events given up after the account's retention.
     pub expired_total: u64,
+    /// Events passed over because their subscription was suspended.
+    pub withheld_total: u64,
 }
 
 /// The totals as workers write them.
@@ -92,6 +96,7 @@ pub(crate) struct Counters {
     pub delivered: AtomicU64,
     pub failed: AtomicU64,
     pub expired: AtomicU64,
+    pub withheld: AtomicU64,
 }
 
 /// What a worker shows of itself.

@@ -11,7 +11,7 @@ use crate::inbox::{Inbox, Tail, Taken};
 use crate::lane::{Health, Lanes, OPEN_LIMIT};
 use crate::route::concerns;
 use crate::status::{Board, Counters, DeliveryError, DeliveryState, DeliveryStatus, Undelivered};
-use crate::{Render, supervisor::Replay};
+use crate::{Render, Rights, supervisor::Replay};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -41,6 +41,7 @@ const DAY_MS: i64 = 86_400_000;
 pub(crate) struct Context {
     pub store: Arc<dyn Store>,
     pub world: Arc<dyn World>,
+    pub rights: Arc<dyn Rights>,
     pub render: Arc<dyn Render>,
     pub config: Config,
     pub net: Arc<Shared>,
@@ -326,6 +327,11 @@ impl Worker {
             End::Lost => {
                 self.lanes.gone(seq);
                 self.count_expired(1);
+            }
+            End::Withheld => {
+                self.lanes.gone(seq);
+                self.seen.withheld_total += 1;
+                self.ctx.counters.withheld.fetch_add(1, Ordering::Relaxed);
             }
             End::Unconcerned => self.lanes.gone(seq),
         }

@@ -104,7 +104,7 @@ pub async fn start(config: &Config, data: &Path, forget_sessions: bool) -> Resul
     }
     origin.renew(&*world).await?;
     let origin = Arc::new(origin);
-    let push = Push::start(Arc::new(store.clone()), world.clone(), Arc::new(Notifications), push_config);
+    let push = Push::start(Arc::new(store.clone()), world.clone(), (core.clone(), Arc::new(Notifications)), push_config);
     let push = Arc::new(push.map_err(|e| e.to_string())?);
     let mqtt = Mqtt::new(core.clone(), presence.mqtt.clone(), mqtt_config(config));
     let lwm2m = Lwm2m::new(core.clone(), world.clone(), presence.lwm2m.clone(), lwm2m_config(config), models);

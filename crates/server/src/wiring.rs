@@ -7,7 +7,8 @@ use hyper::header::{HeaderName, HeaderValue};
 use landfall_codec::{CodecError, Sandbox, Script};
 use landfall_core::{CallbackPolicy, CloseCause, DeviceCaller, Downlink, Live, PayloadCodec};
 use landfall_model::{
-    Cause, Codec, DeviceId, Error, ProductId, Result, Seq, StoredEvent, Subscription, SubscriptionId, SubscriptionKind, Time,
+    Cause, Codec, DeviceId, Error, ProductId, Result, Seq, StoredEvent, Subscription, SubscriptionId,
+    SubscriptionKind, Time,
 };
 use landfall_north::{
     admin::{self, Delivery, DeviceRequest, Operations, Snapshot, Status},
@@ -222,6 +223,7 @@ impl Operations for Running {
             dtls_forged: lwm2m.forged,
             pushes_delivered: push.delivered_total,
             pushes_failed: push.failed_attempts_total,
+            pushes_withheld: push.withheld_total,
             codec_runs: self.codecs.runs.load(Ordering::Relaxed),
             codec_failures: self.codecs.failures.load(Ordering::Relaxed),
             certificates: self.certificates(),
@@ -257,6 +259,8 @@ fn delivery(status: DeliveryStatus) -> Delivery {
         delivered: status.delivered_total,
         failed_attempts: status.failed_attempts_total,
         expired: status.expired_total,
+        withheld: status.withheld_total,
+        withheld_because: None,
     }
 }
 

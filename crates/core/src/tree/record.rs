@@ -322,6 +322,7 @@ fn add_pushes(whole: &mut Batch, subscription: &Resource, kept: &[String], newes
             version: 1,
             owner: subscription.app,
             target: subscription.app,
+            by: None,
             kind: SubscriptionKind::Resource(subscription.id, address as u8),
             channel: Channel::Http,
             callback_url: url.to_owned(),

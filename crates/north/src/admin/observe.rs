@@ -64,6 +64,7 @@ async fn metrics(State(observed): State<Observed>, headers: HeaderMap) -> Result
         open_requests: core.store().open_provisionings(OPEN_SHOWN).await?.len() as u64,
         nodes_made,
         nodes_failed,
+        withheld: core.withheld_total(),
     };
     let text = rendered(&observed.admin.ops.metrics(), &stats, &numbers, core.now());
     let text = text.map_err(|_| Error::new(Cause::Internal, "the metrics could not be written"))?;
@@ -78,6 +79,7 @@ struct CoreNumbers {
     open_requests: u64,
     nodes_made: u64,
     nodes_failed: u64,
+    withheld: u64,
 }
 
 /// The exposition text of one scrape. Built anew each time, as the counters live where they are counted.
@@ -111,6 +113,8 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
         ("dtls_forged", "DTLS records that failed authentication", snapshot.dtls_forged),
         ("pushes_delivered", "Pushes confirmed by their receiver", snapshot.pushes_delivered),
         ("pushes_failed", "Attempts to push that failed", snapshot.pushes_failed),
+        ("pushes_withheld", "Events passed over because their subscription was suspended", snapshot.pushes_withheld),
+        ("notices_withheld", "oneM2M notices not made because the subscriber may not retrieve what they show", numbers.withheld),
         ("codec_runs", "Codec runs", snapshot.codec_runs),
         ("codec_failures", "Codec runs that failed", snapshot.codec_failures),
         ("nodes_provisioned", "Nodes that were provisioned", numbers.nodes_made),
@@ -171,7 +175,7 @@ mod tests {
             cpu_s: 1.5,
             ..Snapshot::default()
         };
-        let numbers = CoreNumbers { newest: 11, refusals: 2, open_requests: 1, nodes_made: 98, nodes_failed: 3 };
+        let numbers = CoreNumbers { newest: 11, refusals: 2, open_requests: 1, nodes_made: 98, nodes_failed: 3, withheld: 8 };
         let text = rendered(&snapshot, &StoreStats { devices: 9, ..StoreStats::default() }, &numbers, Time(1_000)).unwrap();
         for line in [
             "landfall_mqtt_connections{transport=\"tls\"} 4",
@@ -188,6 +192,7 @@ mod tests {
             "landfall_provisioning_requests_open 1",
             "landfall_nodes_provisioned_total 98",
             "landfall_nodes_failed_total 3",
+            "landfall_notices_withheld_total 8",
             "landfall_process_resident_memory_bytes 1024",
             "landfall_process_cpu_seconds_total 1.5",
         ] {

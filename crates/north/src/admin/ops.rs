@@ -45,7 +45,7 @@ pub struct DeviceRequest {
 /// Delivery state of a subscription.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
-    /// `idle`, `delivering`, `retrying` or another word of the push.
+    /// `delivering`, `retrying` or another word of the push; `suspended: ` and the reason while nothing goes out.
     pub state: String,
     /// Events that were read and not confirmed yet.
     pub open_events: u64,
@@ -63,6 +63,10 @@ pub struct Delivery {
     pub failed_attempts: u64,
     /// Events given up because the retention was over, since the start.
     pub expired: u64,
+    /// Events passed over because the subscriber might not be told, since the start.
+    pub withheld: u64,
+    /// When and why a notice was last not made.
+    pub withheld_because: Option<(Time, String)>,
 }
 
 /// A failed delivery.
@@ -116,6 +120,8 @@ pub struct Snapshot {
     pub pushes_delivered: u64,
     /// Attempts to push that failed.
     pub pushes_failed: u64,
+    /// Events passed over because their subscription was suspended.
+    pub pushes_withheld: u64,
     /// Codec runs.
     pub codec_runs: u64,
     /// Codec runs that failed.

@@ -3,6 +3,7 @@
 use super::{
     caller::{JsonBody, Over},
     error::{Answer, Refusal},
+    ops::Delivery,
     query::{id, listed, time},
     view,
 };
@@ -39,15 +40,29 @@ pub(super) async fn show(over: Over, Path(text): Path<String>) -> Answer {
     over.params.only(&[])?;
     let found = one(&over, &text).await?;
     let mut shown = view::subscription(&found);
-    shown["delivery"] = json!(over.ops.delivery(found.id).await.map(|delivery| view::delivery(&delivery)));
+    shown["delivery"] = view::delivery(&delivered(&over, &found).await?);
     Ok(Json(shown))
 }
 
 pub(super) async fn delivery(over: Over, Path(text): Path<String>) -> Answer {
     over.params.only(&[])?;
     let found = one(&over, &text).await?;
-    let delivery = over.ops.delivery(found.id).await.unwrap_or_default();
-    Ok(Json(view::delivery(&delivery)))
+    Ok(Json(view::delivery(&delivered(&over, &found).await?)))
+}
+
+/// How far it was served; what was not even made for it counts as withheld.
+async fn delivered(over: &Over, found: &Subscription) -> Result<Delivery, Refusal> {
+    let mut delivery = over.ops.delivery(found.id).await.unwrap_or_default();
+    if let SubscriptionKind::Resource(resource, _) = found.kind
+        && let Some(withheld) = over.core.withheld(resource)
+    {
+        delivery.withheld += withheld.count;
+        delivery.withheld_because = Some((withheld.at, withheld.reason));
+    }
+    if let Some(reason) = over.core.suspension(found).await? {
+        delivery.state = format!("suspended: {reason}");
+    }
+    Ok(delivery)
 }
 
 #[derive(Deserialize)]
@@ -64,7 +79,7 @@ pub(super) async fn change(over: Over, Path(text): Path<String>, JsonBody(body):
 
 pub(super) async fn delete(over: Over, Path(text): Path<String>) -> Answer<StatusCode> {
     over.params.only(&[])?;
-    let id = own(&over, &text).await?.id;
+    let id = one(&over, &text).await?.id;
     over.core.delete_subscription(&over.scope, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -78,6 +93,9 @@ pub(super) struct ReplayBody {
 pub(super) async fn replay(over: Over, Path(text): Path<String>, JsonBody(body): JsonBody<ReplayBody>) -> Answer {
     over.params.only(&[])?;
     let found = one(&over, &text).await?;
+    if let Some(reason) = over.core.suspension(&found).await? {
+        return Err(Error::new(Cause::Forbidden, format!("the subscription is suspended: {reason}")).into());
+    }
     let seq = over.ops.replay(found.id, time("from", &body.from)?).await?;
     Ok(Json(json!({ "subscriptionId": found.id, "after": seq })))
 }
@@ -87,12 +105,12 @@ async fn one(over: &Over, text: &str) -> Result<Arc<Subscription>, Refusal> {
     Ok(over.core.subscription(&over.scope, id).await?)
 }
 
-/// One that stands for itself. What serves an address of an oneM2M subscription changes and goes with that alone.
+/// One that stands for itself. What serves an address of an oneM2M subscription changes with that alone.
 async fn own(over: &Over, text: &str) -> Result<Arc<Subscription>, Refusal> {
     let found = one(over, text).await?;
     match found.kind {
         SubscriptionKind::Resource(..) => {
-            let rule = "serves an address of an oneM2M subscription: change or delete that resource";
+            let rule = "serves an address of an oneM2M subscription: change that resource";
             Err(Error::invalid("subscription", rule).into())
         }
         _ => Ok(found),

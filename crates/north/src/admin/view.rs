@@ -241,6 +241,7 @@ pub(super) fn subscription(subscription: &Subscription) -> Value {
         "accountId": subscription.account,
         "owner": subscription.owner,
         "target": subscription.target,
+        "by": subscription.by,
         "kind": kind,
         "resourceId": resource,
         "channel": subscription.channel,
@@ -260,6 +261,8 @@ pub(super) fn delivery(delivery: &Delivery) -> Value {
         "delivered": delivery.delivered,
         "failedAttempts": delivery.failed_attempts,
         "expired": delivery.expired,
+        "withheld": delivery.withheld,
+        "lastWithheld": delivery.withheld_because.as_ref().map(|(at, text)| json!({ "at": at.iso(), "text": text })),
     })
 }
 

@@ -85,6 +85,7 @@ mod tests {
             kind: SubscriptionKind::Resource(resource, 0),
             channel: Channel::Http,
             callback_url: "http://a".into(),
+            by: None,
             created_at: NOW,
         }
     }

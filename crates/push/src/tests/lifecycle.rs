@@ -150,3 +150,54 @@ async fn idle_subscriptions_write_rarely_and_accounts_are_walls() {
     push.shutdown().await;
     assert_eq!(rig.store.cursor_now(id).unwrap().read_to, rig.store.newest());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_while_a_subscription_is_suspended_is_passed_over() {
+    let rig = Rig::new();
+    let receiver = rig.receiver("a", |_, _| 200);
+    let other = rig.receiver("b", |_, _| 200);
+    let (id, served) = (rig.subscribe(1, "a"), rig.subscribe(2, "b"));
+    let push = rig.start();
+    rig.report(&[1]);
+    until("the first", || receiver.answered(200) == [3]).await;
+    rig.rights.0.lock().as_mut().unwrap().insert(id);
+    rig.report(&[1, 1, 2]);
+    until("passed over", || push.status(id).unwrap().withheld_total == 3).await;
+    until("the other goes on", || push.status(served).unwrap().delivered_total == 4).await;
+    assert_eq!((receiver.answered(200).len(), other.answered(200).len(), push.totals().withheld_total), (1, 4, 3));
+    rig.rights.0.lock().as_mut().unwrap().clear();
+    rig.report(&[1]);
+    until("it goes on", || push.status(id).unwrap().delivered_total == 2).await;
+    assert_eq!(receiver.answered(200), [3, 7]);
+}
+
+/// The right goes while the receiver is down: what waits for it does not go out later.
+#[tokio::test(start_paused = true)]
+async fn rights_are_judged_again_at_each_attempt() {
+    let rig = Rig::new();
+    let receiver = rig.receiver("a", |_, _| 503);
+    let id = rig.subscribe(1, "a");
+    let push = rig.start();
+    rig.report(&[1, 2]);
+    until("two attempts", || push.status(id).is_some_and(|shown| shown.failed_attempts_total >= 2)).await;
+    rig.rights.0.lock().as_mut().unwrap().insert(id);
+    receiver.set(|_, _| 200);
+    until("passed over", || push.status(id).unwrap().withheld_total == 2).await;
+    assert!(receiver.answered(200).is_empty());
+    assert_eq!(push.status(id).unwrap().backlog_open, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_rights_cannot_be_read_nothing_goes_out_and_nothing_is_lost() {
+    let rig = Rig::new();
+    let receiver = rig.receiver("a", |_, _| 200);
+    let id = rig.subscribe(1, "a");
+    *rig.rights.0.lock() = Err(Error::new(Cause::Internal, "broken"));
+    let push = rig.start();
+    rig.report(&[1]);
+    until("a failure", || push.status(id).is_some_and(|shown| shown.failed_attempts_total >= 1)).await;
+    assert!(receiver.arrivals.lock().is_empty());
+    assert!(push.status(id).unwrap().last_error.unwrap().text.starts_with("rights cannot be read"));
+    *rig.rights.0.lock() = Ok(HashSet::new());
+    until("delivered", || push.status(id).unwrap().delivered_total == 1).await;
+}

@@ -13,7 +13,7 @@ use crate::*;
 use fake_store::FakeStore;
 use landfall_model::{AccountId, AppId, Batch, Cursor, DeviceId, Event, EventBody, NotifyType, SubscriptionKind, Write};
 use receiver::{Exchange, Receiver};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 const START: Time = Time(1_700_000_000_000);
@@ -60,7 +60,19 @@ struct Rig {
     store: Arc<FakeStore>,
     world: Arc<VirtualWorld>,
     exchange: Arc<Exchange>,
+    rights: Arc<Suspended>,
     config: Config,
+}
+
+/// What is suspended; an error while rights cannot be read.
+struct Suspended(Mutex<Result<HashSet<SubscriptionId>>>);
+
+#[async_trait::async_trait]
+impl Rights for Suspended {
+    async fn suspension(&self, subscription: &Subscription) -> Result<Option<String>> {
+        let suspended = self.0.lock().clone()?;
+        Ok(suspended.contains(&subscription.id).then(|| "suspended".to_owned()))
+    }
 }
 
 impl Rig {
@@ -69,13 +81,16 @@ impl Rig {
             store: FakeStore::new(),
             world: Arc::new(VirtualWorld(tokio::time::Instant::now())),
             exchange: Arc::new(Exchange::default()),
+            rights: Arc::new(Suspended(Mutex::new(Ok(HashSet::new())))),
             config: Config::default(),
         }
     }
 
     fn start(&self) -> Push {
         let dial: Arc<dyn Dial> = Arc::clone(&self.exchange) as _;
-        Push::start_with(Arc::clone(&self.store) as _, Arc::clone(&self.world) as _, Arc::new(Names), self.config.clone(), dial)
+        let (rights, render): (Arc<dyn Rights>, Arc<dyn Render>) = (Arc::clone(&self.rights) as _, Arc::new(Names));
+        let told = (rights, render);
+        Push::start_with(Arc::clone(&self.store) as _, Arc::clone(&self.world) as _, told, self.config.clone(), dial)
     }
 
     /// A receiver at `http://NAME/`.
@@ -136,6 +151,7 @@ fn subscription(n: u8, name: &str) -> Subscription {
         kind: SubscriptionKind::Notify(NotifyType::DeviceDeleted),
         channel: landfall_model::Channel::Http,
         callback_url: format!("http://{name}/"),
+        by: None,
         created_at: START,
     }
 }

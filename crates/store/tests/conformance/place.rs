@@ -204,6 +204,7 @@ pub fn subscription(account: AccountId, owner: AppId, kind: SubscriptionKind, ur
         kind,
         channel: Channel::Http,
         callback_url: url.into(),
+        by: None,
         created_at: START,
     }
 }

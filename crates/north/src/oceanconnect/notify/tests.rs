@@ -40,6 +40,7 @@ fn subscription(kind: SubscriptionKind) -> Subscription {
         kind,
         channel: Channel::Http,
         callback_url: "https://na.example:443/push".into(),
+        by: None,
         created_at: AT,
     }
 }

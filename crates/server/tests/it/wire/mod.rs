@@ -13,5 +13,6 @@ mod onem2m;
 mod push;
 mod receiver;
 mod server;
+mod standing;
 mod tls;
 mod walls;

@@ -1,7 +1,7 @@
 //! The outer world as arguments: time, randomness, live connections and payload codecs.
 
 use async_trait::async_trait;
-use landfall_model::{Codec, DeviceId, ProductId, Result, ServiceCall, Time};
+use landfall_model::{AccountId, Codec, DeviceId, ProductId, Result, ServiceCall, Time};
 
 /// Time and randomness. The server's is real; tests use a virtual one with a seed.
 pub trait World: Send + Sync {
@@ -67,6 +67,7 @@ pub trait PayloadCodec: Send + Sync {
 pub trait CallbackPolicy: Send + Sync {
     /// `CallbackInvalid` with the exact reason, or nothing.
     fn check(&self, url: &str) -> Result<()>;
-    /// Posts once, and waits for a 2xx. `VerificationFailed` with the exact reason.
-    async fn verify(&self, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<()>;
+    /// Posts once, and waits for a 2xx; accounts take turns. `VerificationFailed` with the exact reason, `Overloaded` while too many of the
+    /// account wait.
+    async fn verify(&self, account: AccountId, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<()>;
 }

@@ -30,6 +30,7 @@ mod supervisor;
 mod target;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod verify;
 mod worker;
 

@@ -7,26 +7,29 @@ use crate::config::Config;
 use crate::connect::{Dial, Network};
 use crate::delivery::{Failure, dial, drain, request, too_slow, verdict};
 use crate::target::{Policy, Target, check_url};
+use crate::turns::{Limits, Turns};
 use bytes::Bytes;
 use http::Request;
 use http::header::{HeaderName, HeaderValue};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use landfall_model::{Cause, Error, Result};
+use landfall_model::{AccountId, Cause, Error, Result};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-/// Verifications under way at a time; more are refused, so that slow receivers hold no more of the callers.
-const AT_A_TIME: usize = 64;
+/// Verifications under way: in all, so many of one account at most, and so many of it that wait for their turn. The slow receivers of one
+/// account so delay nobody else.
+const LIMITS: Limits = Limits { places: 64, each: 8, waiting: 64 };
+/// How long one waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Judges callback addresses and asks their receivers. Needs no running [`crate::Push`].
 pub struct Verifier {
     policy: Policy,
     dial: Arc<dyn Dial>,
-    room: Semaphore,
+    turns: Turns<AccountId>,
     connect_timeout: Duration,
     request_timeout: Duration,
 }
@@ -44,7 +47,7 @@ impl Verifier {
         Self {
             policy: config.policy.clone(),
             dial,
-            room: Semaphore::new(AT_A_TIME),
+            turns: Turns::new(LIMITS),
             connect_timeout: Duration::from_millis(config.connect_timeout_ms),
             request_timeout: Duration::from_millis(config.request_timeout_ms),
         }
@@ -58,13 +61,14 @@ impl Verifier {
     /// Posts the body once and waits for a 2xx. Headers are sent as they are; a content type among them replaces `application/json`.
     ///
     /// `VerificationFailed` with the reason: an address that must not be called, no connection, no answer in time, another status.
-    /// `Overloaded` while 64 others are under way.
-    pub async fn verify(&self, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<()> {
+    /// `Overloaded` where its account's turn does not come within 30 s, or 64 others of the account wait for theirs.
+    pub async fn verify(&self, account: AccountId, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<()> {
         let target = Target::parse(url).map_err(|error| failed(format!("callback address: {}", error.detail)))?;
         let headers = headers.iter().map(|(name, value)| header(name, value)).collect::<Result<Vec<_>>>()?;
         let request = request(&target, &headers, Bytes::from(body));
         let busy = || Error::new(Cause::Overloaded, "too many subscriptions are being verified");
-        let _place = self.room.try_acquire().map_err(|_| busy())?;
+        let place = timeout(PATIENCE, self.turns.take(account)).await;
+        let _place = place.ok().flatten().ok_or_else(busy)?;
         self.exchange(&target, request).await.map_err(|failure| failed(failure.text))
     }
 

@@ -7,7 +7,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use landfall_codec::{CodecError, Sandbox, Script};
 use landfall_core::{CallbackPolicy, CloseCause, DeviceCaller, Downlink, Live, PayloadCodec};
 use landfall_model::{
-    Cause, Codec, DeviceId, Error, ProductId, Result, Seq, StoredEvent, Subscription, SubscriptionId,
+    AccountId, Cause, Codec, DeviceId, Error, ProductId, Result, Seq, StoredEvent, Subscription, SubscriptionId,
     SubscriptionKind, Time,
 };
 use landfall_north::{
@@ -74,8 +74,8 @@ impl CallbackPolicy for Callbacks {
         self.0.check(url)
     }
 
-    async fn verify(&self, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<()> {
-        self.0.verify(url, headers, body).await
+    async fn verify(&self, account: AccountId, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<()> {
+        self.0.verify(account, url, headers, body).await
     }
 }
 

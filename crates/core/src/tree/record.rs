@@ -294,7 +294,7 @@ impl Core {
             ("Content-Type", "application/json".to_owned()),
         ];
         for url in to.into_iter().filter(|url| !kept.contains(url)) {
-            self.callbacks.verify(url, &headers, body.clone()).await.map_err(|error| error.at("nu"))?;
+            self.callbacks.verify(by.account.id, url, &headers, body.clone()).await.map_err(|error| error.at("nu"))?;
         }
         Ok(())
     }

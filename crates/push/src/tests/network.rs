@@ -29,12 +29,12 @@ async fn a_verification_is_judged_when_connecting_too() {
     let port = listener.local_addr().unwrap().port();
     let url = format!("http://localhost:{port}/");
     let verifier = |policy| Verifier::new(&Config { policy, trust: trust(), ..Config::default() }).unwrap();
-    let refused = verifier(Policy::default()).verify(&url, &[], Vec::new()).await.unwrap_err();
+    let refused = verifier(Policy::default()).verify(account(), &url, &[], Vec::new()).await.unwrap_err();
     assert_eq!(refused.cause, Cause::VerificationFailed);
     assert!(refused.detail.contains("not a public address"), "{}", refused.detail);
     drop(listener);
     let open = verifier(Policy { allow_private: true, ..Policy::default() });
-    let refused = open.verify(&url, &[], Vec::new()).await.unwrap_err();
+    let refused = open.verify(account(), &url, &[], Vec::new()).await.unwrap_err();
     assert!(refused.detail.starts_with("connecting to "), "{}", refused.detail);
 }
 

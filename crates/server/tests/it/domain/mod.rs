@@ -22,7 +22,7 @@ use landfall_core::{
     RegisterDevice, Scope, Settings, World, digest,
 };
 use landfall_model::{
-    AccessMode, AccountSettings, App, AppLimits, Cause, Codec, CommandResponse, DataFormat, Device, DeviceId,
+    AccessMode, AccountId, AccountSettings, App, AppLimits, Cause, Codec, CommandResponse, DataFormat, Device, DeviceId,
     DeviceInfo, Error, EventBody, Lwm2mModel, Observed, Parameter, Product, ProductId, ProductKey, Property, Registration,
     Result, Seq, Service, ServiceCommand, StoredEvent,
 };
@@ -353,7 +353,7 @@ impl CallbackPolicy for AnyHttp {
         Err(Error::new(Cause::CallbackInvalid, "must be http or https"))
     }
 
-    async fn verify(&self, url: &str, _: &[(&'static str, String)], _: Vec<u8>) -> Result<()> {
+    async fn verify(&self, _: AccountId, url: &str, _: &[(&'static str, String)], _: Vec<u8>) -> Result<()> {
         self.0.lock().push(url.to_owned());
         Ok(())
     }

@@ -313,7 +313,7 @@ impl CallbackPolicy for NoCallbacks {
         Ok(())
     }
 
-    async fn verify(&self, _: &str, _: &[(&'static str, String)], _: Vec<u8>) -> Result<()> {
+    async fn verify(&self, _: landfall_model::AccountId, _: &str, _: &[(&'static str, String)], _: Vec<u8>) -> Result<()> {
         Ok(())
     }
 }

@@ -63,6 +63,7 @@ impl Core {
             id: CallId::from_random(self.random_16()),
             account: device.account,
             app: device.app,
+            by: scope.by.filter(|by| *by != device.app),
             device: device.id,
             mid: self.next_number(|mid| waiting.iter().any(|call| call.mid == mid)),
             request_id: request.request_id.filter(|id| !id.is_empty()).unwrap_or_else(|| self.generated(16)),
@@ -207,10 +208,16 @@ impl Core {
         Ok(device_event(device, now, body))
     }
 
-    /// The hidden subscription of a call's or command's own address, made at its first use.
-    pub(crate) async fn address(&self, account: AccountId, app: AppId, url: &str) -> Result<SubscriptionId> {
-        let scope = Scope { account, app: Some(app), by: Some(app) };
-        if let Some(id) = self.address_id(&scope, app, url).await? {
+    /// The hidden subscription of a call's or command's own address, made at its first use. It belongs to the application that asked, `by`,
+    /// so that it is served only while that one may act for the device's.
+    pub(crate) async fn address(
+        &self,
+        account: AccountId,
+        (app, by): (AppId, Option<AppId>),
+        url: &str,
+    ) -> Result<SubscriptionId> {
+        let scope = Scope { account, app: Some(app), by: by.or(Some(app)) };
+        if let Some(id) = self.address_id(&scope, url).await? {
             return Ok(id);
         }
         let request = SubscribeRequest {
@@ -222,7 +229,7 @@ impl Core {
         match self.subscribe(&scope, request).await {
             Ok(made) => Ok(made.id),
             Err(error) if error.cause == Cause::SubscriptionExists => {
-                let found = self.address_id(&scope, app, url).await?;
+                let found = self.address_id(&scope, url).await?;
                 found.ok_or_else(|| Error::new(Cause::Stale, "the address was taken and freed meanwhile"))
             }
             Err(error) => Err(error),
@@ -231,18 +238,18 @@ impl Core {
 
     async fn call_address(&self, call: &ServiceCall) -> Result<Option<SubscriptionId>> {
         match &call.callback_url {
-            Some(url) => self.address(call.account, call.app, url).await.map(Some),
+            Some(url) => self.address(call.account, (call.app, call.by), url).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn address_id(&self, scope: &Scope, app: AppId, url: &str) -> Result<Option<SubscriptionId>> {
+    async fn address_id(&self, scope: &Scope, url: &str) -> Result<Option<SubscriptionId>> {
         let filter = crate::SubscriptionFilter {
             account: Some(scope.account),
-            owner: Some(app),
+            owner: scope.by,
+            target: scope.app,
             kind: Some(SubscriptionKind::CallAddress),
             callback_url: Some(url.to_owned()),
-            ..Default::default()
         };
         let page = landfall_model::PageRequest { no: 0, size: 1 };
         Ok(self.store.subscriptions(&filter, page).await?.items.first().map(|found: &Arc<_>| found.id))

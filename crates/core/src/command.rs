@@ -113,9 +113,10 @@ impl Core {
         let product =
             self.product_of(&device).await.map_err(|_| Error::new(Cause::ServiceNotFound, "the device has no product"))?;
         check_request(&product, &request)?;
+        let by = scope.by.filter(|by| *by != device.app);
         if let Some(url) = &request.callback_url {
             self.callbacks.check(url).map_err(|error| error.at("callbackUrl"))?;
-            self.address(device.account, device.app, url).await?;
+            self.address(device.account, (device.app, by), url).await?;
         }
         self.check_zombie(&device).await?;
         let expire_s = request.expire_s.unwrap_or(self.settings.command_expire_s);
@@ -138,6 +139,7 @@ impl Core {
                         id,
                         account: device.account,
                         app: device.app,
+                        by,
                         device: device.id,
                         version: 1,
                         place,
@@ -377,7 +379,7 @@ impl Core {
     /// An address that can no longer be had must not hold the command up.
     async fn command_address(&self, command: &Command) -> Result<Option<SubscriptionId>> {
         let Some(url) = &command.callback_url else { return Ok(None) };
-        match self.address(command.account, command.app, url).await {
+        match self.address(command.account, (command.app, command.by), url).await {
             Ok(id) => Ok(Some(id)),
             Err(error) if error.kind() == ErrorKind::Limit => Ok(None),
             Err(error) => Err(error),

@@ -12,6 +12,9 @@ pub struct ServiceCall {
     pub account: AccountId,
     /// Application of the device.
     pub app: AppId,
+    /// The application that asked, where it acted for that of the device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<AppId>,
     /// The device it is for.
     pub device: DeviceId,
     /// Number on the device side, 1 to 65535, unique among the device's waiting calls.

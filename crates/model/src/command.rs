@@ -12,6 +12,9 @@ pub struct Command {
     pub account: AccountId,
     /// Application of the device.
     pub app: AppId,
+    /// The application that asked, where it acted for that of the device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<AppId>,
     /// The device it is for.
     pub device: DeviceId,
     /// Counts the writes, from 1.

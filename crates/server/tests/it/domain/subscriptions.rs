@@ -1,7 +1,7 @@
 //! Subscriptions and tokens (1.3, 1.6).
 
 use super::{Domain, Tenant, cause};
-use landfall_core::{AppChange, NewApp, SubscribeRequest, SubscriptionFilter};
+use landfall_core::{AppChange, CommandRequest, NewApp, SubscribeRequest, SubscriptionFilter};
 use landfall_model::{AppLimits, Cause, Channel, NotifyType, PageRequest, SubscriptionKind};
 
 const PAGE: PageRequest = PageRequest { no: 0, size: 100 };
@@ -84,4 +84,79 @@ async fn acting_for_another_application_needs_its_authorization() {
     assert_eq!((mine.owner, mine.target), (second.id, tenant.app.id));
     domain.core.authorize_app(&tenant.all, tenant.app.id, second.id, false).await.unwrap();
     assert_eq!(cause(domain.core.act_for(&caller, Some(&first)).await), Cause::AppNotAuthorized);
+}
+
+/// Who subscribed for another application, and who gave the address of a command, is told as long as that application wants it.
+#[tokio::test]
+async fn what_was_made_for_another_application_stands_with_its_authorization() {
+    let domain = Domain::new(54).await;
+    let tenant = domain.tenant("a").await;
+    let (core, all) = (&domain.core, &tenant.all);
+    let new = |name: &str| NewApp { name: name.into(), limits: AppLimits::default() };
+    let (guest, secret) = core.create_app(all, new("guest")).await.unwrap();
+    let token = core.login(&guest.id.to_string(), secret.expose()).await.unwrap().access;
+    let caller = core.authenticate(&guest.id.to_string(), token.expose()).await.unwrap();
+    let authorize = async |allowed| core.authorize_app(all, tenant.app.id, guest.id, allowed).await.unwrap();
+    authorize(true).await;
+    let scope = core.act_for(&caller, Some(&tenant.app.id.to_string())).await.unwrap();
+    let theirs = core.subscribe(&scope, to(NotifyType::DeviceAdded, "https://b.example/1")).await.unwrap();
+    let given = SubscribeRequest { owned_by_target: true, ..to(NotifyType::BindDevice, "https://b.example/2") };
+    let given = core.subscribe(&scope, given).await.unwrap();
+    let device = domain.lwm2m_device(&tenant, "n").await;
+    let command = CommandRequest {
+        service_id: "Device".into(),
+        method: "REBOOT".into(),
+        paras: r#"{"delay":5}"#.into(),
+        callback_url: Some("https://b.example/3".into()),
+        expire_s: None,
+        max_retransmit: 0,
+    };
+    core.submit_command(&scope, device.id, command.clone()).await.unwrap();
+    core.submit_command(&tenant.scope, device.id, command).await.unwrap();
+    let calls = SubscriptionFilter { kind: Some(SubscriptionKind::CallAddress), ..SubscriptionFilter::default() };
+    let calls = core.subscriptions(all, calls, PAGE).await.unwrap().items;
+    let of = |owner| calls.iter().find(|one| one.owner == owner).unwrap().clone();
+    let (address, own) = (of(guest.id), of(tenant.app.id));
+    let suspended = async || {
+        let mut reasons = vec![];
+        for one in [&theirs, &given, &address] {
+            reasons.push(core.suspension(one).await.unwrap());
+        }
+        assert_eq!(core.suspension(&own).await.unwrap(), None, "the application's own stands");
+        reasons.dedup();
+        assert_eq!(reasons.len(), 1, "{reasons:?}");
+        reasons.remove(0).unwrap_or_default()
+    };
+    assert_eq!(suspended().await, "");
+    authorize(false).await;
+    assert_eq!(suspended().await, "the authorisation of the application guest by app was withdrawn");
+    authorize(true).await;
+    assert_eq!(suspended().await, "");
+    let frozen = AppChange { frozen: Some(true), ..AppChange::default() };
+    core.change_app(all, guest.id, frozen).await.unwrap();
+    assert_eq!(suspended().await, "the application guest is frozen");
+
+    let listed = core.subscriptions(&tenant.scope, SubscriptionFilter::default(), PAGE).await.unwrap();
+    assert!(listed.items.iter().any(|one| one.id == theirs.id), "the granting side sees it");
+    let matching = SubscriptionFilter { callback_url: Some("https://b.example/1".into()), ..SubscriptionFilter::default() };
+    assert_eq!(cause(core.delete_subscriptions(&tenant.scope, matching).await), Cause::SubscriptionNotFound, "not with its own");
+    core.delete_subscription(&tenant.scope, theirs.id).await.unwrap();
+    core.delete_app(all, guest.id).await.unwrap();
+    assert_eq!(core.suspension(&given).await.unwrap(), Some(format!("the application {} is deleted", guest.id)));
+}
+
+#[tokio::test]
+async fn an_application_that_goes_takes_what_others_subscribed_about_it_along() {
+    let domain = Domain::new(55).await;
+    let tenant = domain.tenant("a").await;
+    let core = &domain.core;
+    let (guest, secret) =
+        core.create_app(&tenant.all, NewApp { name: "guest".into(), limits: AppLimits::default() }).await.unwrap();
+    let token = core.login(&guest.id.to_string(), secret.expose()).await.unwrap().access;
+    let caller = core.authenticate(&guest.id.to_string(), token.expose()).await.unwrap();
+    core.authorize_app(&tenant.all, tenant.app.id, guest.id, true).await.unwrap();
+    let scope = core.act_for(&caller, Some(&tenant.app.id.to_string())).await.unwrap();
+    core.subscribe(&scope, to(NotifyType::DeviceAdded, "https://b.example/")).await.unwrap();
+    core.delete_app(&tenant.all, tenant.app.id).await.unwrap();
+    assert_eq!(core.subscriptions(&tenant.all, SubscriptionFilter::default(), PAGE).await.unwrap().total, 0);
 }

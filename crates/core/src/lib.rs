@@ -14,6 +14,7 @@ mod gateway;
 mod history;
 mod key;
 mod message;
+mod minutes;
 mod node;
 mod node_fault;
 mod node_message;
@@ -33,6 +34,7 @@ mod shadow;
 mod standing;
 mod store;
 mod subscription;
+mod throttle;
 mod tree;
 mod uplink;
 mod why;
@@ -63,6 +65,7 @@ pub use store::{
     Store, StoreStats, SubscriptionFilter,
 };
 pub use subscription::SubscribeRequest;
+pub use throttle::{ShutOut, Throttle};
 pub use tree::{
     ContainerLimits, Criteria, DEVICE_INFO, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target, Withheld,
     info_of, node_name,

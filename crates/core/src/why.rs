@@ -2,13 +2,22 @@
 //!
 //! In memory only and bounded: an operator reads them while a device misbehaves; they are no audit log.
 
+use crate::{minutes::Minutes, network};
 use landfall_model::{AccountId, DeviceId, Time};
 use parking_lot::Mutex;
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    net::{IpAddr, SocketAddr},
+};
 
 const PER_DEVICE: usize = 32;
 const DEVICES: usize = 10_000;
 const UNKNOWN: usize = 1_000;
+/// Records of unknown origin in a minute: of one address, and of all.
+const PER_ADDRESS: u32 = 20;
+const PER_MINUTE: u32 = 300;
+/// Addresses whose records are counted.
+const ADDRESSES: usize = 10_000;
 const TEXT_BYTES: usize = 512;
 
 /// Why something of a device was refused.
@@ -19,7 +28,7 @@ pub struct Why {
     /// Who it claimed to be: a deviceId, nodeId or clientId as sent, cut to 512 bytes.
     pub identity: String,
     /// From which address, where there is one.
-    pub peer: Option<String>,
+    pub peer: Option<SocketAddr>,
     /// Protocol and step: `mqtt.connect`, `mqtt.publish`, `codec.decode`, ...
     pub step: &'static str,
     /// The check that failed, a stable word.
@@ -28,16 +37,34 @@ pub struct Why {
     pub detail: String,
 }
 
-/// The newest records: 32 a device for 10,000 devices, and 1,000 of unknown origin.
+/// The newest records: 32 a device for 10,000 devices, and 1,000 of unknown origin, of which one address makes at most 20 a minute and all
+/// together 300. More are counted and not kept.
 #[derive(Debug, Default)]
 pub struct WhyLog(Mutex<Records>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Records {
     devices: HashMap<DeviceId, Kept>,
     recent: VecDeque<DeviceId>,
     unknown: VecDeque<Why>,
-    total: u64,
+    by_address: Minutes<Option<IpAddr>>,
+    by_all: Minutes<()>,
+    counts: BTreeMap<(&'static str, &'static str), u64>,
+    suppressed: u64,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self {
+            devices: HashMap::new(),
+            recent: VecDeque::new(),
+            unknown: VecDeque::new(),
+            by_address: Minutes::new(ADDRESSES),
+            by_all: Minutes::new(1),
+            counts: BTreeMap::new(),
+            suppressed: 0,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -50,7 +77,7 @@ impl WhyLog {
     /// Adds a record about a known device.
     pub fn of_device(&self, account: AccountId, device: DeviceId, why: Why) {
         let mut log = self.0.lock();
-        log.total += 1;
+        log.count(&why);
         if !log.devices.contains_key(&device) {
             if log.devices.len() >= DEVICES
                 && let Some(oldest) = log.recent.pop_front()
@@ -60,14 +87,31 @@ impl WhyLog {
             log.recent.push_back(device);
         }
         let kept = log.devices.entry(device).or_insert_with(|| Kept { account, records: VecDeque::new() });
-        push(&mut kept.records, PER_DEVICE, why);
+        if kept.records.len() >= PER_DEVICE {
+            kept.records.pop_front();
+        }
+        push(&mut kept.records, why);
     }
 
     /// Adds a record about somebody unknown.
     pub fn of_unknown(&self, why: Why) {
         let mut log = self.0.lock();
-        log.total += 1;
-        push(&mut log.unknown, UNKNOWN, why);
+        log.count(&why);
+        let address = address(&why);
+        // An address that makes too many does not use up what all may make.
+        if log.by_address.add(address, why.at, PER_ADDRESS).0 > PER_ADDRESS || log.by_all.add((), why.at, 0).0 > PER_MINUTE {
+            log.suppressed += 1;
+            return;
+        }
+        if log.unknown.len() >= UNKNOWN {
+            drop_of_busiest(&mut log.unknown);
+        }
+        push(&mut log.unknown, why);
+    }
+
+    /// Counts a refusal of which there is a record already.
+    pub fn count(&self, step: &'static str, check: &'static str) {
+        *self.0.lock().counts.entry((step, check)).or_default() += 1;
     }
 
     /// The records of a device of this account, newest first.
@@ -82,18 +126,40 @@ impl WhyLog {
         self.0.lock().unknown.iter().rev().cloned().collect()
     }
 
-    /// How many records were ever added.
-    pub fn total(&self) -> u64 {
-        self.0.lock().total
+    /// How many refusals there were, by step and check.
+    pub fn counts(&self) -> Vec<(&'static str, &'static str, u64)> {
+        self.0.lock().counts.iter().map(|((step, check), count)| (*step, *check, *count)).collect()
+    }
+
+    /// How many records of unknown origin were not kept, because there were too many in their minute.
+    pub fn suppressed(&self) -> u64 {
+        self.0.lock().suppressed
     }
 }
 
-fn push(records: &mut VecDeque<Why>, limit: usize, mut why: Why) {
+impl Records {
+    fn count(&mut self, why: &Why) {
+        *self.counts.entry((why.step, why.check)).or_default() += 1;
+    }
+}
+
+fn address(why: &Why) -> Option<IpAddr> {
+    why.peer.map(|peer| network(peer.ip()))
+}
+
+/// Makes room at the cost of the address that has the most.
+fn drop_of_busiest(records: &mut VecDeque<Why>) {
+    let mut counts = HashMap::<_, u32>::new();
+    records.iter().for_each(|why| *counts.entry(address(why)).or_default() += 1);
+    let busiest = counts.into_iter().max_by_key(|(_, count)| *count).map(|(address, _)| address);
+    if let Some(at) = records.iter().position(|why| Some(address(why)) == busiest) {
+        records.remove(at);
+    }
+}
+
+fn push(records: &mut VecDeque<Why>, mut why: Why) {
     cut(&mut why.identity);
     cut(&mut why.detail);
-    if records.len() >= limit {
-        records.pop_front();
-    }
     records.push_back(why);
 }
 
@@ -136,5 +202,43 @@ mod tests {
         long.detail = "é".repeat(1000);
         log.of_unknown(long);
         assert!(log.unknown()[0].detail.len() <= TEXT_BYTES);
+    }
+
+    #[test]
+    fn a_flood_of_one_address_is_counted_and_pushes_nobody_out() {
+        let from = |address: &str, n: usize| Why { peer: Some(address.parse().unwrap()), ..why(n) };
+        let log = WhyLog::default();
+        log.of_unknown(from("192.0.2.1:1", 0));
+        for n in 0..500_000 {
+            log.of_unknown(from(&format!("[2001:db8::{:x}]:1", n % 9 + 1), n));
+        }
+        log.of_unknown(from("192.0.2.2:1", 500_000));
+        let kept = log.unknown();
+        assert_eq!(kept.iter().filter(|why| why.peer.is_some_and(|peer| peer.is_ipv4())).count(), 2);
+        assert!(kept.len() <= 2 + 9 * PER_ADDRESS as usize, "{}", kept.len());
+        assert_eq!(log.counts(), [("mqtt.publish", "topic", 500_002)]);
+        assert_eq!(log.suppressed(), 500_002 - kept.len() as u64);
+    }
+
+    #[test]
+    fn a_long_flood_makes_room_at_its_own_cost() {
+        let log = WhyLog::default();
+        let from = |last: u8, at: i64| Why { at: Time(at), peer: Some(([192, 0, 2, last], 1).into()), ..why(0) };
+        log.of_unknown(from(1, 0));
+        for minute in 0..100 {
+            (0..PER_ADDRESS).for_each(|_| log.of_unknown(from(2, minute * 60_000)));
+        }
+        let kept = log.unknown();
+        assert_eq!((kept.len(), kept.last().map(|why| why.at)), (UNKNOWN, Some(Time(0))));
+        assert_eq!(kept.last().and_then(|why| why.peer), Some(([192, 0, 2, 1], 1).into()));
+    }
+
+    #[test]
+    fn all_together_are_limited_too() {
+        let log = WhyLog::default();
+        for n in 0..1_000_u32 {
+            log.of_unknown(Why { at: Time(0), peer: Some((n.to_be_bytes(), 1).into()), ..why(0) });
+        }
+        assert_eq!((log.unknown().len(), log.suppressed()), (PER_MINUTE as usize, 1_000 - u64::from(PER_MINUTE)));
     }
 }

@@ -4,12 +4,14 @@
 //! are each dialect's.
 
 mod answering;
+mod front;
 mod http2;
 mod intake;
 mod preface;
 mod room;
 mod wire;
 
+pub use front::Front;
 pub use intake::{Pace, Unread};
 
 use axum::{Router, extract::DefaultBodyLimit, http::Request};
@@ -96,9 +98,10 @@ pub async fn serve(
     tls: Option<Arc<rustls::ServerConfig>>,
     router: Router,
     limits: Limits,
+    front: Front,
     mut stop: watch::Receiver<bool>,
 ) {
-    let shared = Arc::new(Shared::new(router, tls, limits, stop.clone()));
+    let shared = Arc::new(Shared::new(router, tls, limits, front, stop.clone()));
     let room = Room::new(limits.connections);
     let mut open = JoinSet::new();
     // Kept over the rounds: a connection that was accepted and waits for room is not to be lost.
@@ -148,13 +151,20 @@ struct Shared {
     router: Router,
     tls: Option<TlsAcceptor>,
     limits: Limits,
+    front: Front,
     requests: AtomicU64,
     doors: Arc<Doors>,
     stop: watch::Receiver<bool>,
 }
 
 impl Shared {
-    fn new(router: Router, tls: Option<Arc<rustls::ServerConfig>>, limits: Limits, stop: watch::Receiver<bool>) -> Self {
+    fn new(
+        router: Router,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        limits: Limits,
+        front: Front,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
         let pace =
             Pace { bytes_per_s: limits.body_bytes_per_s, deadline_s: Some(limits.body_s), budget_bytes: limits.body_bytes };
         let doors = Doors { work: Places::new(limits.requests), budget: Places::new(limits.budget_bytes), pace };
@@ -162,6 +172,7 @@ impl Shared {
             router: router.layer(DefaultBodyLimit::max(limits.body_bytes)),
             tls: tls.map(TlsAcceptor::from),
             limits,
+            front,
             requests: AtomicU64::new(0),
             doors: Arc::new(doors),
             stop,
@@ -173,15 +184,21 @@ impl Shared {
             tracing::debug!(%peer, %error, "connection lost");
             return;
         }
-        let stream = Wire::new(stream, Arc::clone(&entry.open));
         tokio::select! {
-            () = self.spoken(stream, peer, &entry.open) => {}
+            () = self.admitted(stream, peer, &entry.open) => {}
             () = entry.open.sent_away() => tracing::debug!(%peer, "connection closed to make room for others"),
         }
     }
 
-    async fn spoken(self: &Arc<Self>, stream: Wire<TcpStream>, peer: SocketAddr, open: &Arc<Open>) {
+    async fn admitted(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr, open: &Arc<Open>) {
+        let limit = Duration::from_millis(self.limits.handshake_timeout_ms);
         let mut stop = self.stop.clone();
+        let admitted = tokio::select! {
+            () = stopped(&mut stop) => return,
+            admitted = self.front.admit(&mut stream, peer, self.tls.is_some(), limit) => admitted,
+        };
+        let Some(peer) = admitted else { return };
+        let stream = Wire::new(stream, Arc::clone(open));
         let Some(acceptor) = &self.tls else {
             let head = timeout(Duration::from_millis(self.limits.head_timeout_ms), Begun::read(stream));
             let outcome = tokio::select! {
@@ -195,7 +212,7 @@ impl Shared {
                 Err(_) => tracing::debug!(%peer, "no request came"),
             };
         };
-        let handshake = timeout(Duration::from_millis(self.limits.handshake_timeout_ms), acceptor.accept(stream));
+        let handshake = timeout(limit, acceptor.accept(stream));
         let outcome = tokio::select! {
             () = stopped(&mut stop) => return,
             outcome = handshake => outcome,
@@ -203,8 +220,8 @@ impl Shared {
         match outcome {
             Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => self.http2(stream, peer, open).await,
             Ok(Ok(stream)) => self.http1(stream, peer, open).await,
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
-            Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+            Ok(Err(error)) => self.front.not_shaken(peer, &error),
+            Err(_) => self.front.too_slow(peer),
         }
     }
 
@@ -216,7 +233,8 @@ impl Shared {
     ) {
         let inner = TowerToHyperService::new(self.router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
+            let client = self.front.client(peer, request.headers());
+            request.extensions_mut().insert(client);
             Arc::clone(self).answer(inner.clone(), request, Arc::clone(open))
         });
         let mut connection = std::pin::pin!(

@@ -1,6 +1,7 @@
 //! Configuration: one TOML file, everything with a default, unknown keys refused by name, `LANDFALL_<SECTION>_<KEY>` overrides.
 
 use landfall_core::Settings;
+use landfall_ingress::{Networks, Proxies};
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::Path, str::FromStr};
 
@@ -16,6 +17,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Limits and defaults of the domain.
     pub limits: Settings,
+    /// Proxies in front of the listeners.
+    pub proxy: Proxy,
     /// Northbound API.
     pub northbound: Northbound,
     /// MQTT access.
@@ -132,6 +135,34 @@ impl Default for StoreConfig {
     }
 }
 
+/// Proxies and load balancers in front of the listeners that are believed when they name their clients.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Proxy {
+    /// Addresses and networks whose connections begin with a PROXY protocol header, version 1 or 2; it is demanded of them.
+    pub protocol_from: Vec<String>,
+    /// TCP listeners that this is for, by their names in `listen`; empty: all of them.
+    pub protocol_on: Vec<String>,
+    /// Addresses and networks whose `X-Forwarded-For` counts, on HTTP and WebSocket listeners.
+    pub forwarded_for_from: Vec<String>,
+}
+
+impl Proxy {
+    /// The proxies of a listener. The error names the key.
+    pub fn of(&self, listener: &str) -> Result<Proxies, String> {
+        let networks = |key: &str, texts: &[String]| Networks::parse(texts).map_err(|e| format!("proxy.{key}: {e}"));
+        let here = self.protocol_on.is_empty() || self.protocol_on.iter().any(|name| name == listener);
+        let protocol_from = networks("protocol_from", &self.protocol_from)?;
+        Ok(Proxies {
+            protocol_from: if here { protocol_from } else { Networks::default() },
+            forwarded_for_from: networks("forwarded_for_from", &self.forwarded_for_from)?,
+        })
+    }
+}
+
+/// TCP listeners, by their names in [`Listen`].
+pub const STREAMS: [&str; 6] = ["https", "http", "bind", "mqtt", "mqtts", "mqtt_ws"];
+
 /// Northbound API.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -182,7 +213,8 @@ pub struct Mqtt {
     pub max_payload_bytes: usize,
     /// Hours by which the timestamp of a signature of type 1 may differ.
     pub clock_tolerance_h: u32,
-    /// Refused connects of one address a minute before it is turned away for the rest of it; 0: no such limit.
+    /// Refused logins of one identity a minute before further ones are turned away for the rest of it; 0: no such limit. A right generated
+    /// secret is taken all the same.
     pub failures_per_minute: u32,
     /// TLS and WebSocket handshakes of a listener at once; further ones wait, and addresses take turns.
     pub handshakes: usize,
@@ -345,6 +377,10 @@ impl Config {
         if self.tls.rsa_certificate.is_empty() != self.tls.rsa_key.is_empty() {
             return Err("tls.rsa_certificate and tls.rsa_key must be given together".into());
         }
+        self.proxy.of("")?;
+        if let Some(name) = self.proxy.protocol_on.iter().find(|name| !STREAMS.contains(&name.as_str())) {
+            return Err(format!("proxy.protocol_on: {name:?} is none of {}", STREAMS.join(", ")));
+        }
         if self.limits.abnormal_after_s >= self.limits.offline_after_s {
             return Err("limits.abnormal_after_s must be below limits.offline_after_s".into());
         }
@@ -428,6 +464,9 @@ mod tests {
             ("LANDFALL_TLS_KEY", "k.pem", "tls.certificate"),
             ("LANDFALL_TLS_RSA_KEY", "k.pem", "tls.rsa_certificate"),
             ("LANDFALL_PUSH_CONCURRENCY", "0", "push.concurrency"),
+            ("LANDFALL_PROXY_PROTOCOL_FROM", "['10.0.0.0/40']", "proxy.protocol_from"),
+            ("LANDFALL_PROXY_FORWARDED_FOR_FROM", "['proxy']", "proxy.forwarded_for_from"),
+            ("LANDFALL_PROXY_PROTOCOL_ON", "['coaps']", "proxy.protocol_on"),
         ] {
             let error = load(&[(name, value)]).unwrap_err();
             assert!(error.contains(expected), "{error}");

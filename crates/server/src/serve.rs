@@ -128,7 +128,7 @@ pub async fn start(config: &Config, data: &Path, forget_sessions: bool) -> Resul
         let served = landfall_south::serve_datagrams(lwm2m, datagrams, stopping.clone()).await.map_err(|e| e.to_string())?;
         tasks.spawn(served);
     }
-    listen(config, sockets, &tls, &core, mqtt, running, &stopping, &mut tasks);
+    listen(config, sockets, &tls, &core, mqtt, running, &stopping, &mut tasks)?;
     tasks.spawn(tls.watch(stopping.clone()));
     provision(core.clone(), presence.provisioning.clone(), stopping.clone(), &mut tasks);
     background(core, origin.clone(), stopping, &mut tasks);
@@ -352,7 +352,7 @@ fn listen(
     running: Arc<Running>,
     stopping: &watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
-) {
+) -> Result<(), String> {
     let settings = oceanconnect::Settings { calls_per_minute_default: config.northbound.calls_per_minute };
     let operators = Arc::new(admin::Admin::new(core.clone(), running));
     let north = oceanconnect::router(Arc::new(oceanconnect::OceanConnect::new(core.clone(), settings)))
@@ -367,16 +367,18 @@ fn listen(
     let mqtt_tls = tls.listener(&[]);
     for (name, socket) in sockets.streams {
         let stopping = stopping.clone();
-        let mqtt = mqtt.clone();
+        let (mqtt, proxies) = (mqtt.clone(), Arc::new(config.proxy.of(name)?));
+        let front = |step| http::Front { proxies: proxies.clone(), word: Some((core.clone(), step)) };
         match name {
-            "https" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), north.clone(), limits, stopping)),
-            "http" => tasks.spawn(http::serve(socket, None, north.clone(), limits, stopping)),
-            "bind" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), devices.clone(), limits, stopping)),
-            "mqtts" => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::Tls(mqtt_tls.clone()), stopping)),
-            "mqtt_ws" => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::WebSocket, stopping)),
-            _ => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::Tcp, stopping)),
+            "https" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), north.clone(), limits, front("https"), stopping)),
+            "http" => tasks.spawn(http::serve(socket, None, north.clone(), limits, front("http"), stopping)),
+            "bind" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), devices.clone(), limits, front("bind"), stopping)),
+            "mqtts" => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::Tls(mqtt_tls.clone()), proxies, stopping)),
+            "mqtt_ws" => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::WebSocket, proxies, stopping)),
+            _ => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::Tcp, proxies, stopping)),
         };
     }
+    Ok(())
 }
 
 /// Provisions nodes: first those that the last run left, then whenever a list came.

@@ -8,6 +8,7 @@ mod udp;
 pub use udp::{Datagrams, serve_datagrams};
 
 use landfall_core::{Places, network};
+use landfall_ingress::Proxies;
 use landfall_mqtt::{Connection, Input};
 use std::{
     cell::RefCell,
@@ -20,7 +21,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncWriteExt, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
     time::{Instant, timeout},
@@ -28,7 +29,8 @@ use tokio::{
 
 use crate::{
     mqtt::{Handle, Link, Mqtt, count},
-    transport::{self, Transport},
+    note::Note,
+    transport::{self, Stream, Transport},
 };
 
 /// Bytes read at once.
@@ -52,10 +54,16 @@ thread_local! {
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
 }
 
-/// Serves a listener until `stop` is true (or its sender is gone). Then MQTT 5 clients are told that the server shuts down, and this returns once
-/// all connections have ended, or after ten seconds. Devices are not marked as offline then: `Core::reconcile` does that for those
+/// Serves a listener, behind proxies if there are any, until `stop` is true (or its sender is gone). Then MQTT 5 clients are told that the
+/// server shuts down, and this returns once all connections have ended, or after ten seconds. Devices are not marked as offline then: `Core::reconcile` does that for those
 /// that do not come back to the next run.
-pub async fn listen(mqtt: Arc<Mqtt>, listener: TcpListener, transport: Transport, mut stop: watch::Receiver<bool>) {
+pub async fn listen(
+    mqtt: Arc<Mqtt>,
+    listener: TcpListener,
+    transport: Transport,
+    proxies: Arc<Proxies>,
+    mut stop: watch::Receiver<bool>,
+) {
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
     let handshakes = Places::new(mqtt.config.handshakes);
     loop {
@@ -68,9 +76,12 @@ pub async fn listen(mqtt: Arc<Mqtt>, listener: TcpListener, transport: Transport
             Ok((stream, peer)) => {
                 let Some(open) = Open::new(&mqtt, &transport, &alive) else {
                     count(&mqtt.tally.turned_away);
+                    let detail = format!("there are {} connections, as many as there may be", mqtt.config.max_connections);
+                    refuse(&mqtt, peer, transport.step(), "connections.limit", detail);
                     continue;
                 };
-                let start = Start { mqtt: Arc::clone(&mqtt), peer, stop: stop.clone(), handshakes: handshakes.clone(), open };
+                let (mqtt, proxies, handshakes) = (Arc::clone(&mqtt), Arc::clone(&proxies), handshakes.clone());
+                let start = Start { mqtt, peer, stop: stop.clone(), proxies, handshakes, open };
                 start.spawn(stream, transport.clone());
             }
             Err(error) => {
@@ -123,17 +134,58 @@ struct Start {
     mqtt: Arc<Mqtt>,
     peer: SocketAddr,
     stop: watch::Receiver<bool>,
+    proxies: Arc<Proxies>,
     handshakes: Places<IpAddr>,
     open: Open,
 }
 
+/// Leaves word of somebody unknown who is turned away before the first byte of MQTT.
+fn refuse(mqtt: &Mqtt, peer: SocketAddr, step: &'static str, check: &'static str, detail: String) {
+    tracing::debug!(%peer, step, check, detail, "turned away");
+    mqtt.note(None, Note { identity: "", peer: Some(peer), step, check, detail });
+}
+
 impl Start {
-    /// A task for each kind of stream, so that those of plain TCP stay small.
+    /// Learns from a proxy who its client is, then goes on. A task of its own, so that those of other connections stay small.
+    async fn behind_proxy(mut self, mut stream: TcpStream, transport: Transport) {
+        let announced = timeout(self.mqtt.config.handshake_timeout, transport::announced(&mut stream));
+        let announced = tokio::select! {
+            () = stopped(&mut self.stop) => return,
+            announced = announced => announced,
+        };
+        match announced {
+            Ok(Ok(client)) => {
+                self.peer = client.unwrap_or(self.peer);
+                self.go_on(stream, transport);
+            }
+            Ok(Err(error)) => self.failed(transport.step(), transport::handshake_fault(&error)),
+            Err(_) => self.failed(transport.step(), Some(("proxy.timeout", "the proxy sent no whole PROXY header".to_owned()))),
+        }
+    }
+
+    fn failed(&self, step: &'static str, why: Option<(&'static str, String)>) {
+        count(&self.mqtt.tally.handshakes_failed);
+        if let Some((check, detail)) = why {
+            refuse(&self.mqtt, self.peer, step, check, detail);
+        }
+    }
+
     #[allow(clippy::disallowed_methods, reason = "this is the driver: a task is a connection")]
     fn spawn(self, stream: TcpStream, transport: Transport) {
+        if self.proxies.announces(self.peer) {
+            tokio::spawn(self.behind_proxy(stream, transport));
+        } else {
+            self.go_on(stream, transport);
+        }
+    }
+
+    /// A task for each kind of stream, so that those of plain TCP stay small.
+    #[allow(clippy::disallowed_methods, reason = "this is the driver: a task is a connection")]
+    fn go_on(self, stream: TcpStream, transport: Transport) {
         // Without it small packets wait for the acknowledgement of the one before; a socket that cannot is as good as lost anyway.
         let _ = stream.set_nodelay(true);
-        let frame_bytes = self.mqtt.limits.packet_bytes;
+        let (step, peer, proxies) = (transport.step(), self.peer, Arc::clone(&self.proxies));
+        let frame_bytes = (self.mqtt.limits.control_bytes, self.mqtt.limits.packet_bytes);
         match transport {
             Transport::Tcp => {
                 let Self { mqtt, peer, stop, open, .. } = self;
@@ -143,24 +195,24 @@ impl Start {
                 });
             }
             Transport::Tls(config) => {
-                tokio::spawn(self.shake_hands(async move { transport::tls(stream, config).await }));
+                tokio::spawn(self.shake_hands(step, async move { Ok((transport::tls(stream, config).await?, peer)) }));
             }
             Transport::WebSocket => {
-                tokio::spawn(self.shake_hands(async move { transport::web_socket(stream, frame_bytes).await }));
+                tokio::spawn(
+                    self.shake_hands(step, async move { transport::web_socket(stream, frame_bytes, &proxies, peer).await }),
+                );
             }
             Transport::WebSocketTls(config) => {
-                tokio::spawn(self.shake_hands(async move {
+                tokio::spawn(self.shake_hands(step, async move {
                     let stream = transport::tls(stream, config).await?;
-                    transport::web_socket(stream, frame_bytes).await
+                    transport::web_socket(stream, frame_bytes, &proxies, peer).await
                 }));
             }
         }
     }
 
-    async fn shake_hands<S>(mut self, handshake: impl Future<Output = io::Result<S>>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    /// The handshake gives the stream and who its client is.
+    async fn shake_hands<S: Stream>(mut self, step: &'static str, handshake: impl Future<Output = io::Result<(S, SocketAddr)>>) {
         let (turn, limit) = (self.handshakes.take(network(self.peer.ip()), 1), self.mqtt.config.handshake_timeout);
         let permitted = async {
             // The wait takes none of the handshake's own time.
@@ -174,22 +226,22 @@ impl Start {
             shaken = shaken => shaken,
         };
         match shaken {
-            Ok(Ok(stream)) => {
-                let Self { mqtt, peer, stop, open, .. } = self;
+            Ok(Ok((stream, peer))) => {
+                let Self { mqtt, stop, open, .. } = self;
                 serve(mqtt, stream, peer, stop).await;
                 drop(open);
             }
-            Ok(Err(error)) => {
-                count(&self.mqtt.tally.handshakes_failed);
-                tracing::debug!(peer = %self.peer, %error, "handshake failed");
+            Ok(Err(error)) => self.failed(step, transport::handshake_fault(&error)),
+            Err(_) => {
+                let detail = format!("the handshake was not done within {} s", limit.as_secs());
+                self.failed(step, Some(("handshake.timeout", detail)));
             }
-            Err(_) => count(&self.mqtt.tally.handshakes_failed),
         }
     }
 }
 
 /// Runs one connection to its end.
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mqtt: Arc<Mqtt>, stream: S, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
+async fn serve<S: Stream>(mqtt: Arc<Mqtt>, stream: S, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
     let clock = Clock::start();
     let mut link = Link::new(mqtt, peer, clock);
     let mut wire = Wire::new(stream);
@@ -207,14 +259,14 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mqtt: Arc<Mqtt>, stream: S, pe
             () = stopped(&mut stop), if !link.is_stopping() => link.stop(),
             () = rung(handle.as_ref()), if wire.has_room() => link.mail(),
             done = link.flow.next(), if !link.flow.is_empty() => link.done(done).await,
-            alive = poll_fn(|cx| wire.poll(cx, &mut link.machine, clock)) => {
-                if !alive {
-                    link.lost();
+            polled = poll_fn(|cx| wire.poll(cx, &mut link.machine, clock)) => {
+                if let Err(error) = polled {
+                    link.broken(&error);
                 }
             }
             () = &mut sleep => {
                 if wire.is_stalled(clock) {
-                    link.lost();
+                    link.stalled(STALL);
                 }
                 link.timeout();
                 sleep.as_mut().reset(clock.at(wire.deadline(&link)));
@@ -263,7 +315,7 @@ struct Wire<S> {
     stalled: Option<Duration>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+impl<S: Stream> Wire<S> {
     fn new(stream: S) -> Self {
         Self { stream, out: Vec::new(), written: 0, flushing: false, stalled: None }
     }
@@ -281,11 +333,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.stalled.is_some_and(|since| clock.now() >= since + STALL)
     }
 
-    /// Writes what waits and feeds the machine what came. Ready when something changed; false once the connection is lost.
-    fn poll(&mut self, cx: &mut Context<'_>, machine: &mut Connection, clock: Clock) -> Poll<bool> {
-        let had_room = self.has_room();
+    /// Writes what waits and feeds the machine what came. Ready when something changed; the error is how the connection was lost.
+    fn poll(&mut self, cx: &mut Context<'_>, machine: &mut Connection, clock: Clock) -> Poll<io::Result<()>> {
+        let (had_room, was_stalled) = (self.has_room(), self.stalled.is_some());
         match self.poll_write(cx) {
-            Poll::Ready(Err(_)) => return Poll::Ready(false),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             Poll::Ready(Ok(())) => self.stalled = None,
             Poll::Pending => {
                 self.stalled.get_or_insert_with(|| clock.now());
@@ -293,25 +345,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         let mut read = Poll::Pending;
         if machine.wants_read() && self.has_room() {
+            if machine.is_open() {
+                self.stream.opened();
+            }
             read = self.poll_read(cx, machine, clock);
         }
-        if read.is_pending() && had_room != self.has_room() {
-            return Poll::Ready(true);
+        // A stall that begins now has a deadline that the caller must see.
+        if read.is_pending() && (had_room != self.has_room() || self.stalled.is_some() && !was_stalled) {
+            return Poll::Ready(Ok(()));
         }
         read
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, machine: &mut Connection, clock: Clock) -> Poll<bool> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, machine: &mut Connection, clock: Clock) -> Poll<io::Result<()>> {
         READ.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    machine.handle(clock.now(), Input::Data(buffer.filled()));
-                    Poll::Ready(true)
-                }
-                Poll::Ready(_) => Poll::Ready(false),
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
+            machine.handle(clock.now(), Input::Data(buffer.filled()));
+            Poll::Ready(Ok(()))
         })
     }
 

@@ -20,7 +20,7 @@ pub(crate) fn note(core: &Core, of: Option<(AccountId, DeviceId)>, note: Note<'_
     let why = Why {
         at: core.now(),
         identity: note.identity.to_owned(),
-        peer: note.peer.map(|peer| peer.to_string()),
+        peer: note.peer,
         step: note.step,
         check: note.check,
         detail: note.detail,

@@ -2,28 +2,17 @@
 //!
 //! Absent: listeners and tasks (`driver.rs`), and what the bytes mean.
 
-use bytes::{Buf, Bytes};
-use futures_util::{Sink, Stream};
-use std::{
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-};
+mod web_socket;
+
+pub(crate) use web_socket::web_socket;
+
+use landfall_ingress::{Step, header};
+use std::{io, net::SocketAddr, sync::Arc};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
     net::TcpStream,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tokio_tungstenite::{
-    WebSocketStream, accept_hdr_async_with_config,
-    tungstenite::{
-        self, Message,
-        handshake::server::{ErrorResponse, Request, Response},
-        http::{HeaderValue, StatusCode},
-        protocol::WebSocketConfig,
-    },
-};
 
 /// What a listener speaks below MQTT.
 #[derive(Clone)]
@@ -48,95 +37,93 @@ impl Transport {
             Self::WebSocketTls(_) => 3,
         }
     }
+
+    /// The step of refusals before the first byte of MQTT.
+    pub(crate) fn step(&self) -> &'static str {
+        match self {
+            Self::Tcp => "mqtt.tcp",
+            Self::Tls(_) => "mqtt.tls",
+            Self::WebSocket => "mqtt.ws",
+            Self::WebSocketTls(_) => "mqtt.wss",
+        }
+    }
 }
 
-/// Bytes of a frame buffer that every WebSocket connection keeps.
-const FRAME_BUFFER_BYTES: usize = 2_048;
-/// Bytes put into one outgoing frame.
-const FRAME_OUT_BYTES: usize = 65_536;
-/// The only subprotocol (MQTT 6.0, [MQTT-6.0.0-3]).
-const SUBPROTOCOL: &str = "mqtt";
+/// A connection's stream.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// Its CONNECT was accepted: messages may be as large as they may ever be.
+    fn opened(&mut self) {}
+}
+
+impl Stream for TcpStream {}
+impl Stream for TlsStream<TcpStream> {}
+
+/// Reads the PROXY protocol header that a connection begins with, and nothing after it.
+pub(crate) async fn announced(stream: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
+    let mut bytes = Vec::new();
+    loop {
+        match header(&bytes).map_err(|why| Fault::error("proxy.header", why))? {
+            Step::Whole(client) => return Ok(client),
+            Step::More(count) => {
+                let have = bytes.len();
+                bytes.resize(have + count, 0);
+                stream.read_exact(bytes.get_mut(have..).unwrap_or_default()).await?;
+            }
+        }
+    }
+}
 
 /// TLS as a server.
 pub(crate) async fn tls(stream: TcpStream, config: Arc<rustls::ServerConfig>) -> io::Result<TlsStream<TcpStream>> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 0 {
+        // Such as the probe of a load balancer: nobody was refused.
+        return Err(io::ErrorKind::NotConnected.into());
+    }
+    if let Some(refused) = landfall_ingress::first_byte(first[0]) {
+        return Err(Fault::error(refused.check, refused.detail));
+    }
     TlsAcceptor::from(config).accept(stream).await
 }
 
-/// WebSocket as a server. `frame_bytes`: the largest frame or message.
-pub(crate) async fn web_socket<S: AsyncRead + AsyncWrite + Unpin>(stream: S, frame_bytes: usize) -> io::Result<Frames<S>> {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(FRAME_BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_write_buffer_size(4 * FRAME_OUT_BYTES)
-        .max_message_size(Some(frame_bytes))
-        .max_frame_size(Some(frame_bytes));
-    let stream = accept_hdr_async_with_config(stream, choose, Some(config)).await.map_err(broken)?;
-    Ok(Frames { stream, rest: Bytes::new() })
+/// What a peer did that ends its connection, on its way through an [`io::Error`].
+#[derive(Debug)]
+pub(crate) struct Fault {
+    check: &'static str,
+    detail: String,
 }
 
-/// The client must offer the subprotocol, and gets it [MQTT-6.0.0-3], [MQTT-6.0.0-4].
-#[allow(clippy::result_large_err, reason = "the signature is that of the WebSocket library's callback")]
-fn choose(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
-    let offered = request.headers().get_all("sec-websocket-protocol").iter();
-    let offers = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.split(',').any(|name| name.trim() == SUBPROTOCOL));
-    if offered.into_iter().any(offers) {
-        response.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
-        return Ok(response);
+impl Fault {
+    fn error(check: &'static str, detail: impl Into<String>) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, Self { check, detail: detail.into() })
     }
-    let mut refusal = ErrorResponse::new(Some("the WebSocket subprotocol must be mqtt".to_owned()));
-    *refusal.status_mut() = StatusCode::BAD_REQUEST;
-    Err(refusal)
 }
 
-/// A WebSocket's binary frames as one stream of bytes: MQTT packets may begin and end anywhere in them [MQTT-6.0.0-2].
-pub(crate) struct Frames<S> {
-    stream: WebSocketStream<S>,
-    /// What is left of the newest frame.
-    rest: Bytes,
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.check, self.detail)
+    }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Frames<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        while self.rest.is_empty() {
-            match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
-                Some(Ok(Message::Binary(bytes))) => self.rest = bytes,
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                Some(Ok(Message::Text(_))) => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-                Some(Ok(Message::Close(_))) | None => return Poll::Ready(Ok(())),
-                Some(Err(error)) => return Poll::Ready(Err(broken(error))),
-            }
+impl std::error::Error for Fault {}
+
+/// The check that a stream broke at, and what was wrong; `None` where it was only lost.
+pub(crate) fn fault(error: &io::Error) -> Option<(&'static str, String)> {
+    let inner = error.get_ref()?;
+    if let Some(fault) = inner.downcast_ref::<Fault>() {
+        return Some((fault.check, fault.detail.clone()));
+    }
+    let error = inner.downcast_ref::<rustls::Error>()?;
+    let refused = landfall_ingress::refused(error);
+    Some((refused.check, format!("{} ({error})", refused.detail)))
+}
+
+/// The same for a handshake, whose loss is worth a word: many clients hang up instead of telling what they do not like.
+pub(crate) fn handshake_fault(error: &io::Error) -> Option<(&'static str, String)> {
+    fault(error).or_else(|| match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            Some(("handshake.broken-off", "the client closed the connection during the handshake".to_owned()))
         }
-        let taken = self.rest.len().min(buf.remaining());
-        buf.put_slice(self.rest.get(..taken).unwrap_or_default());
-        self.rest.advance(taken);
-        if self.rest.is_empty() {
-            self.rest = Bytes::new();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Frames<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let taken = bytes.len().min(FRAME_OUT_BYTES);
-        ready!(Pin::new(&mut self.stream).poll_ready(cx)).map_err(broken)?;
-        let frame = Bytes::copy_from_slice(bytes.get(..taken).unwrap_or_default());
-        Pin::new(&mut self.stream).start_send(Message::Binary(frame)).map_err(broken)?;
-        Poll::Ready(Ok(taken))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx).map_err(broken)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(cx).map_err(broken)
-    }
-}
-
-fn broken(error: tungstenite::Error) -> io::Error {
-    match error {
-        tungstenite::Error::Io(error) => error,
-        other => io::Error::other(other),
-    }
+        _ => None,
+    })
 }

@@ -169,6 +169,15 @@ pub enum Output {
     Publish(Publish),
     /// A request to subscribe: answer with [`Input::SubscribeDone`].
     Subscribe(Subscribe),
+    /// Filters that this machine refuses by itself; its SUBACK says so. At most one for each SUBSCRIBE, before the question about the others.
+    SubscribeRefused {
+        /// The first of them, cut to 256 bytes.
+        filter: Box<str>,
+        /// A stable name of what is wrong with it, such as `filter.shared`.
+        check: &'static str,
+        /// How many more of the packet were refused.
+        further: usize,
+    },
     /// A request to unsubscribe: answer with [`Input::UnsubscribeDone`].
     Unsubscribe(Unsubscribe),
     /// PUBACK was received; for QoS 0: the bytes were handed out before this.

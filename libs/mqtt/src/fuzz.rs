@@ -92,7 +92,7 @@ impl Run {
                 }
                 Output::Close { .. } => self.closed = true,
                 Output::Send(bytes) => assert!(!bytes.is_empty(), "empty send"),
-                Output::Delivered { .. } | Output::Dropped { .. } | Output::Will(_) => {}
+                Output::Delivered { .. } | Output::Dropped { .. } | Output::SubscribeRefused { .. } | Output::Will(_) => {}
             }
         }
         assert!(self.open.len() <= usize::from(self.limits.inflight), "{} questions open", self.open.len());

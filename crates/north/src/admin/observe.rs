@@ -60,7 +60,8 @@ async fn metrics(State(observed): State<Observed>, headers: HeaderMap) -> Result
     let (nodes_made, nodes_failed) = core.provisioned_total();
     let numbers = CoreNumbers {
         newest: core.store().newest().0,
-        refusals: core.why().total(),
+        refusals: core.why().counts(),
+        unrecorded: core.why().suppressed(),
         open_requests: core.store().open_provisionings(OPEN_SHOWN).await?.len() as u64,
         nodes_made,
         nodes_failed,
@@ -75,7 +76,9 @@ async fn metrics(State(observed): State<Observed>, headers: HeaderMap) -> Result
 #[derive(Default)]
 struct CoreNumbers {
     newest: u64,
-    refusals: u64,
+    /// By step and check.
+    refusals: Vec<(&'static str, &'static str, u64)>,
+    unrecorded: u64,
     open_requests: u64,
     nodes_made: u64,
     nodes_failed: u64,
@@ -119,7 +122,8 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
         ("codec_failures", "Codec runs that failed", snapshot.codec_failures),
         ("nodes_provisioned", "Nodes that were provisioned", numbers.nodes_made),
         ("nodes_failed", "Nodes that could not be provisioned", numbers.nodes_failed),
-        ("refusals", "Why records made", numbers.refusals),
+        ("refusals", "Refusals, each with its reason", numbers.refusals.iter().map(|(_, _, count)| count).sum()),
+        ("refusals_unrecorded", "Refusals of nobody known without a why record, as there were too many", numbers.unrecorded),
         ("store_batches", "Batches committed", stats.batches),
         ("store_commits", "Transactions that carried them", stats.commits),
         ("store_lists_overdue", "Lists that were ended by their deadline", stats.overdue_lists),
@@ -139,6 +143,7 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
     ] {
         registry.register(name, help, gauge(value));
     }
+    registry.register("refusals_by_check", "Refusals by step and check", by_check(&numbers.refusals));
     registry.register_with_unit("process_resident_memory", "Resident memory", Unit::Bytes, gauge(snapshot.memory_bytes));
     registry.register_with_unit("store_wal", "SQLite's write-ahead log in use", Unit::Bytes, gauge(stats.wal_bytes));
     let cpu = Counter::<f64, AtomicU64>::default();
@@ -147,6 +152,15 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
+}
+
+fn by_check(refusals: &[(&str, &str, u64)]) -> Family<Vec<(String, String)>, Counter> {
+    let family = Family::<Vec<(String, String)>, Counter>::default();
+    for (step, check, count) in refusals {
+        let label = vec![("step".to_owned(), (*step).to_owned()), ("check".to_owned(), (*check).to_owned())];
+        family.get_or_create(&label).inc_by(*count);
+    }
+    family
 }
 
 fn gauge(value: u64) -> Gauge {
@@ -175,7 +189,15 @@ mod tests {
             cpu_s: 1.5,
             ..Snapshot::default()
         };
-        let numbers = CoreNumbers { newest: 11, refusals: 2, open_requests: 1, nodes_made: 98, nodes_failed: 3, withheld: 8 };
+        let numbers = CoreNumbers {
+            newest: 11,
+            refusals: vec![("mqtt.tls", "tls.unknown-ca", 1), ("bind.code", "code.wrong", 1)],
+            unrecorded: 12,
+            open_requests: 1,
+            nodes_made: 98,
+            nodes_failed: 3,
+            withheld: 8,
+        };
         let text = rendered(&snapshot, &StoreStats { devices: 9, ..StoreStats::default() }, &numbers, Time(1_000)).unwrap();
         for line in [
             "landfall_mqtt_connections{transport=\"tls\"} 4",
@@ -189,6 +211,8 @@ mod tests {
             "landfall_lwm2m_refused_total{step=\"dtls.psk\",check=\"psk.key\"} 5",
             "landfall_events_newest 11",
             "landfall_refusals_total 2",
+            "landfall_refusals_by_check_total{step=\"mqtt.tls\",check=\"tls.unknown-ca\"} 1",
+            "landfall_refusals_unrecorded_total 12",
             "landfall_provisioning_requests_open 1",
             "landfall_nodes_provisioned_total 98",
             "landfall_nodes_failed_total 3",

@@ -223,7 +223,7 @@ pub(super) fn why(why: &Why) -> Value {
     json!({
         "at": why.at.iso(),
         "identity": why.identity,
-        "peer": why.peer,
+        "peer": why.peer.map(|peer| peer.to_string()),
         "step": why.step,
         "check": why.check,
         "detail": why.detail,

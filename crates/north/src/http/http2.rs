@@ -3,7 +3,7 @@
 //! Requests look to the dialects as they do over HTTP/1.1. Limits beside those of [`super::Limits`] are hyper's own: resets of streams that
 //! were not served yet (20) and of streams in error (1,024) before the connection is ended.
 
-use super::{Peer, Shared, room::Open, stopped, wire::STALL};
+use super::{Shared, room::Open, stopped, wire::STALL};
 use axum::http::{HeaderValue, Request, Uri, header};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::{
@@ -33,7 +33,8 @@ impl Shared {
         let inner = TowerToHyperService::new(self.router.clone());
         let service = service_fn(|mut request: Request<Incoming>| {
             like_http1(&mut request);
-            request.extensions_mut().insert(Peer(peer));
+            let client = self.front.client(peer, request.headers());
+            request.extensions_mut().insert(client);
             Arc::clone(self).answer(inner.clone(), request, Arc::clone(open))
         });
         let idle = Duration::from_millis(self.limits.head_timeout_ms);

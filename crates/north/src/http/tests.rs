@@ -26,7 +26,7 @@ async fn running_with(tls: Option<Arc<rustls::ServerConfig>>, router: Router, li
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = watch::channel(false);
-    let served = tokio::spawn(serve(listener, tls, router, limits, stopping));
+    let served = tokio::spawn(serve(listener, tls, router, limits, Front::default(), stopping));
     Running { address, stop, served }
 }
 
@@ -172,7 +172,7 @@ async fn a_request_names_its_host_once() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_come_is_answered_with_408() {
     let (_stop, stopping) = watch::channel(false);
-    let shared = Arc::new(Shared::new(routes(), None, Limits::default(), stopping));
+    let shared = Arc::new(Shared::new(routes(), None, Limits::default(), Front::default(), stopping));
     for sent in ["", "xx"] {
         let (near, mut far) = tokio::io::duplex(1024);
         let entry = Room::new(1).enter([192, 0, 2, 1].into()).await;

@@ -5,15 +5,15 @@
 
 use futures_util::FutureExt;
 use landfall_mqtt::{CloseReason, Connection, DisconnectReason, Input, Output, Publish, Qos, Subscribe, Unsubscribe};
-use std::{net::SocketAddr, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, ops::ControlFlow, sync::Arc, time::Duration};
 
 use super::{
-    Handle, Mqtt,
+    Handle, Mqtt, Note,
     access::{Role, connect},
     publishing::{Done, Failure, Flow},
     session::never_connected,
 };
-use crate::driver::Clock;
+use crate::{driver::Clock, transport};
 
 /// Ends that are handled before their acknowledgements are written, in one write.
 const DONE_AT_ONCE: usize = 256;
@@ -59,9 +59,26 @@ impl Link {
         self.feed(Input::Disconnect(DisconnectReason::ServerShuttingDown));
     }
 
-    /// The stream is gone.
-    pub(crate) fn lost(&mut self) {
+    /// The stream is gone; where the client broke a rule of it, there is a why record.
+    pub(crate) fn broken(&mut self, error: &io::Error) {
+        if let Some((check, detail)) = transport::fault(error) {
+            self.note("mqtt.connection", check, detail);
+        }
         self.feed(Input::Closed);
+    }
+
+    /// The client takes none of its bytes: as good as gone.
+    pub(crate) fn stalled(&mut self, patience: Duration) {
+        let detail = format!("the client took none of the bytes sent to it for {} s", patience.as_secs());
+        self.note("mqtt.connection", "client.stalled", detail);
+        self.feed(Input::Closed);
+    }
+
+    fn note(&self, step: &'static str, check: &'static str, detail: String) {
+        match &self.role {
+            Some(role) => role.note(&self.mqtt, step, check, detail),
+            None => self.mqtt.note(None, Note { identity: "", peer: Some(self.peer), step, check, detail }),
+        }
     }
 
     /// The time has come.
@@ -136,6 +153,9 @@ impl Link {
                 Output::Publish(publish) => self.publish(publish),
                 Output::Connect(request) => Box::pin(self.connect(&request)).await,
                 Output::Subscribe(subscribe) => Box::pin(self.subscribe(subscribe)).await,
+                Output::SubscribeRefused { filter, check, further } => {
+                    self.note("mqtt.subscribe", check, format!("{filter}: refused, and {further} more of the packet"));
+                }
                 Output::Unsubscribe(unsubscribe) => Box::pin(self.unsubscribe(unsubscribe)).await,
                 Output::Delivered { token, code } => {
                     let job = self.role.as_mut().and_then(|role| role.delivered(&self.mqtt, token, code));

@@ -85,8 +85,10 @@ impl Session {
             Ok(_) => Ok(SubscribeGrant::Granted(Qos::AtLeastOnce)),
             Err(error) => match error.kind() {
                 ErrorKind::NotFound => Ok(self.refuse_filter(mqtt, "topic.device", filter, &error.to_string())),
-                ErrorKind::Denied => Err(DisconnectReason::NotAuthorized),
-                _ => Err(DisconnectReason::ServerBusy),
+                kind => {
+                    self.note(mqtt, "mqtt.subscribe", error.cause.as_str(), format!("{filter:.256}: {error}"));
+                    Err(if kind == ErrorKind::Denied { DisconnectReason::NotAuthorized } else { DisconnectReason::ServerBusy })
+                }
             },
         }
     }
@@ -337,13 +339,16 @@ impl Role {
 
     /// Leaves a why record of an end that the client did not mean.
     pub(crate) fn closed(&self, mqtt: &Mqtt, why: &CloseReason) {
-        if !is_fault(why) {
-            return;
+        if is_fault(why) {
+            self.note(mqtt, "mqtt.connection", why.check, fault(why));
         }
-        let detail = fault(why);
+    }
+
+    /// Leaves a why record.
+    pub(crate) fn note(&self, mqtt: &Mqtt, step: &'static str, check: &'static str, detail: String) {
         match self {
-            Self::Device(session) => session.note(mqtt, "mqtt.connection", why.check, detail),
-            Self::Claim(claim) => claim.note(mqtt, "mqtt.connection", why.check, &detail),
+            Self::Device(session) => session.note(mqtt, step, check, detail),
+            Self::Claim(claim) => claim.note(mqtt, step, check, &detail),
         }
     }
 
@@ -358,7 +363,8 @@ impl Role {
 /// Leaves a why record of a connection that ended before its CONNECT was decided.
 pub(crate) fn never_connected(mqtt: &Mqtt, peer: SocketAddr, why: &CloseReason) {
     if is_fault(why) {
-        mqtt.note(None, Note { identity: "", peer: Some(peer), step: "mqtt.connection", check: why.check, detail: fault(why) });
+        let step = if why.kind == CloseKind::Refused { "mqtt.connect" } else { "mqtt.connection" };
+        mqtt.note(None, Note { identity: "", peer: Some(peer), step, check: why.check, detail: fault(why) });
     }
 }
 

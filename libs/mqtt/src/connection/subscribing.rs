@@ -18,6 +18,20 @@ const SHARED: u8 = 0x9e;
 const WITH_ID: u8 = 0xa1;
 const WILDCARD: u8 = 0xa2;
 
+/// Bytes of a refused filter that the owner is told.
+const FILTER_TOLD_BYTES: usize = 256;
+
+/// The stable name of what a filter is refused for.
+fn refusal(code: u8) -> &'static str {
+    match code {
+        QUOTA => "filter.too-many",
+        SHARED => "filter.shared",
+        WITH_ID => "filter.with-id",
+        WILDCARD => "filter.wildcard",
+        _ => "filter.invalid",
+    }
+}
+
 /// A request the owner has not answered.
 pub(super) struct Pending {
     ticket: Ticket,
@@ -38,6 +52,12 @@ impl Connection {
         for (text, options) in filters {
             let checked = if with_id { Err(WITH_ID) } else { self.check_filter(text, *options, &mut room) };
             asked.push(checked);
+        }
+        let mut refused = filters.iter().zip(&asked).filter_map(|((text, _), checked)| Some((text, checked.as_ref().err()?)));
+        if let Some((text, code)) = refused.next() {
+            let filter = text.get(..text.floor_char_boundary(FILTER_TOLD_BYTES)).unwrap_or_default();
+            let further = refused.count();
+            self.events.push_back(Output::SubscribeRefused { filter: filter.into(), check: refusal(*code), further });
         }
         let questions: Vec<Subscription> = asked.iter().flatten().cloned().collect();
         if questions.is_empty() {

@@ -73,7 +73,7 @@ async fn every_refusal_has_its_code_and_its_reason() {
             None => ground.core.why().unknown().remove(0),
         };
         assert_eq!((why.check, why.step, why.identity.as_str()), (check, "mqtt.connect", client_id));
-        assert_eq!(why.peer.as_deref(), Some(PEER));
+        assert_eq!(why.peer, Some(PEER.parse().unwrap()));
         assert!(!why.detail.contains(secret) && !why.detail.contains(&right) && !why.detail.is_empty());
     }
     assert_eq!(ground.mqtt.counters().connects_refused, [0, 0, 7, 0, 2, 4]);
@@ -124,6 +124,37 @@ async fn guessing_is_slowed_by_address() {
     ground.world.advance_s(60);
     let mut client = ground.dial_at(&mqtt);
     assert_eq!(client.login(&device, true).await, [0, 0]);
+}
+
+#[tokio::test]
+async fn who_takes_none_of_its_bytes_is_sent_away_and_the_reason_is_kept() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let mut client = ground.dial_from(&ground.mqtt, PEER, 64);
+    assert_eq!(client.login(&device, true).await, [0, 0]);
+    tokio::time::pause();
+    for _ in 0..100 {
+        client.send(0xc0, &[]).await;
+    }
+    while ground.checks(&device).is_empty() {
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    tokio::time::resume();
+    assert_eq!(ground.checks(&device), ["client.stalled"]);
+    client.hang_up().await;
+}
+
+#[tokio::test]
+async fn a_filter_that_is_refused_leaves_one_record() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let mut client = ground.online(&device).await;
+    let codes = client.subscribe(&["$share/g/t", &commands(device.id), "a#", "b#"]).await;
+    assert_eq!(codes, [0x80, 1, 0x80, 0x80]);
+    let why = ground.core.why().device(device.account, device.id);
+    assert_eq!((why.len(), why[0].check, why[0].step), (1, "filter.shared", "mqtt.subscribe"));
+    assert_eq!(why[0].detail, "$share/g/t: refused, and 2 more of the packet");
+    client.leave().await;
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ const MESSAGES: u16 = 4_000;
 async fn connected(ground: &Ground, devices: usize) -> Vec<(Arc<Device>, std::net::TcpStream)> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(listen(ground.mqtt.clone(), listener, Transport::Tcp, ground.stop.subscribe()));
+    tokio::spawn(listen(ground.mqtt.clone(), listener, Transport::Tcp, Arc::default(), ground.stop.subscribe()));
     let mut sockets = vec![];
     for n in 0..devices {
         let device = ground.device(&format!("node-{n}")).await;
@@ -47,7 +47,7 @@ async fn costs_of_idle_connections() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     #[allow(clippy::disallowed_methods, reason = "what the server does with a listener")]
-    tokio::spawn(listen(ground.mqtt.clone(), listener, Transport::Tcp, ground.stop.subscribe()));
+    tokio::spawn(listen(ground.mqtt.clone(), listener, Transport::Tcp, Arc::default(), ground.stop.subscribe()));
     let mut open = vec![];
     for device in &devices {
         let mut socket = TcpStream::connect(address).await.unwrap();

@@ -28,6 +28,8 @@ use tokio::{
 const HOUR: &str = "2026010100";
 const PEER: &str = "192.0.2.1:4711";
 
+impl Stream for DuplexStream {}
+
 /// A server without sockets, with one application and one product.
 struct Ground {
     core: Arc<Core>,
@@ -97,10 +99,15 @@ impl Ground {
         self.dial_at(&self.mqtt)
     }
 
-    #[allow(clippy::disallowed_methods, reason = "what a listener does, without a socket")]
     fn dial_at(&self, mqtt: &Arc<Mqtt>) -> Client {
-        let (near, far) = tokio::io::duplex(1 << 20);
-        let task = tokio::spawn(serve(mqtt.clone(), far, PEER.parse().unwrap(), self.stop.subscribe()));
+        self.dial_from(mqtt, PEER, 1 << 20)
+    }
+
+    /// From an address, over a stream that holds so many bytes.
+    #[allow(clippy::disallowed_methods, reason = "what a listener does, without a socket")]
+    fn dial_from(&self, mqtt: &Arc<Mqtt>, peer: &str, room: usize) -> Client {
+        let (near, far) = tokio::io::duplex(room);
+        let task = tokio::spawn(serve(mqtt.clone(), far, peer.parse().unwrap(), self.stop.subscribe()));
         Client { stream: near, task: Some(task), v5: false }
     }
 

@@ -5,7 +5,7 @@ use landfall_core::Why;
 
 /// Step, check, identity and peer of the records of unknown origin, oldest first.
 fn unknown(ground: &Ground) -> Vec<(&'static str, &'static str, String, SocketAddr)> {
-    let told = |why: &Why| (why.step, why.check, why.identity.clone(), why.peer.as_ref().unwrap().parse().unwrap());
+    let told = |why: &Why| (why.step, why.check, why.identity.clone(), why.peer.unwrap());
     ground.core.why().unknown().iter().rev().map(told).collect()
 }
 

@@ -1,0 +1,103 @@
+//! Who a connection is from, before its first request: what believed proxies say of their clients, and why word is left of those who were
+//! turned away.
+
+use super::Peer;
+use axum::http::HeaderMap;
+use landfall_core::{Core, Why};
+use landfall_ingress::{Proxies, Step, first_byte, header, refused};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
+
+/// What is in front of a listener. The default is nothing.
+#[derive(Clone, Default)]
+pub struct Front {
+    /// Proxies that are believed.
+    pub proxies: Arc<Proxies>,
+    /// Where why records of those who are turned away go, and their step.
+    pub word: Option<(Arc<Core>, &'static str)>,
+}
+
+/// How a connection ended before its first request.
+enum End {
+    Refused(&'static str, String),
+    Gone(io::Error),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Gone(error)
+    }
+}
+
+impl Front {
+    /// Reads the PROXY header of a proxy that sends one, and looks at the first byte for TLS; nothing else is taken from the stream. Gives the
+    /// client, or nothing where the connection is to be closed.
+    pub(super) async fn admit(&self, stream: &mut TcpStream, peer: SocketAddr, tls: bool, limit: Duration) -> Option<SocketAddr> {
+        let begun = async {
+            let client = if self.proxies.announces(peer) { announced(stream).await?.unwrap_or(peer) } else { peer };
+            let mut first = [0];
+            // No byte at all is the probe of a load balancer, say: nobody was refused.
+            if tls
+                && stream.peek(&mut first).await? > 0
+                && let Some(refused) = first_byte(first[0])
+            {
+                return Err(End::Refused(refused.check, refused.detail.to_owned()));
+            }
+            Ok(client)
+        };
+        match timeout(limit, begun).await {
+            Ok(Ok(client)) => return Some(client),
+            Ok(Err(End::Refused(check, detail))) => self.turned_away(peer, check, detail),
+            Ok(Err(End::Gone(error))) => tracing::debug!(%peer, %error, "connection lost"),
+            Err(_) => self.too_slow(peer),
+        }
+        None
+    }
+
+    /// The client of a request.
+    pub(super) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> Peer {
+        let values = headers.get_all("x-forwarded-for").iter().map(|value| value.to_str().unwrap_or_default());
+        Peer(self.proxies.client(peer, values))
+    }
+
+    /// A TLS handshake failed.
+    pub(super) fn not_shaken(&self, peer: SocketAddr, error: &io::Error) {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(error) => {
+                let why = refused(error);
+                self.turned_away(peer, why.check, format!("{} ({error})", why.detail));
+            }
+            // Many clients hang up instead of telling what they do not like.
+            None => {
+                self.turned_away(peer, "handshake.broken-off", "the client closed the connection during the handshake".into())
+            }
+        }
+    }
+
+    /// The handshake, or what comes before it, took too long.
+    pub(super) fn too_slow(&self, peer: SocketAddr) {
+        self.turned_away(peer, "handshake.timeout", "the handshake was not done in time".into());
+    }
+
+    fn turned_away(&self, peer: SocketAddr, check: &'static str, detail: String) {
+        tracing::debug!(%peer, check, detail, "turned away");
+        if let Some((core, step)) = &self.word {
+            let why = Why { at: core.now(), identity: String::new(), peer: Some(peer), step, check, detail };
+            core.why().of_unknown(why);
+        }
+    }
+}
+
+async fn announced(stream: &mut TcpStream) -> Result<Option<SocketAddr>, End> {
+    let mut bytes = Vec::new();
+    loop {
+        match header(&bytes).map_err(|why| End::Refused("proxy.header", why.into()))? {
+            Step::Whole(client) => return Ok(client),
+            Step::More(count) => {
+                let have = bytes.len();
+                bytes.resize(have + count, 0);
+                stream.read_exact(bytes.get_mut(have..).unwrap_or_default()).await?;
+            }
+        }
+    }
+}

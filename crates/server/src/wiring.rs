@@ -21,9 +21,12 @@ use landfall_south::{
     mqtt::{Connections, Mqtt},
 };
 use serde_json::Value;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 use tokio::sync::Notify;
 
@@ -149,8 +152,8 @@ pub struct DeviceLogins(pub Arc<Mqtt>);
 
 #[async_trait]
 impl DeviceAuthenticator for DeviceLogins {
-    async fn authenticate(&self, client_id: &str, password: &str) -> Result<DeviceCaller> {
-        self.0.authenticate(client_id, password).await
+    async fn authenticate(&self, peer: Option<SocketAddr>, client_id: &str, password: &str) -> Result<DeviceCaller> {
+        self.0.authenticate(peer, client_id, password).await
     }
 }
 

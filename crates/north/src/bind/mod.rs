@@ -1,13 +1,14 @@
 //! Device bind and hub calls over HTTPS (device-side sections 3 and 8), what AgentLite needs besides MQTT.
 //!
-//! Bind is open to everybody who knows a verification code, so failures are throttled by address and by nodeId. The other calls use HTTP
-//! Basic with the clientId and password of an MQTT login. Absent: the check of those, which the server wires ([`DeviceAuthenticator`]).
+//! Bind is open to everybody who knows a verification code, so failures are throttled by nodeId and address. The other calls use HTTP Basic
+//! with the clientId and password of an MQTT login. Absent: the check of those, which the server wires ([`DeviceAuthenticator`]).
 
-mod throttle;
+mod attempt;
 mod wire;
 
 use crate::http::Peer;
 use async_trait::async_trait;
+use attempt::{Attempt, FAILURES};
 use axum::{
     Router,
     body::Body,
@@ -18,18 +19,17 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use landfall_core::{BindRequest, Core, DeviceCaller};
-use landfall_model::{Cause, DeviceId, Error, Result, Secret};
+use landfall_core::{BindRequest, Core, DeviceCaller, Throttle};
+use landfall_model::{Cause, DeviceId, Error, ErrorKind, Result, Secret};
 use serde::{Serialize, de::DeserializeOwned};
-use std::sync::Arc;
-use throttle::{Key, Throttle};
+use std::{net::SocketAddr, sync::Arc};
 use wire::{BindBody, BoundBody, ChildBody, DeviceInfoBody, StatusBody};
 
 /// Tells who a device is by the clientId and password of an MQTT login (device-side section 4).
 #[async_trait]
 pub trait DeviceAuthenticator: Send + Sync {
-    /// The device, or `Unauthenticated`, or `DeviceNotFound` or `Forbidden` as an MQTT login would say.
-    async fn authenticate(&self, client_id: &str, password: &str) -> Result<DeviceCaller>;
+    /// The device, or why not, of which it has left a why record.
+    async fn authenticate(&self, peer: Option<SocketAddr>, client_id: &str, password: &str) -> Result<DeviceCaller>;
 }
 
 /// Where devices find the server; part of the answer to a bind.
@@ -54,7 +54,7 @@ pub struct DeviceApi {
 impl DeviceApi {
     /// Puts the API together.
     pub fn new(core: Arc<Core>, authenticator: Arc<dyn DeviceAuthenticator>, addresses: Addresses) -> Self {
-        Self { core, authenticator, addresses, throttle: Throttle::default() }
+        Self { core, authenticator, addresses, throttle: Throttle::new(FAILURES) }
     }
 }
 
@@ -78,17 +78,12 @@ async fn bind(State(api): State<Arc<DeviceApi>>, request: Request) -> Response {
     let outcome = async {
         let body: BindBody = read(request).await?;
         let node_id = body.device_info.node_id.clone();
-        let keys: Vec<Key> = peer.into_iter().chain([Key::Node(node_id.clone())]).collect();
-        let now = api.core.now();
-        if keys.iter().any(|key| api.throttle.is_closed(key, now)) {
-            return Err(Error::new(Cause::Throttled, "too many failed attempts; try again in a minute"));
-        }
-        let request = BindRequest { verify_code: Secret::new(body.verify_code), node_id, info: body.device_info.check()?.0 };
-        let bound = api.core.bind(request).await;
-        if bound.is_err() {
-            api.throttle.failed(keys, now);
-        }
-        bound
+        let known = api.core.device_by_node(&node_id).await.ok();
+        let attempt = Attempt { api: &api, peer, node_id: &node_id, known: known.as_deref() };
+        attempt.check()?;
+        let (verify_code, info) = (Secret::new(body.verify_code), body.device_info.check()?.0);
+        let bound = api.core.bind(BindRequest { verify_code, node_id: node_id.clone(), info }).await;
+        bound.map_err(|error| attempt.refused(error))
     };
     let (device, secret) = match outcome.await {
         Ok(bound) => bound,
@@ -170,28 +165,21 @@ fn done(outcome: Result<()>) -> Response {
     }
 }
 
-/// The device behind HTTP Basic credentials. Failures count against the address.
-async fn authenticated(api: &DeviceApi, headers: &HeaderMap, address: Option<Key>) -> Result<DeviceCaller> {
+/// The device behind HTTP Basic credentials.
+async fn authenticated(api: &DeviceApi, headers: &HeaderMap, peer: Option<SocketAddr>) -> Result<DeviceCaller> {
     let refused = |why: &'static str| Error::new(Cause::Unauthenticated, why);
     let (client_id, password) = basic(headers).ok_or_else(|| refused("HTTP Basic credentials are needed"))?;
-    let now = api.core.now();
-    if address.as_ref().is_some_and(|key| api.throttle.is_closed(key, now)) {
-        return Err(Error::new(Cause::Throttled, "too many failed attempts; try again in a minute"));
-    }
-    match api.authenticator.authenticate(&client_id, &password).await {
-        Ok(caller) => Ok(caller),
-        Err(error) if error.cause == Cause::Overloaded || error.kind() == landfall_model::ErrorKind::Internal => Err(error),
+    api.authenticator.authenticate(peer, &client_id, &password).await.map_err(|error| match error.kind() {
+        _ if error.cause == Cause::Throttled => Error::new(Cause::Throttled, "too many failed attempts; try again in a minute"),
+        ErrorKind::Unavailable | ErrorKind::Internal => error,
         // Which part is wrong is told by the why records, not to whoever asks.
-        Err(_) => {
-            api.throttle.failed(address, now);
-            Err(refused("clientId or password is wrong"))
-        }
-    }
+        _ => refused("clientId or password is wrong"),
+    })
 }
 
 /// Where the request comes from, as the listener says.
-fn address(request: &Request) -> Option<Key> {
-    request.extensions().get::<Peer>().map(|peer| Key::address(peer.0.ip()))
+fn address(request: &Request) -> Option<SocketAddr> {
+    request.extensions().get::<Peer>().map(|peer| peer.0)
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {

@@ -10,7 +10,7 @@ use axum::{
 };
 use bytes::Bytes;
 use landfall_core::{AppCaller, Core, Scope};
-use landfall_model::{AppId, Cause, DeviceId, Error, Time};
+use landfall_model::{App, Cause, DeviceId, Error, Time};
 use serde::{Deserialize, Serialize};
 use std::{pin::Pin, sync::Arc};
 
@@ -51,14 +51,11 @@ where
 
 impl Inbound {
     async fn admit(dialect: Arc<OceanConnect>, operation: Operation, mut request: Request) -> Result<Self, Fault> {
-        let key = app_key(request.headers());
-        if let Some(key) = &key {
-            throttle(&dialect, operation, key).await?;
-        }
-        let key = key.ok_or(Fault::NoAppKey)?;
+        let key = app_key(request.headers()).ok_or(Fault::NoAppKey)?;
         let token = bearer(request.headers());
         let token = token.ok_or_else(|| Error::new(Cause::Unauthenticated, "the Authorization header has no bearer token"))?;
         let caller = dialect.core.authenticate(&key, token).await?;
+        throttle(&dialect, operation, caller.app())?;
         let path = match request.extract_parts::<RawPathParams>().await {
             Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             // No id is written with bytes that are no UTF-8: the object does not exist.
@@ -107,12 +104,10 @@ impl Inbound {
     }
 }
 
-/// Counts a call of an application. One that does not exist is not counted, so that invented keys take no memory.
-async fn throttle(dialect: &OceanConnect, operation: Operation, key: &str) -> Result<(), Fault> {
-    let Ok(id) = key.parse::<AppId>() else { return Ok(()) };
-    let Some(app) = dialect.core.store().app(id).await? else { return Ok(()) };
+/// Counts a call of an application that has proved itself: strangers must not use up what it may do.
+fn throttle(dialect: &OceanConnect, operation: Operation, app: &App) -> Result<(), Fault> {
     let limit = app.limits.calls_per_minute.unwrap_or(dialect.settings.calls_per_minute_default);
-    if dialect.flow.admit(id, operation, limit, dialect.core.now()) {
+    if dialect.flow.admit(app.id, operation, limit, dialect.core.now()) {
         return Ok(());
     }
     Err(Error::new(Cause::Throttled, format!("more than {limit} calls a minute")).into())

@@ -3,7 +3,7 @@
 //! A frozen device may connect: its reports are taken and dropped by the core (device-side, row 18), so code 5 is for devices that were removed,
 //! are not bound yet, or are behind a gateway.
 
-use landfall_core::DeviceCaller;
+use landfall_core::{DeviceCaller, ShutOut};
 use landfall_model::{AccessMode, AccountId, Cause, Device, DeviceId, Error, ErrorKind, Secret};
 use landfall_mqtt::{Accept, ConnectRefusal, ConnectRequest};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -36,6 +36,9 @@ pub(crate) struct Refused {
     pub(super) check: &'static str,
     pub(super) detail: String,
     pub(super) device: Option<(AccountId, DeviceId)>,
+    /// Whether it may have been a guess: of an identity, or of a secret.
+    guessed: bool,
+    shut: Option<ShutOut>,
 }
 
 /// Decides about a CONNECT. When it is accepted, the device's record says so durably.
@@ -50,30 +53,43 @@ pub(crate) async fn connect(
             Ok(accepted)
         }
         Err(refused) => {
+            let refused = refuse(mqtt, Some(peer), "mqtt.connect", &request.client_id, refused);
             mqtt.tally.refused(refused.refusal);
-            let guessed = refused.refusal.code(landfall_mqtt::Version::V311) != 3;
-            if guessed {
-                mqtt.throttle.failed(peer.ip(), mqtt.core.now());
-            }
             tracing::debug!(%peer, client_id = &*request.client_id, check = refused.check, "MQTT connect refused");
-            let note = Note {
-                identity: &request.client_id,
-                peer: Some(peer),
-                step: "mqtt.connect",
-                check: refused.check,
-                detail: refused.detail,
-            };
-            mqtt.note(refused.device, note);
             Err(refused.refusal)
         }
     }
 }
 
-async fn attempt(mqtt: &Arc<Mqtt>, peer: SocketAddr, request: &ConnectRequest) -> Result<(Role, Accept), Refused> {
-    if mqtt.throttle.is_closed(peer.ip(), mqtt.core.now()) {
-        let detail = "the address had too many refused connects in a minute";
-        return Err(Refused::new(ConnectRefusal::ServerBusy, "peer.throttled", detail));
+/// Counts a refusal that may have been a guess, and leaves its why record; the shut-out leaves one a minute.
+fn refuse(mqtt: &Mqtt, peer: Option<SocketAddr>, step: &'static str, client_id: &str, mut refused: Refused) -> Refused {
+    if let Some(peer) = peer.filter(|_| refused.guessed) {
+        let identity = budget(client_id, refused.device);
+        let shut = mqtt.throttle.failed(&identity, peer.ip(), mqtt.core.now());
+        if let Some(shut) = shut {
+            refused = Refused { device: refused.device, ..Refused::shut_out(shut) };
+        }
     }
+    if refused.shut.is_none_or(|shut| shut.is_first) {
+        let note = Note { identity: client_id, peer, step, check: refused.check, detail: refused.detail.clone() };
+        mqtt.note(refused.device, note);
+    } else {
+        mqtt.core.why().count(step, refused.check);
+    }
+    refused
+}
+
+/// Whose secret is at stake: a device's under all its names, or a product's; else nobody's under the name that was sent.
+fn budget(client_id: &str, device: Option<(AccountId, DeviceId)>) -> String {
+    match (device, Login::parse(client_id)) {
+        (Some((_, device)), _) => device.to_string(),
+        (None, Ok(login)) if login.kind == Kind::Claim => login.id.split('_').next().unwrap_or_default().to_owned(),
+        (None, Ok(login)) => login.id.to_owned(),
+        (None, Err(_)) => client_id.to_owned(),
+    }
+}
+
+async fn attempt(mqtt: &Arc<Mqtt>, peer: SocketAddr, request: &ConnectRequest) -> Result<(Role, Accept), Refused> {
     let invalid = |check, detail: &str| Refused::new(ConnectRefusal::ClientIdentifierNotValid, check, detail);
     let login = Login::parse(&request.client_id).map_err(|why| invalid("client-id.form", why))?;
     let username = request.username.as_deref().unwrap_or_default();
@@ -84,25 +100,42 @@ async fn attempt(mqtt: &Arc<Mqtt>, peer: SocketAddr, request: &ConnectRequest) -
     }
     let device = find(mqtt, &login).await.map_err(|error| Refused::lookup(&error))?;
     let secret = check_device(&device)?;
-    check_password(mqtt, &login, secret, password(request)).map_err(|refused| refused.of(&device))?;
+    check_password(mqtt, Some(peer), &login, &device.id.to_string(), secret, password(request))
+        .map_err(|refused| refused.of(&device))?;
     let own = Own { device: device.id, text: name.into() };
     let (session, accept) = admit(mqtt, peer, request, &device, own).await.map_err(|refused| refused.of(&device))?;
     Ok((Role::Device(session), accept))
 }
 
 /// Checks a clientId and its password outside of MQTT (device-side section 8: HTTP Basic on port 8943).
-pub(super) async fn authenticate(mqtt: &Mqtt, client_id: &str, password: &str) -> Result<DeviceCaller, Error> {
-    let refused = |detail: &'static str| Error::new(Cause::Unauthenticated, detail);
-    let login = Login::parse(client_id).map_err(refused)?;
+pub(super) async fn authenticate(
+    mqtt: &Mqtt,
+    peer: Option<SocketAddr>,
+    client_id: &str,
+    password: &str,
+) -> Result<DeviceCaller, Error> {
+    verify(mqtt, peer, client_id, password).await.map_err(|refused| {
+        let refused = refuse(mqtt, peer, "bind.login", client_id, refused);
+        let cause = match refused.refusal {
+            _ if refused.shut.is_some() => Cause::Throttled,
+            ConnectRefusal::ServerUnavailable => Cause::Overloaded,
+            ConnectRefusal::NotAuthorized => Cause::Forbidden,
+            _ => Cause::Unauthenticated,
+        };
+        Error::new(cause, refused.detail)
+    })
+}
+
+async fn verify(mqtt: &Mqtt, peer: Option<SocketAddr>, client_id: &str, password: &str) -> Result<DeviceCaller, Refused> {
+    let invalid = |detail: &str| Refused::new(ConnectRefusal::ClientIdentifierNotValid, "client-id.form", detail);
+    let login = Login::parse(client_id).map_err(invalid)?;
     if login.kind == Kind::Claim {
-        return Err(refused("one-model-one-secret is for MQTT only"));
+        return Err(invalid("one-model-one-secret is for MQTT only"));
     }
-    let device = find(mqtt, &login).await?;
-    let checked = check_device(&device).and_then(|secret| check_password(mqtt, &login, secret, Some(password.as_bytes())));
-    checked.map_err(|refused| {
-        let removed = refused.refusal == ConnectRefusal::NotAuthorized;
-        Error::new(if removed { Cause::Forbidden } else { Cause::Unauthenticated }, refused.detail)
-    })?;
+    let device = find(mqtt, &login).await.map_err(|error| Refused::lookup(&error))?;
+    let secret = check_device(&device)?;
+    check_password(mqtt, peer, &login, &device.id.to_string(), secret, Some(password.as_bytes()))
+        .map_err(|refused| refused.of(&device))?;
     Ok(mqtt.core.device_caller(&device))
 }
 
@@ -129,8 +162,18 @@ pub(super) fn password(request: &ConnectRequest) -> Option<&[u8]> {
     request.password.as_ref().map(|password| password.as_bytes())
 }
 
-/// The password first, so that only its owner learns about the clock.
-pub(super) fn check_password(mqtt: &Mqtt, login: &Login<'_>, secret: &Secret, password: Option<&[u8]>) -> Result<(), Refused> {
+/// The password first, so that only its owner learns about the clock. `owner`: whose secret it is, in the throttle's words.
+pub(super) fn check_password(
+    mqtt: &Mqtt,
+    peer: Option<SocketAddr>,
+    login: &Login<'_>,
+    owner: &str,
+    secret: &Secret,
+    password: Option<&[u8]>,
+) -> Result<(), Refused> {
+    if let Some(peer) = peer {
+        mqtt.throttle.check(owner, peer.ip(), secret, mqtt.core.now()).map_err(Refused::shut_out)?;
+    }
     let wrong = |check, detail: &str| Refused::new(ConnectRefusal::BadUserNameOrPassword, check, detail);
     let Some(password) = password else { return Err(wrong("password.missing", "there is no password")) };
     if !login.proves(secret, password) {
@@ -145,7 +188,7 @@ pub(super) fn check_password(mqtt: &Mqtt, login: &Login<'_>, secret: &Secret, pa
             mqtt.config.clock_tolerance_h,
             now.hour()
         );
-        return Err(wrong("timestamp.stale", &detail));
+        return Err(Refused { guessed: false, ..wrong("timestamp.stale", &detail) });
     }
     Ok(())
 }
@@ -211,7 +254,17 @@ async fn enter(
 
 impl Refused {
     pub(super) fn new(refusal: ConnectRefusal, check: &'static str, detail: &str) -> Self {
-        Self { refusal, check, detail: detail.to_owned(), device: None }
+        let guessed = refusal != ConnectRefusal::ServerUnavailable;
+        Self { refusal, check, detail: detail.to_owned(), device: None, guessed, shut: None }
+    }
+
+    fn shut_out(shut: ShutOut) -> Self {
+        let detail = format!(
+            "too many attempts failed in a minute; until {} further ones are not told why, and a secret that people chose is not looked at",
+            shut.until.iso()
+        );
+        let refused = Self::new(ConnectRefusal::ServerBusy, "identity.throttled", &detail);
+        Self { guessed: false, shut: Some(shut), ..refused }
     }
 
     /// What the core answered to a lookup.

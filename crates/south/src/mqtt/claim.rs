@@ -47,7 +47,7 @@ pub(super) async fn connect(
     let Some(secret) = &found.secret else {
         return Err(Refused::new(ConnectRefusal::NotAuthorized, "product.no-claims", "the product has no secret"));
     };
-    check_password(mqtt, login, secret, password(request))?;
+    check_password(mqtt, Some(peer), login, product, secret, password(request))?;
     Ok(Claim { product: id, node_id: node_id.into(), topics: ClaimTopics::new(product, node_id), peer, secret: None })
 }
 

@@ -12,7 +12,6 @@ mod kept;
 mod link;
 mod publishing;
 mod session;
-mod throttle;
 mod topics;
 
 pub use connections::Connections;
@@ -24,11 +23,10 @@ pub(crate) use link::Link;
 
 use crate::note::{self, Note};
 use counters::Tally;
-use landfall_core::{Core, DeviceCaller};
+use landfall_core::{Core, DeviceCaller, Throttle};
 use landfall_model::{AccountId, DeviceId, Result};
 use landfall_mqtt::Limits;
-use std::{sync::Arc, time::Duration};
-use throttle::Throttle;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// What an operator may tune.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +37,8 @@ pub struct Config {
     pub max_payload_bytes: usize,
     /// Hours that a checked timestamp may be off (device-side section 4: 1).
     pub clock_tolerance_h: u32,
-    /// Failed CONNECTs an address may have in a minute before it is turned away; 0: any number.
+    /// Refused logins of an identity in a minute before its further failures are turned away, and a secret that people chose is not looked
+    /// at for the addresses that took part; 0: any number.
     pub failures_per_minute: u32,
     /// TLS and WebSocket handshakes of a listener at once; further ones wait, and addresses take turns.
     pub handshakes: usize,
@@ -89,9 +88,10 @@ impl Mqtt {
 
     /// The device of a clientId whose password is right: the same check as that of CONNECT, for other protocols of the device side.
     ///
-    /// `DeviceNotFound` for an unknown one, `Forbidden` for one that was deleted, else `Unauthenticated`.
-    pub async fn authenticate(&self, client_id: &str, password: &str) -> Result<DeviceCaller> {
-        access::authenticate(self, client_id, password).await
+    /// `Forbidden` for a device that was removed or has no secret yet, `Throttled` for one that failed too often, `Overloaded`, else
+    /// `Unauthenticated`.
+    pub async fn authenticate(&self, peer: Option<SocketAddr>, client_id: &str, password: &str) -> Result<DeviceCaller> {
+        access::authenticate(self, peer, client_id, password).await
     }
 
     /// Leaves a why record.

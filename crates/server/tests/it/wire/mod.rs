@@ -5,6 +5,7 @@ mod api;
 mod commands;
 mod configured;
 mod device;
+mod doors;
 mod golden;
 mod journey;
 mod kill;

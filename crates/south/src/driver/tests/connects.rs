@@ -110,7 +110,7 @@ async fn a_deleted_device_is_sent_away() {
 }
 
 #[tokio::test]
-async fn guessing_is_slowed_by_address() {
+async fn guessing_is_slowed_and_a_right_generated_secret_is_taken_all_the_same() {
     let ground = Ground::new().await;
     let device = ground.device("node-1").await;
     let config = Config { failures_per_minute: 2, ..Config::default() };
@@ -120,10 +120,48 @@ async fn guessing_is_slowed_by_address() {
         let (id, wrong) = (device.id.to_string(), password(HOUR, "guess"));
         assert_eq!(client.connect(&format!("{id}_0_1_{HOUR}"), &id, &wrong, true).await, [0, expected]);
     }
-    assert_eq!(ground.core.why().unknown()[0].check, "peer.throttled");
-    ground.world.advance_s(60);
+    assert_eq!(ground.checks(&device), ["identity.throttled", "password.wrong", "password.wrong"]);
     let mut client = ground.dial_at(&mqtt);
     assert_eq!(client.login(&device, true).await, [0, 0]);
+}
+
+#[tokio::test]
+async fn a_secret_that_people_chose_is_not_looked_at_where_it_was_guessed() {
+    let ground = Ground::new().await;
+    let chosen = RegisterDevice { secret: Some(Secret::new("1234")), ..ground.registration("node-1", AccessMode::Secret) };
+    let device = ground.core.register_device(&ground.scope, chosen).await.unwrap();
+    let config = Config { failures_per_minute: 2, ..Config::default() };
+    let mqtt = Mqtt::new(ground.core.clone(), ground.connections.clone(), config);
+    let id = device.id.to_string();
+    for (peer, guess, expected) in [
+        (PEER, "0000", 4),
+        (PEER, "0001", 4),
+        (PEER, "1234", 3),
+        ("192.0.2.2:1", "0002", 4),
+        ("192.0.2.2:1", "1234", 3),
+        ("192.0.2.3:1", "1234", 0),
+    ] {
+        let mut client = ground.dial_from(&mqtt, peer, 1 << 20);
+        let guess = password(HOUR, guess);
+        assert_eq!(client.connect(&format!("{id}_0_1_{HOUR}"), &id, &guess, true).await, [0, expected], "{peer}");
+    }
+    ground.world.advance_s(60);
+    assert_eq!(ground.dial_at(&mqtt).login(&device, true).await, [0, 0]);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_no_guess() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let config = Config { failures_per_minute: 1, ..Config::default() };
+    let mqtt = Mqtt::new(ground.core.clone(), ground.connections.clone(), config);
+    let (id, secret) = (device.id.to_string(), device.credentials.secret.as_ref().unwrap().expose());
+    for _ in 0..3 {
+        let stale = password("2025010100", secret);
+        let connack = ground.dial_at(&mqtt).connect(&format!("{id}_0_1_2025010100"), &id, &stale, true).await;
+        assert_eq!(connack, [0, 4]);
+    }
+    assert_eq!(ground.checks(&device), ["timestamp.stale"; 3]);
 }
 
 #[tokio::test]
@@ -177,9 +215,9 @@ async fn credentials_serve_other_protocols_too() {
     let device = ground.device("node-1").await;
     let right = password(HOUR, device.credentials.secret.as_ref().unwrap().expose());
     let client_id = format!("{}_0_1_{HOUR}", device.id);
-    assert_eq!(ground.mqtt.authenticate(&client_id, &right).await.unwrap().device(), device.id);
+    assert_eq!(ground.mqtt.authenticate(None, &client_id, &right).await.unwrap().device(), device.id);
     for (client_id, password) in [(client_id.as_str(), "00"), ("x", right.as_str()), (&format!("node-1_2_1_{HOUR}"), "")] {
-        assert!(ground.mqtt.authenticate(client_id, password).await.is_err());
+        assert!(ground.mqtt.authenticate(None, client_id, password).await.is_err());
     }
 }
 

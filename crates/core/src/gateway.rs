@@ -61,7 +61,8 @@ impl Core {
         Ok((bound, secret))
     }
 
-    /// Adds a device behind the calling gateway and tells deviceAdded. `NodeIdTaken` where the node exists.
+    /// Adds a device behind the calling gateway and tells deviceAdded. `NodeIdTaken` where a device has a name that means the same,
+    /// `DeviceLimit`, `TooMany`.
     pub async fn add_child(
         &self,
         gateway: &DeviceCaller,
@@ -85,7 +86,8 @@ impl Core {
         let child = Arc::new(child);
         let error = Error::new(Cause::TooMany, "the gateway has as many devices behind it as it may");
         let limit = DeviceLimit { account: parent.account, owner: parent.id.0, adding: 1, most: self.settings.children, error };
-        let mut whole = batch(vec![Write::DeviceLimit(Box::new(limit))], vec![]);
+        let mut whole = batch(self.device_limit(parent.account, parent.app, 1).await?, vec![]);
+        whole.writes.push(Write::DeviceLimit(Box::new(limit)));
         whole.merge(added(&child, now));
         self.store.commit(whole).await?;
         Ok(child)

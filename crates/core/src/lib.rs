@@ -7,6 +7,7 @@ mod account;
 mod app;
 mod authority;
 mod call;
+mod claim;
 mod command;
 mod device;
 pub mod fuzz;
@@ -44,6 +45,7 @@ pub use account::{AccountChange, NewAccount};
 pub use app::{AppChange, NewApp, TokenPair};
 pub use authority::{AppCaller, DeviceCaller, Operator, Scope, digest};
 pub use call::{CallRequest, CallTaken};
+pub use claim::ClaimRefused;
 pub use command::{CommandRequest, Outcome, Step, Work, WorkOf};
 pub use device::{DeviceChange, ProductRef, RegisterDevice};
 pub use gateway::BindRequest;
@@ -94,6 +96,7 @@ pub struct Core {
     why: WhyLog,
     mids: AtomicU32,
     provisioned: provisioning::Provisioned,
+    claims: claim::Claims,
     leaving: Mutex<tree::Leaving>,
     withholding: Mutex<tree::Withholding>,
 }
@@ -136,6 +139,7 @@ impl Core {
             why: WhyLog::default(),
             mids: AtomicU32::new(u32::from(u16::from_le_bytes(first))),
             provisioned: provisioning::Provisioned::default(),
+            claims: claim::Claims::default(),
             leaving: Mutex::default(),
             withholding: Mutex::default(),
         }

@@ -31,6 +31,8 @@ pub struct ProductDraft {
     pub lwm2m: Lwm2mModel,
     /// Application that owns devices which register themselves with the product secret.
     pub auto_register: Option<AppId>,
+    /// Whether nodes may claim secrets with that of the product; absent: as before, and at first they may.
+    pub claims: Option<bool>,
 }
 
 /// What a codec made of one frame.
@@ -63,6 +65,7 @@ impl Core {
             codecs: vec![],
             secret: None,
             auto_register: draft.auto_register,
+            claims: draft.claims.unwrap_or(true),
             created_at: now,
             modified_at: now,
         };
@@ -82,6 +85,7 @@ impl Core {
             product.services = draft.services;
             product.lwm2m = draft.lwm2m;
             product.auto_register = draft.auto_register;
+            product.claims = draft.claims.unwrap_or(product.claims);
             Ok(changed.then_some(ProductChange::Changed))
         })
         .await

@@ -48,6 +48,8 @@ pub struct Settings {
     pub children: u64,
     /// Devices of an application that has no limit of its own; `None`: no limit.
     pub devices: Option<u64>,
+    /// Claims of secrets that the nodes of a product may make in a minute (one-model-one-secret); 0: any number.
+    pub claims_per_minute: u32,
 }
 
 impl Default for Settings {
@@ -74,6 +76,7 @@ impl Default for Settings {
             subscriptions: 1_000,
             children: 10_000,
             devices: None,
+            claims_per_minute: 600,
         }
     }
 }

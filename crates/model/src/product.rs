@@ -30,10 +30,17 @@ pub struct Product {
     pub secret: Option<Secret>,
     /// Application that owns devices which register themselves with the product secret; absent: they must be registered before.
     pub auto_register: Option<AppId>,
+    /// Whether the secret may be used; off, it is kept, and every claim is refused.
+    #[serde(default = "taken")]
+    pub claims: bool,
     /// When it was made.
     pub created_at: Time,
     /// When it last changed.
     pub modified_at: Time,
+}
+
+fn taken() -> bool {
+    true
 }
 
 impl Product {

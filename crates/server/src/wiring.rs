@@ -216,6 +216,8 @@ impl Operations for Running {
             mqtt_connections: ["tcp", "tls", "ws", "wss"].into_iter().zip(mqtt.connections).collect(),
             publishes: mqtt.publishes,
             refused: mqtt.connects_refused.iter().sum::<u64>() + mqtt.publishes_refused,
+            claims: mqtt.claims,
+            claims_refused: mqtt.claims_refused,
             lwm2m_registered: lwm2m.registered,
             dtls_sessions: lwm2m.sessions,
             dtls_handshakes: lwm2m.handshakes,

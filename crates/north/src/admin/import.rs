@@ -29,6 +29,7 @@ pub(super) fn read_model(bytes: &[u8]) -> Result<ProductDraft> {
         "name",
         "format",
         "autoRegister",
+        "claims",
         "lwm2m",
         "services",
     ])?;
@@ -42,10 +43,14 @@ pub(super) fn read_model(bytes: &[u8]) -> Result<ProductDraft> {
         None => None,
         Some(text) => Some(text.parse().map_err(|_| root.wrong("autoRegister", "must be an appId"))?),
     };
+    let claims = match root.field("claims")? {
+        None => None,
+        Some(_) => Some(root.flag("claims")?),
+    };
     let services = root.list("services")?.iter().map(|node| service(node, None)).collect::<Result<_>>()?;
     let lwm2m = root.node("lwm2m")?.map_or(Ok(Lwm2mModel::default()), |node| lwm2m(&node))?;
     let name = root.text("name")?.unwrap_or_else(|| default_name(&key));
-    Ok(ProductDraft { name, key, format, services, lwm2m, auto_register })
+    Ok(ProductDraft { name, key, format, services, lwm2m, auto_register, claims })
 }
 
 /// How the product's devices speak LwM2M.

@@ -109,6 +109,8 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
     for (name, help, value) in [
         ("mqtt_publishes", "MQTT publishes taken", snapshot.publishes),
         ("mqtt_refused", "MQTT connects and publishes refused", snapshot.refused),
+        ("claims", "Secrets that nodes got with that of their product", snapshot.claims),
+        ("claims_refused", "Claims of secrets that were refused", snapshot.claims_refused),
         ("dtls_handshakes", "DTLS handshakes that ended well", snapshot.dtls_handshakes),
         ("lwm2m_registrations", "LwM2M registrations and updates taken", snapshot.lwm2m_registrations),
         ("lwm2m_reports", "LwM2M notifications, Sends and answers stored", snapshot.lwm2m_reports),
@@ -178,6 +180,7 @@ mod tests {
         let snapshot = Snapshot {
             mqtt_connections: vec![("tcp", 3), ("tls", 4)],
             publishes: 7,
+            claims_refused: 12,
             lwm2m_registered: 5,
             lwm2m_reports: 6,
             certificates: vec![
@@ -204,6 +207,7 @@ mod tests {
             "landfall_tls_certificate_expires_seconds{certificate=\"server\"} 4",
             "landfall_tls_certificate_expires_seconds{certificate=\"ca\"} -1",
             "landfall_mqtt_publishes_total 7",
+            "landfall_claims_refused_total 12",
             "landfall_devices 9",
             "landfall_lwm2m_registered 5",
             "landfall_lwm2m_reports_total 6",

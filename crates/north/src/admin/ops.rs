@@ -100,6 +100,10 @@ pub struct Snapshot {
     pub publishes: u64,
     /// MQTT connects and publishes refused.
     pub refused: u64,
+    /// Secrets that nodes got with that of their product.
+    pub claims: u64,
+    /// Such claims that were refused.
+    pub claims_refused: u64,
     /// Registered LwM2M devices.
     pub lwm2m_registered: u64,
     /// Live DTLS sessions.

@@ -42,7 +42,7 @@ pub(super) fn read_package(bytes: &[u8]) -> Result<ProductDraft> {
         listed => listed.iter().map(|capability| chosen(capability, &types)).collect::<Result<_>>()?,
     };
     let (name, lwm2m) = (default_name(&key), Lwm2mModel::default());
-    Ok(ProductDraft { name, key, format: DataFormat::Json, services, lwm2m, auto_register: None })
+    Ok(ProductDraft { name, key, format: DataFormat::Json, services, lwm2m, auto_register: None, claims: None })
 }
 
 /// The service of a capability, under the id that the capability gives it.

@@ -50,6 +50,7 @@ pub(super) struct ChangeBody {
     /// Null ends self-registration.
     #[serde(default, deserialize_with = "sent")]
     auto_register: Option<Option<String>>,
+    claims: Option<bool>,
     /// Replaces the whole.
     lwm2m: Option<Lwm2mModel>,
 }
@@ -65,6 +66,7 @@ pub(super) async fn change(over: Over, Path(product): Path<String>, JsonBody(bod
     draft.name = body.name.unwrap_or(draft.name);
     draft.format = body.format.unwrap_or(draft.format);
     draft.lwm2m = body.lwm2m.unwrap_or(draft.lwm2m);
+    draft.claims = body.claims;
     match body.auto_register {
         None => {}
         Some(None) => draft.auto_register = None,
@@ -179,6 +181,7 @@ fn outcome(old: Option<&Product>, draft: &ProductDraft) -> Value {
         ("name", old.name != draft.name),
         ("format", old.format != draft.format),
         ("autoRegister", old.auto_register != draft.auto_register),
+        ("claims", draft.claims.is_some_and(|claims| claims != old.claims)),
         ("lwm2m", old.lwm2m != draft.lwm2m),
     ] {
         if differs {
@@ -204,6 +207,7 @@ fn draft_of(product: &Product) -> ProductDraft {
         services: product.services.clone(),
         lwm2m: product.lwm2m.clone(),
         auto_register: product.auto_register,
+        claims: None,
     }
 }
 
@@ -234,6 +238,7 @@ mod tests {
             codecs: vec![],
             secret: None,
             auto_register: None,
+            claims: true,
             created_at: Time(0),
             modified_at: Time(0),
         }

@@ -48,6 +48,7 @@ pub(super) fn product_summary(product: &Product) -> Value {
         "protocolType": product.key.protocol_type,
         "format": format(product.format),
         "autoRegister": product.auto_register,
+        "claims": product.claims,
         "lwm2m": product.lwm2m,
         "secretEnabled": product.secret.is_some(),
         "codecVersion": product.codec().map(|codec| codec.version),
@@ -305,6 +306,7 @@ pub(super) fn settings(settings: &Settings) -> Value {
         "subscriptions": settings.subscriptions,
         "children": settings.children,
         "devices": settings.devices,
+        "claimsPerMinute": settings.claims_per_minute,
     })
 }
 

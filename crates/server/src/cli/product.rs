@@ -54,7 +54,7 @@ pub enum Action {
         /// Id or name
         which: String,
     },
-    /// Change name, format, self-registration or CoAP access of a product
+    /// Change name, format, self-registration, claims or CoAP access of a product
     Set {
         /// Id or name
         which: String,
@@ -67,6 +67,9 @@ pub enum Action {
         /// Application that owns devices which register themselves with the product secret; "none" ends that
         #[arg(long, value_name = "APP")]
         auto_register: Option<String>,
+        /// Whether nodes may claim secrets with that of the product; off, the secret is kept and refused
+        #[arg(long, value_name = "true|false")]
+        claims: Option<bool>,
         /// Whether devices that are not isSecure may come over CoAP without DTLS
         #[arg(long, value_name = "true|false")]
         plain_coap: Option<bool>,
@@ -105,9 +108,12 @@ impl Action {
                 let shown = client.get(&path(client, which).await?, &[]).await?;
                 show(out, shown);
             }
-            Self::Set { which, name, format, auto_register, plain_coap } => {
+            Self::Set { which, name, format, auto_register, claims, plain_coap } => {
                 let path = path(client, which).await?;
                 let mut body = json!({});
+                if let Some(claims) = claims {
+                    body["claims"] = (*claims).into();
+                }
                 if let Some(plain) = plain_coap {
                     // A change replaces the whole of lwm2m.
                     body["lwm2m"] = client.get(&path, &[]).await?["lwm2m"].take();

@@ -273,6 +273,7 @@ mod tests {
             codecs: vec![],
             secret: None,
             auto_register: None,
+            claims: true,
             created_at: Time(0),
             modified_at: Time(0),
         }

@@ -3,12 +3,13 @@
 //! Such a session has two topics: it subscribes `.../secretNotify`, which makes the platform register the node and publish its secret there, and
 //! publishes an empty message to `.../secretACK` once it has stored it.
 
-use landfall_model::{Cause, Error, ErrorKind, Product, ProductId};
+use landfall_core::ClaimRefused;
+use landfall_model::{AccountId, DeviceId, ErrorKind, ProductId};
 use landfall_mqtt::{
     ConnectRefusal, ConnectRequest, Delivery, DisconnectReason, PublishRefusal, Qos, SubscribeGrant, SubscribeRefusal,
     Subscription,
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use super::{
     Mqtt, Note,
@@ -37,13 +38,18 @@ pub(super) async fn connect(
     product: &str,
     node_id: &str,
 ) -> Result<Claim, Refused> {
-    let unknown = || Error::new(Cause::ProductNotFound, "username is no productId");
-    let id: ProductId = product.parse().map_err(|_| Refused::lookup(&unknown()))?;
-    let found: Arc<Product> = mqtt.core.product_for_claim(id).await.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Refused::new(ConnectRefusal::ClientIdentifierNotValid, "product.unknown", &error.to_string()),
-        ErrorKind::Denied => Refused::new(ConnectRefusal::NotAuthorized, "product.no-claims", &error.to_string()),
-        _ => Refused::lookup(&error),
-    })?;
+    let refused = |refused: ClaimRefused| {
+        let code = match refused.error.kind() {
+            ErrorKind::NotFound => ConnectRefusal::ClientIdentifierNotValid,
+            ErrorKind::Denied => ConnectRefusal::NotAuthorized,
+            _ => ConnectRefusal::ServerUnavailable,
+        };
+        Refused::new(code, refused.check, &refused.error.to_string())
+    };
+    let Ok(id) = product.parse::<ProductId>() else {
+        return Err(Refused::new(ConnectRefusal::ClientIdentifierNotValid, "product.unknown", "username is no productId"));
+    };
+    let found = mqtt.core.product_for_claim(id).await.map_err(refused)?;
     let Some(secret) = &found.secret else {
         return Err(Refused::new(ConnectRefusal::NotAuthorized, "product.no-claims", "the product has no secret"));
     };
@@ -63,7 +69,7 @@ impl Claim {
             let grant = if subscription.filter.as_str() == self.topics.notify {
                 self.claim(mqtt).await?
             } else {
-                self.note(mqtt, "mqtt.subscribe", "topic.claim", "this session may subscribe its secretNotify topic only");
+                self.note(mqtt, None, "mqtt.subscribe", "topic.claim", "this session may subscribe its secretNotify topic only");
                 SubscribeGrant::Refused(SubscribeRefusal::NotAuthorized)
             };
             grants.push(grant);
@@ -78,6 +84,7 @@ impl Claim {
         };
         match claimed {
             Ok((device, secret)) => {
+                count(&mqtt.tally.claims);
                 let message = serde_json::json!({"msgType": "cloudSendSecret", "deviceid": device.id.to_string(), "secret": secret.expose()});
                 self.secret = Some(Delivery {
                     token: 0,
@@ -89,13 +96,14 @@ impl Claim {
                 });
                 Ok(SubscribeGrant::Granted(Qos::AtLeastOnce))
             }
-            Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal) => {
-                self.note(mqtt, "mqtt.subscribe", "server.unavailable", &error.to_string());
-                Err(DisconnectReason::ServerBusy)
-            }
-            Err(error) => {
-                self.note(mqtt, "mqtt.subscribe", error.cause.as_str(), &error.to_string());
-                Ok(SubscribeGrant::Refused(SubscribeRefusal::NotAuthorized))
+            Err(refused) => {
+                count(&mqtt.tally.claims_refused);
+                self.note(mqtt, refused.device, "mqtt.claim", refused.check, &refused.error.to_string());
+                match refused.error.kind() {
+                    ErrorKind::Unavailable | ErrorKind::Internal => Err(DisconnectReason::ServerBusy),
+                    ErrorKind::Limit => Ok(SubscribeGrant::Refused(SubscribeRefusal::QuotaExceeded)),
+                    _ => Ok(SubscribeGrant::Refused(SubscribeRefusal::NotAuthorized)),
+                }
             }
         }
     }
@@ -111,11 +119,18 @@ impl Claim {
             return Ok(());
         }
         count(&mqtt.tally.publishes_refused);
-        self.note(mqtt, "mqtt.publish", "topic.claim", "this session may publish to its secretACK topic only");
+        self.note(mqtt, None, "mqtt.publish", "topic.claim", "this session may publish to its secretACK topic only");
         Err(PublishRefusal::NotAuthorized)
     }
 
-    pub(super) fn note(&self, mqtt: &Mqtt, step: &'static str, check: &'static str, detail: &str) {
-        mqtt.note(None, Note { identity: &self.node_id, peer: Some(self.peer), step, check, detail: detail.to_owned() });
+    pub(super) fn note(
+        &self,
+        mqtt: &Mqtt,
+        of: Option<(AccountId, DeviceId)>,
+        step: &'static str,
+        check: &'static str,
+        detail: &str,
+    ) {
+        mqtt.note(of, Note { identity: &self.node_id, peer: Some(self.peer), step, check, detail: detail.to_owned() });
     }
 }

@@ -44,6 +44,10 @@ counters! {
     handshakes_failed;
     /// Accepted CONNECTs.
     connects;
+    /// Secrets that nodes got with that of their product.
+    claims;
+    /// Claims that were refused.
+    claims_refused;
     /// Messages that were published to the platform.
     publishes;
     /// Bytes of their payloads.

@@ -348,7 +348,7 @@ impl Role {
     pub(crate) fn note(&self, mqtt: &Mqtt, step: &'static str, check: &'static str, detail: String) {
         match self {
             Self::Device(session) => session.note(mqtt, step, check, detail),
-            Self::Claim(claim) => claim.note(mqtt, step, check, &detail),
+            Self::Claim(claim) => claim.note(mqtt, None, step, check, &detail),
         }
     }
 

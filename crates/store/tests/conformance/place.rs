@@ -162,6 +162,7 @@ pub fn product(account: AccountId, model: &str) -> Product {
         lwm2m: Lwm2mModel::default(),
         secret: Some(Secret::new("s")),
         auto_register: None,
+        claims: true,
         created_at: START,
         modified_at: START,
     }

@@ -198,6 +198,7 @@ pub fn thermometer(format: DataFormat) -> ProductDraft {
         services: vec![service("Thermometer", vec![temperature], vec![]), service("Switch", vec![], vec![set])],
         lwm2m: Lwm2mModel::default(),
         auto_register: None,
+        claims: None,
     }
 }
 

@@ -245,3 +245,37 @@ async fn a_node_claims_its_secret() {
     let mut client = ground.dial();
     assert_eq!(client.login(&device, true).await, [0, 0]);
 }
+
+#[tokio::test]
+async fn a_refused_claim_tells_why() {
+    let ground = Ground::new().await;
+    let draft = ProductDraft { auto_register: ground.scope.app(), ..thermometer(DataFormat::Binary) };
+    let product = ground.core.create_product(&ground.all, draft.clone()).await.unwrap();
+    let secret: Secret = ground.core.set_product_secret(&ground.all, product.id, true).await.unwrap().unwrap();
+    let active = ground.device("active").await;
+    let username = product.id.to_string();
+    let claim = async |node: &str| {
+        let mut client = ground.dial();
+        let client_id = format!("{username}_{node}_1_1_{HOUR}");
+        assert_eq!(client.connect(&client_id, &username, &password(HOUR, secret.expose()), false).await, [0, 0]);
+        let granted = client.subscribe(&[&format!("/huawei/v1/products/{username}/sn/{node}/secretNotify")]).await;
+        client.leave().await;
+        granted
+    };
+    assert_eq!(claim("active").await, [0x80]);
+    let why = ground.core.why().device(active.account, active.id).remove(0);
+    assert_eq!((why.step, why.check, why.identity.as_str()), ("mqtt.claim", "device.other-product", "active"));
+    let limits = landfall_model::AppLimits { devices: Some(1), ..Default::default() };
+    let change = landfall_core::AppChange { limits: Some(limits), ..Default::default() };
+    ground.core.change_app(&ground.all, ground.scope.app().unwrap(), change).await.unwrap();
+    assert_eq!(claim("new").await, [0x80]);
+    let why = ground.core.why().unknown().remove(0);
+    assert_eq!((why.step, why.check, why.identity.as_str()), ("mqtt.claim", "app.device-limit", "new"));
+    assert_eq!(ground.mqtt.counters().claims_refused, 2);
+    assert_eq!(ground.mqtt.counters().claims, 0);
+    ground.core.replace_product(&ground.all, product.id, ProductDraft { claims: Some(false), ..draft }).await.unwrap();
+    let mut client = ground.dial();
+    let client_id = format!("{username}_new_1_1_{HOUR}");
+    assert_eq!(client.connect(&client_id, &username, &password(HOUR, secret.expose()), true).await, [0, 5]);
+    assert_eq!(ground.core.why().unknown().remove(0).check, "product.claims-off");
+}

@@ -295,6 +295,7 @@ fn thermometer(format: DataFormat) -> ProductDraft {
         services: vec![service("Thermometer", vec![temperature], vec![]), service("Switch", vec![], vec![set])],
         lwm2m: Default::default(),
         auto_register: None,
+        claims: None,
     }
 }
 

@@ -473,6 +473,7 @@ fn meter(model: &str) -> ProductDraft {
         ],
         lwm2m: Lwm2mModel::default(),
         auto_register: None,
+        claims: None,
     }
 }
 

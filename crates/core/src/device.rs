@@ -3,7 +3,7 @@
 use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event, node::follow_info};
 use landfall_model::{
     AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceId, DeviceInfo, DeviceLimit, DeviceStatus, Error,
-    EventBody, NodeType, Page, PageRequest, Product, ProductKey, Result, Secret, StatusDetail, Time, Write,
+    EventBody, Identity, NodeType, Page, PageRequest, Product, ProductKey, Result, Secret, StatusDetail, Time, Write,
 };
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub enum ProductRef {
 /// A device to be registered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegisterDevice {
-    /// What the device calls itself, 1 to 256 characters; unique on the server.
+    /// What the device calls itself, 1 to 256 characters; no other device of the server may have a name that means the same ([`Identity`]).
     pub node_id: String,
     /// How it is to prove who it is: `Secret` (1.4.2) or `VerifyCode` (1.4.1).
     pub access: AccessMode,
@@ -31,7 +31,7 @@ pub struct RegisterDevice {
     pub verify_code: Option<Secret>,
     /// 8 to 32 hex digits; made when absent.
     pub psk: Option<Secret>,
-    /// Identity that goes with the key, 1 to 128 characters (RFC 4279, 5.1), unique on the server; absent: the nodeId.
+    /// Identity that goes with the key, 1 to 128 characters (RFC 4279, 5.1), as unique as the nodeId; absent: the nodeId.
     pub psk_identity: Option<String>,
     /// Echoed when given, else made.
     pub secret: Option<Secret>,
@@ -39,6 +39,13 @@ pub struct RegisterDevice {
     pub timeout_s: Option<u32>,
     /// Encryption device.
     pub is_secure: bool,
+}
+
+impl RegisterDevice {
+    /// What the names of the device will stand for, that of the nodeId first.
+    pub fn identities(&self) -> Vec<Identity> {
+        Identity::of_device(&self.node_id, self.psk_identity.as_deref())
+    }
 }
 
 /// Changes of a device (1.4.4); `None` leaves a field.
@@ -69,7 +76,8 @@ pub struct DeviceChange {
 impl Core {
     /// Registers a device for the application of the scope (1.4.1, 1.4.2) and tells deviceAdded.
     ///
-    /// `InvalidField`, `ProductNotFound`, `NodeIdTaken` (of the nodeId or the pre-shared key identity), `DeviceLimit`.
+    /// `InvalidField`, `ProductNotFound`, `NodeIdTaken` (another device has a name that means the same as the nodeId or the pre-shared key
+    /// identity), `DeviceLimit`.
     pub async fn register_device(&self, scope: &Scope, request: RegisterDevice) -> Result<Arc<Device>> {
         let device = self.plan_device(scope, &request).await?;
         let mut whole = batch(self.device_limit(device.account, device.app, 1).await?, vec![]);
@@ -94,7 +102,7 @@ impl Core {
         Ok(devices)
     }
 
-    /// The device that [`Core::register_device`] would make, after all its checks except that nobody else takes the nodeId meanwhile.
+    /// The device that [`Core::register_device`] would make, after all its checks except that its names are free ([`Core::check_names`]).
     pub async fn plan_device(&self, scope: &Scope, request: &RegisterDevice) -> Result<Arc<Device>> {
         let app = scope.need_app()?;
         check_registration(request)?;
@@ -109,6 +117,16 @@ impl Core {
             bind_product(&mut device, product);
         }
         Ok(Arc::new(device))
+    }
+
+    /// Whether the names of a device to be registered are free now. `NodeIdTaken` with the path of the first that is not.
+    pub async fn check_names(&self, request: &RegisterDevice) -> Result<()> {
+        for (identity, path) in request.identities().iter().zip(["nodeId", "pskIdentity"]) {
+            if self.store.device_of(identity).await?.is_some() {
+                return Err(Error::new(Cause::NodeIdTaken, "another device has a name that means the same").at(path));
+            }
+        }
+        Ok(())
     }
 
     fn first_credentials(&self, request: &RegisterDevice, now: Time) -> Credentials {

@@ -63,8 +63,8 @@ pub use resource_store::{Claim, ResourceFilter, ResourceStore, TakenNames};
 pub use settings::Settings;
 pub use shadow::DesiredRequest;
 pub use store::{
-    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter,
-    Store, StoreStats, SubscriptionFilter,
+    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, NameClash, RevokeFilter,
+    SettingFilter, Store, StoreStats, SubscriptionFilter,
 };
 pub use subscription::SubscribeRequest;
 pub use throttle::{ShutOut, Throttle};

@@ -11,8 +11,9 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use landfall_model::{
-    AccessMode, AccountId, AccountPart, AppId, Batch, Cause, Changed, Device, DeviceId, DevicePart, Error, ErrorKind, Node,
-    NodeRequest, Page, PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Result, Secret, Time, Write,
+    AccessMode, AccountId, AccountPart, AppId, Batch, Cause, Changed, Device, DeviceId, DevicePart, Error, ErrorKind, Identity,
+    Node, NodeRequest, Page, PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Result, Secret, Time,
+    Write,
 };
 use serde_json::{Map, Value};
 use std::{
@@ -366,9 +367,8 @@ type Judged = (std::result::Result<Arc<Device>, Refusal>, Option<Arc<Device>>);
 struct Seen {
     /// How many are to be made.
     good: u64,
-    node_ids: BTreeMap<String, String>,
+    identities: BTreeMap<Identity, String>,
     names: HashSet<String>,
-    identities: HashSet<String>,
 }
 
 fn refused<T>(fault: NodeFault, message: String) -> std::result::Result<T, Refusal> {
@@ -377,7 +377,7 @@ fn refused<T>(fault: NodeFault, message: String) -> std::result::Result<T, Refus
 
 /// The checks of a node in the contract's order; the first that fails is told. Gives the pre-shared key.
 ///
-/// nodeIDs are unique on the server; the name of another account's device is not told.
+/// What nodeIDs and identities of keys stand for is unique on the server; the name of another account's device is not told.
 fn check(account: AccountId, node: &NodeRequest, taken: &TakenNames, seen: &mut Seen) -> std::result::Result<Vec<u8>, Refusal> {
     let NodeRequest { node_id, name, .. } = node;
     if node_id.is_empty() {
@@ -394,7 +394,7 @@ fn check(account: AccountId, node: &NodeRequest, taken: &TakenNames, seen: &mut 
         return refused(NodeFault::CredentialsMissing, "psk info is missing".to_owned());
     };
     let shown = |device: &Arc<Device>| if device.account == account { node_name(device) } else { String::new() };
-    let holder = taken.node_id.as_ref().map(shown).or_else(|| seen.node_ids.get(node_id).cloned());
+    let holder = taken.node_id.as_ref().map(shown).or_else(|| seen.identities.get(&Identity::of(node_id)).cloned());
     if let Some(holder) = holder {
         let message = format!("Node with nodeID {node_id} already exists, The existed node resourceName = {holder}");
         return refused(NodeFault::NameTaken, message);
@@ -403,16 +403,15 @@ fn check(account: AccountId, node: &NodeRequest, taken: &TakenNames, seen: &mut 
     if taken.name.is_some() || taken.resource || reserved || seen.names.contains(name) {
         return refused(NodeFault::NameTaken, format!("{name} device already exists"));
     }
-    if taken.psk_identity || seen.identities.contains(identity) {
+    if taken.psk_identity || seen.identities.contains_key(&Identity::of(identity)) {
         let message = format!("conflicting credentials for AddEndPointRequest {name}");
         return refused(NodeFault::CreateDeviceObjects, message);
     }
     if let Err(error) = check_node_id(node_id).and_then(|()| check_resource_name(name)) {
         return refused(NodeFault::Unexpected, error.to_string());
     }
-    seen.node_ids.insert(node_id.clone(), name.clone());
+    seen.identities.extend([node_id.as_str(), identity].map(|wanted| (Identity::of(wanted), name.clone())));
     seen.names.insert(name.clone());
-    seen.identities.insert(identity.to_owned());
     Ok(key)
 }
 

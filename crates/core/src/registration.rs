@@ -13,7 +13,7 @@ use landfall_model::{
 use std::sync::Arc;
 
 impl Core {
-    /// The device whose pre-shared key goes with an identity. `DeviceNotFound`.
+    /// The device whose pre-shared key goes with a name that means the same as this one. `DeviceNotFound`.
     pub async fn device_by_psk_identity(&self, identity: &str) -> Result<Arc<Device>> {
         let device = self.store.device_by_psk_identity(identity).await?;
         device.ok_or_else(|| Error::new(Cause::DeviceNotFound, "there is no device with this pre-shared key identity"))

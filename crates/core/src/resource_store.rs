@@ -86,22 +86,22 @@ pub struct ResourceFilter {
 /// Names that a new device wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// nodeId, unique on the server.
+    /// nodeId; no other device may have a name that means the same.
     pub node_id: String,
     /// nodeResourceName, unique in the account.
     pub name: String,
-    /// Identity of its pre-shared key, unique on the server.
+    /// Identity of its pre-shared key; no other device may have a name that means the same.
     pub psk_identity: String,
 }
 
 /// Who has a wanted name already.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TakenNames {
-    /// The device with the nodeId.
+    /// The device that has a name of the same identity as the nodeId.
     pub node_id: Option<Arc<Device>>,
     /// The device of the account with the nodeResourceName.
     pub name: Option<Arc<Device>>,
-    /// Whether a device has the identity.
+    /// Whether a device has a name of the same identity as that of the key.
     pub psk_identity: bool,
     /// Whether something else right below the account's base has the nodeResourceName.
     pub resource: bool,

@@ -4,9 +4,9 @@ use crate::ResourceStore;
 use async_trait::async_trait;
 use landfall_model::{
     Account, AccountId, App, AppId, Batch, CallId, Command, CommandId, Cursor, Device, DeviceId, DeviceStatus, HistoryPoint,
-    KeptFrame, NodeType, Page, PageRequest, Product, ProductId, ProductKey, Registration, Reported, Result, RevokeState,
-    RevokeTask, SecureSession, Seq, ServiceCall, Setting, Shadow, Sort, StoredEvent, StoredSession, Subscription, SubscriptionId,
-    SubscriptionKind, TaskId, Time,
+    Identity, KeptFrame, NodeType, Page, PageRequest, Product, ProductId, ProductKey, Registration, Reported, Result,
+    RevokeState, RevokeTask, SecureSession, Seq, ServiceCall, Setting, Shadow, Sort, StoredEvent, StoredSession, Subscription,
+    SubscriptionId, SubscriptionKind, TaskId, Time,
 };
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub trait Store: ResourceStore + Send + Sync {
     /// Applies a batch durably, whole or not at all; many batches share one sync.
     ///
-    /// `Conflict`: `Stale` for a version that moved, `NodeIdTaken`, `NameTaken`, `ProductExists`, `SubscriptionExists`, `ResourceExists` for what
+    /// `Conflict`: `Stale` for a version that moved, `NodeIdTaken` (a name of a device means the same as one of another), `NameTaken`, `ProductExists`, `SubscriptionExists`, `ResourceExists` for what
     /// must be unique. `ResourceNotFound` for what has lost its parent.
     /// Batches are applied in the order in which these futures were first polled.
     async fn commit(&self, batch: Batch) -> Result<Committed>;
@@ -42,10 +42,21 @@ pub trait Store: ResourceStore + Send + Sync {
 
     /// One device.
     async fn device(&self, id: DeviceId) -> Result<Option<Arc<Device>>>;
-    /// The device that calls itself so.
-    async fn device_by_node(&self, node_id: &str) -> Result<Option<Arc<Device>>>;
-    /// The device whose pre-shared key goes with this identity: its own, or the nodeId of a device that has none.
-    async fn device_by_psk_identity(&self, identity: &str) -> Result<Option<Arc<Device>>>;
+    /// The device that has a name of this identity.
+    async fn device_of(&self, identity: &Identity) -> Result<Option<Arc<Device>>>;
+    /// The device whose nodeId means the same as this name.
+    async fn device_by_node(&self, name: &str) -> Result<Option<Arc<Device>>> {
+        let identity = Identity::of(name);
+        Ok(self.device_of(&identity).await?.filter(|device| Identity::of(&device.node_id) == identity))
+    }
+    /// The device whose pre-shared key goes with a name that means the same: its own, or the nodeId of a device that has none.
+    async fn device_by_psk_identity(&self, name: &str) -> Result<Option<Arc<Device>>> {
+        let identity = Identity::of(name);
+        Ok(self.device_of(&identity).await?.filter(|device| Identity::of(device.psk_identity()) == identity))
+    }
+    /// Devices that are not found by one of their names, as an older device has one that means the same. Only databases that are older than
+    /// the rule have them.
+    async fn name_clashes(&self, page: PageRequest) -> Result<Page<NameClash>>;
     /// Devices that match, by time of registration (then id).
     async fn devices(&self, filter: &DeviceFilter, page: PageRequest) -> Result<Page<Arc<Device>>>;
     /// Devices that match after one of them, in the order of the filter, at most `limit`.
@@ -141,6 +152,17 @@ pub struct Committed {
     pub seq: Seq,
     /// `st` of the instances that were appended, in their order.
     pub states: Vec<u64>,
+}
+
+/// A device that is not found by one of its names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NameClash {
+    /// What the name stands for.
+    pub identity: Identity,
+    /// The device; it gets the name when that becomes free.
+    pub device: Arc<Device>,
+    /// The older device that is found by it.
+    pub holder: Arc<Device>,
 }
 
 /// Which devices.

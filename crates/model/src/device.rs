@@ -1,6 +1,6 @@
 //! Devices: one record, whichever dialect onboarded them.
 
-use crate::{AccountId, AppId, DeviceId, Node, ProductId, Secret, Time};
+use crate::{AccountId, AppId, DeviceId, Identity, Node, ProductId, Secret, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ pub struct Device {
     pub app: AppId,
     /// Counts the writes, from 1.
     pub version: u64,
-    /// What the device calls itself (MAC, serial number, IMEI); unique on the server, as an MQTT login by nodeId names no account.
+    /// What the device calls itself (MAC, serial number, IMEI). Its [`Identity`] is unique on the server, as what a device shows at its
+    /// admission names no account.
     pub node_id: String,
     /// How it proves who it is.
     pub access: AccessMode,
@@ -72,6 +73,16 @@ impl Device {
     /// `gatewayId` of 1.4.9: its gateway, or itself when directly connected.
     pub fn gateway_id(&self) -> DeviceId {
         self.gateway.unwrap_or(self.id)
+    }
+
+    /// What its pre-shared key goes with: an identity of its own, or the nodeId.
+    pub fn psk_identity(&self) -> &str {
+        self.credentials.psk_identity.as_deref().unwrap_or(&self.node_id)
+    }
+
+    /// What its names stand for, that of the nodeId first. No other device may have a name of one of them.
+    pub fn identities(&self) -> Vec<Identity> {
+        Identity::of_device(&self.node_id, self.credentials.psk_identity.as_deref())
     }
 }
 

@@ -11,6 +11,7 @@ mod device;
 mod error;
 mod event;
 mod id;
+mod identity;
 mod node;
 mod page;
 mod product;
@@ -34,6 +35,7 @@ pub use device::{
 pub use error::{Cause, Error, ErrorKind, Result};
 pub use event::{BindResult, Changed, Confirmation, Event, EventBody, Notice, NotifyType, ProductChange, StoredEvent};
 pub use id::{AccountId, AppId, CallId, CommandId, DeviceId, ProductId, Seq, SubscriptionId, TaskId};
+pub use identity::Identity;
 pub use node::{Node, NodeInfo, NodeObservation};
 pub use page::{Page, PageRequest, Sort};
 pub use product::{

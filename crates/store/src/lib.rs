@@ -14,6 +14,7 @@ mod events;
 mod flush;
 mod frames;
 mod history;
+mod identities;
 mod instances;
 mod labels;
 mod lists;

@@ -2,12 +2,13 @@
 
 use crate::{
     cache::{Cache, Look},
-    lists, replay,
+    claims::storable,
+    identities, lists, replay,
     sql::{Value, query_one},
     store::{SharedStore, THE_SERVER},
 };
 use landfall_core::Store;
-use landfall_model::{AccountId, Device, DeviceId, Result};
+use landfall_model::{AccountId, Device, DeviceId, Identity, Result};
 use serde::de::DeserializeOwned;
 use std::{hash::Hash, sync::Arc};
 use uuid::Uuid;
@@ -41,25 +42,21 @@ impl SharedStore {
         Ok(found)
     }
 
-    /// The device that `name_of` calls so, by hint or by statement.
-    pub(crate) async fn named_device(
-        &self,
-        name: &str,
-        text: &'static str,
-        name_of: fn(&Device) -> &str,
-    ) -> Result<Option<Arc<Device>>> {
-        let fits = |device: &Arc<Device>| name_of(device) == name;
-        let hints = &self.shared().caches.nodes;
-        if let Some(id) = hints.get(name)
+    /// The device that holds an identity, by hint or by statement.
+    pub(crate) async fn holder(&self, identity: &Identity) -> Result<Option<Arc<Device>>> {
+        let fits = |device: &Arc<Device>| device.identities().contains(identity);
+        let hints = &self.shared().caches.identities;
+        if let Some(id) = hints.get(identity)
             && let Some(device) = self.device(id).await?.filter(fits)
         {
             return Ok(Some(device));
         }
-        if name.contains('\0') {
+        if !storable(identity.as_str()) {
             return Ok(None);
         }
-        let Some(id) = self.id_of(text, vec![name.to_owned()], None).await?.map(DeviceId) else { return Ok(None) };
-        hints.put(name.into(), id);
+        let wanted = identity.clone();
+        let Some(id) = self.read(move |sql| identities::holder(sql, &wanted)).await? else { return Ok(None) };
+        hints.put(identity.clone(), id);
         Ok(self.device(id).await?.filter(fits))
     }
 

@@ -1,17 +1,30 @@
 //! The schema, brought forward step by step; a database of a newer program is refused.
 
-use crate::sql::{Sql, SqlError, SqlResult, query_one};
+use crate::{
+    identities,
+    sql::{Sql, SqlError, SqlResult, query_one},
+};
+
+/// One step forward.
+enum Step {
+    /// Statements, in the words of `Sql::dialect`.
+    Ddl(&'static str),
+    /// What no statement can do.
+    Code(fn(&mut dyn Sql) -> SqlResult<()>),
+}
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [&str; 8] = [
-    include_str!("../migrations/0001_registry.sql"),
-    include_str!("../migrations/0002_stream.sql"),
-    include_str!("../migrations/0003_history.sql"),
-    include_str!("../migrations/0004_lwm2m.sql"),
-    include_str!("../migrations/0005_frames.sql"),
-    include_str!("../migrations/0006_onem2m.sql"),
-    include_str!("../migrations/0010_origin.sql"),
-    include_str!("../migrations/0012_growth.sql"),
+const STEPS: [Step; 10] = [
+    Step::Ddl(include_str!("../migrations/0001_registry.sql")),
+    Step::Ddl(include_str!("../migrations/0002_stream.sql")),
+    Step::Ddl(include_str!("../migrations/0003_history.sql")),
+    Step::Ddl(include_str!("../migrations/0004_lwm2m.sql")),
+    Step::Ddl(include_str!("../migrations/0005_frames.sql")),
+    Step::Ddl(include_str!("../migrations/0006_onem2m.sql")),
+    Step::Ddl(include_str!("../migrations/0010_origin.sql")),
+    Step::Ddl(include_str!("../migrations/0012_growth.sql")),
+    Step::Ddl(include_str!("../migrations/0007_identities.sql")),
+    Step::Code(identities::fill),
 ];
 
 /// The schema this program writes.
@@ -42,8 +55,13 @@ fn forward(sql: &mut dyn Sql, target: usize) -> SqlResult<()> {
         sql.batch("INSERT INTO schema_version (version) VALUES (0)")?;
     }
     for (i, step) in STEPS.iter().enumerate().take(target).skip(version) {
-        let ddl = sql.dialect(step);
-        sql.batch(&ddl)?;
+        match step {
+            Step::Ddl(ddl) => {
+                let ddl = sql.dialect(ddl);
+                sql.batch(&ddl)?;
+            }
+            Step::Code(fill) => fill(sql)?,
+        }
         sql.batch(&format!("UPDATE schema_version SET version = {}", i + 1))?;
     }
     Ok(())

@@ -5,14 +5,14 @@
 use crate::{
     commands,
     counts::{Counted, Counts},
-    frames, instances, labels, origin, presence, provisioning,
+    frames, identities, instances, labels, origin, presence, provisioning,
     record::encode_registration,
     shadows,
     sql::{Sql, SqlError, Value, query_one, to_db},
     subscriptions, tree, unlinked,
 };
 use landfall_model::{
-    Account, App, Cause, Device, DeviceId, DeviceLimit, Error, Product, ProductKey, ResourceId, Result, ServiceCall,
+    Account, App, Cause, Device, DeviceId, DeviceLimit, Error, Identity, Product, ProductKey, ResourceId, Result, ServiceCall,
     StoredSession, Time, Write,
 };
 use serde::Serialize;
@@ -177,7 +177,7 @@ fn texts(write: &Write) -> Vec<&str> {
                 .into_iter()
                 .flatten()
                 .map(String::as_str)
-                .chain([r.node_id.as_str(), psk_identity(r)])
+                .chain([r.node_id.as_str(), r.psk_identity()])
                 .chain(node_name(r))
                 .collect()
         }
@@ -209,11 +209,22 @@ impl Versioned {
         if sql.execute(text, params)? > 0 {
             return Ok(());
         }
+        Err(self.refused(sql, params, version, || Error::new(self.taken, self.taken_detail))?)
+    }
+
+    /// Why a record was not written: it moved, or else what `taken` says.
+    fn refused(
+        &self,
+        sql: &mut dyn Sql,
+        params: &[Value<'_>],
+        version: u64,
+        taken: impl FnOnce() -> Error,
+    ) -> std::result::Result<Refused, SqlError> {
         let stored = query_one(sql, self.version, &params[..1], |row| row.seq(0))?;
         if stored.unwrap_or(0).checked_add(1) != Some(version) {
-            return Err(Refused::Batch(Error::new(Cause::Stale, "the record changed meanwhile")));
+            return Ok(Refused::Batch(Error::new(Cause::Stale, "the record changed meanwhile")));
         }
-        Err(Refused::Batch(Error::new(self.taken, self.taken_detail)))
+        Ok(Refused::Batch(taken()))
     }
 }
 
@@ -327,7 +338,6 @@ fn write_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
                  last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19, \
                  psk_identity = ?20, node_name = ?21 WHERE id = ?1 AND version + 1 = ?2 \
                  AND NOT EXISTS (SELECT 1 FROM device o WHERE o.node_id = ?5 AND o.id <> ?1) \
-                 AND NOT EXISTS (SELECT 1 FROM device o WHERE o.psk_identity = ?20 AND o.id <> ?1) \
                  AND NOT EXISTS (SELECT 1 FROM device o WHERE o.account = ?3 AND o.node_name = ?21 AND o.id <> ?1)",
         version: "SELECT version FROM device WHERE id = ?1",
         taken: Cause::NodeIdTaken,
@@ -355,43 +365,45 @@ fn write_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
         Value::Int(r.created_at.0),
         Value::opt_int(r.heard_at.map(|t| t.0)),
         Value::Text(doc),
-        Value::Text(psk_identity(r)),
+        Value::Text(r.psk_identity()),
         Value::opt_text(node_name(r)),
     ];
     if r.version > 1 && sql.execute(DEVICE_PRESENCE, &params)? > 0 {
         return Ok(());
     }
+    let identities = r.identities();
+    if let Some(taken) = identities::taken(sql, r.id, &identities)? {
+        return Err(SQL.refused(sql, &params, r.version, || name_taken(r, taken))?);
+    }
     match SQL.put(sql, &params, r.version) {
+        Ok(()) => Ok(identities::set(sql, r.id, r.version == 1, &identities)?),
         Err(Refused::Batch(error)) if error.cause == Cause::NodeIdTaken => Err(name_the_taken(sql, r, error)?),
-        done => done,
+        Err(refused) => Err(refused),
     }
 }
 
-/// What the device's pre-shared key goes with.
-pub(crate) fn psk_identity(device: &Device) -> &str {
-    device.credentials.psk_identity.as_deref().unwrap_or(&device.node_id)
+/// Says that the name of the node is taken where it is.
+fn name_the_taken(sql: &mut dyn Sql, r: &Device, error: Error) -> std::result::Result<Refused, SqlError> {
+    let params = [Value::Bytes(r.account.0.as_bytes()), Value::opt_text(node_name(r)), Value::Bytes(r.id.0.as_bytes())];
+    let text = "SELECT version FROM device WHERE account = ?1 AND node_name = ?2 AND id <> ?3";
+    Ok(Refused::Batch(match query_one(sql, text, &params, |row| row.seq(0))? {
+        Some(_) => Error::new(Cause::ResourceExists, "another device of the account has this node name"),
+        None => error,
+    }))
+}
+
+/// Says which name of the device another one has, in this or another form.
+fn name_taken(r: &Device, taken: &Identity) -> Error {
+    let (what, name) = match Identity::of(&r.node_id) == *taken {
+        true => ("nodeId", r.node_id.as_str()),
+        false => ("PSK identity", r.psk_identity()),
+    };
+    Error::new(Cause::NodeIdTaken, format!("another device has a name that means the same as the {what} {name}"))
 }
 
 /// What the device's node is called.
 fn node_name(device: &Device) -> Option<&str> {
     device.node.as_ref().map(|node| node.name.as_str())
-}
-
-/// Says that the name of the node or the identity is taken when the nodeId is not.
-fn name_the_taken(sql: &mut dyn Sql, r: &Device, error: Error) -> std::result::Result<Refused, SqlError> {
-    let params = [Value::Text(&r.node_id), Value::Bytes(r.id.0.as_bytes())];
-    let node = query_one(sql, "SELECT version FROM device WHERE node_id = ?1 AND id <> ?2", &params, |row| row.seq(0))?;
-    if node.is_some() {
-        return Ok(Refused::Batch(error));
-    }
-    let params = [Value::Bytes(r.account.0.as_bytes()), Value::opt_text(node_name(r)), Value::Bytes(r.id.0.as_bytes())];
-    let name = "SELECT version FROM device WHERE account = ?1 AND node_name = ?2 AND id <> ?3";
-    let name = query_one(sql, name, &params, |row| row.seq(0))?;
-    let identity = psk_identity(r);
-    Ok(Refused::Batch(match name {
-        Some(_) => Error::new(Cause::ResourceExists, "another device of the account has this node name"),
-        None => Error::new(Cause::NodeIdTaken, format!("another device has the PSK identity {identity}")),
-    }))
 }
 
 fn put_call(sql: &mut dyn Sql, r: &ServiceCall, doc: &str) -> Done {
@@ -433,6 +445,7 @@ fn delete_device(sql: &mut dyn Sql, id: DeviceId, now: Time, counts: &mut Counts
         "INSERT INTO tombstone (device, deleted_at) VALUES (?1, ?2) ON CONFLICT (device) DO NOTHING",
         &[Value::Bytes(key), Value::Int(now.0)],
     )?;
+    identities::leave(sql, id, &[])?;
     delete(sql, "DELETE FROM device_state WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM service_call WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", key)?;

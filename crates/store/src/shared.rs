@@ -10,8 +10,8 @@ use crate::{
     work::Work,
 };
 use landfall_model::{
-    Account, AccountId, App, AppId, Device, DeviceId, Product, ProductId, Resource, ResourceId, Subscription, SubscriptionId,
-    Write,
+    Account, AccountId, App, AppId, Device, DeviceId, Identity, Product, ProductId, Resource, ResourceId, Subscription,
+    SubscriptionId, Write,
 };
 use parking_lot::Mutex;
 use std::sync::{Arc, atomic::AtomicU64};
@@ -54,8 +54,8 @@ pub(crate) struct Caches {
     pub(crate) products: Cache<ProductId, Product>,
     pub(crate) devices: Cache<DeviceId, Device>,
     pub(crate) subscriptions: Cache<SubscriptionId, Subscription>,
-    /// Devices by nodeId, and by the identity of their pre-shared key once that was asked for.
-    pub(crate) nodes: Hints<Box<str>, DeviceId>,
+    /// Devices by the identities that they hold.
+    pub(crate) identities: Hints<Identity, DeviceId>,
     pub(crate) keys: Hints<(AccountId, landfall_model::ProductKey), ProductId>,
     /// Devices by the name of their node.
     pub(crate) node_names: Hints<(AccountId, Box<str>), DeviceId>,
@@ -76,7 +76,7 @@ impl Caches {
             products: Cache::new(options.cache_records),
             devices: Cache::new(options.cache_devices),
             subscriptions: Cache::new(options.cache_records),
-            nodes: Hints::new(options.cache_devices),
+            identities: Hints::new(options.cache_devices),
             keys: Hints::new(options.cache_records),
             node_names: Hints::new(options.cache_devices),
             prefixes: Hints::new(options.cache_devices),
@@ -98,7 +98,10 @@ impl Caches {
             }
             Write::DeleteProduct(id) => self.products.changed(id, None),
             Write::Device(r) => {
-                self.nodes.put(r.node_id.as_str().into(), r.id);
+                // A new device holds its names; one that is changed may wait for one.
+                if r.version == 1 {
+                    r.identities().into_iter().for_each(|identity| self.identities.put(identity, r.id));
+                }
                 if let Some(node) = &r.node {
                     self.node_names.put((r.account, node.name.as_str().into()), r.id);
                 }

@@ -6,7 +6,7 @@ use crate::{
     checkpoint::Checkpoints,
     commands, events,
     flush::parse_services,
-    frames, history, lists,
+    frames, history, identities, lists,
     migrate::{NEWEST, migrate},
     origin,
     pending::overlay,
@@ -14,7 +14,7 @@ use crate::{
     queue::{End, Job, Task, stopping},
     readers::Readers,
     replay,
-    rows::{product_key, psk_identity},
+    rows::product_key,
     shadows,
     shared::Shared,
     sql::{Sql, SqlResult, Value, query_all, query_one},
@@ -22,13 +22,13 @@ use crate::{
 };
 use async_trait::async_trait;
 use landfall_core::{
-    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, RevokeFilter, SettingFilter,
-    Store, StoreStats, SubscriptionFilter, World,
+    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, NameClash, RevokeFilter,
+    SettingFilter, Store, StoreStats, SubscriptionFilter, World,
 };
 use landfall_model::{
     Account, AccountId, App, AppId, Batch, CallId, Cause, Command, CommandId, Cursor, Device, DeviceId, Error, HistoryPoint,
-    Page, PageRequest, Product, ProductId, ProductKey, Registration, Result, RevokeTask, SecureSession, Seq, ServiceCall,
-    Setting, Shadow, StoredEvent, StoredSession, Subscription, SubscriptionId, Time,
+    Identity, Page, PageRequest, Product, ProductId, ProductKey, Registration, Result, RevokeTask, SecureSession, Seq,
+    ServiceCall, Setting, Shadow, StoredEvent, StoredSession, Subscription, SubscriptionId, Time,
 };
 use parking_lot::Mutex;
 use std::{
@@ -70,6 +70,7 @@ impl SharedStore {
         let lock = backend.lock()?;
         let mut sql = backend.writer()?;
         migrate(&mut *sql, NEWEST)?;
+        identities::report(&mut *sql)?;
         let place = origin::place(&backend, &mut *sql)?;
         let start = replay::start(&mut *sql)?;
         let shared = Arc::new(Shared::new(options, start.newest));
@@ -212,12 +213,12 @@ impl Store for SharedStore {
         self.cached(&self.0.shared.caches.devices, id, id.0, "SELECT doc FROM device WHERE id = ?1").await
     }
 
-    async fn device_by_node(&self, node_id: &str) -> Result<Option<Arc<Device>>> {
-        self.named_device(node_id, "SELECT id FROM device WHERE node_id = ?1", |device| &device.node_id).await
+    async fn device_of(&self, identity: &Identity) -> Result<Option<Arc<Device>>> {
+        self.holder(identity).await
     }
 
-    async fn device_by_psk_identity(&self, identity: &str) -> Result<Option<Arc<Device>>> {
-        self.named_device(identity, "SELECT id FROM device WHERE psk_identity = ?1", psk_identity).await
+    async fn name_clashes(&self, page: PageRequest) -> Result<Page<NameClash>> {
+        self.scan(THE_SERVER, move |sql| identities::clashes(sql, page)).await
     }
 
     async fn devices(&self, filter: &DeviceFilter, page: PageRequest) -> Result<Page<Arc<Device>>> {

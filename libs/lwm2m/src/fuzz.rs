@@ -5,7 +5,6 @@ use crate::attributes::AttributeChange;
 use crate::bootstrap::BootstrapRequest;
 use crate::codec::{self, DecodeLimits};
 use crate::content_format::ContentFormat;
-use crate::endpoint;
 use crate::link::{self, LinkLimits};
 use crate::message::{Method, Request};
 use crate::objects::{ObjectModels, XmlLimits};
@@ -48,7 +47,7 @@ pub fn fuzz_payload(models: &ObjectModels, data: &[u8]) {
     }
 }
 
-/// Reads link format, queries and names, and object definitions.
+/// Reads link format, queries and object definitions.
 ///
 /// # Panics
 /// When a registration that was read does not say the same when it is written.
@@ -61,7 +60,7 @@ pub fn fuzz_documents(data: &[u8]) {
     let xml = XmlLimits { nodes: 512, ..XmlLimits::default() };
     let _ = ObjectModels::empty().load_xml(data, &xml);
     let text = String::from_utf8_lossy(data);
-    let _ = (parse_arguments(&text), endpoint::candidates(&text), text.parse::<Path>());
+    let _ = (parse_arguments(&text), text.parse::<Path>());
     let queries: Vec<&str> = text.split('&').collect();
     let _ = AttributeChange::parse(&queries);
     let _ = BootstrapRequest::parse(&queries);

@@ -12,7 +12,6 @@ pub mod attributes;
 pub mod bootstrap;
 pub mod codec;
 mod content_format;
-pub mod endpoint;
 pub mod fuzz;
 pub mod link;
 mod message;

@@ -1,7 +1,7 @@
 //! /devices: listed, shown, changed and deleted by an operator, with values, history and why records.
 
 use super::{
-    caller::{JsonBody, Over, device_id},
+    caller::{Caller, JsonBody, Over, device_id},
     error::Answer,
     query::{cut, listed},
     queue::registration,
@@ -192,6 +192,13 @@ pub(super) async fn history(over: Over, Path(device): Path<String>) -> Answer {
         before: over.params.time("before")?,
     };
     Ok(listed(&over.core.history(&over.scope, filter, page).await?, view::point))
+}
+
+/// Devices that are not found by one of their names. They may be of two accounts, so this is for the operator of the server.
+pub(super) async fn clashes(caller: Caller) -> Answer {
+    caller.need_server()?;
+    let page = caller.params.paged(&[])?;
+    Ok(listed(&caller.core.store().name_clashes(page).await?, view::name_clash))
 }
 
 /// Why things of this device were refused, newest first.

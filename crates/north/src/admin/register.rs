@@ -8,7 +8,7 @@ use super::{
 use axum::{Json, http::StatusCode};
 use futures_util::{StreamExt, stream};
 use landfall_core::{Core, ProductRef, RegisterDevice, Scope};
-use landfall_model::{AccessMode, Cause, Device, Error, ProductKey, Result, Secret, Tag};
+use landfall_model::{AccessMode, Cause, Device, Error, Identity, ProductKey, Result, Secret, Tag};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
@@ -175,10 +175,10 @@ fn numbered((index, (mut result, name)): (usize, (Value, Value))) -> Value {
     result
 }
 
-/// Parses the rows and finds the application of each. A nodeId that stands twice counts once.
+/// Parses the rows and finds the application of each. Of rows that mean the same device the first counts.
 async fn read_rows(over: &Over, rows: Vec<Value>) -> Vec<Row> {
     let mut scopes: HashMap<Option<String>, Result<Scope>> = HashMap::new();
-    let mut seen = HashSet::new();
+    let mut seen: HashSet<Identity> = HashSet::new();
     let mut read = Vec::with_capacity(rows.len());
     for row in rows {
         let parsed = serde_json::from_value::<RegisterBody>(row).map_err(|error| Error::invalid("body", error.to_string()));
@@ -189,10 +189,13 @@ async fn read_rows(over: &Over, rows: Vec<Value>) -> Vec<Row> {
                 continue;
             }
         };
-        if !seen.insert(request.node_id.clone()) {
-            read.push(Err(Error::new(Cause::NodeIdTaken, "stands twice in the list").at("nodeId").into()));
+        let identities = request.identities();
+        if let Some(at) = identities.iter().position(|identity| seen.contains(identity)) {
+            let path = if at == 0 { "nodeId" } else { "pskIdentity" };
+            read.push(Err(Error::new(Cause::NodeIdTaken, "means a device that stands before in the list").at(path).into()));
             continue;
         }
+        seen.extend(identities);
         let app = app.or_else(|| over.params.text("app").map(str::to_owned));
         if !scopes.contains_key(&app) {
             scopes.insert(app.clone(), over.narrowed(app.as_deref()).await);
@@ -249,18 +252,7 @@ fn registered(device: &Device) -> Value {
 /// Every check of a registration, without registering.
 async fn plan(core: &Core, scope: &Scope, request: &RegisterDevice) -> Result<()> {
     core.plan_device(scope, request).await?;
-    free("nodeId", core.device_by_node(&request.node_id).await)?;
-    let identity = request.psk_identity.as_ref().unwrap_or(&request.node_id);
-    free("pskIdentity", core.device_by_psk_identity(identity).await)
-}
-
-/// `NodeIdTaken` where a device was found.
-fn free(path: &'static str, found: Result<Arc<Device>>) -> Result<()> {
-    match found {
-        Ok(_) => Err(Error::new(Cause::NodeIdTaken, "another device has it").at(path)),
-        Err(error) if error.cause == Cause::DeviceNotFound => Ok(()),
-        Err(error) => Err(error),
-    }
+    core.check_names(request).await
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ operations! {
     get    "/devices"                               listDevices           devices::list;
     post   "/devices"                               registerDevice        register::register;
     post   "/devices/bulk"                          registerDevices       register::bulk;
+    get    "/devices/clashes"                       listNameClashes       devices::clashes;
     delete "/devices/{device}"                      deleteDevice          devices::delete;
     get    "/devices/{device}"                      showDevice            devices::show;
     patch  "/devices/{device}"                      changeDevice          devices::change;

@@ -1,7 +1,7 @@
 //! Records as JSON. Credentials appear only where a function says so.
 
 use super::ops::{Certificate, Delivery, Status};
-use landfall_core::{DeviceState, Settings, Why};
+use landfall_core::{DeviceState, NameClash, Settings, Why};
 use landfall_model::{
     AccessMode, Account, App, Codec, CommandResponse, DataFormat, Device, DeviceInfo, HistoryPoint, Parameter, Product, Service,
     ServiceCommand, Subscription, SubscriptionKind, Time,
@@ -218,6 +218,19 @@ pub(super) fn point(point: &HistoryPoint) -> Value {
 
 fn data(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+pub(super) fn name_clash(clash: &NameClash) -> Value {
+    let named = |device: &Device| {
+        json!({
+            "deviceId": device.id,
+            "accountId": device.account,
+            "nodeId": device.node_id,
+            "pskIdentity": device.psk_identity(),
+            "createdAt": device.created_at.iso(),
+        })
+    };
+    json!({ "name": clash.identity, "device": named(&clash.device), "holder": named(&clash.holder) })
 }
 
 pub(super) fn why(why: &Why) -> Value {

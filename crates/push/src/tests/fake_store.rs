@@ -3,8 +3,8 @@
 use super::*;
 use async_trait::async_trait;
 use landfall_core::{
-    Claim, CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, ResourceFilter,
-    ResourceStore, RevokeFilter, SettingFilter, StoreStats, SubscriptionFilter, TakenNames,
+    Claim, CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, NameClash,
+    ResourceFilter, ResourceStore, RevokeFilter, SettingFilter, StoreStats, SubscriptionFilter, TakenNames,
 };
 use landfall_model::*;
 use tokio::sync::watch;
@@ -144,7 +144,10 @@ impl Store for FakeStore {
     async fn device(&self, _: DeviceId) -> Result<Option<Arc<Device>>> {
         absent()
     }
-    async fn device_by_node(&self, _: &str) -> Result<Option<Arc<Device>>> {
+    async fn device_of(&self, _: &Identity) -> Result<Option<Arc<Device>>> {
+        absent()
+    }
+    async fn name_clashes(&self, _: PageRequest) -> Result<Page<NameClash>> {
         absent()
     }
     async fn devices(&self, _: &DeviceFilter, _: PageRequest) -> Result<Page<Arc<Device>>> {
@@ -178,9 +181,6 @@ impl Store for FakeStore {
         absent()
     }
     async fn session(&self, _: DeviceId) -> Result<Option<StoredSession>> {
-        absent()
-    }
-    async fn device_by_psk_identity(&self, _: &str) -> Result<Option<Arc<Device>>> {
         absent()
     }
     async fn command(&self, _: CommandId) -> Result<Option<Command>> {

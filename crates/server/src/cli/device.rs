@@ -33,6 +33,16 @@ const SHADOW: Columns<'_> = &[
 const WHY: Columns<'_> =
     &[("TIME", "/at"), ("WHO", "/identity"), ("FROM", "/peer"), ("STEP", "/step"), ("CHECK", "/check"), ("DETAIL", "/detail")];
 
+const CLASHES: Columns<'_> = &[
+    ("NAME", "/name"),
+    ("DEVICE", "/device/deviceId"),
+    ("ACCOUNT", "/device/accountId"),
+    ("NODE", "/device/nodeId"),
+    ("PSK IDENTITY", "/device/pskIdentity"),
+    ("HELD BY", "/holder/deviceId"),
+    ("OF ACCOUNT", "/holder/accountId"),
+];
+
 /// What to do with devices. DEVICE is a deviceId or a nodeId.
 #[derive(Debug, Subcommand)]
 pub enum Action {
@@ -125,6 +135,8 @@ pub enum Action {
     },
     /// Register many devices from a CSV or JSON file
     Import(Import),
+    /// List devices that are not found by one of their names, as an older device has one that means the same
+    Clashes(Paging),
 }
 
 /// A device to be registered.
@@ -310,6 +322,7 @@ impl Action {
                 out.list(&client.get(&path, &paging.query()).await?, COLUMNS);
             }
             Self::Import(import) => import.run(client, out).await?,
+            Self::Clashes(paging) => out.list(&client.get("/devices/clashes", &paging.query()).await?, CLASHES),
         }
         Ok(())
     }

@@ -7,34 +7,12 @@ use super::{
     plan::Plan,
 };
 use crate::note::Note;
-use landfall_lwm2m::{Code, LinkLimits, ObjectList, UpdateRequest, Version, bootstrap::BootstrapConfig, endpoint::candidates};
-use landfall_model::{AccountId, Cause, Device, DeviceId, Error, ErrorKind, Observed, Registration, Result};
+use landfall_lwm2m::{Code, LinkLimits, ObjectList, UpdateRequest, Version, bootstrap::BootstrapConfig};
+use landfall_model::{AccountId, Cause, Device, DeviceId, Error, ErrorKind, Identity, Observed, Registration, Result};
 use std::{net::SocketAddr, sync::Arc};
 
 /// Moments of contact that are kept.
 const CONTACTS: usize = 8;
-
-/// The device that one of the names in `name` finds: the name itself first, then the IMEI or serial number in it.
-async fn first_named<F: Future<Output = Result<Arc<Device>>>>(name: &str, find: impl Fn(String) -> F) -> Result<Arc<Device>> {
-    let mut last = Error::new(Cause::DeviceNotFound, "there is no device of this name");
-    for candidate in candidates(name) {
-        match find(candidate).await {
-            Err(error) if error.cause == Cause::DeviceNotFound => last = error,
-            found => return found,
-        }
-    }
-    Err(last)
-}
-
-/// The device whose nodeId an endpoint name stands for.
-async fn endpoint_device(shared: &Lwm2m, name: &str) -> Result<Arc<Device>> {
-    first_named(name, |candidate| async move { shared.core.device_by_node(&candidate).await }).await
-}
-
-/// The device of a pre-shared key identity.
-pub(super) async fn psk_device(shared: &Lwm2m, name: &str) -> Result<Arc<Device>> {
-    first_named(name, |candidate| async move { shared.core.device_by_psk_identity(&candidate).await }).await
-}
 
 /// The key that goes with an identity.
 pub(super) async fn key(shared: &Lwm2m, identity: &[u8], peer: SocketAddr) -> Option<(DeviceId, Vec<u8>)> {
@@ -45,7 +23,7 @@ pub(super) async fn key(shared: &Lwm2m, identity: &[u8], peer: SocketAddr) -> Op
         refused(None, "", "identity", "the pre-shared key identity is not UTF-8");
         return None;
     };
-    let device = match psk_device(shared, name).await {
+    let device = match shared.core.device_by_psk_identity(name).await {
         Ok(device) => device,
         Err(error) => {
             refused(None, name, error.cause.as_str(), &error.to_string());
@@ -76,7 +54,7 @@ pub(super) async fn register(shared: &Lwm2m, asked: Register) -> Result<Register
         Err(error) => {
             let of = match session_of {
                 Some(id) => shared.core.device_by_id(id).await.ok().map(|device| (device.account, device.id)),
-                None => endpoint_device(shared, &name).await.ok().map(|device| (device.account, device.id)),
+                None => shared.core.device_by_node(&name).await.ok().map(|device| (device.account, device.id)),
             };
             let detail = error.to_string();
             shared.refused(of, Note { identity: &name, peer: from, step: "lwm2m.register", check: error.cause.as_str(), detail });
@@ -130,13 +108,12 @@ fn expiry(now: landfall_model::Time, lifetime_s: u32) -> landfall_model::Time {
 /// Who may register: over DTLS the holder of the key, under a name that is its own; without, whoever the device and its product let.
 async fn admit(shared: &Lwm2m, session_of: Option<DeviceId>, name: &str) -> Result<Arc<Device>> {
     let Some(id) = session_of else {
-        let device = endpoint_device(shared, name).await?;
+        let device = shared.core.device_by_node(name).await?;
         shared.core.check_plain(&device).await?;
         return Ok(device);
     };
     let device = shared.core.device_by_id(id).await?;
-    let own = |candidate: &String| *candidate == device.node_id || Some(candidate) == device.credentials.psk_identity.as_ref();
-    if name.is_empty() || candidates(name).iter().any(own) {
+    if name.is_empty() || device.identities().contains(&Identity::of(name)) {
         return Ok(device);
     }
     Err(Error::new(Cause::Forbidden, "the endpoint name is not that of the device whose key was used"))
@@ -155,7 +132,7 @@ pub(super) async fn bootstrap(shared: &Lwm2m, device: DeviceId, name: &str, from
     let credentials = &device.credentials;
     let key = credentials.psk.as_ref().and_then(|psk| hex::decode(psk.expose()).ok());
     let key = key.ok_or_else(|| Error::new(Cause::Forbidden, "the device has no pre-shared key"))?;
-    let identity = credentials.psk_identity.clone().unwrap_or_else(|| device.node_id.clone());
+    let identity = device.psk_identity().to_owned();
     Ok(super::bootstrap::account(&shared.config.public_uri, shared.config.bootstrap_lifetime_s, identity, key))
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Lwm2m,
-    admission::{attach, bootstrap, key, psk_device, register, renew},
+    admission::{attach, bootstrap, key, register, renew},
     client::{Peer, Said, Settle},
     desk::Look,
     plan::Plan,
@@ -219,7 +219,8 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
             Answer::Psk { lookup, identity, found }
         }
         Ask::Whose { session, identity } => {
-            let device = psk_device(&shared, &String::from_utf8_lossy(&identity)).await.ok().map(|device| device.id);
+            let device =
+                shared.core.device_by_psk_identity(&String::from_utf8_lossy(&identity)).await.ok().map(|device| device.id);
             Answer::Whose { session, device }
         }
         Ask::Register(asked) => {
@@ -270,7 +271,7 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
         Ask::Note { device, identity, peer, step, check, detail } => {
             let of = match device {
                 Some(device) => caller(&shared, device).await.ok().map(|(known, _)| (known.account, known.id)),
-                None => psk_device(&shared, &identity).await.ok().map(|known| (known.account, known.id)),
+                None => shared.core.device_by_psk_identity(&identity).await.ok().map(|known| (known.account, known.id)),
             };
             shared.refused(of, Note { identity: &identity, peer, step, check, detail });
             Answer::Nothing

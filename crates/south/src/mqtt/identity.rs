@@ -1,7 +1,7 @@
 //! Who a CONNECT claims to be, and whether it proves it (8.2.2; device-side section 4). Pure: no lookup, no clock.
 
 use hmac::{Hmac, KeyInit, Mac};
-use landfall_model::{Secret, Time};
+use landfall_model::{Identity, Secret, Time};
 use sha2::Sha256;
 
 /// Longest clientId and user name, bytes (8.2.2).
@@ -114,6 +114,8 @@ pub(crate) fn fuzz(data: &[u8]) {
         if login.dated { "1" } else { "0" },
     ];
     assert_eq!(format!("{}_{}_{}_{}", login.id, digits[0], digits[1], login.timestamp), client_id);
+    let identity = Identity::of(login.id);
+    assert_eq!(Identity::of(identity.as_str()), identity, "what a name stands for is a name of itself");
     let _ = login.named(login.id.split('_').next().unwrap_or_default());
     let _ = login.is_fresh(Time(0), 1);
     assert!(!login.proves(&Secret::new("a secret that nobody guesses"), password.as_bytes()));

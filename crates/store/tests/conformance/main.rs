@@ -8,6 +8,7 @@ mod counts;
 mod deletion;
 mod frames;
 mod history;
+mod identities;
 mod instances;
 mod labels;
 mod life;
@@ -66,6 +67,7 @@ conformance! {
     commands: commands_are_versioned_and_placed open_commands_wait_in_order commands_by_filter_and_page revoke_tasks_by_filter
         retention_of_commands;
     shadows: shadows_are_versioned settings_by_filter retention_of_settings;
+    identities: names_that_mean_the_same_are_one_devices a_name_goes_with_its_device racing_names_have_one_winner;
     presence: psk_identities_are_unique registrations_come_and_go secure_sessions_page_over_all_numbers
         what_is_about_a_device_goes_with_it;
     tree: resources_come_back resources_are_versioned_and_named parents_must_be_there a_subtree_goes_with_its_top

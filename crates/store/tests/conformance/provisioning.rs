@@ -151,7 +151,9 @@ pub async fn claims_name_who_is_there(place: Place) {
         (claim("n2", "meter", "z"), taken(Some(plain.clone()), Some(one.clone()), false)),
         // The nodeId of a device without an identity of its own is one.
         (claim("x", "y", "n2"), taken(None, None, true)),
-        (claim("x", "y", "n1"), free.clone()),
+        // And so is that of a device that has one: it may be without it one day.
+        (claim("x", "y", "n1"), taken(None, None, true)),
+        (claim("key", "y", "urn:imei:n2"), taken(Some(one.clone()), None, true)),
         (claim("", "", "key"), taken(None, None, true)),
         (claim("n1\0", "meter\0", "key\0"), free.clone()),
     ];

@@ -5,6 +5,7 @@ mod commands;
 mod devices;
 mod isolation;
 mod keys;
+mod names;
 mod nodes;
 mod onem2m;
 mod products;

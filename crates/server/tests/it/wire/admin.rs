@@ -24,6 +24,17 @@ fn the_command_line_does_the_operators_work() {
     let product = json(&server, &["product", "import", model.to_str().unwrap(), "--json"]);
     assert!(product["productId"].is_string(), "{product}");
 
+    let id = product["productId"].as_str().unwrap();
+    assert_eq!(json(&server, &["product", "show", id, "--json"])["claims"], true);
+    assert_eq!(json(&server, &["product", "set", id, "--claims", "false", "--json"])["claims"], false);
+    let again = json(&server, &["product", "import", model.to_str().unwrap(), "--replace", "--json"]);
+    assert_eq!(
+        (&again["action"], &json(&server, &["product", "show", id, "--json"])["claims"]),
+        (&"unchanged".into(), &false.into())
+    );
+    let clashes = json(&server, &["device", "clashes", "--json"]);
+    assert_eq!(clashes, serde_json::json!({"total": 0, "items": []}));
+
     let (ok, table, error) = server.cli(&["app", "list"]);
     assert!(ok && table.contains("meters"), "{table}{error}");
     let (ok, _, error) = server.cli(&["product", "import", model.to_str().unwrap()]);

@@ -57,9 +57,17 @@ pub enum CodecError {
         /// The limit, bytes.
         limit_bytes: usize,
     },
-    /// Too many calls are waiting, or too many of this one codec; try again later.
-    #[error("too many codec calls are waiting")]
+    /// Too many calls are waiting, most of them of this account; try again later.
+    #[error("too many codec calls are waiting, most of them of this account")]
     Busy,
+    /// The codec was stopped by the clock several times in a row and is not run for a while; nothing was run.
+    #[error("the codec is not run for {} s, as it was stopped for taking too long {in_a_row} times in a row", left_ms.div_ceil(1_000))]
+    Resting {
+        /// Time-outs in a row.
+        in_a_row: u32,
+        /// Until it is tried again, ms.
+        left_ms: u64,
+    },
     /// A fault of the caller or of the sandbox, not of the script.
     #[error("codec sandbox: {0}")]
     Internal(String),

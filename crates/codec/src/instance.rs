@@ -22,7 +22,7 @@ pub(crate) struct Host {
 }
 
 /// The function of a script to call; the numbers are shim.c's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Function {
     Decode = 0,
     Encode = 1,
@@ -195,7 +195,8 @@ fn start_clock(store: &mut Store<Host>, time_ms: u32) {
     store.set_epoch_deadline(1);
 }
 
-fn thread_time_ns() -> u64 {
+/// Processor time of this thread, ns.
+pub(crate) fn thread_time_ns() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }

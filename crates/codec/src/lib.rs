@@ -25,9 +25,11 @@ mod error;
 mod instance;
 mod limits;
 mod queue;
+mod rest;
 mod runtime;
 mod sandbox;
 mod ticker;
+mod turns;
 mod worker;
 
 #[cfg(test)]

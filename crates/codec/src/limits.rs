@@ -16,8 +16,10 @@ pub struct Limits {
     pub input_bytes: usize,
     /// Linear memory of all idle instances that are kept, bytes, shared out among the workers; beyond it, the longest unused go.
     pub cache_bytes: usize,
-    /// Calls that may wait; one codec may have a quarter of them once half are taken.
+    /// Calls that may wait; once they are so many, those of who has most waiting are refused.
     pub queue_calls: usize,
+    /// The first rest of a codec that timed out three times in a row, ms; it doubles with each try that fails, up to a minute.
+    pub rest_ms: u32,
 }
 
 impl Default for Limits {
@@ -30,6 +32,7 @@ impl Default for Limits {
             input_bytes: 256 << 10,
             cache_bytes: 256 << 20,
             queue_calls: 1024,
+            rest_ms: 1_000,
         }
     }
 }

@@ -1,83 +1,119 @@
-//! The bounded queue between callers and workers.
-
-use std::collections::VecDeque;
+//! The bounded queue between callers and workers: turns and rests under one lock.
 
 use parking_lot::{Condvar, Mutex};
+use rustix::time::{ClockId, clock_gettime};
 
-/// First in, first out; refuses instead of growing. Items carry the codec they belong to, so that one codec cannot fill it alone.
-pub(crate) struct Queue<T> {
-    state: Mutex<State<T>>,
+use crate::error::CodecError;
+use crate::limits::Limits;
+use crate::rest::{Pass, Resting, Rests};
+use crate::turns::{Owner, Turns};
+use crate::worker::Job;
+
+/// What callers and workers share.
+pub(crate) struct Queue {
+    state: Mutex<State>,
     filled: Condvar,
-    most: usize,
 }
 
-struct State<T> {
-    items: VecDeque<(u128, T)>,
+struct State {
+    turns: Turns<Job>,
+    rests: Rests,
     closed: bool,
 }
 
-impl<T> Queue<T> {
-    /// Holds at most `most` items.
-    pub(crate) fn new(most: usize) -> Queue<T> {
-        Queue { state: Mutex::new(State { items: VecDeque::new(), closed: false }), filled: Condvar::new(), most }
+/// What is to be told when a job is over.
+pub(crate) struct Ran {
+    pub(crate) owner: Owner,
+    /// Processor time, ns.
+    pub(crate) used_ns: u64,
+    /// Of a call that counts: what ran, and whether it was stopped by the clock.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+/// How a call ended.
+pub(crate) struct Outcome {
+    pub(crate) function: crate::instance::Function,
+    pub(crate) source: std::sync::Arc<str>,
+    pub(crate) pass: Pass,
+    pub(crate) timed_out: bool,
+}
+
+impl Queue {
+    pub(crate) fn new(limits: &Limits) -> Queue {
+        let state = State { turns: Turns::new(limits.queue_calls), rests: Rests::new(limits.rest_ms.into()), closed: false };
+        Queue { state: Mutex::new(state), filled: Condvar::new() }
     }
 
-    /// False when the queue is full, or half full and a quarter of it of this very `owner`.
-    pub(crate) fn push(&self, owner: u128, item: T) -> bool {
+    /// Lets a job wait. One that has no place, this or another, is answered with `Busy`; a call of a codec that rests with `Resting`.
+    pub(crate) fn push(&self, mut job: Job) {
         let mut state = self.state.lock();
-        let waiting = state.items.len();
-        let share = (self.most / 4).max(1);
-        if waiting >= self.most
-            || (waiting * 2 >= self.most && state.items.iter().filter(|(of, _)| *of == owner).count() >= share)
+        if let Job::Call(call) = &mut job
+            && !call.script.trial
         {
-            return false;
+            match state.rests.admit((call.script.id, call.function), &call.script.source, now_ms()) {
+                Ok(pass) => call.pass = pass,
+                Err(rest) => {
+                    drop(state);
+                    return job.refuse(resting(rest));
+                }
+            }
         }
-        state.items.push_back((owner, item));
+        let given_up = state.turns.push(job.owner(), job);
+        drop(state);
         self.filled.notify_one();
-        true
+        if let Some(job) = given_up {
+            job.refuse(CodecError::Busy);
+        }
     }
 
-    /// Waits for an item; `None` once closed.
-    pub(crate) fn take(&self) -> Option<T> {
+    /// Waits for the next job; `None` once closed. It must be told of with [`Queue::done`].
+    pub(crate) fn take(&self) -> Option<(Owner, Job)> {
         let mut state = self.state.lock();
         loop {
             if state.closed {
                 return None;
             }
-            if let Some((_, item)) = state.items.pop_front() {
-                return Some(item);
+            if let Some(next) = state.turns.take() {
+                return Some(next);
             }
             self.filled.wait(&mut state);
         }
+    }
+
+    /// A job is over. If its codec rests from now on, what waits of it is refused.
+    pub(crate) fn done(&self, ran: Ran) {
+        let mut state = self.state.lock();
+        state.turns.done(ran.owner, ran.used_ns);
+        let Some(outcome) = ran.outcome else { return };
+        let of = (ran.owner.codec, outcome.function);
+        if !outcome.timed_out {
+            return state.rests.ended(of);
+        }
+        let Some(rest) = state.rests.timed_out(of, &outcome.source, outcome.pass, now_ms()) else { return };
+        let refused = state.turns.take_out(ran.owner, |job| {
+            matches!(job, Job::Call(call) if call.function == outcome.function && call.script.source == outcome.source && !call.script.trial)
+        });
+        drop(state);
+        tracing::warn!(codec = %format_args!("{:032x}", ran.owner.codec), function = ?outcome.function, in_a_row = rest.in_a_row,
+            rest_ms = rest.left_ms, "a codec takes too long and rests");
+        refused.into_iter().for_each(|job| job.refuse(resting(rest)));
     }
 
     /// Drops what waits and ends every `take`.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
-        state.items.clear();
+        state.turns.clear();
         self.filled.notify_all();
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn resting(rest: Resting) -> CodecError {
+    CodecError::Resting { in_a_row: rest.in_a_row, left_ms: rest.left_ms }
+}
 
-    #[test]
-    fn full_queue_refuses_and_one_owner_gets_a_share() {
-        let queue = Queue::new(8);
-        let pushed: Vec<bool> = [1, 1, 1, 1, 1, 2, 2, 2, 3, 4, 5].iter().map(|owner| queue.push(*owner, *owner)).collect();
-        assert_eq!(pushed, [true, true, true, true, false, true, true, false, true, true, false]);
-        let drained: Vec<u128> = (0..8).filter_map(|_| queue.take()).collect();
-        assert_eq!(drained, [1, 1, 1, 1, 2, 2, 3, 4]);
-    }
-
-    #[test]
-    fn closed_queue_gives_nothing() {
-        let queue = Queue::new(2);
-        assert!(queue.push(1, ()));
-        queue.close();
-        assert_eq!(queue.take(), None);
-    }
+/// Milliseconds of a clock that only goes forward.
+fn now_ms() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000
 }

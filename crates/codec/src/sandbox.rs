@@ -8,6 +8,7 @@ use crate::error::CodecError;
 use crate::instance::Function;
 use crate::limits::Limits;
 use crate::queue::Queue;
+use crate::rest::Pass;
 use crate::runtime::{Runtime, THREAD_STACK_BYTES};
 use crate::worker::{Answer, Call, Job, Worker};
 
@@ -18,12 +19,16 @@ const MOST_WORKERS: usize = 64;
 /// the newer source replaces the older instance.
 #[derive(Debug, Clone)]
 pub struct Script {
+    /// Whose it is: accounts share the processor time evenly, and within them their codecs.
+    pub account: u128,
     /// Identity of the codec, unique across accounts: globals are shared only between calls of the same id and version.
     pub id: u128,
     /// Version of the source.
     pub version: u32,
     /// JavaScript text.
     pub source: Arc<str>,
+    /// Somebody waits for the outcome of just this call: it is run although the codec rests, and does not make it rest.
+    pub trial: bool,
 }
 
 /// Which functions a script defines.
@@ -54,12 +59,15 @@ impl Exports {
 /// Runs scripts on worker threads of its own, each with a cache of loaded scripts. The engine is compiled at the first call (or by
 /// [`Sandbox::warm_up`]), which then takes seconds. Dropping it ends the threads; calls that still wait get `Internal`.
 ///
+/// Accounts have turns, so that one cannot delay the calls of another by more than those that run already. A codec that takes too long three
+/// times in a row rests ([`CodecError::Resting`]) for a time that grows up to a minute, or until it has another source.
+///
 /// Calls of one codec may run at the same time on several workers, in separate instances: a codec must not rely on globals to
 /// carry anything from one call to the next. An instance is thrown away after 10,000 calls and after every limit it ran into.
 pub struct Sandbox {
     limits: Limits,
     pub(crate) engine: Arc<Engine>,
-    queue: Arc<Queue<Job>>,
+    queue: Arc<Queue>,
 }
 
 /// The compiled engine, or why there is none.
@@ -85,7 +93,7 @@ impl Sandbox {
     fn start(limits: Limits, workers: usize, engine: Arc<Engine>) -> Result<Sandbox, CodecError> {
         limits.check().map_err(CodecError::Internal)?;
         let workers = workers.clamp(1, MOST_WORKERS);
-        let sandbox = Sandbox { limits, engine, queue: Arc::new(Queue::new(limits.queue_calls)) };
+        let sandbox = Sandbox { limits, engine, queue: Arc::new(Queue::new(&limits)) };
         for number in 0..workers {
             let worker = Worker::new(limits, limits.cache_bytes / workers, sandbox.engine.clone());
             let queue = sandbox.queue.clone();
@@ -101,7 +109,7 @@ impl Sandbox {
     /// `Busy`, or `Internal` when this machine cannot run it.
     pub async fn warm_up(&self) -> Result<(), CodecError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(0, Job::WarmUp(reply), answer).await
+        self.submit(Job::WarmUp(reply), answer).await
     }
 
     /// Calls `decode` of the script; the answer is the JSON text of an object or array, readable by `serde_json`.
@@ -132,7 +140,7 @@ impl Sandbox {
         let source = source.into();
         self.check_source(&source)?;
         let (reply, answer) = oneshot::channel();
-        self.submit(0, Job::Check { source, reply }, answer).await
+        self.submit(Job::Check { source, reply }, answer).await
     }
 
     async fn call(&self, codec: &Script, function: Function, bytes: &[u8], json: &str) -> Result<Vec<u8>, CodecError> {
@@ -141,8 +149,9 @@ impl Sandbox {
             return Err(CodecError::TooLarge { what: "input", limit_bytes: self.limits.input_bytes });
         }
         let (reply, answer) = oneshot::channel();
-        let call = Call { script: codec.clone(), function, bytes: bytes.to_vec(), json: json.to_owned(), reply };
-        self.submit(codec.id, Job::Call(call), answer).await
+        let (bytes, json) = (bytes.to_vec(), json.to_owned());
+        let call = Call { script: codec.clone(), function, bytes, json, pass: Pass::Free, reply };
+        self.submit(Job::Call(call), answer).await
     }
 
     fn check_source(&self, source: &str) -> Result<(), CodecError> {
@@ -152,10 +161,8 @@ impl Sandbox {
         Ok(())
     }
 
-    async fn submit<T>(&self, owner: u128, job: Job, answer: oneshot::Receiver<Answer<T>>) -> Answer<T> {
-        if !self.queue.push(owner, job) {
-            return Err(CodecError::Busy);
-        }
+    async fn submit<T>(&self, job: Job, answer: oneshot::Receiver<Answer<T>>) -> Answer<T> {
+        self.queue.push(job);
         answer.await.unwrap_or_else(|_| Err(CodecError::Internal("the sandbox was stopped".into())))
     }
 }

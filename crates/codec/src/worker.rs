@@ -7,11 +7,13 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::error::CodecError;
-use crate::instance::{Function, Instance, is_spent};
+use crate::instance::{Function, Instance, is_spent, thread_time_ns};
 use crate::limits::Limits;
-use crate::queue::Queue;
+use crate::queue::{Outcome, Queue, Ran};
+use crate::rest::Pass;
 use crate::runtime::Runtime;
 use crate::sandbox::{Engine, Exports, Script};
+use crate::turns::Owner;
 
 /// What goes back to the caller.
 pub(crate) type Answer<T> = Result<T, CodecError>;
@@ -32,7 +34,27 @@ pub(crate) struct Call {
     pub(crate) function: Function,
     pub(crate) bytes: Vec<u8>,
     pub(crate) json: String,
+    pub(crate) pass: Pass,
     pub(crate) reply: oneshot::Sender<Answer<Vec<u8>>>,
+}
+
+impl Job {
+    /// Whose turn it takes.
+    pub(crate) fn owner(&self) -> Owner {
+        match self {
+            Job::Call(call) => Owner { account: call.script.account, codec: call.script.id },
+            Job::WarmUp(_) | Job::Check { .. } => Owner { account: 0, codec: 0 },
+        }
+    }
+
+    /// Answers without having run. A caller that no longer waits is no error, hence the ignored sends.
+    pub(crate) fn refuse(self, error: CodecError) {
+        match self {
+            Job::WarmUp(reply) => drop(reply.send(Err(error))),
+            Job::Check { reply, .. } => drop(reply.send(Err(error))),
+            Job::Call(call) => drop(call.reply.send(Err(error))),
+        }
+    }
 }
 
 /// State of one thread.
@@ -57,18 +79,21 @@ impl Worker {
     }
 
     /// Until the queue is closed.
-    pub(crate) fn run(mut self, queue: &Queue<Job>) {
-        while let Some(job) = queue.take() {
+    pub(crate) fn run(mut self, queue: &Queue) {
+        while let Some((owner, job)) = queue.take() {
+            let began_ns = thread_time_ns();
             // A panic would be a fault of the runtime; the caller sees its reply dropped, and the others are still served.
-            if catch_unwind(AssertUnwindSafe(|| self.handle(job))).is_err() {
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.handle(job))).unwrap_or_else(|_| {
                 tracing::error!("the WebAssembly runtime panicked; all codec instances of this worker are dropped");
                 self.kept.clear();
-            }
+                None
+            });
+            queue.done(Ran { owner, used_ns: thread_time_ns().saturating_sub(began_ns), outcome });
         }
     }
 
-    /// A caller that no longer waits is no error, hence the ignored sends.
-    fn handle(&mut self, job: Job) {
+    /// A caller that no longer waits is no error, hence the ignored sends. Returns how a call ended that counts.
+    fn handle(&mut self, job: Job) -> Option<Outcome> {
         let engine = self.engine.clone();
         let runtime = engine.get_or_init(Runtime::compile).as_ref().map_err(|error| CodecError::Internal(error.clone()));
         match job {
@@ -80,9 +105,13 @@ impl Worker {
             Job::Call(call) if call.reply.is_closed() => {}
             Job::Call(call) => {
                 let answer = runtime.and_then(|runtime| self.call(runtime, &call));
-                drop(call.reply.send(answer));
+                let timed_out = matches!(answer, Err(CodecError::TimedOut { .. }));
+                let Call { script, function, pass, reply, .. } = call;
+                drop(reply.send(answer));
+                return (!script.trial).then_some(Outcome { function, source: script.source, pass, timed_out });
             }
         }
+        None
     }
 
     fn call(&mut self, runtime: &Runtime, call: &Call) -> Answer<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! Calls of device services (1.7.7, device-side section 7): sent at once or refused, never cached.
 
-use crate::{Core, Downlink, Scope, SubscribeRequest, batch, device_event, product_check::check_call};
+use crate::{CodecRun, Core, Downlink, Scope, SubscribeRequest, batch, device_event, product_check::check_call};
 use landfall_model::{
     AccountId, AppId, Batch, CallId, CallState, Cause, Channel, Confirmation, DataFormat, Device, DeviceId, Error, Event,
     EventBody, Product, Result, ServiceCall, SubscriptionId, SubscriptionKind, Time, Write,
@@ -128,7 +128,7 @@ impl Core {
             return Ok(Downlink { call, binary: false, payload: text.into_bytes() });
         }
         let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
-        let payload = self.codecs.encode(product.id, codec, &text).await?;
+        let payload = self.codecs.encode(CodecRun::of(product, codec), &text).await?;
         Ok(Downlink { call, binary: true, payload })
     }
 

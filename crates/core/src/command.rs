@@ -1,6 +1,6 @@
 //! Cached commands (1.7.1 to 1.7.3): queued for the device, sent one after the other, followed to their result.
 
-use crate::{CommandFilter, Core, DeviceCaller, Scope, batch, call::cloud_request, message, product_check::check_call};
+use crate::{CodecRun, CommandFilter, Core, DeviceCaller, Scope, batch, call::cloud_request, message, product_check::check_call};
 use landfall_model::{
     Batch, Cause, Command, CommandId, CommandState, Device, DeviceId, Error, ErrorKind, Event, EventBody, Page, PageRequest,
     Product, ResourceId, Result, ServiceCommand, SubscriptionId, Time, Write,
@@ -399,7 +399,7 @@ impl Core {
         let app_data = product.app_data().ok_or_else(unbound)?;
         let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
         let text = cloud_request(&command.service_id, &command.method, command.mid, &command.paras)?;
-        let bytes = self.codecs.encode(product.id, codec, &text).await?;
+        let bytes = self.codecs.encode(CodecRun::of(&product, codec), &text).await?;
         Ok(vec![Step::Frame { path: app_data.downlink, bytes }])
     }
 }

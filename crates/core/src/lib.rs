@@ -74,7 +74,7 @@ pub use tree::{
 };
 pub use uplink::{Reading, Taken};
 pub use why::{Why, WhyLog};
-pub use world::{CallbackPolicy, CloseCause, Downlink, Live, PayloadCodec, World};
+pub use world::{CallbackPolicy, CloseCause, CodecRun, Downlink, Live, PayloadCodec, World};
 
 use landfall_model::{Batch, Cause, Digest, Error, Event, EventBody, Result, Time, Write};
 use parking_lot::Mutex;

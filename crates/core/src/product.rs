@@ -1,7 +1,7 @@
 //! Products: models, formats and codecs of an account.
 
 use crate::{
-    Core, DeviceFilter, Scope,
+    CodecRun, Core, DeviceFilter, Scope,
     account::check_name,
     batch, message,
     product_check::{check_path, check_services},
@@ -183,7 +183,7 @@ impl Core {
         sample: &SampleFrame,
     ) -> std::result::Result<serde_json::Value, String> {
         let bytes = hex::decode(&sample.hex).map_err(|e| format!("is no hex: {e}"))?;
-        let text = self.codecs.decode(product.id, codec, &bytes, "{}").await.map_err(|e| e.to_string())?;
+        let text = self.codecs.decode(CodecRun::trial(product, codec), &bytes, "{}").await.map_err(|e| e.to_string())?;
         let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
         if let Some(expected) = &sample.expected
             && *expected != value

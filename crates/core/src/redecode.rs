@@ -4,7 +4,7 @@
 //! values change: nothing is told, because subscribers were told of the frame when it came. Absent: answers to commands, which change nothing
 //! when their frame is read a second time.
 
-use crate::{Core, FrameQuery, Scope, batch, message, uplink::fit_all};
+use crate::{CodecRun, Core, FrameQuery, Scope, batch, message, uplink::fit_all};
 use landfall_model::{
     Cause, Codec, Device, DeviceId, Error, KeptFrame, Product, ProductId, Redecoded, Result, Seq, ServiceReport, Time, Write,
 };
@@ -211,7 +211,7 @@ impl Run<'_> {
     /// The services of a frame; `None` for an answer to a command.
     async fn decode(&self, kept: &KeptFrame) -> Result<Option<Vec<ServiceReport>>> {
         let frame = &kept.frame;
-        let text = self.core.codecs.decode(self.product.id, self.codec, &frame.bytes, &frame.meta).await?;
+        let text = self.core.codecs.decode(CodecRun::trial(self.product, self.codec), &frame.bytes, &frame.meta).await?;
         let message::Message::Report(items) = message::read(text.as_bytes())? else { return Ok(None) };
         let (services, errors) = fit_all(self.product, items, kept.received_at);
         match errors.into_iter().next() {

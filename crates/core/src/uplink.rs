@@ -1,7 +1,8 @@
 //! What devices say: translated, checked against the product, stored and told.
 
 use crate::{
-    Core, DeviceCaller, Item, Message, Why, batch, device_event, message, presence::went_online, product_check::check_report,
+    CodecRun, Core, DeviceCaller, Item, Message, Why, batch, device_event, message, presence::went_online,
+    product_check::check_report,
 };
 use landfall_model::{
     Batch, Cause, DataFormat, Device, DeviceId, DeviceStatus, Error, EventBody, Frame, Product, Report, Result, ServiceReport,
@@ -135,7 +136,7 @@ impl Core {
     async fn read_frame(&self, device: &Arc<Device>, frame: &[u8], meta: &str) -> Result<Reading> {
         let product = self.product_of(device).await?;
         let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
-        let text = self.codecs.decode(product.id, codec, frame, meta).await?;
+        let text = self.codecs.decode(CodecRun::of(&product, codec), frame, meta).await?;
         let kept = Frame { meta: meta.to_owned(), bytes: frame.to_vec() };
         Ok(self.check(device, message::read(text.as_bytes())?, Some(kept)).await?.with_text(text.as_bytes()))
     }

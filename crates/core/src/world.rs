@@ -1,7 +1,7 @@
 //! The outer world as arguments: time, randomness, live connections and payload codecs.
 
 use async_trait::async_trait;
-use landfall_model::{AccountId, Codec, DeviceId, ProductId, Result, ServiceCall, Time};
+use landfall_model::{AccountId, Codec, DeviceId, Product, ProductId, Result, ServiceCall, Time};
 
 /// Time and randomness. The server's is real; tests use a virtual one with a seed.
 pub trait World: Send + Sync {
@@ -53,13 +53,39 @@ pub enum CloseCause {
     CredentialsChanged,
 }
 
+/// A codec that is to run.
+#[derive(Clone, Copy, Debug)]
+pub struct CodecRun<'a> {
+    /// Whose it is: accounts have turns.
+    pub account: AccountId,
+    /// Of this product.
+    pub product: ProductId,
+    /// The version to run.
+    pub codec: &'a Codec,
+    /// An operator asked for just this run: it is made even while the codec rests for having taken too long, and does not make it rest.
+    pub trial: bool,
+}
+
+impl<'a> CodecRun<'a> {
+    /// A run for a message of a device or a command to it.
+    pub(crate) fn of(product: &Product, codec: &'a Codec) -> Self {
+        Self { account: product.account, product: product.id, codec, trial: false }
+    }
+
+    /// A run that an operator asked for.
+    pub(crate) fn trial(product: &Product, codec: &'a Codec) -> Self {
+        Self { trial: true, ..Self::of(product, codec) }
+    }
+}
+
 /// Payload codecs of products, run in a sandbox.
 #[async_trait]
 pub trait PayloadCodec: Send + Sync {
-    /// Runs `decode(bytes, meta)`; returns the JSON text of its result. `CodecFailed` tells what went wrong.
-    async fn decode(&self, product: ProductId, codec: &Codec, bytes: &[u8], meta: &str) -> Result<String>;
-    /// Runs `encode(command)`; returns the bytes.
-    async fn encode(&self, product: ProductId, codec: &Codec, command: &str) -> Result<Vec<u8>>;
+    /// Runs `decode(bytes, meta)`; returns the JSON text of its result. `CodecFailed` tells what went wrong, or that the codec rests;
+    /// `Overloaded` where too many runs wait.
+    async fn decode(&self, run: CodecRun<'_>, bytes: &[u8], meta: &str) -> Result<String>;
+    /// Runs `encode(command)`; returns the bytes. As [`PayloadCodec::decode`].
+    async fn encode(&self, run: CodecRun<'_>, command: &str) -> Result<Vec<u8>>;
 }
 
 /// What callback addresses are allowed, and whether they answer.

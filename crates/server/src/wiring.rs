@@ -5,10 +5,9 @@ use crate::tls::{Expiry, Tls};
 use async_trait::async_trait;
 use hyper::header::{HeaderName, HeaderValue};
 use landfall_codec::{CodecError, Sandbox, Script};
-use landfall_core::{CallbackPolicy, CloseCause, DeviceCaller, Downlink, Live, PayloadCodec};
+use landfall_core::{CallbackPolicy, CloseCause, CodecRun, DeviceCaller, Downlink, Live, PayloadCodec};
 use landfall_model::{
-    AccountId, Cause, Codec, DeviceId, Error, ProductId, Result, Seq, StoredEvent, Subscription, SubscriptionId,
-    SubscriptionKind, Time,
+    AccountId, Cause, DeviceId, Error, Result, Seq, StoredEvent, Subscription, SubscriptionId, SubscriptionKind, Time,
 };
 use landfall_north::{
     admin::{self, Delivery, DeviceRequest, Operations, Snapshot, Status},
@@ -35,18 +34,24 @@ pub struct Codecs {
     sandbox: Sandbox,
     runs: AtomicU64,
     failures: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl Codecs {
     /// Wraps a sandbox.
     pub fn new(sandbox: Sandbox) -> Self {
-        Self { sandbox, runs: AtomicU64::new(0), failures: AtomicU64::new(0) }
+        Self { sandbox, runs: AtomicU64::new(0), failures: AtomicU64::new(0), refused: AtomicU64::new(0) }
     }
 
     fn counted<T>(&self, outcome: std::result::Result<T, CodecError>) -> Result<T> {
-        self.runs.fetch_add(1, Ordering::Relaxed);
+        let not_run = matches!(outcome, Err(CodecError::Busy | CodecError::Resting { .. }));
+        if not_run {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.runs.fetch_add(1, Ordering::Relaxed);
+        }
         outcome.map_err(|error| {
-            self.failures.fetch_add(1, Ordering::Relaxed);
+            self.failures.fetch_add(u64::from(!not_run), Ordering::Relaxed);
             let cause = if matches!(error, CodecError::Busy) { Cause::Overloaded } else { Cause::CodecFailed };
             Error::new(cause, error.to_string())
         })
@@ -55,17 +60,18 @@ impl Codecs {
 
 #[async_trait]
 impl PayloadCodec for Codecs {
-    async fn decode(&self, product: ProductId, codec: &Codec, bytes: &[u8], meta: &str) -> Result<String> {
-        self.counted(self.sandbox.decode(&script(product, codec), bytes, meta).await)
+    async fn decode(&self, run: CodecRun<'_>, bytes: &[u8], meta: &str) -> Result<String> {
+        self.counted(self.sandbox.decode(&script(run), bytes, meta).await)
     }
 
-    async fn encode(&self, product: ProductId, codec: &Codec, command: &str) -> Result<Vec<u8>> {
-        self.counted(self.sandbox.encode(&script(product, codec), command).await)
+    async fn encode(&self, run: CodecRun<'_>, command: &str) -> Result<Vec<u8>> {
+        self.counted(self.sandbox.encode(&script(run), command).await)
     }
 }
 
-fn script(product: ProductId, codec: &Codec) -> Script {
-    Script { id: product.0.as_u128(), version: codec.version, source: codec.source.clone() }
+fn script(CodecRun { account, product, codec, trial }: CodecRun<'_>) -> Script {
+    let (account, id) = (account.0.as_u128(), product.0.as_u128());
+    Script { account, id, version: codec.version, source: codec.source.clone(), trial }
 }
 
 /// Rules for callback addresses.
@@ -231,6 +237,7 @@ impl Operations for Running {
             pushes_withheld: push.withheld_total,
             codec_runs: self.codecs.runs.load(Ordering::Relaxed),
             codec_failures: self.codecs.failures.load(Ordering::Relaxed),
+            codec_refused: self.codecs.refused.load(Ordering::Relaxed),
             certificates: self.certificates(),
             memory_bytes,
             cpu_s,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{sandbox, script};
-use crate::{CodecError, Limits, Sandbox};
+use crate::{CodecError, Limits, Sandbox, Script};
 
 /// Enough time for memory to be the limit that is met.
 const MEMORY_FIRST: Limits = Limits { time_ms: 5_000, memory_bytes: 8 << 20, ..LIMITS };
@@ -18,6 +18,7 @@ const LIMITS: Limits = Limits {
     input_bytes: 4 << 10,
     cache_bytes: 64 << 20,
     queue_calls: 64,
+    rest_ms: 3_600_000,
 };
 
 /// Each source fails as `failed` says; afterwards another codec, and the same codec with harmless source, work.
@@ -185,4 +186,44 @@ async fn a_full_queue_is_busy() {
     let busy = results.iter().filter(|result| **result == Err(CodecError::Busy)).count();
     let stopped = results.iter().filter(|result| **result == Err(CodecError::TimedOut { limit_ms: 300 })).count();
     assert!(busy > 0 && stopped > 0 && busy + stopped == 20, "{results:?}");
+}
+
+#[tokio::test]
+async fn a_codec_that_times_out_in_a_row_rests_until_its_source_changes() {
+    let sandbox = sandbox(LIMITS);
+    let source = "function decode(bytes) { while (bytes[0]); return [] } function encode() { return [1] }";
+    let codec = script(1, source);
+    for _ in 0..3 {
+        assert_eq!(sandbox.decode(&codec, &[1], "{}").await, Err(CodecError::TimedOut { limit_ms: 20 }));
+    }
+    let refused = sandbox.decode(&codec, &[0], "{}").await.unwrap_err();
+    assert!(matches!(refused, CodecError::Resting { in_a_row: 3, .. }), "{refused:?}");
+    let why = "the codec is not run for 3600 s, as it was stopped for taking too long 3 times in a row";
+    assert_eq!(refused.to_string(), why);
+    assert_eq!(sandbox.encode(&codec, "{}").await.as_deref(), Ok(&[1][..]), "the other function works");
+    assert_eq!(sandbox.decode(&script(2, source), &[0], "{}").await.as_deref(), Ok("[]"), "another codec");
+    let trial = Script { trial: true, ..codec.clone() };
+    assert_eq!(sandbox.decode(&trial, &[0], "{}").await.as_deref(), Ok("[]"), "who asks is told how it is");
+    assert!(sandbox.decode(&codec, &[0], "{}").await.is_err(), "and it rests still");
+    let fixed = Script { version: 2, source: format!("{source} // fixed").into(), ..codec };
+    assert_eq!(sandbox.decode(&fixed, &[0], "{}").await.as_deref(), Ok("[]"));
+}
+
+#[tokio::test]
+async fn one_account_cannot_take_the_queue_or_the_turns_of_another() {
+    let sandbox = Arc::new(sandbox(Limits { time_ms: 300, queue_calls: 16, ..LIMITS }));
+    let mut calls = JoinSet::new();
+    for id in 0..40 {
+        let (sandbox, codec) = (sandbox.clone(), Script { account: 9, ..script(100 + id, "function decode() { for (;;); }") });
+        calls.spawn(async move { sandbox.decode(&codec, &[], "{}").await });
+    }
+    tokio::task::yield_now().await;
+    let fine = script(1, "function decode() { return [] }");
+    let (first, second) = tokio::join!(sandbox.decode(&fine, &[], "{}"), sandbox.decode(&fine, &[], "{}"));
+    assert_eq!((first.as_deref(), second.as_deref()), (Ok("[]"), Ok("[]")));
+    let mut before = 0;
+    while let Some(ended) = calls.try_join_next() {
+        before += usize::from(!matches!(ended.unwrap(), Err(CodecError::Busy)));
+    }
+    assert!(before <= 3, "{before} calls of the other account ran first");
 }

@@ -17,5 +17,5 @@ fn sandbox(limits: Limits) -> Sandbox {
 }
 
 fn script(id: u128, source: &str) -> Script {
-    Script { id, version: 1, source: source.into() }
+    Script { account: 1, id, version: 1, source: source.into(), trial: false }
 }

@@ -122,6 +122,7 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
         ("notices_withheld", "oneM2M notices not made because the subscriber may not retrieve what they show", numbers.withheld),
         ("codec_runs", "Codec runs", snapshot.codec_runs),
         ("codec_failures", "Codec runs that failed", snapshot.codec_failures),
+        ("codec_refused", "Codec runs refused: the codec rests after time-outs, or too many wait", snapshot.codec_refused),
         ("nodes_provisioned", "Nodes that were provisioned", numbers.nodes_made),
         ("nodes_failed", "Nodes that could not be provisioned", numbers.nodes_failed),
         ("refusals", "Refusals, each with its reason", numbers.refusals.iter().map(|(_, _, count)| count).sum()),

@@ -130,6 +130,8 @@ pub struct Snapshot {
     pub codec_runs: u64,
     /// Codec runs that failed.
     pub codec_failures: u64,
+    /// Codec runs refused: the codec rests after time-outs, or too many wait.
+    pub codec_refused: u64,
     /// TLS certificates in use.
     pub certificates: Vec<Certificate>,
     /// Resident memory of the process in bytes.

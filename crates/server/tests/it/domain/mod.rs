@@ -19,12 +19,12 @@ mod uplinks;
 
 use async_trait::async_trait;
 use landfall_core::{
-    CallbackPolicy, CloseCause, Core, Downlink, Live, NewAccount, NewApp, Operator, Parts, PayloadCodec, ProductDraft,
+    CallbackPolicy, CloseCause, CodecRun, Core, Downlink, Live, NewAccount, NewApp, Operator, Parts, PayloadCodec, ProductDraft,
     RegisterDevice, Scope, Settings, World, digest,
 };
 use landfall_model::{
-    AccessMode, AccountId, AccountSettings, App, AppLimits, Cause, Codec, CommandResponse, DataFormat, Device, DeviceId,
-    DeviceInfo, Error, EventBody, Lwm2mModel, Observed, Parameter, Product, ProductId, ProductKey, Property, Registration,
+    AccessMode, AccountId, AccountSettings, App, AppLimits, Cause, CommandResponse, DataFormat, Device, DeviceId,
+    DeviceInfo, Error, EventBody, Lwm2mModel, Observed, Parameter, Product, ProductKey, Property, Registration,
     Result, Seq, Service, ServiceCommand, StoredEvent,
 };
 use landfall_testkit::World as VirtualWorld;
@@ -326,7 +326,8 @@ struct HexCodec;
 
 #[async_trait]
 impl PayloadCodec for HexCodec {
-    async fn decode(&self, _: ProductId, codec: &Codec, bytes: &[u8], meta: &str) -> Result<String> {
+    async fn decode(&self, run: CodecRun<'_>, bytes: &[u8], meta: &str) -> Result<String> {
+        let codec = run.codec;
         if codec.source.contains("broken") {
             return Err(Error::new(Cause::CodecFailed, "broken"));
         }
@@ -339,7 +340,7 @@ impl PayloadCodec for HexCodec {
         Ok(codec.source.split_once("->").map_or(text.clone(), |(from, to)| text.replace(from, to)))
     }
 
-    async fn encode(&self, _: ProductId, _: &Codec, command: &str) -> Result<Vec<u8>> {
+    async fn encode(&self, _: CodecRun<'_>, command: &str) -> Result<Vec<u8>> {
         Ok(command.bytes().rev().collect())
     }
 }

@@ -12,11 +12,11 @@ use crate::mqtt::{Config, Connections};
 use async_trait::async_trait;
 use hmac::{Hmac, KeyInit, Mac};
 use landfall_core::{
-    CallbackPolicy, Core, NewAccount, NewApp, Parts, PayloadCodec, ProductDraft, ProductRef, RegisterDevice, Scope,
+    CallbackPolicy, CodecRun, Core, NewAccount, NewApp, Parts, PayloadCodec, ProductDraft, ProductRef, RegisterDevice, Scope,
 };
 use landfall_model::{
-    AccessMode, AccountSettings, AppLimits, Codec, DataFormat, Device, DeviceInfo, Parameter, Product, ProductId, ProductKey,
-    Property, Result, Service, ServiceCommand,
+    AccessMode, AccountSettings, AppLimits, DataFormat, Device, DeviceInfo, Parameter, Product, ProductKey, Property, Result,
+    Service, ServiceCommand,
 };
 use landfall_testkit::World;
 use tokio::{
@@ -304,11 +304,11 @@ struct TextCodec;
 
 #[async_trait]
 impl PayloadCodec for TextCodec {
-    async fn decode(&self, _: ProductId, _: &Codec, bytes: &[u8], _: &str) -> Result<String> {
+    async fn decode(&self, _: CodecRun<'_>, bytes: &[u8], _: &str) -> Result<String> {
         Ok(String::from_utf8_lossy(bytes).into_owned())
     }
 
-    async fn encode(&self, _: ProductId, _: &Codec, command: &str) -> Result<Vec<u8>> {
+    async fn encode(&self, _: CodecRun<'_>, command: &str) -> Result<Vec<u8>> {
         Ok(command.bytes().rev().collect())
     }
 }

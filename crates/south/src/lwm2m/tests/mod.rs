@@ -17,13 +17,13 @@ mod wishes;
 use super::{asks::Ask, *};
 use async_trait::async_trait;
 use landfall_core::{
-    CallbackPolicy, CloseCause, CommandRequest, DesiredRequest, Downlink, Live, NewAccount, NewApp, Parts, PayloadCodec,
-    ProductDraft, ProductRef, RegisterDevice, Scope,
+    CallbackPolicy, CloseCause, CodecRun, CommandRequest, DesiredRequest, Downlink, Live, NewAccount, NewApp, Parts,
+    PayloadCodec, ProductDraft, ProductRef, RegisterDevice, Scope,
 };
 use landfall_dtls::ClientConfig;
 use landfall_lwm2m::{Path, Value, Version, sim::Client};
 use landfall_model::{
-    AccessMode, AccountSettings, AppLimits, Cause, Codec, Command, CommandId, CommandResponse, CommandState, DataFormat, Device,
+    AccessMode, AccountSettings, AppLimits, Cause, Command, CommandId, CommandResponse, CommandState, DataFormat, Device,
     DeviceId, DeviceInfo, Error, EventBody, Lwm2mModel, Parameter, Product, ProductId, ProductKey, Property, Result, SampleFrame,
     Secret, Seq, Service, ServiceCommand,
 };
@@ -522,14 +522,14 @@ struct TextCodec;
 
 #[async_trait]
 impl PayloadCodec for TextCodec {
-    async fn decode(&self, _: ProductId, _: &Codec, bytes: &[u8], _: &str) -> Result<String> {
+    async fn decode(&self, _: CodecRun<'_>, bytes: &[u8], _: &str) -> Result<String> {
         if bytes.starts_with(b"broken") {
             return Err(Error::new(Cause::CodecFailed, "decode: TypeError"));
         }
         Ok(String::from_utf8_lossy(bytes).into_owned())
     }
 
-    async fn encode(&self, _: ProductId, _: &Codec, command: &str) -> Result<Vec<u8>> {
+    async fn encode(&self, _: CodecRun<'_>, command: &str) -> Result<Vec<u8>> {
         if command.contains(&UNWRITABLE.to_string()) {
             return Err(Error::new(Cause::CodecFailed, "encode: TypeError"));
         }

@@ -1,9 +1,9 @@
 //! Calls of device services (1.7.7, device-side section 7): sent at once or refused, never cached.
 
-use crate::{CodecRun, Core, Downlink, Scope, SubscribeRequest, batch, device_event, product_check::check_call};
+use crate::{CodecRun, Core, Downlink, Scope, address::Address, batch, device_event, product_check::check_call};
 use landfall_model::{
-    AccountId, AppId, Batch, CallId, CallState, Cause, Channel, Confirmation, DataFormat, Device, DeviceId, Error, Event,
-    EventBody, Product, Result, ServiceCall, SubscriptionId, SubscriptionKind, Time, Write,
+    Batch, CallId, CallState, Cause, Confirmation, DataFormat, Device, DeviceId, Error, Event, EventBody, Product, Result,
+    ServiceCall, SubscriptionId, Time, Write,
 };
 use serde_json::value::RawValue;
 use std::sync::{Arc, atomic::Ordering};
@@ -42,7 +42,7 @@ impl Core {
     /// Sends a command to a connected device. The call is durable before it is sent, so that its answer finds it after a restart.
     ///
     /// `DeviceNotFound`, `DeviceForeign`, `ServiceNotFound`, `CommandUnknown`, `InvalidField`, `CommandMuted`, `GatewayOffline`,
-    /// `DeviceOffline`, `TooMany` for a device with 32 waiting calls, `CodecFailed`.
+    /// `DeviceOffline`, `TooMany` for a device with 32 waiting calls or for too many callback addresses, `CodecFailed`.
     pub async fn call_service(&self, scope: &Scope, device: DeviceId, request: CallRequest) -> Result<CallTaken> {
         let device = self.device(scope, device).await?;
         check_request(&request)?;
@@ -50,7 +50,7 @@ impl Core {
             self.product_of(&device).await.map_err(|_| Error::new(Cause::ServiceNotFound, "the device has no product"))?;
         let service_type = check_command(&product, &request)?;
         if let Some(url) = &request.callback_url {
-            self.callbacks.check(url).map_err(|error| error.at("header.callbackURL"))?;
+            self.check_address(url).map_err(|error| error.at("header.callbackURL"))?;
         }
         check_muted(&device, &request)?;
         let via = self.route(&device)?;
@@ -85,11 +85,16 @@ impl Core {
     async fn send(&self, device: &Device, via: DeviceId, message: Downlink, now: Time) -> Result<CallTaken> {
         let call = &message.call;
         let (id, request_id) = (call.id, call.request_id.clone());
-        let mut events = vec![];
-        if call.ack {
-            events.push(self.confirmation(device, call, Confirmation::Sent, now).await?);
-        }
-        self.store.commit(batch(vec![Write::Call(Box::new(call.clone()))], events)).await?;
+        self.decide(|| {
+            Box::pin(async {
+                let address = self.new_address(call.account, (call.app, call.by), call.callback_url.as_deref()).await;
+                let Address { id, made: mut whole } = address.map_err(|error| error.at("header.callbackURL"))?;
+                whole.writes.push(Write::Call(Box::new(call.clone())));
+                whole.events.extend(call.ack.then(|| confirmation(device, call, Confirmation::Sent, id, now)));
+                Ok((whole, ()))
+            })
+        })
+        .await?;
         let sent = self.live.deliver(via, message);
         if !sent {
             self.store.commit(batch(vec![Write::DeleteCall(id)], vec![])).await?;
@@ -134,49 +139,51 @@ impl Core {
 
     /// The device's PUBACK for a call: messageConfirm `delivered`, where confirmations are wanted.
     pub async fn call_delivered(&self, id: CallId) -> Result<()> {
-        let Some(mut call) = self.store.call(id).await? else { return Ok(()) };
-        let Some(device) = self.store.device(call.device).await? else { return Ok(()) };
-        if call.state == CallState::Delivered {
-            return Ok(());
-        }
-        call.state = CallState::Delivered;
-        let mut events = vec![];
-        if call.ack {
-            events.push(self.confirmation(&device, &call, Confirmation::Delivered, self.now()).await?);
-        }
-        self.store.commit(batch(vec![Write::Call(Box::new(call))], events)).await.map(|_| ())
+        self.decide(|| {
+            Box::pin(async {
+                let nothing = (Batch::default(), ());
+                let Some(mut call) = self.store.call(id).await? else { return Ok(nothing) };
+                let Some(device) = self.store.device(call.device).await? else { return Ok(nothing) };
+                if call.state == CallState::Delivered {
+                    return Ok(nothing);
+                }
+                call.state = CallState::Delivered;
+                let mut whole = Batch::default();
+                if call.ack {
+                    let Address { id, made } = self.address_of(&call).await?;
+                    whole = made;
+                    whole.events.push(confirmation(&device, &call, Confirmation::Delivered, id, self.now()));
+                }
+                whole.writes.push(Write::Call(Box::new(call)));
+                Ok((whole, ()))
+            })
+        })
+        .await
     }
 
     /// The device's answer: commandRsp, and messageConfirm `executed` after a success where confirmations are wanted.
     pub(crate) async fn answer(&self, device: &Arc<Device>, mid: Option<u16>, errcode: i64, body: &str) -> Result<()> {
-        let waiting = self.store.calls(device.id).await?;
-        let call = match mid {
-            Some(mid) => waiting.into_iter().find(|call| call.mid == mid),
-            None => waiting.into_iter().next(),
-        };
-        let Some(call) = call else {
-            if self.answer_command(device, mid, errcode, body).await? {
-                return Ok(());
-            }
-            return Err(Error::new(Cause::PayloadInvalid, "no call or command waits with this mid").at("mid"));
-        };
-        let now = self.now();
-        let mut events = vec![];
-        if call.ack && errcode == 0 {
-            events.push(self.confirmation(device, &call, Confirmation::Executed, now).await?);
+        let answers_call = self
+            .decide(|| {
+                Box::pin(async {
+                    let waiting = self.store.calls(device.id).await?;
+                    let Some(call) = waiting.iter().find(|call| mid.is_none_or(|mid| call.mid == mid)) else {
+                        return Ok((Batch::default(), false));
+                    };
+                    let Address { id, made: mut whole } = self.address_of(call).await?;
+                    whole.merge(answered(device, call, errcode, body, id, self.now()));
+                    Ok((whole, true))
+                })
+            })
+            .await?;
+        if answers_call || self.answer_command(device, mid, errcode, body).await? {
+            return Ok(());
         }
-        let answered = EventBody::CommandAnswered {
-            request_id: call.request_id.clone(),
-            service_id: call.service_id.clone(),
-            service_type: call.service_type.clone(),
-            method: call.method.clone(),
-            to: call.from.clone(),
-            body: body.to_owned(),
-            errcode,
-            address: self.call_address(&call).await?,
-        };
-        events.push(device_event(device, now, answered));
-        self.store.commit(batch(vec![Write::DeleteCall(call.id)], events)).await.map(|_| ())
+        Err(Error::new(Cause::PayloadInvalid, "no call or command waits with this mid").at("mid"))
+    }
+
+    async fn address_of(&self, call: &ServiceCall) -> Result<Address> {
+        self.address(call.account, (call.app, call.by), call.callback_url.as_deref()).await
     }
 
     /// Frees the `mid`s of calls that nobody answered; each leaves a why record.
@@ -196,64 +203,31 @@ impl Core {
         }
         Ok(over.len() as u32 == ROUND)
     }
+}
 
-    async fn confirmation(&self, device: &Device, call: &ServiceCall, status: Confirmation, now: Time) -> Result<Event> {
-        let body = EventBody::MessageConfirmed {
-            status,
-            request_id: call.request_id.clone(),
-            service_id: call.service_id.clone(),
-            to: call.from.clone(),
-            address: self.call_address(call).await?,
-        };
-        Ok(device_event(device, now, body))
-    }
+/// messageConfirm (1.6.7.10).
+fn confirmation(device: &Device, call: &ServiceCall, status: Confirmation, address: Option<SubscriptionId>, now: Time) -> Event {
+    let (request_id, service_id, to) = (call.request_id.clone(), call.service_id.clone(), call.from.clone());
+    device_event(device, now, EventBody::MessageConfirmed { status, request_id, service_id, to, address })
+}
 
-    /// The hidden subscription of a call's or command's own address, made at its first use. It belongs to the application that asked, `by`,
-    /// so that it is served only while that one may act for the device's.
-    pub(crate) async fn address(
-        &self,
-        account: AccountId,
-        (app, by): (AppId, Option<AppId>),
-        url: &str,
-    ) -> Result<SubscriptionId> {
-        let scope = Scope { account, app: Some(app), by: by.or(Some(app)) };
-        if let Some(id) = self.address_id(&scope, url).await? {
-            return Ok(id);
-        }
-        let request = SubscribeRequest {
-            kind: SubscriptionKind::CallAddress,
-            callback_url: url.to_owned(),
-            channel: Channel::Http,
-            owned_by_target: false,
-        };
-        match self.subscribe(&scope, request).await {
-            Ok(made) => Ok(made.id),
-            Err(error) if error.cause == Cause::SubscriptionExists => {
-                let found = self.address_id(&scope, url).await?;
-                found.ok_or_else(|| Error::new(Cause::Stale, "the address was taken and freed meanwhile"))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn call_address(&self, call: &ServiceCall) -> Result<Option<SubscriptionId>> {
-        match &call.callback_url {
-            Some(url) => self.address(call.account, (call.app, call.by), url).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    async fn address_id(&self, scope: &Scope, url: &str) -> Result<Option<SubscriptionId>> {
-        let filter = crate::SubscriptionFilter {
-            account: Some(scope.account),
-            owner: scope.by,
-            target: scope.app,
-            kind: Some(SubscriptionKind::CallAddress),
-            callback_url: Some(url.to_owned()),
-        };
-        let page = landfall_model::PageRequest { no: 0, size: 1 };
-        Ok(self.store.subscriptions(&filter, page).await?.items.first().map(|found: &Arc<_>| found.id))
-    }
+/// Ends a call and tells its answer.
+fn answered(device: &Device, call: &ServiceCall, errcode: i64, body: &str, address: Option<SubscriptionId>, now: Time) -> Batch {
+    let executed = call.ack && errcode == 0;
+    let mut events: Vec<Event> =
+        executed.then(|| confirmation(device, call, Confirmation::Executed, address, now)).into_iter().collect();
+    let answer = EventBody::CommandAnswered {
+        request_id: call.request_id.clone(),
+        service_id: call.service_id.clone(),
+        service_type: call.service_type.clone(),
+        method: call.method.clone(),
+        to: call.from.clone(),
+        body: body.to_owned(),
+        errcode,
+        address,
+    };
+    events.push(device_event(device, now, answer));
+    batch(vec![Write::DeleteCall(call.id)], events)
 }
 
 fn check_request(request: &CallRequest) -> Result<()> {

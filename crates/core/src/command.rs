@@ -1,9 +1,11 @@
 //! Cached commands (1.7.1 to 1.7.3): queued for the device, sent one after the other, followed to their result.
 
-use crate::{CodecRun, CommandFilter, Core, DeviceCaller, Scope, batch, call::cloud_request, message, product_check::check_call};
+use crate::{
+    CodecRun, CommandFilter, Core, DeviceCaller, Scope, address::Address, call::cloud_request, message, product_check::check_call,
+};
 use landfall_model::{
-    Batch, Cause, Command, CommandId, CommandState, Device, DeviceId, Error, ErrorKind, Event, EventBody, Page, PageRequest,
-    Product, ResourceId, Result, ServiceCommand, SubscriptionId, Time, Write,
+    Batch, Cause, Command, CommandId, CommandState, Device, DeviceId, Error, Event, EventBody, Page, PageRequest, Product,
+    ResourceId, Result, ServiceCommand, Time, Write,
 };
 use std::sync::Arc;
 
@@ -107,7 +109,7 @@ impl Core {
     /// Queues a command (1.7.1). It goes out at once where the device can hear it, else when the device comes.
     ///
     /// `DeviceNotFound`, `DeviceForeign`, `ServiceNotFound`, `InvalidField`, `CallbackInvalid`, `DeviceZombie`, `DeviceOffline` for one
-    /// without validity while the device has no registration, `CommandLimit`.
+    /// without validity while the device has no registration, `CommandLimit`, `TooMany` for too many callback addresses.
     pub async fn submit_command(&self, scope: &Scope, device: DeviceId, request: CommandRequest) -> Result<Command> {
         let device = self.device(scope, device).await?;
         let product =
@@ -115,8 +117,7 @@ impl Core {
         check_request(&product, &request)?;
         let by = scope.by.filter(|by| *by != device.app);
         if let Some(url) = &request.callback_url {
-            self.callbacks.check(url).map_err(|error| error.at("callbackUrl"))?;
-            self.address(device.account, (device.app, by), url).await?;
+            self.check_address(url).map_err(|error| error.at("callbackUrl"))?;
         }
         self.check_zombie(&device).await?;
         let expire_s = request.expire_s.unwrap_or(self.settings.command_expire_s);
@@ -133,6 +134,9 @@ impl Core {
                     if pending >= self.settings.commands_per_device {
                         return Err(Error::new(Cause::CommandLimit, "the device has as many pending commands as it may"));
                     }
+                    let url = request.callback_url.as_deref();
+                    let address = self.new_address(device.account, (device.app, by), url).await;
+                    let mut whole = address.map_err(|error| error.at("callbackUrl"))?.made;
                     let mid = self.next_number(|mid| open.iter().any(|command| command.mid == mid));
                     let place = self.store.last_command_place(device.id).await? + 1;
                     let command = Command {
@@ -159,7 +163,8 @@ impl Core {
                         result: None,
                         due_at: Some(now.plus_s(wait_s.into())),
                     };
-                    Ok((batch(vec![Write::Command(Box::new(command.clone()))], vec![]), command))
+                    whole.writes.push(Write::Command(Box::new(command.clone())));
+                    Ok((whole, command))
                 })
             })
             .await?;
@@ -202,7 +207,7 @@ impl Core {
                     return Err(Error::new(Cause::CommandNotPending, "only a pending command can be canceled"));
                 }
                 let next = Command { due_at: None, ..moved(&command, CommandState::Canceled) };
-                Ok((self.told(&next).await?, next))
+                Ok((self.told(std::slice::from_ref(&next)).await?, next))
             })
         })
         .await
@@ -250,7 +255,7 @@ impl Core {
             Err(error) => {
                 self.refused(device, "command.encode", &error);
                 let failed = Command { result: Some(reason(&error)), ..self.ended(&command, CommandState::Failed) };
-                self.unless_moved(self.store.commit(self.told(&failed).await?).await)?;
+                self.unless_moved(self.store.commit(self.told(&[failed]).await?).await)?;
                 return Ok(None);
             }
         };
@@ -261,7 +266,7 @@ impl Core {
             due_at: Some(now.plus_s(self.settings.command_ack_s.into())),
             ..moved(&command, CommandState::Sent)
         };
-        match self.store.commit(self.told(&sent).await?).await {
+        match self.store.commit(self.told(&[sent]).await?).await {
             Ok(_) => Ok(Some(Work { of: WorkOf::Command(command.id), steps })),
             Err(error) if error.cause == Cause::Stale => Ok(None),
             Err(error) => Err(error),
@@ -292,7 +297,7 @@ impl Core {
     async fn apply(&self, product: &Product, command: &Command, outcome: &Outcome) -> Result<Batch> {
         let (state, result) = match (command.state, outcome) {
             (CommandState::Sent, Outcome::Unanswered) => (CommandState::Timeout, None),
-            (CommandState::Sent, Outcome::Delivered) => return self.told(&self.delivered(product, command)).await,
+            (CommandState::Sent, Outcome::Delivered) => return self.told(&[self.delivered(product, command)]).await,
             (CommandState::Sent | CommandState::Delivered, Outcome::Done(result)) => {
                 (CommandState::Successful, Some(result.clone()))
             }
@@ -301,16 +306,13 @@ impl Core {
             }
             _ => return Ok(Batch::default()),
         };
-        let mut whole = Batch::default();
-        let mut from = command.clone();
-        if from.state == CommandState::Sent && matches!(outcome, Outcome::Done(_)) {
-            from = self.delivered(product, command);
-            whole = self.told(&from).await?;
+        let mut states = vec![];
+        if command.state == CommandState::Sent && matches!(outcome, Outcome::Done(_)) {
+            states.push(self.delivered(product, command));
         }
-        let next = Command { result, ..self.ended(&from, state) };
-        let told = self.told(&next).await?;
-        whole.merge(told);
-        Ok(whole)
+        let next = Command { result, ..self.ended(states.last().unwrap_or(command), state) };
+        states.push(next);
+        self.told(&states).await
     }
 
     /// Acknowledged: it waits for its result, if its model defines one, else stays so (contract section 9).
@@ -348,7 +350,7 @@ impl Core {
         for command in &due {
             let unsent = command.state == CommandState::Pending && command.expire_s != Some(0);
             let state = if unsent { CommandState::Expired } else { CommandState::Timeout };
-            told.push(self.told(&self.ended(command, state)).await?);
+            told.push(self.told(&[self.ended(command, state)]).await?);
         }
         self.commit_each(told.into_iter()).await?;
         due.iter().for_each(|command| self.live.wake(command.device));
@@ -363,27 +365,18 @@ impl Core {
         }
     }
 
-    /// The batch that writes a command and tells its state (1.6.7.12); its creation is told to nobody.
-    async fn told(&self, command: &Command) -> Result<Batch> {
-        let body = EventBody::CommandChanged {
-            command: command.id,
-            state: command.state,
-            result: command.result.clone(),
-            address: self.command_address(command).await?,
-        };
-        let event =
-            Event { account: command.account, app: Some(command.app), device: Some(command.device), at: self.now(), body };
-        Ok(batch(vec![Write::Command(Box::new(command.clone()))], vec![event]))
-    }
-
-    /// An address that can no longer be had must not hold the command up.
-    async fn command_address(&self, command: &Command) -> Result<Option<SubscriptionId>> {
-        let Some(url) = &command.callback_url else { return Ok(None) };
-        match self.address(command.account, (command.app, command.by), url).await {
-            Ok(id) => Ok(Some(id)),
-            Err(error) if error.kind() == ErrorKind::Limit => Ok(None),
-            Err(error) => Err(error),
+    /// The batch that writes the next states of a command and tells them (1.6.7.12); its creation is told to nobody.
+    async fn told(&self, states: &[Command]) -> Result<Batch> {
+        let Some(Command { account, app, by, callback_url, .. }) = states.first() else { return Ok(Batch::default()) };
+        let Address { id: address, made: mut whole } = self.address(*account, (*app, *by), callback_url.as_deref()).await?;
+        for command in states {
+            let (command_id, state, result) = (command.id, command.state, command.result.clone());
+            let body = EventBody::CommandChanged { command: command_id, state, result, address };
+            let (app, device) = (Some(command.app), Some(command.device));
+            whole.events.push(Event { account: command.account, app, device, at: self.now(), body });
+            whole.writes.push(Write::Command(Box::new(command.clone())));
         }
+        Ok(whole)
     }
 
     /// What a command means at its device: paths of the model, else a frame of the codec.

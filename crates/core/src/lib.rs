@@ -4,6 +4,7 @@
 //! and [`PayloadCodec`]; it names no socket, no database, no protocol, and reads neither clock nor randomness except through [`World`].
 
 mod account;
+mod address;
 mod app;
 mod authority;
 mod call;

@@ -69,6 +69,7 @@ impl Core {
         more |= self.end_registrations(now).await?;
         more |= self.free_mids(now).await?;
         more |= self.end_commands(now).await?;
+        more |= self.free_addresses().await?;
         more |= self.end_lifetimes(now).await?;
         self.end_pushes(now).await?;
         Ok(more)

@@ -42,8 +42,10 @@ pub struct Settings {
     pub apps: u64,
     /// Products of an account.
     pub products: u64,
-    /// Subscriptions of an application, addresses of calls included.
+    /// Subscriptions of an application.
     pub subscriptions: u64,
+    /// Callback addresses of calls and commands that an application may use at a time.
+    pub call_addresses: u64,
     /// Devices behind one gateway.
     pub children: u64,
     /// Devices of an application that has no limit of its own; `None`: no limit.
@@ -74,6 +76,7 @@ impl Default for Settings {
             apps: 1_000,
             products: 10_000,
             subscriptions: 1_000,
+            call_addresses: 1_000,
             children: 10_000,
             devices: None,
             claims_per_minute: 600,

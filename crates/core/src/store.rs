@@ -18,8 +18,9 @@ use std::sync::Arc;
 pub trait Store: ResourceStore + Send + Sync {
     /// Applies a batch durably, whole or not at all; many batches share one sync.
     ///
-    /// `Conflict`: `Stale` for a version that moved, `NodeIdTaken` (a name of a device means the same as one of another), `NameTaken`, `ProductExists`, `SubscriptionExists`, `ResourceExists` for what
-    /// must be unique. `ResourceNotFound` for what has lost its parent.
+    /// `Conflict`: `Stale` for a version that moved, `NodeIdTaken` (a name of a device means the same as one of another), `NameTaken`,
+    /// `ProductExists`, `SubscriptionExists`, `ResourceExists` for what must be unique. `ResourceNotFound` for what has lost its parent. An event
+    /// for an address of a call or command that is gone, and an address that another batch has made, are `Stale`.
     /// Batches are applied in the order in which these futures were first polled.
     async fn commit(&self, batch: Batch) -> Result<Committed>;
 
@@ -84,6 +85,8 @@ pub trait Store: ResourceStore + Send + Sync {
     async fn subscription(&self, id: SubscriptionId) -> Result<Option<Arc<Subscription>>>;
     /// Subscriptions that match, oldest first.
     async fn subscriptions(&self, filter: &SubscriptionFilter, page: PageRequest) -> Result<Page<Arc<Subscription>>>;
+    /// Addresses of calls and commands that none of them names any more, and to which nothing is to be delivered, at most `limit`.
+    async fn idle_addresses(&self, limit: u32) -> Result<Vec<Arc<Subscription>>>;
     /// How far a subscription was served.
     async fn cursor(&self, id: SubscriptionId) -> Result<Option<Cursor>>;
 

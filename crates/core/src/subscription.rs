@@ -1,9 +1,9 @@
 //! Subscriptions (1.6): who is told what, and where.
 
-use crate::{Core, Scope, SubscriptionFilter, batch};
+use crate::{Core, Scope, SubscriptionFilter, address::addresses, batch};
 use landfall_model::{
-    AppId, Batch, Cause, Channel, Cursor, Error, Event, EventBody, Page, PageRequest, Result, Subscription, SubscriptionId,
-    SubscriptionKind, Time, Write,
+    AccountId, AppId, Batch, Cause, Channel, Cursor, Error, Event, EventBody, Page, PageRequest, Result, Subscription,
+    SubscriptionId, SubscriptionKind, Time, Write,
 };
 use std::sync::Arc;
 
@@ -26,8 +26,7 @@ impl Core {
         let target = scope.need_app()?;
         self.check_callback(&request.callback_url)?;
         let owner = if request.owned_by_target { target } else { scope.by.unwrap_or(target) };
-        let owned = SubscriptionFilter { owner: Some(owner), ..Default::default() };
-        if self.store.subscriptions(&owned, PageRequest { no: 0, size: 1 }).await?.total >= self.settings.subscriptions {
+        if self.subscriptions_of(scope.account, owner).await? >= self.settings.subscriptions {
             return Err(Error::new(Cause::TooMany, "the application has as many subscriptions as it may"));
         }
         let subscription = Subscription {
@@ -46,6 +45,14 @@ impl Core {
         let writes = vec![Write::Subscription(Box::new(subscription.clone())), Write::Cursor(cursor)];
         self.store.commit(batch(writes, vec![changed(&subscription, subscription.created_at)])).await?;
         Ok(Arc::new(subscription))
+    }
+
+    /// How many subscriptions an application has; addresses of its calls and commands are not among them.
+    pub(crate) async fn subscriptions_of(&self, account: AccountId, app: AppId) -> Result<u64> {
+        let one = PageRequest { no: 0, size: 1 };
+        let all = SubscriptionFilter { owner: Some(app), ..Default::default() };
+        let all = self.store.subscriptions(&all, one).await?.total;
+        Ok(all.saturating_sub(self.store.subscriptions(&addresses(account, app), one).await?.total))
     }
 
     /// One subscription of the caller, or about its own devices (1.6.3). `SubscriptionNotFound`.
@@ -86,7 +93,8 @@ impl Core {
     }
 
     pub(crate) async fn delete_subscriptions_where(&self, filter: &SubscriptionFilter, with: Vec<Write>) -> Result<u64> {
-        let size = u32::try_from(self.settings.subscriptions).unwrap_or(u32::MAX);
+        let most = self.settings.subscriptions.saturating_add(self.settings.call_addresses);
+        let size = u32::try_from(most).unwrap_or(u32::MAX);
         let found = self.store.subscriptions(filter, PageRequest { no: 0, size }).await?.items;
         let now = self.now();
         let mut whole = batch(with, vec![]);
@@ -116,10 +124,15 @@ impl Core {
     }
 
     fn check_callback(&self, url: &str) -> Result<()> {
+        self.check_address(url).map_err(|error| error.at("callbackUrl"))
+    }
+
+    /// `CallbackInvalid`.
+    pub(crate) fn check_address(&self, url: &str) -> Result<()> {
         if url.chars().count() > 1024 {
-            return Err(Error::new(Cause::CallbackInvalid, "must be at most 1024 characters").at("callbackUrl"));
+            return Err(Error::new(Cause::CallbackInvalid, "must be at most 1024 characters"));
         }
-        self.callbacks.check(url).map_err(|error| error.at("callbackUrl"))
+        self.callbacks.check(url)
     }
 }
 
@@ -149,7 +162,7 @@ fn scoped(scope: &Scope, filter: SubscriptionFilter, owner: Option<AppId>) -> Su
     SubscriptionFilter { account: Some(scope.account), owner, target, ..filter }
 }
 
-fn changed(subscription: &Subscription, at: Time) -> Event {
+pub(crate) fn changed(subscription: &Subscription, at: Time) -> Event {
     Event {
         account: subscription.account,
         app: Some(subscription.target),

@@ -42,6 +42,8 @@ pub enum Write {
     Subscription(Box<Subscription>),
     /// Also drops its cursor.
     DeleteSubscription(SubscriptionId),
+    /// Deletes an address of calls and commands, unless one of them names it or something that was told to it is not delivered.
+    FreeAddress(SubscriptionId),
     Cursor(Cursor),
     Call(Box<ServiceCall>),
     DeleteCall(CallId),

@@ -119,6 +119,18 @@ pub enum EventBody {
     Notice(Box<Notice>),
 }
 
+impl EventBody {
+    /// The address of its own that a call or command is told to, instead of the subscribers.
+    pub fn call_address(&self) -> Option<SubscriptionId> {
+        match self {
+            Self::MessageConfirmed { address, .. }
+            | Self::CommandAnswered { address, .. }
+            | Self::CommandChanged { address, .. } => *address,
+            _ => None,
+        }
+    }
+}
+
 /// A notice for one address of an oneM2M subscription.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {

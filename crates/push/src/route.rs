@@ -79,11 +79,8 @@ fn is_told_to_nobody(event: &Event) -> bool {
 
 fn address_of(event: &Event) -> Option<SubscriptionId> {
     match &event.body {
-        EventBody::MessageConfirmed { address, .. }
-        | EventBody::CommandAnswered { address, .. }
-        | EventBody::CommandChanged { address, .. } => *address,
         EventBody::Notice(notice) => Some(notice.address),
-        _ => None,
+        body => body.call_address(),
     }
 }
 

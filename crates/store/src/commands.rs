@@ -3,6 +3,7 @@
 //! A command never changes its device or its place. Absent: what a state means, which is the domain's.
 
 use crate::{
+    addresses,
     lists::{Conditions, parse},
     rows::{Done, stale_or_gone},
     sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
@@ -35,7 +36,14 @@ pub(crate) fn put_command(sql: &mut dyn Sql, r: &Command, doc: &str) -> Done {
         Value::Text(doc),
     ];
     let changed = sql.execute(if r.version == 1 { INSERT } else { UPDATE }, &params)?;
-    if changed > 0 { Ok(()) } else { stale_or_gone(sql, r.device) }
+    if changed == 0 {
+        return stale_or_gone(sql, r.device);
+    }
+    match &r.callback_url {
+        Some(_) if r.state.is_final() => addresses::let_go(sql, &r.id.0),
+        Some(url) => addresses::hold(sql, &r.id.0, r.device, (r.app, r.by), url),
+        None => Ok(()),
+    }
 }
 
 /// A task of a device that is gone is not kept.

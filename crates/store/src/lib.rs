@@ -4,6 +4,7 @@
 //! chunks per device later. Exactly one process may use a database at a time; a second one is refused. Absent: TLS to PostgreSQL,
 //! reading the clock (time comes from the [`World`]), any rule of the domain.
 
+mod addresses;
 mod backend;
 mod cache;
 mod checkpoint;

@@ -14,7 +14,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step::Ddl(include_str!("../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../migrations/0003_history.sql")),
@@ -25,6 +25,7 @@ const STEPS: [Step; 10] = [
     Step::Ddl(include_str!("../migrations/0012_growth.sql")),
     Step::Ddl(include_str!("../migrations/0007_identities.sql")),
     Step::Code(identities::fill),
+    Step::Ddl(include_str!("../migrations/0009_addresses.sql")),
 ];
 
 /// The schema this program writes.

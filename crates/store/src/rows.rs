@@ -3,7 +3,7 @@
 //! Only the writer runs these statements, one batch after another, so that a check and the change it allows cannot be torn apart.
 
 use crate::{
-    commands,
+    addresses, commands,
     counts::{Counted, Counts},
     frames, identities, instances, labels, origin, presence, provisioning,
     record::encode_registration,
@@ -135,7 +135,11 @@ impl Step {
                 delete(sql, "DELETE FROM subscription WHERE id = ?1", id.0.as_bytes())?;
                 delete(sql, "DELETE FROM read_cursor WHERE subscription = ?1", id.0.as_bytes())
             }
-            Write::DeleteCall(id) => delete(sql, "DELETE FROM service_call WHERE id = ?1", id.0.as_bytes()),
+            Write::FreeAddress(id) => addresses::free(sql, *id),
+            Write::DeleteCall(id) => {
+                addresses::let_go(sql, &id.0)?;
+                delete(sql, "DELETE FROM service_call WHERE id = ?1", id.0.as_bytes())
+            }
             Write::DeleteSession(id) => delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", id.0.as_bytes()),
             Write::Command(r) => commands::put_command(sql, r, &self.doc),
             Write::RevokeTask(r) => commands::put_revoke_task(sql, r, &self.doc),
@@ -182,6 +186,8 @@ fn texts(write: &Write) -> Vec<&str> {
                 .collect()
         }
         Write::Subscription(r) => vec![&r.callback_url],
+        Write::Call(r) => r.callback_url.iter().map(String::as_str).collect(),
+        Write::Command(r) => r.callback_url.iter().map(String::as_str).collect(),
         Write::Setting(r) => vec![&r.service_id],
         Write::SecureSession(r) => vec![r.state.expose()],
         Write::Origin(number) => vec![number],
@@ -407,6 +413,9 @@ fn node_name(device: &Device) -> Option<&str> {
 }
 
 fn put_call(sql: &mut dyn Sql, r: &ServiceCall, doc: &str) -> Done {
+    if let Some(url) = &r.callback_url {
+        addresses::hold(sql, &r.id.0, r.device, (r.app, r.by), url)?;
+    }
     sql.execute(
         "INSERT INTO service_call (id, device, created_at, expires_at, doc) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE \
          SET device = excluded.device, created_at = excluded.created_at, expires_at = excluded.expires_at, doc = excluded.doc",
@@ -448,6 +457,7 @@ fn delete_device(sql: &mut dyn Sql, id: DeviceId, now: Time, counts: &mut Counts
     identities::leave(sql, id, &[])?;
     delete(sql, "DELETE FROM device_state WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM service_call WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM address_use WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM command WHERE device = ?1 AND state IN ('PENDING', 'SENT', 'DELIVERED')", key)?;
     delete(sql, "DELETE FROM shadow WHERE device = ?1", key)?;

@@ -110,7 +110,7 @@ impl Caches {
             Write::DeleteDevice(id) => self.devices.changed(id, None),
             Write::DeviceLimit(_) => (),
             Write::Subscription(r) => self.subscriptions.changed(r.id, Some(Arc::new(*r))),
-            Write::DeleteSubscription(id) => self.subscriptions.changed(id, None),
+            Write::DeleteSubscription(id) | Write::FreeAddress(id) => self.subscriptions.changed(id, None),
             Write::Cursor(_) | Write::Call(_) | Write::DeleteCall(_) | Write::Session(_) | Write::DeleteSession(_) => (),
             Write::Command(_) | Write::RevokeTask(_) | Write::Shadow(_) | Write::Setting(_) => (),
             Write::Registration(_) | Write::DeleteRegistration(_) | Write::SecureSession(_) | Write::DeleteSecureSession(_) => (),

@@ -1,7 +1,7 @@
 //! [`Store`] for readers and callers: caches first, then readers' connections; writes go to the queue.
 
 use crate::{
-    Options,
+    Options, addresses,
     backend::{Backend, Lock},
     checkpoint::Checkpoints,
     commands, events,
@@ -330,6 +330,10 @@ impl Store for SharedStore {
 
     async fn cursor(&self, id: SubscriptionId) -> Result<Option<Cursor>> {
         self.read(move |sql| lists::one(sql, "SELECT doc FROM read_cursor WHERE subscription = ?1", id.0.as_bytes())).await
+    }
+
+    async fn idle_addresses(&self, limit: u32) -> Result<Vec<Arc<Subscription>>> {
+        self.read(move |sql| addresses::idle(sql, limit)).await
     }
 
     async fn call(&self, id: CallId) -> Result<Option<ServiceCall>> {

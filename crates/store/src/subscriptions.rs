@@ -4,7 +4,7 @@ use crate::{
     rows::{Done, Refused, Versioned, json},
     sql::{Sql, Value, to_db},
 };
-use landfall_model::{Cause, Cursor, Subscription, SubscriptionKind};
+use landfall_model::{Cause, Cursor, Error, Subscription, SubscriptionKind};
 
 /// The word of a kind, for filters.
 pub(crate) fn kind_word(kind: SubscriptionKind) -> &'static str {
@@ -46,15 +46,22 @@ pub(crate) fn put_subscription(sql: &mut dyn Sql, r: &Subscription, doc: &str) -
         Value::Int(r.created_at.0),
         Value::Text(doc),
     ];
-    SQL.put(sql, &params, r.version)
+    match SQL.put(sql, &params, r.version) {
+        // Another call has made it meanwhile.
+        Err(Refused::Batch(error)) if r.kind == SubscriptionKind::CallAddress && error.cause == Cause::SubscriptionExists => {
+            Err(Refused::Batch(Error { cause: Cause::Stale, ..error }))
+        }
+        done => done,
+    }
 }
 
 /// A cursor whose subscription is gone is not kept.
 pub(crate) fn put_cursor(sql: &mut dyn Sql, r: &Cursor, doc: &str) -> Done {
+    let done_to = r.open.first().map_or(r.read_to.0, |first| first.0.saturating_sub(1));
     sql.execute(
-        "INSERT INTO read_cursor (subscription, doc) SELECT id, ?2 FROM subscription WHERE id = ?1 \
-         ON CONFLICT (subscription) DO UPDATE SET doc = excluded.doc",
-        &[Value::Bytes(r.subscription.0.as_bytes()), Value::Text(doc)],
+        "INSERT INTO read_cursor (subscription, doc, done_to) SELECT id, ?2, ?3 FROM subscription WHERE id = ?1 \
+         ON CONFLICT (subscription) DO UPDATE SET doc = excluded.doc, done_to = excluded.done_to",
+        &[Value::Bytes(r.subscription.0.as_bytes()), Value::Text(doc), Value::Int(to_db(done_to))],
     )?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! stream row, one sync makes them durable, and only then are memory and callers told.
 
 use crate::{
+    addresses,
     backend::Backend,
     counts::Counts,
     flush::Flush,
@@ -11,7 +12,7 @@ use crate::{
     queue::{End, Job, Task, stopping},
     record::EVENTS_VERSION,
     replay,
-    rows::{Effects, Refused, Step},
+    rows::{Done, Effects, Refused, Step},
     shared::Shared,
     sql::{Sql, SqlError, SqlResult, Value, to_db},
 };
@@ -309,7 +310,7 @@ fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlRe
     let mut seq = newest;
     let mut counts = Counts::default();
     for job in jobs {
-        let outcome = apply(sql, job, now, &mut counts)?;
+        let outcome = apply(sql, job, seq, now, &mut counts)?;
         if outcome.is_ok() {
             blob.extend_from_slice(&job.encoded);
             seq += job.events.len() as u64;
@@ -329,13 +330,14 @@ fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlRe
 
 /// Applies one batch; a refused one is undone alone. A refused step changes nothing by itself, so only what comes after a change needs a
 /// savepoint.
-fn apply(sql: &mut dyn Sql, job: &Job, now: Time, counts: &mut Counts) -> SqlResult<Result<Effects>> {
-    let guarded = job.steps.iter().skip_while(|step| step.is_check()).skip(1).any(Step::can_fail);
+fn apply(sql: &mut dyn Sql, job: &Job, newest: u64, now: Time, counts: &mut Counts) -> SqlResult<Result<Effects>> {
+    let addressed = !job.steps.is_empty() && job.events.iter().any(|(event, _)| event.body.call_address().is_some());
+    let guarded = addressed || job.steps.iter().skip_while(|step| step.is_check()).skip(1).any(Step::can_fail);
     if guarded {
         sql.batch("SAVEPOINT one")?;
     }
     let mut effects = Effects { counts: std::mem::take(counts), ..Effects::default() };
-    let refused = apply_steps(sql, job, now, &mut effects)?;
+    let refused = apply_steps(sql, job, newest, now, &mut effects)?;
     *counts = std::mem::take(&mut effects.counts);
     counts.end(refused.is_none());
     if guarded {
@@ -345,13 +347,24 @@ fn apply(sql: &mut dyn Sql, job: &Job, now: Time, counts: &mut Counts) -> SqlRes
 }
 
 /// Why the batch is refused, if it is.
-fn apply_steps(sql: &mut dyn Sql, job: &Job, now: Time, effects: &mut Effects) -> SqlResult<Option<Error>> {
-    for step in &job.steps {
-        match step.apply(sql, now, effects) {
-            Ok(()) => (),
-            Err(Refused::Group(error)) => return Err(error),
-            Err(Refused::Batch(error)) => return Ok(Some(error)),
+fn apply_steps(sql: &mut dyn Sql, job: &Job, newest: u64, now: Time, effects: &mut Effects) -> SqlResult<Option<Error>> {
+    let mut done = job.steps.iter().try_for_each(|step| step.apply(sql, now, effects));
+    done = done.and_then(|()| tell(sql, job, newest));
+    match done {
+        Ok(()) => Ok(None),
+        Err(Refused::Group(error)) => Err(error),
+        Err(Refused::Batch(error)) => Ok(Some(error)),
+    }
+}
+
+/// Notes the places of events at the addresses of calls and commands that they are for; one that is gone must be made anew.
+fn tell(sql: &mut dyn Sql, job: &Job, newest: u64) -> Done {
+    for ((event, _), seq) in job.events.iter().zip(newest + 1..) {
+        if let Some(address) = event.body.call_address()
+            && !addresses::tell(sql, address, Seq(seq))?
+        {
+            return Err(Refused::Batch(Error::new(Cause::Stale, "the callback address was freed meanwhile")));
         }
     }
-    Ok(None)
+    Ok(())
 }

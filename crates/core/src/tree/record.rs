@@ -4,9 +4,9 @@ use super::{
     Right, Target,
     notice::{ADDRESSES, Happened, addresses, drop_all_pushes, drop_push, drop_pushes, pushes_changed, reference},
 };
-use crate::{Core, OriginCaller, SubscriptionFilter, batch};
+use crate::{Core, OriginCaller, batch};
 use landfall_model::{
-    Account, AccountPart, Batch, Cause, Changed, Channel, Cursor, Error, PageRequest, Resource, ResourceId, ResourceKind, Result,
+    Account, AccountPart, Batch, Cause, Changed, Channel, Cursor, Error, Resource, ResourceId, ResourceKind, Result,
     Subscription, SubscriptionId, SubscriptionKind, Time, Write,
 };
 use serde_json::{Map, Value};
@@ -279,8 +279,7 @@ impl Core {
         for url in &to {
             self.callbacks.check(url).map_err(|error| error.at("nu"))?;
         }
-        let owned = SubscriptionFilter { owner: Some(subscription.app), ..Default::default() };
-        let total = self.store.subscriptions(&owned, PageRequest { no: 0, size: 1 }).await?.total;
+        let total = self.subscriptions_of(subscription.account, subscription.app).await?;
         let more = to.len().saturating_sub(kept.len()) as u64;
         if more > 0 && total.saturating_add(more) > self.settings.subscriptions {
             return Err(Error::new(Cause::TooMany, "the application has as many subscriptions as it may"));

@@ -317,6 +317,7 @@ pub(super) fn settings(settings: &Settings) -> Value {
         "apps": settings.apps,
         "products": settings.products,
         "subscriptions": settings.subscriptions,
+        "callAddresses": settings.call_addresses,
         "children": settings.children,
         "devices": settings.devices,
         "claimsPerMinute": settings.claims_per_minute,

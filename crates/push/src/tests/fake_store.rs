@@ -199,6 +199,9 @@ impl Store for FakeStore {
     async fn commands(&self, _: &CommandFilter, _: PageRequest) -> Result<Page<Command>> {
         absent()
     }
+    async fn idle_addresses(&self, _: u32) -> Result<Vec<Arc<Subscription>>> {
+        absent()
+    }
     async fn due_commands(&self, _: Time, _: u32) -> Result<Vec<Command>> {
         absent()
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test may fail,
 #![allow(clippy::disallowed_methods)] // and it spawns what races.
 
+mod addresses;
 mod commands;
 mod counts;
 mod deletion;
@@ -66,6 +67,7 @@ conformance! {
         devices_of_a_product;
     commands: commands_are_versioned_and_placed open_commands_wait_in_order commands_by_filter_and_page revoke_tasks_by_filter
         retention_of_commands;
+    addresses: addresses_stay_while_they_are_named addresses_stay_while_they_owe nothing_is_told_to_an_address_that_is_gone;
     shadows: shadows_are_versioned settings_by_filter retention_of_settings;
     identities: names_that_mean_the_same_are_one_devices a_name_goes_with_its_device racing_names_have_one_winner;
     presence: psk_identities_are_unique registrations_come_and_go secure_sessions_page_over_all_numbers

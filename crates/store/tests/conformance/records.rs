@@ -139,7 +139,7 @@ pub async fn subscriptions_are_unique(place: Place) {
     assert_eq!(put_one(other.clone()).await, Ok(Seq(0)));
     assert_eq!(put_one(Subscription { kind: added, version: 2, ..other }).await, Err(Cause::SubscriptionExists));
     // Addresses of calls are many; each exists once.
-    for (url, expected) in [("http://1", Ok(Seq(0))), ("http://2", Ok(Seq(0))), ("http://1", Err(Cause::SubscriptionExists))] {
+    for (url, expected) in [("http://1", Ok(Seq(0))), ("http://2", Ok(Seq(0))), ("http://1", Err(Cause::Stale))] {
         assert_eq!(put_one(subscription(acc.id, p.id, SubscriptionKind::CallAddress, url)).await, expected, "{url}");
     }
 }

@@ -1,5 +1,6 @@
 //! The domain over a real SQLite store, in virtual time, with connections that the test pretends.
 
+mod addresses;
 mod calls;
 mod commands;
 mod devices;
@@ -55,6 +56,10 @@ pub struct Tenant {
 
 impl Domain {
     pub async fn new(seed: u64) -> Self {
+        Self::with(seed, Settings { calls_per_device: 3, ..Settings::default() }).await
+    }
+
+    pub async fn with(seed: u64, settings: Settings) -> Self {
         let data = tempfile::tempdir().unwrap();
         let world = Arc::new(VirtualWorld::new(seed));
         let live = Arc::new(PretendedConnections::default());
@@ -66,7 +71,7 @@ impl Domain {
             live: live.clone(),
             codecs: Arc::new(HexCodec),
             callbacks: Arc::new(AnyHttp(verified.clone())),
-            settings: Settings { calls_per_device: 3, ..Settings::default() },
+            settings,
             admin_token: digest(ADMIN_TOKEN),
         });
         let operator = core.operator(ADMIN_TOKEN).await.unwrap();

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Installs what `make run`, `make test` and `make bench` need and a fresh Debian does not have; does nothing when all is there.
-# Usage: scripts/setup.sh run|test|bench
+# Installs what `make run`, `make test`, `make bench` and `make fuzz` need and a fresh Debian does not have; does nothing when all is there.
+# Usage: scripts/setup.sh run|test|bench|fuzz
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-level=${1:?usage: scripts/setup.sh run|test|bench}
+level=${1:?usage: scripts/setup.sh run|test|bench|fuzz}
 venv=.venv
 paho_version=2.1.0
 aiocoap_version=0.4.17
@@ -24,7 +24,8 @@ has_venv() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 # Prints the Debian packages that are missing for the level.
 missing() {
     has cc || echo gcc libc6-dev
-    [ "$level" = run ] && return
+    if [ "$level" = fuzz ]; then has c++ || echo g++; fi
+    case $level in run | fuzz) return ;; esac
     has curl || echo curl
     has mosquitto_pub || echo mosquitto-clients
     has openssl || echo openssl

@@ -32,6 +32,21 @@ pub fn fuzz_conversation(data: &[u8]) {
     run.finish();
 }
 
+/// A script for [`fuzz_conversation`] by which a handshake of this form comes to its end and data goes both ways.
+pub fn honest_script(form: u8) -> Vec<u8> {
+    let (to_server, to_client) = ([1, 0x3c], [1, 0x3d]);
+    let mut script = vec![form, 0, 0];
+    for pair in [to_server, to_client, to_server, to_client, to_server, [5, 0x30], to_client] {
+        script.extend(pair);
+    }
+    for _ in 0..3 {
+        for pair in [[6, 0], to_server, [7, 0], to_client] {
+            script.extend(pair);
+        }
+    }
+    script
+}
+
 /// How many sessions live after a script of [`fuzz_conversation`]; all that was said has arrived then.
 #[cfg(test)]
 pub(crate) fn sessions_of(data: &[u8]) -> usize {

@@ -15,7 +15,8 @@ use crate::sim::Client;
 use crate::value::{Entry, EntryTime, ObjectLink, Value, ValueType};
 use crate::version::Version;
 
-const FORMATS: [u16; 10] = [0, 40, 42, 60, 110, 112, 1542, 11_542, 11_543, 11_544];
+/// The content formats that inputs choose from, by place.
+pub const FORMATS: [u16; 10] = [0, 40, 42, 60, 110, 112, 1542, 11_542, 11_543, 11_544];
 const BASES: [Path; 6] = [
     Path::ROOT,
     Path::object(3),

@@ -2,22 +2,7 @@
 
 use super::{Dice, World, all_forms};
 use crate::Config;
-use crate::fuzz::{fuzz_conversation, fuzz_datagrams, fuzz_saved};
-
-/// A script by which a handshake comes to its end and data goes both ways, for each form.
-fn honest(form: u8) -> Vec<u8> {
-    let (to_server, to_client) = ([1, 0x3c], [1, 0x3d]);
-    let mut script = vec![form, 0, 0];
-    for pair in [to_server, to_client, to_server, to_client, to_server, [5, 0x30], to_client] {
-        script.extend(pair);
-    }
-    for _ in 0..3 {
-        for pair in [[6, 0], to_server, [7, 0], to_client] {
-            script.extend(pair);
-        }
-    }
-    script
-}
+use crate::fuzz::{fuzz_conversation, fuzz_datagrams, fuzz_saved, honest_script as honest};
 
 #[test]
 fn scripts_never_break_an_invariant() {

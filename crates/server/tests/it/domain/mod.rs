@@ -24,9 +24,9 @@ use landfall_core::{
     RegisterDevice, Scope, Settings, World, digest,
 };
 use landfall_model::{
-    AccessMode, AccountId, AccountSettings, App, AppLimits, Cause, CommandResponse, DataFormat, Device, DeviceId,
-    DeviceInfo, Error, EventBody, Lwm2mModel, Observed, Parameter, Product, ProductKey, Property, Registration,
-    Result, Seq, Service, ServiceCommand, StoredEvent,
+    AccessMode, AccountId, AccountSettings, App, AppLimits, Cause, CommandResponse, DataFormat, Device, DeviceId, DeviceInfo,
+    Error, EventBody, Lwm2mModel, Observed, Parameter, Product, ProductKey, Property, Registration, Result, Seq, Service,
+    ServiceCommand, StoredEvent,
 };
 use landfall_testkit::World as VirtualWorld;
 use parking_lot::Mutex;

@@ -79,7 +79,7 @@ pub async fn start(config: &Config, data: &Path, forget_sessions: bool) -> Resul
     let _ = rustls::crypto::ring::default_provider().install_default();
     let data = &make_dir(data)?;
     let world = Arc::new(RealWorld);
-    let tls = Tls::start(data, &config.tls, world.clone(), false)?;
+    let tls = Tls::start(data, &config.tls, world.clone(), forget_sessions)?;
     let token = admin_token(data, &*world)?;
     let store = open_store(config, data, world.clone())?;
     forget_ports(data);

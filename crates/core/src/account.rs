@@ -1,6 +1,6 @@
 //! Accounts: made, tuned and listed by the operator of the server.
 
-use crate::{Core, Operator, authority::digest, batch};
+use crate::{Core, Operator, authority::digest, batch, turns::Record};
 use landfall_model::{Account, AccountId, AccountSettings, Cause, Error, Page, PageRequest, Result, Secret, Write};
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl Core {
         if let Some(settings) = &change.settings {
             check_settings(settings)?;
         }
-        self.decide(|| {
+        self.decide(&[Record::Account(id)], || {
             Box::pin(async {
                 let mut account = (*self.account(operator, id).await?).clone();
                 account.version += 1;
@@ -69,7 +69,7 @@ impl Core {
     /// Gives an account a new operator token; the old one ends at once.
     pub async fn rotate_account_token(&self, operator: &Operator, id: AccountId) -> Result<Secret> {
         let token = format!("{id}.{}", self.generated(32));
-        self.decide(|| {
+        self.decide(&[Record::Account(id)], || {
             Box::pin(async {
                 let mut account = (*self.account(operator, id).await?).clone();
                 account.version += 1;

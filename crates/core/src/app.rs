@@ -1,6 +1,6 @@
 //! Applications and their tokens (1.3).
 
-use crate::{Core, Scope, account::check_name, authority::digest, authority::same, batch};
+use crate::{Core, Scope, account::check_name, authority::digest, authority::same, batch, turns::Record};
 use landfall_model::{AccountId, App, AppId, AppLimits, Cause, Error, Page, PageRequest, Result, Secret, Time, TokenSlot, Write};
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl Core {
         let refused = || Error::new(Cause::Unauthenticated, "appId or secret is wrong");
         let id = app_id.parse::<AppId>().map_err(|_| refused())?;
         let (access, refresh) = (self.generated(32), self.generated(32));
-        self.decide(|| {
+        self.decide(&[Record::App(id)], || {
             Box::pin(async {
                 let app = self.store.app(id).await?.ok_or_else(refused)?;
                 if !same(&digest(secret), &app.secret) {
@@ -179,7 +179,7 @@ impl Core {
 
     /// Changes an application's record, whatever else changes it meanwhile.
     pub(crate) async fn edit_app(&self, scope: &Scope, id: AppId, edit: impl Fn(&mut App) + Sync) -> Result<Arc<App>> {
-        self.decide(|| {
+        self.decide(&[Record::App(id)], || {
             Box::pin(async {
                 let mut app = (*self.app(scope, id).await?).clone();
                 app.version += 1;

@@ -1,6 +1,6 @@
 //! Calls of device services (1.7.7, device-side section 7): sent at once or refused, never cached.
 
-use crate::{CodecRun, Core, Downlink, Scope, address::Address, batch, device_event, product_check::check_call};
+use crate::{CodecRun, Core, Downlink, Scope, address::Address, batch, device_event, product_check::check_call, turns::Record};
 use landfall_model::{
     Batch, CallId, CallState, Cause, Confirmation, DataFormat, Device, DeviceId, Error, Event, EventBody, Product, Result,
     ServiceCall, SubscriptionId, Time, Write,
@@ -85,7 +85,7 @@ impl Core {
     async fn send(&self, device: &Device, via: DeviceId, message: Downlink, now: Time) -> Result<CallTaken> {
         let call = &message.call;
         let (id, request_id) = (call.id, call.request_id.clone());
-        self.decide(|| {
+        self.decide(&[Record::Device(device.id)], || {
             Box::pin(async {
                 let address = self.new_address(call.account, (call.app, call.by), call.callback_url.as_deref()).await;
                 let Address { id, made: mut whole } = address.map_err(|error| error.at("header.callbackURL"))?;
@@ -139,7 +139,7 @@ impl Core {
 
     /// The device's PUBACK for a call: messageConfirm `delivered`, where confirmations are wanted.
     pub async fn call_delivered(&self, id: CallId) -> Result<()> {
-        self.decide(|| {
+        self.decide(&[Record::Call(id)], || {
             Box::pin(async {
                 let nothing = (Batch::default(), ());
                 let Some(mut call) = self.store.call(id).await? else { return Ok(nothing) };
@@ -164,7 +164,7 @@ impl Core {
     /// The device's answer: commandRsp, and messageConfirm `executed` after a success where confirmations are wanted.
     pub(crate) async fn answer(&self, device: &Arc<Device>, mid: Option<u16>, errcode: i64, body: &str) -> Result<()> {
         let answers_call = self
-            .decide(|| {
+            .decide(&[Record::Device(device.id)], || {
                 Box::pin(async {
                     let waiting = self.store.calls(device.id).await?;
                     let Some(call) = waiting.iter().find(|call| mid.is_none_or(|mid| call.mid == mid)) else {

@@ -1,7 +1,8 @@
 //! Cached commands (1.7.1 to 1.7.3): queued for the device, sent one after the other, followed to their result.
 
 use crate::{
-    CodecRun, CommandFilter, Core, DeviceCaller, Scope, address::Address, call::cloud_request, message, product_check::check_call,
+    CodecRun, CommandFilter, Core, DeviceCaller, Scope, address::Address, call::cloud_request, message,
+    product_check::check_call, turns::Record,
 };
 use landfall_model::{
     Batch, Cause, Command, CommandId, CommandState, Device, DeviceId, Error, Event, EventBody, Page, PageRequest, Product,
@@ -127,7 +128,7 @@ impl Core {
         let (id, now) = (CommandId::from_random(self.random_16()), self.now());
         let wait_s = if expire_s == 0 { self.settings.immediate_command_s } else { expire_s };
         let command = self
-            .decide(|| {
+            .decide(&[Record::Device(device.id)], || {
                 Box::pin(async {
                     let open = self.store.open_commands(device.id).await?;
                     let pending = open.iter().filter(|command| command.state == CommandState::Pending).count();
@@ -200,7 +201,7 @@ impl Core {
 
     /// Cancels a command that was not sent yet (1.7.3). `CommandNotFound`, `CommandNotPending`.
     pub async fn cancel_command(&self, scope: &Scope, id: CommandId) -> Result<Command> {
-        self.decide(|| {
+        self.decide(&[Record::Command(id)], || {
             Box::pin(async {
                 let command = self.command(scope, id).await?;
                 if command.state != CommandState::Pending {
@@ -284,7 +285,7 @@ impl Core {
             return self.send_command(&device, command).await;
         }
         let product = self.product_of(&device).await?;
-        self.decide(|| {
+        self.decide(&[Record::Command(id)], || {
             Box::pin(async {
                 let Some(command) = self.store.command(id).await? else { return Ok((Batch::default(), None)) };
                 Ok((self.apply(&product, &command, &outcome).await?, None))

@@ -1,6 +1,6 @@
 //! Devices: registered, changed, listed and deleted by applications (1.4, 1.5.1, 1.5.2).
 
-use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event, node::follow_info};
+use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event, node::follow_info, turns::Record};
 use landfall_model::{
     AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceId, DeviceInfo, DeviceLimit, DeviceStatus, Error,
     EventBody, Identity, NodeType, Page, PageRequest, Product, ProductKey, Result, Secret, StatusDetail, Time, Write,
@@ -210,7 +210,7 @@ impl Core {
         let product = self.named_product(scope, change.product.as_ref()).await?;
         let rekeyed = change.psk.is_some() || change.psk_identity.is_some();
         let changed = self
-            .decide(|| {
+            .decide(&[Record::Device(id)], || {
                 Box::pin(async {
                     let mut device = (*self.device(scope, id).await?).clone();
                     apply(&mut device, &change);
@@ -250,8 +250,12 @@ impl Core {
     /// Deletes a device (1.4.5) and tells deviceDeleted, once a device. With `cascade` the devices behind a gateway go too, else
     /// they become directly connected.
     pub async fn delete_device(&self, scope: &Scope, id: DeviceId, cascade: bool) -> Result<()> {
+        let device = self.device(scope, id).await?;
+        let groups = self.groups_with(&device).await?;
+        let records: Vec<Record> =
+            groups.iter().map(|(group, _)| Record::Resource(group.id)).chain([Record::Device(id)]).collect();
         let gone = self
-            .decide(|| {
+            .decide(&records, || {
                 Box::pin(async {
                     let device = self.device(scope, id).await?;
                     let children = self.children(&device).await?;

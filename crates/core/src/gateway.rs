@@ -4,6 +4,7 @@ use crate::{
     CloseCause, Core, DeviceCaller, ProductRef, Scope, batch,
     device::{added, bind_product, check_node_id, delete, fill_info, info_changed, new_device},
     device_event,
+    turns::Record,
 };
 use landfall_model::{
     AccessMode, Batch, BindResult, Cause, Device, DeviceId, DeviceInfo, DeviceLimit, DeviceStatus, Error, EventBody, NodeType,
@@ -30,8 +31,9 @@ impl Core {
     pub async fn bind(&self, request: BindRequest) -> Result<(Arc<Device>, Secret)> {
         let unknown = || Error::new(Cause::DeviceNotFound, "no device waits with this nodeId and verifyCode");
         let secret = Secret::new(self.generated(10));
+        let waiting = self.store.device_by_node(&request.node_id).await?.ok_or_else(unknown)?;
         let bound = self
-            .decide(|| {
+            .decide(&[Record::Device(waiting.id)], || {
                 Box::pin(async {
                     let device = self.store.device_by_node(&request.node_id).await?.ok_or_else(unknown)?;
                     let code = device.credentials.verify_code.as_ref().ok_or_else(unknown)?;
@@ -111,7 +113,7 @@ impl Core {
 
     /// Removes a device behind the calling gateway and tells deviceDeleted.
     pub async fn remove_child(&self, gateway: &DeviceCaller, id: DeviceId) -> Result<()> {
-        self.decide(|| {
+        self.decide(&[Record::Device(id)], || {
             Box::pin(async {
                 let child = self.child_of(gateway, id).await?;
                 let mut whole = Batch::default();
@@ -130,7 +132,7 @@ impl Core {
         status: DeviceStatus,
         detail: StatusDetail,
     ) -> Result<()> {
-        self.decide(|| {
+        self.decide(&[Record::Device(id)], || {
             Box::pin(async {
                 let device = self.reachable(caller, id).await?;
                 if device.status == status && device.status_detail == detail {

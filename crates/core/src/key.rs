@@ -3,6 +3,7 @@
 use crate::{
     CloseCause, Core, Scope,
     device::{check_node_id, info_changed},
+    turns::Record,
 };
 use landfall_model::{AccessMode, Cause, Device, DeviceId, DeviceStatus, Error, Result, Secret, StatusDetail, Write};
 use std::sync::Arc;
@@ -44,7 +45,7 @@ impl Core {
             return Err(Error::invalid("timeout", "must be 0 to 2147483647 seconds"));
         }
         let verify_code = request.verify_code.clone().unwrap_or_else(|| Secret::new(self.generated(10)));
-        self.decide(|| {
+        self.decide(&[Record::Device(id)], || {
             Box::pin(async {
                 let device = self.device(scope, id).await?;
                 if !device.activated {

@@ -38,6 +38,7 @@ mod store;
 mod subscription;
 mod throttle;
 mod tree;
+mod turns;
 mod uplink;
 mod why;
 mod world;
@@ -77,12 +78,9 @@ pub use uplink::{Reading, Taken};
 pub use why::{Why, WhyLog};
 pub use world::{CallbackPolicy, CloseCause, CodecRun, Downlink, Live, PayloadCodec, World};
 
-use landfall_model::{Batch, Cause, Digest, Error, Event, EventBody, Result, Time, Write};
+use landfall_model::{Batch, Digest, Event, EventBody, Time, Write};
 use parking_lot::Mutex;
-use std::{
-    pin::Pin,
-    sync::{Arc, atomic::AtomicU32},
-};
+use std::sync::{Arc, atomic::AtomicU32};
 
 /// The one domain behind every protocol and dialect.
 pub struct Core {
@@ -100,6 +98,7 @@ pub struct Core {
     claims: claim::Claims,
     leaving: Mutex<tree::Leaving>,
     withholding: Mutex<tree::Withholding>,
+    turns: turns::Turns,
 }
 
 /// What a [`Core`] is made of.
@@ -119,9 +118,6 @@ pub struct Parts {
     /// Digest of the server's operator token.
     pub admin_token: Digest,
 }
-
-/// One try of [`Core::decide`].
-type Attempt<'a, T> = Pin<Box<dyn Future<Output = Result<(Batch, T)>> + Send + 'a>>;
 
 impl Core {
     /// Puts a core together.
@@ -143,6 +139,7 @@ impl Core {
             claims: claim::Claims::default(),
             leaving: Mutex::default(),
             withholding: Mutex::default(),
+            turns: turns::Turns::default(),
         }
     }
 
@@ -177,24 +174,6 @@ impl Core {
         let mut random = vec![0; bytes];
         self.world.random(&mut random);
         hex::encode(random)
-    }
-
-    /// Decides and commits, anew when a record moved meanwhile.
-    ///
-    /// Attempts are boxed: the compiler cannot tell that the futures of a generic `AsyncFn` are `Send`, and callers spawn them.
-    async fn decide<'a, T>(&self, attempt: impl Fn() -> Attempt<'a, T> + Send) -> Result<T> {
-        for _ in 0..8 {
-            let (batch, outcome) = attempt().await?;
-            if batch.writes.is_empty() && batch.events.is_empty() {
-                return Ok(outcome);
-            }
-            match self.store.commit(batch).await {
-                Ok(_) => return Ok(outcome),
-                Err(error) if error.cause == Cause::Stale => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(Error::new(Cause::Overloaded, "the record changes too often; try again"))
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     CloseCause, Core, DeviceCaller, NewInstance, NodeFault, OriginCaller, ResourceFilter, Scope, Target,
     device::{check_psk_identity, info_changed, merge_info},
     tree::{DEVICE_INFO, Happened, check_resource_name, drop_pushes, info_of, node_name},
+    turns::Record,
 };
 use landfall_model::{
     Account, AccountPart, Batch, Cause, Changed, Device, DeviceId, DeviceInfo, DevicePart, Error, Event, MessageBox, NODE_INFOS,
@@ -130,7 +131,7 @@ impl Core {
     ) -> Result<Arc<Device>> {
         let edit = &edit;
         let outcome = self
-            .decide(|| {
+            .decide(&[Record::Device(id)], || {
                 Box::pin(async move {
                     let device = self.store.device(id).await?.filter(|device| device.account == by.account.id);
                     let device = device.ok_or_else(|| Error::new(Cause::ResourceNotFound, "resource not found"))?;
@@ -191,17 +192,26 @@ impl Core {
         let base = ResourceId::of_account(account.id, AccountPart::Base);
         let gone = || (Target::Node(Arc::new(device.clone())), Changed::Id(node));
         whole.events.extend(self.notices(&account, base, Happened::ChildDeleted, now, gone).await?);
-        let Some(node_name) = device.node.as_ref().map(|node| node.name.as_str()) else { return Ok(whole) };
+        let groups = self.groups_with(device).await?;
+        whole.writes.extend(groups.into_iter().map(|(group, left)| with_members(&group, left, now)));
+        Ok(whole)
+    }
+
+    /// The groups that a device is in, with their other members.
+    pub(crate) async fn groups_with(&self, device: &Device) -> Result<Vec<(Arc<Resource>, Vec<Value>)>> {
+        let Some(node_name) = device.node.as_ref().map(|node| node.name.as_str()) else { return Ok(vec![]) };
         // Clients put names or ids into groups.
-        let id = node.to_string();
-        for group in self.groups(account.id).await? {
-            let members = members(&group);
-            let (left, gone): (Vec<&str>, Vec<&str>) = members.into_iter().partition(|one| *one != node_name && *one != id);
-            if !gone.is_empty() {
-                whole.writes.push(with_members(&group, left.into_iter().map(Value::from).collect(), now));
+        let id = ResourceId::of_device(device.id, DevicePart::Node).to_string();
+        let mut found = vec![];
+        for group in self.groups(device.account).await? {
+            let all = members(&group);
+            let left: Vec<Value> =
+                all.iter().filter(|one| **one != node_name && **one != id).map(|one| Value::from(*one)).collect();
+            if left.len() < all.len() {
+                found.push((group, left));
             }
         }
-        Ok(whole)
+        Ok(found)
     }
 
     async fn groups(&self, account: landfall_model::AccountId) -> Result<Vec<Arc<Resource>>> {
@@ -219,7 +229,7 @@ impl Core {
             return self.fault(&device, NodeFault::EventRefused, "").await;
         }
         let Some(account) = self.store.account(device.account).await? else { return Ok(()) };
-        self.decide(|| {
+        self.decide(&[Record::Device(device.id)], || {
             Box::pin(async {
                 let device = self.caller_device(caller).await?;
                 let now = self.now();

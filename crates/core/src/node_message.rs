@@ -6,6 +6,7 @@
 use crate::{
     Core, DeviceCaller, NodeFault, Outcome, Step, Target, Work, WorkOf,
     node::{changed_node, follow_labels},
+    turns::Record,
 };
 use landfall_model::{Batch, Device, DevicePart, Error, Instance, MessageBox, NodeObservation, ResourceId, Result, Sort, Write};
 use std::sync::Arc;
@@ -67,7 +68,7 @@ impl Core {
         let random = self.random_16();
         let id = device.id;
         let full = self
-            .decide(|| {
+            .decide(&[Record::Device(id)], || {
                 Box::pin(async {
                     let Some(device) = self.store.device(id).await? else { return Ok((Batch::default(), false)) };
                     let mut full = false;

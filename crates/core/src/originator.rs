@@ -4,6 +4,7 @@ use crate::{
     Core, Scope,
     authority::{digest, same},
     batch,
+    turns::Record,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use landfall_model::{
@@ -107,7 +108,7 @@ impl Core {
     /// Lets an application come over oneM2M under this originator, or no more. `InvalidField`, `NameTaken`.
     pub async fn set_originator(&self, scope: &Scope, id: AppId, name: Option<&str>) -> Result<Arc<App>> {
         name.map_or(Ok(()), check_originator)?;
-        self.decide(|| {
+        self.decide(&[Record::Account(scope.account), Record::App(id)], || {
             Box::pin(async {
                 let claim = self.claim_originator(scope.account).await?;
                 let mut app = (*self.app(scope, id).await?).clone();

@@ -5,6 +5,7 @@ use crate::{
     device::{delete, info_changed},
     device_event,
     gateway::activate,
+    turns::Record,
 };
 use futures_util::future::{join_all, try_join_all};
 use landfall_model::{Batch, BindResult, Cause, Device, DeviceId, DeviceStatus, EventBody, Result, StatusDetail, Write};
@@ -16,7 +17,7 @@ const ROUND: u32 = 500;
 impl Core {
     /// A connection of the device was opened: ONLINE; the first time it is bound to its application.
     pub async fn connected(&self, caller: &DeviceCaller) -> Result<()> {
-        self.decide(|| {
+        self.decide(&[Record::Device(caller.device)], || {
             Box::pin(async {
                 let device = self.caller_device(caller).await?;
                 if device.connected && device.status == DeviceStatus::Online && device.activated {
@@ -30,7 +31,7 @@ impl Core {
 
     /// The connection of a device is gone: it is OFFLINE, and so are the devices behind it. Does nothing if it holds another one by now.
     pub async fn disconnected(&self, caller: &DeviceCaller) -> Result<()> {
-        self.decide(|| {
+        self.decide(&[Record::Device(caller.device)], || {
             Box::pin(async {
                 let Some(device) = self.store.device(caller.device).await? else { return Ok((Batch::default(), ())) };
                 if !device.connected || self.live.is_connected(device.id) {

@@ -5,6 +5,7 @@ use crate::{
     account::check_name,
     batch, message,
     product_check::{check_path, check_services},
+    turns::Record,
 };
 use landfall_model::{
     AppId, Batch, Cause, Codec, DataFormat, Error, Event, EventBody, Lwm2mModel, Page, PageRequest, Product, ProductChange,
@@ -232,7 +233,7 @@ impl Core {
         id: ProductId,
         edit: impl Fn(&mut Product) -> Result<Option<ProductChange>> + Sync,
     ) -> Result<Arc<Product>> {
-        self.decide(|| {
+        self.decide(&[Record::Product(id)], || {
             Box::pin(async {
                 let mut product = (*self.product(scope, id).await?).clone();
                 product.version += 1;

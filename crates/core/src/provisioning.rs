@@ -8,6 +8,7 @@ use crate::{
     device::{added, check_node_id, new_device},
     node::{VERSION_LABEL, check_key, follow_labels, members, mirror, new_info, with_members},
     tree::{DEVICE_INFO, check_resource_name, node_name},
+    turns::Record,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use landfall_model::{
@@ -17,7 +18,7 @@ use landfall_model::{
 };
 use serde_json::{Map, Value};
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -198,6 +199,8 @@ impl Core {
             return Err(Error::new(Cause::Internal, format!("the list of provisioning request {} is not whole", request.id)));
         };
         let nodes = part.nodes.get((request.done.saturating_sub(part.first)) as usize..).unwrap_or_default();
+        let groups = self.groups_named(request.account, nodes).await?;
+        let (_turns, _) = self.turns.take_all(&groups).await?;
         for attempt in 0..8 {
             let taken = if attempt < 4 { nodes } else { nodes.get(..1).unwrap_or_default() };
             let (whole, next) = self.provisioned(request, taken, attempt == 7).await?;
@@ -212,6 +215,16 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    async fn groups_named(&self, account: AccountId, nodes: &[NodeRequest]) -> Result<Vec<Record>> {
+        let parent = ResourceId::of_account(account, AccountPart::Groups);
+        let names: BTreeSet<&String> = nodes.iter().flat_map(|node| node.groups.iter().flatten()).collect();
+        let mut found = vec![];
+        for name in names {
+            found.extend(self.store.resource_named(parent, name).await?.map(|group| Record::Resource(group.id)));
+        }
+        Ok(found)
     }
 
     /// The batch of some nodes: devices, failures, and how far the request is then, which is also returned. `give_up`: all of them fail.

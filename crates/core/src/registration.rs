@@ -4,6 +4,7 @@ use crate::{
     Core, DeviceCaller, Scope, batch,
     device::{info_changed, merge_info},
     presence::{went, went_online},
+    turns::Record,
 };
 use futures_util::future::try_join_all;
 use landfall_model::{
@@ -32,7 +33,7 @@ impl Core {
 
     /// A device registered or updated its registration: kept, ONLINE, and bound if this is the first time. Returns once it is durable.
     pub async fn register(&self, caller: &DeviceCaller, registration: Registration) -> Result<()> {
-        self.decide(|| {
+        self.decide(&[Record::Device(caller.device)], || {
             Box::pin(async {
                 let device = self.caller_device(caller).await?;
                 let mut whole = Batch::default();
@@ -49,7 +50,7 @@ impl Core {
     /// The registration of a device at a location is over, by its own wish or because its lifetime ended: OFFLINE. One that was made
     /// meanwhile stays.
     pub async fn deregister(&self, caller: &DeviceCaller, location: &str, detail: StatusDetail) -> Result<()> {
-        self.decide(|| {
+        self.decide(&[Record::Device(caller.device)], || {
             Box::pin(async {
                 let Some(device) = self.store.device(caller.device).await? else { return Ok((Batch::default(), ())) };
                 if self.store.registration(device.id).await?.is_some_and(|newer| newer.location != location) {
@@ -74,7 +75,7 @@ impl Core {
 
     /// Takes what a device says of itself (objects 3 and 4) into its info, and tells deviceInfoChanged if that is new.
     pub async fn learn(&self, caller: &DeviceCaller, said: &DeviceInfo) -> Result<()> {
-        self.decide(|| {
+        self.decide(&[Record::Device(caller.device)], || {
             Box::pin(async {
                 let device = self.caller_device(caller).await?;
                 let mut info = (*device.info).clone();

@@ -2,7 +2,7 @@
 
 use crate::{
     Core, DeviceCaller, HistoryFilter, Scope, SettingFilter, Step, Work, WorkOf, batch, device_event, message,
-    product_check::check_report,
+    product_check::check_report, turns::Record,
 };
 use landfall_model::{
     Batch, Cause, Desired, Device, DeviceId, Error, EventBody, Page, PageRequest, Product, Result, Setting, Shadow, Write,
@@ -39,7 +39,7 @@ impl Core {
             check_desired(&product, request)?;
         }
         let now = self.now();
-        self.decide(|| {
+        self.decide(&[Record::Device(id)], || {
             Box::pin(async {
                 let mut shadow = self.shadow_of(id).await?;
                 shadow.version += 1;
@@ -125,7 +125,7 @@ impl Core {
 
     async fn desired_outcome_of(&self, device: &Arc<Device>, service_id: &str, properties: &str, delivered: bool) -> Result<()> {
         let sent = object(properties)?;
-        self.decide(|| {
+        self.decide(&[Record::Device(device.id)], || {
             Box::pin(async {
                 let mut shadow = self.shadow_of(device.id).await?;
                 shadow.version += 1;

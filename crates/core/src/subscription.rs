@@ -1,6 +1,6 @@
 //! Subscriptions (1.6): who is told what, and where.
 
-use crate::{Core, Scope, SubscriptionFilter, address::addresses, batch};
+use crate::{Core, Scope, SubscriptionFilter, address::addresses, batch, turns::Record};
 use landfall_model::{
     AccountId, AppId, Batch, Cause, Channel, Cursor, Error, Event, EventBody, Page, PageRequest, Result, Subscription,
     SubscriptionId, SubscriptionKind, Time, Write,
@@ -111,7 +111,7 @@ impl Core {
     /// Points a subscription to another address (an operator's help for a receiver that moved).
     pub async fn move_subscription(&self, scope: &Scope, id: SubscriptionId, callback_url: &str) -> Result<Arc<Subscription>> {
         self.check_callback(callback_url)?;
-        self.decide(|| {
+        self.decide(&[Record::Subscription(id)], || {
             Box::pin(async {
                 let mut next = (*self.subscription(scope, id).await?).clone();
                 next.version += 1;

@@ -2,7 +2,7 @@
 
 use crate::{
     CodecRun, Core, DeviceCaller, Item, Message, Why, batch, device_event, message, presence::went_online,
-    product_check::check_report,
+    product_check::check_report, turns::Record,
 };
 use landfall_model::{
     Batch, Cause, DataFormat, Device, DeviceId, DeviceStatus, Error, EventBody, Frame, Product, Report, Result, ServiceReport,
@@ -192,7 +192,7 @@ impl Core {
         if device.status == DeviceStatus::Online {
             return self.store.commit(said).await.map(|_| ());
         }
-        self.decide(|| {
+        self.decide(&[Record::Device(device.id)], || {
             Box::pin(async {
                 let device = self.store.device(device.id).await?;
                 let device = device.ok_or_else(|| Error::new(Cause::DeviceNotFound, "the device was deleted"))?;

@@ -4,7 +4,7 @@ use super::{
     Right, Target,
     notice::{ADDRESSES, Happened, addresses, drop_all_pushes, drop_push, drop_pushes, pushes_changed, reference},
 };
-use crate::{Core, OriginCaller, batch};
+use crate::{Core, OriginCaller, batch, turns::Record};
 use landfall_model::{
     Account, AccountPart, Batch, Cause, Changed, Channel, Cursor, Error, Resource, ResourceId, ResourceKind, Result,
     Subscription, SubscriptionId, SubscriptionKind, Time, Write,
@@ -78,7 +78,9 @@ impl Core {
             self.check_creation(by, parent, &resource).await?;
             self.verify(by, &resource, &[]).await?;
         }
-        self.decide(|| {
+        // An entity claims its originator in the account's record.
+        let claimed = is_entity(parent, &resource).then_some(Record::Account(by.account.id));
+        self.decide(claimed.as_slice(), || {
             Box::pin(async {
                 let mut whole = batch(vec![Write::Resource(Box::new(resource.clone()))], vec![]);
                 if is_entity(parent, &resource) {
@@ -176,7 +178,7 @@ impl Core {
         if wanted.kind == ResourceKind::Subscription {
             self.verify(by, &wanted, &addresses(&before)).await?;
         }
-        self.decide(|| {
+        self.decide(&[Record::Resource(id)], || {
             Box::pin(async {
                 let (before, next) = self.changed(by, id, &change).await?;
                 let now = next.modified_at;

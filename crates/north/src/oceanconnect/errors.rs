@@ -2,7 +2,8 @@
 //!
 //! Every operation has a table of its own, with its own spelling. The rows here are those that this server can send; where the
 //! contract lists a code under several statuses, the row is the one that rule [A 4] picks. Not in any table, and answered all the same:
-//! 404 `100404` for operations of the contract that this version does not have, 405 `100405` for methods a path does not have.
+//! 404 `100404` for operations of the contract that this version does not have, 405 `100405` for methods a path does not have, and 503
+//! `100501` where too much is under way: 500 is for faults [A 42].
 
 use super::Operation;
 use axum::{
@@ -300,6 +301,7 @@ pub(super) fn row(operation: Operation, fault: &Fault) -> Row {
         Fault::Malformed(_) => malformed(operation),
         Fault::Core(error) => codes(error).iter().find_map(|code| find(code)).unwrap_or_else(|| match error.cause {
             Cause::InvalidField | Cause::PayloadInvalid | Cause::ProductNotFound | Cause::CallbackInvalid => invalid(operation),
+            Cause::Overloaded | Cause::Stopping => CONGESTION,
             // 1.7.1 to 1.7.6 have a code of their own for it.
             _ => find(INTERNAL.1).or_else(|| find(COMMAND_INTERNAL.1)).unwrap_or(INTERNAL),
         }),
@@ -456,7 +458,7 @@ mod tests {
         for operation in Operation::ALL {
             for cause in Cause::ALL {
                 let (status, code, _) = row(operation, &Fault::Core(Error::new(*cause, "why")));
-                let known = table(operation).iter().any(|r| r.1 == code) || code == INTERNAL.1;
+                let known = table(operation).iter().any(|r| r.1 == code) || [INTERNAL.1, CONGESTION.1].contains(&code);
                 let extra = matches!(operation, Operation::DeleteDevice | Operation::Activation | Operation::GetShadow)
                     && code == INVALID.1;
                 assert!(known || extra, "{operation:?} {cause:?}: {status} {code}");
@@ -505,6 +507,8 @@ mod tests {
             (Op::CreateCommand, core(Cause::DeviceZombie), (403, "100612", "Device is zombie.")),
             (Op::CreateCommand, core(Cause::CommandLimit), (400, "100223", "Command counts has reached the upLimit.")),
             (Op::CreateCommand, core(Cause::Overloaded), CONGESTION),
+            (Op::Login, core(Cause::Overloaded), CONGESTION),
+            (Op::ModifyDevice, core(Cause::Stopping), CONGESTION),
             (Op::RefreshKey, Fault::invalid("verifyCode", ""), BAD_CODE),
             (Op::RefreshKey, Fault::Malformed(String::new()), BAD_MESSAGE),
             (Op::RefreshKey, Fault::NoAppKey, NO_APP_KEY),

@@ -16,6 +16,7 @@ mod shadow;
 mod status;
 mod subscriptions;
 mod tree;
+mod turns;
 mod uplinks;
 
 use async_trait::async_trait;
@@ -42,7 +43,7 @@ pub struct Domain {
     pub operator: Operator,
     /// Addresses that were asked whether they agree to be called.
     pub verified: Arc<Mutex<Vec<String>>>,
-    _data: tempfile::TempDir,
+    _data: Option<tempfile::TempDir>,
 }
 
 /// An account with an application and a product.
@@ -61,10 +62,16 @@ impl Domain {
 
     pub async fn with(seed: u64, settings: Settings) -> Self {
         let data = tempfile::tempdir().unwrap();
+        let place = data.path().to_str().unwrap().to_owned();
+        Self { _data: Some(data), ..Self::over(seed, settings, &place).await }
+    }
+
+    /// Over the store at a place, as [`landfall_store::open`] takes it.
+    pub async fn over(seed: u64, settings: Settings, place: &str) -> Self {
         let world = Arc::new(VirtualWorld::new(seed));
         let live = Arc::new(PretendedConnections::default());
         let verified = Arc::<Mutex<Vec<String>>>::default();
-        let store = landfall_store::open_sqlite(data.path(), landfall_store::Options::default(), world.clone()).unwrap();
+        let store = landfall_store::open(place, landfall_store::Options::default(), world.clone()).unwrap();
         let core = Core::new(Parts {
             store: Arc::new(store),
             world: world.clone(),
@@ -75,7 +82,7 @@ impl Domain {
             admin_token: digest(ADMIN_TOKEN),
         });
         let operator = core.operator(ADMIN_TOKEN).await.unwrap();
-        Self { core: Arc::new(core), world, live, operator, verified, _data: data }
+        Self { core: Arc::new(core), world, live, operator, verified, _data: None }
     }
 
     pub async fn tenant(&self, name: &str) -> Tenant {

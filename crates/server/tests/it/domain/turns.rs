@@ -1,0 +1,142 @@
+//! Many writers of one record at once, over both stores: none fails, and they come in their order.
+
+use super::{Domain, tree::node};
+use landfall_core::{DeviceChange, NewResource, ResourceChange, Settings, Target};
+use landfall_model::{AccountPart, Cause, DeviceInfo, EventBody, ResourceKind, Result};
+use serde_json::{Value, json};
+use std::{io::Write as _, sync::Arc};
+use tokio::task::JoinSet;
+
+/// A domain over PostgreSQL in a schema of its own; `None`, loudly, without a server to test against.
+async fn over_postgres(seed: u64, test: &str) -> Option<Domain> {
+    let Ok(admin) = std::env::var("LANDFALL_TEST_POSTGRES") else {
+        // Written past the capture of the test harness on purpose.
+        drop(std::io::stderr().write_all(format!("\nSKIPPED {test}: LANDFALL_TEST_POSTGRES holds no URL\n").as_bytes()));
+        return None;
+    };
+    let schema = format!("landfall_turns_{}_{seed}", std::process::id());
+    let url = format!("{admin}?options=-c%20search_path%3D{schema}");
+    let made = tokio::task::spawn_blocking(move || {
+        let mut client = ::postgres::Client::connect(&admin, ::postgres::NoTls).unwrap();
+        client.batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).unwrap();
+    });
+    made.await.unwrap();
+    Some(Domain::over(seed, Settings::default(), &url).await)
+}
+
+/// Runs all of them at once; returns what became of each in the order of the beginnings.
+async fn all<T: Send + 'static>(
+    writers: impl Iterator<Item = impl Future<Output = Result<T>> + Send + 'static>,
+) -> Vec<Result<T>> {
+    let mut running = JoinSet::new();
+    for (n, writer) in writers.enumerate() {
+        running.spawn(async move { (n, writer.await) });
+    }
+    let mut done = running.join_all().await;
+    done.sort_by_key(|(n, _)| *n);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+async fn a_device_has_many_writers(domain: Domain) {
+    let tenant = domain.tenant("t").await;
+    let id = domain.device(&tenant, "n").await.id;
+    let before = domain.newest();
+    let writers = (0..60).map(|n| {
+        let (core, scope) = (domain.core.clone(), tenant.scope.clone());
+        let change =
+            DeviceChange { info: DeviceInfo { name: Some(n.to_string()), ..DeviceInfo::default() }, ..DeviceChange::default() };
+        async move { core.modify_device(&scope, id, change).await }
+    });
+    for result in all(writers).await {
+        result.unwrap();
+    }
+    let told = domain.events_since(before).await;
+    let names = told.iter().filter_map(|stored| match &stored.event.body {
+        EventBody::DeviceInfoChanged(view) => view.info.name.clone(),
+        _ => None,
+    });
+    assert_eq!(names.collect::<Vec<_>>(), (0..60).map(|n| n.to_string()).collect::<Vec<_>>(), "in the order in which they came");
+}
+
+async fn an_application_logs_in_many_times(domain: Domain) {
+    let tenant = domain.tenant("t").await;
+    let other = domain.tenant("u").await;
+    let writers = (0..60).map(|n| {
+        let core = domain.core.clone();
+        let id = tenant.app.id.to_string();
+        let secret = if n % 3 == 2 { other.secret.clone() } else { tenant.secret.clone() };
+        async move { core.login(&id, &secret).await }
+    });
+    let mut last = None;
+    for (n, result) in all(writers).await.into_iter().enumerate() {
+        match result {
+            Ok(pair) => last = Some(pair),
+            Err(error) => assert_eq!((n % 3, error.cause), (2, Cause::Unauthenticated), "{error}"),
+        }
+    }
+    let access = last.unwrap().access;
+    domain.core.authenticate(&tenant.app.id.to_string(), access.expose()).await.expect("the last one to come holds the token");
+}
+
+async fn nodes_of_a_group_go_while_it_is_changed(domain: Domain) {
+    let tenant = domain.tenant("t").await;
+    let by = Arc::new(tenant.origin(&domain, "Capp").await);
+    let groups = Target::Place(AccountPart::Groups);
+    let Value::Object(attributes) = json!({ "cnd": "com.telekom.iot.orchestrator.deviceGroup", "nds": ["x"], "aes": [] }) else {
+        unreachable!()
+    };
+    let group = NewResource {
+        kind: ResourceKind::FlexContainer,
+        name: Some("g".into()),
+        labels: vec![],
+        policies: vec![],
+        attributes,
+        expires_at: None,
+    };
+    let group = domain.core.create_resource(&by, &groups, group).await.unwrap();
+    let name = |n: usize| format!("d{n}");
+    let nodes = (0..20).map(|n| {
+        let mut one = node(&name(n));
+        one.groups = Some(vec!["g".into()]);
+        one
+    });
+    assert_eq!(domain.provision(&by, nodes.collect()).await, 0);
+    let mut targets = vec![];
+    for n in 0..20 {
+        targets.push(domain.core.find(&by, &[&name(n)]).await.unwrap());
+    }
+    let writers = (0..40).map(|n| {
+        let (core, by, target, id) = (domain.core.clone(), by.clone(), targets[n / 2].clone(), group.id);
+        async move {
+            if n % 2 == 0 {
+                return core.delete_target(&by, &target).await;
+            }
+            let change = ResourceChange { labels: Some(vec![format!("n:{n}")]), ..ResourceChange::default() };
+            core.update_resource(&by, id, change).await.map(|_| ())
+        }
+    });
+    for result in all(writers).await {
+        result.unwrap();
+    }
+    let Target::Resource(left) = domain.core.find(&by, &["device-group", "g"]).await.unwrap() else { panic!("no group") };
+    assert_eq!(left.attributes["nds"], json!(["x"]));
+}
+
+macro_rules! over_both_stores {
+    ($($name:ident $seed:literal,)*) => {
+        mod sqlite {
+            $(#[tokio::test] async fn $name() { super::$name(super::Domain::new($seed).await).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $name() {
+                if let Some(domain) = super::over_postgres($seed, stringify!($name)).await { super::$name(domain).await; }
+            })*
+        }
+    };
+}
+
+over_both_stores! {
+    a_device_has_many_writers 301,
+    an_application_logs_in_many_times 302,
+    nodes_of_a_group_go_while_it_is_changed 303,
+}

@@ -108,7 +108,7 @@ impl Core {
     }
 }
 
-fn need_server(operator: &Operator) -> Result<()> {
+pub(crate) fn need_server(operator: &Operator) -> Result<()> {
     if operator.is_server() {
         return Ok(());
     }

@@ -1,6 +1,13 @@
 //! Applications and their tokens (1.3).
 
-use crate::{Core, Scope, account::check_name, authority::digest, authority::same, batch, turns::Record};
+use crate::{
+    Core, Scope,
+    account::check_name,
+    authority::digest,
+    authority::{holds, same},
+    batch,
+    turns::Record,
+};
 use landfall_model::{AccountId, App, AppId, AppLimits, Cause, Error, Page, PageRequest, Result, Secret, Time, TokenSlot, Write};
 use std::sync::Arc;
 
@@ -47,7 +54,12 @@ impl Core {
     pub async fn refresh(&self, app_id: &str, secret: &str, refresh_token: &str) -> Result<TokenPair> {
         let now = self.now();
         self.issue(app_id, secret, |app| match &app.token {
-            Some(slot) if same(&digest(refresh_token), &slot.refresh) && now < slot.refresh_until => Ok(()),
+            Some(slot)
+                if same(&digest(refresh_token), &slot.refresh)
+                    && holds(slot.refresh_until, now, self.settings.refresh_token_s) =>
+            {
+                Ok(())
+            }
             _ => Err(Error::invalid("refreshToken", "is not the newest refresh token, or is over")),
         })
         .await

@@ -1,7 +1,7 @@
 //! Who may act: values that only authentication makes, and that every verb asks for.
 
 use crate::Core;
-use landfall_model::{Account, AccountId, App, AppId, Cause, Device, DeviceId, Digest, Error, Result};
+use landfall_model::{Account, AccountId, App, AppId, Cause, Device, DeviceId, Digest, Error, Result, Time};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -93,6 +93,12 @@ impl DeviceCaller {
     }
 }
 
+/// Whether a token holds that ends at `until`. One that ends later than any that is given out now was given out by a clock that was wrong.
+pub(crate) fn holds(until: Time, now: Time, lifetime_s: u32) -> bool {
+    const TOLERANCE_S: i64 = 3_600;
+    now < until && until <= now.plus_s(i64::from(lifetime_s) + TOLERANCE_S)
+}
+
 impl Core {
     /// Checks the `app_key` header and bearer token of a request (1.3.1): only the newest token of the application is valid.
     pub async fn authenticate(&self, app_key: &str, token: &str) -> Result<AppCaller> {
@@ -100,7 +106,10 @@ impl Core {
         let id = app_key.parse::<AppId>().map_err(|_| refused())?;
         let app = self.store.app(id).await?.ok_or_else(refused)?;
         let slot = app.token.as_ref().ok_or_else(refused)?;
-        if !same(&digest(token), &slot.access) || self.now() >= slot.access_until || app.frozen {
+        if !same(&digest(token), &slot.access)
+            || !holds(slot.access_until, self.now(), self.settings.access_token_s)
+            || app.frozen
+        {
             return Err(refused());
         }
         Ok(AppCaller { app })

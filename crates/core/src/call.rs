@@ -76,7 +76,7 @@ impl Core {
             callback_url: request.callback_url,
             state: CallState::Sent,
             created_at: now,
-            expires_at: now.plus_s(self.settings.call_timeout_s.into()),
+            expires_at: self.end_of(self.settings.call_timeout_s.into()),
         };
         let message = self.encode(&product, call).await?;
         self.send(&device, via, message, now).await

@@ -162,7 +162,7 @@ impl Core {
                         delivered_at: None,
                         executed_at: None,
                         result: None,
-                        due_at: Some(now.plus_s(wait_s.into())),
+                        due_at: Some(self.end_of(wait_s.into())),
                     };
                     whole.writes.push(Write::Command(Box::new(command.clone())));
                     Ok((whole, command))
@@ -264,7 +264,7 @@ impl Core {
         let sent = Command {
             issued_times: command.issued_times + 1,
             issued_at: Some(now),
-            due_at: Some(now.plus_s(self.settings.command_ack_s.into())),
+            due_at: Some(self.end_of(self.settings.command_ack_s.into())),
             ..moved(&command, CommandState::Sent)
         };
         match self.store.commit(self.told(&[sent]).await?).await {
@@ -322,7 +322,7 @@ impl Core {
         let answers = command_of(product, command).is_ok_and(|(_, found)| !found.responses.is_empty());
         Command {
             delivered_at: Some(now),
-            due_at: answers.then(|| now.plus_s(self.settings.command_result_s.into())),
+            due_at: answers.then(|| self.end_of(self.settings.command_result_s.into())),
             ..moved(command, CommandState::Delivered)
         }
     }

@@ -112,7 +112,7 @@ impl Core {
         let mut device = new_device(DeviceId::from_random(self.random_16()), scope.account, app, request.node_id.clone(), now);
         device.access = request.access;
         device.info = Arc::new(request.info.clone());
-        device.credentials = self.first_credentials(request, now);
+        device.credentials = self.first_credentials(request);
         if let Some(product) = &product {
             bind_product(&mut device, product);
         }
@@ -129,7 +129,7 @@ impl Core {
         Ok(())
     }
 
-    fn first_credentials(&self, request: &RegisterDevice, now: Time) -> Credentials {
+    fn first_credentials(&self, request: &RegisterDevice) -> Credentials {
         let psk = request.psk.clone().unwrap_or_else(|| Secret::new(self.generated(16)));
         let psk_identity = request.psk_identity.clone();
         let mut made = Credentials { psk: Some(psk), psk_identity, is_secure: request.is_secure, ..Credentials::default() };
@@ -139,7 +139,7 @@ impl Core {
             let timeout_s = request.timeout_s.unwrap_or(self.settings.code_timeout_s);
             made.verify_code = Some(request.verify_code.clone().unwrap_or_else(|| Secret::new(self.generated(10))));
             made.code_timeout_s = Some(timeout_s);
-            made.code_expires_at = (timeout_s > 0).then(|| now.plus_s(timeout_s.into()));
+            made.code_expires_at = (timeout_s > 0).then(|| self.end_of(timeout_s.into()));
         }
         made
     }

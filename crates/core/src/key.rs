@@ -68,7 +68,7 @@ impl Core {
                 next.credentials.secret = None;
                 next.credentials.verify_code = Some(verify_code.clone());
                 next.credentials.code_timeout_s = Some(timeout_s);
-                next.credentials.code_expires_at = (timeout_s > 0).then(|| now.plus_s(timeout_s.into()));
+                next.credentials.code_expires_at = (timeout_s > 0).then(|| self.end_of(timeout_s.into()));
                 let mut whole = info_changed(&Arc::new(next), now);
                 whole.writes.push(Write::DeleteRegistration(id));
                 Ok((whole, ()))

@@ -9,6 +9,7 @@ mod app;
 mod authority;
 mod call;
 mod claim;
+mod clock;
 mod command;
 mod device;
 pub mod fuzz;
@@ -48,6 +49,7 @@ pub use app::{AppChange, NewApp, TokenPair};
 pub use authority::{AppCaller, DeviceCaller, Operator, Scope, digest};
 pub use call::{CallRequest, CallTaken};
 pub use claim::ClaimRefused;
+pub use clock::{Clock, ClockChange, ClockDoubt, TimeBounds};
 pub use command::{CommandRequest, Outcome, Step, Work, WorkOf};
 pub use device::{DeviceChange, ProductRef, RegisterDevice};
 pub use gateway::BindRequest;
@@ -78,7 +80,7 @@ pub use uplink::{Reading, Taken};
 pub use why::{Why, WhyLog};
 pub use world::{CallbackPolicy, CloseCause, CodecRun, Downlink, Live, PayloadCodec, World};
 
-use landfall_model::{Batch, Digest, Event, EventBody, Time, Write};
+use landfall_model::{Batch, Digest, Event, EventBody, Result, Time, Write};
 use parking_lot::Mutex;
 use std::sync::{Arc, atomic::AtomicU32};
 
@@ -161,6 +163,33 @@ impl Core {
     /// Now, UTC.
     pub fn now(&self) -> Time {
         self.world.now()
+    }
+
+    /// The time by which what cannot be undone is decided.
+    pub(crate) fn earliest(&self) -> Time {
+        self.world.bounds().earliest
+    }
+
+    /// When something ends that begins now and lasts so long; not too soon, even if the clock is wrong now.
+    pub(crate) fn end_of(&self, lasts_s: i64) -> Time {
+        self.world.bounds().latest.plus_s(lasts_s)
+    }
+
+    /// Deletes what retention no longer keeps; returns whether more is left.
+    pub async fn prune(&self) -> Result<bool> {
+        self.store.prune(self.earliest()).await
+    }
+
+    /// The jump of the clock that is not taken for right yet, if there is one: meanwhile nothing is deleted for its age and nothing expires.
+    pub fn clock_doubt(&self) -> Option<ClockDoubt> {
+        self.world.clock_doubt()
+    }
+
+    /// Takes the clock for right. For the operator of the server: `Forbidden`.
+    pub fn accept_clock(&self, operator: &Operator) -> Result<()> {
+        account::need_server(operator)?;
+        self.world.accept_clock();
+        Ok(())
     }
 
     fn random_16(&self) -> [u8; 16] {

@@ -54,7 +54,7 @@ impl Core {
     /// Silent devices become ABNORMAL, then OFFLINE; registrations that were not activated in time and lifetimes end; calls that nobody
     /// answered free their `mid`; commands expire. Works in rounds of at most 500 devices and returns whether more is left.
     pub async fn sweep(&self) -> Result<bool> {
-        let now = self.now();
+        let now = self.earliest();
         let abnormal = now.minus_s(self.settings.abnormal_after_s.into());
         let offline = now.minus_s(self.settings.offline_after_s.into());
         let mut more = false;

@@ -144,6 +144,8 @@ pub trait Store: ResourceStore + Send + Sync {
 
     /// Deletes what retention no longer keeps, in batches of at most a few thousand rows, and returns whether more is left.
     async fn prune(&self, now: Time) -> Result<bool>;
+    /// Writes something, to show that it can be done. `Overloaded` with the reason: a full disk, a database that is gone or does not answer.
+    async fn probe(&self) -> Result<()>;
     /// Numbers for operators.
     async fn stats(&self) -> Result<StoreStats>;
 }

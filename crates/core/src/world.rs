@@ -1,5 +1,6 @@
 //! The outer world as arguments: time, randomness, live connections and payload codecs.
 
+use crate::{ClockDoubt, TimeBounds};
 use async_trait::async_trait;
 use landfall_model::{AccountId, Codec, DeviceId, Product, ProductId, Result, ServiceCall, Time};
 
@@ -9,6 +10,18 @@ pub trait World: Send + Sync {
     fn now(&self) -> Time;
     /// Fills `bytes` with randomness fit for keys.
     fn random(&self, bytes: &mut [u8]);
+    /// What time it surely is, for what a wrong clock must not do.
+    fn bounds(&self) -> TimeBounds {
+        TimeBounds::exactly(self.now())
+    }
+    /// A database was written at this time, before the start: a source to hold the clock against.
+    fn known(&self, _at: Time) {}
+    /// The jump of the clock that is not taken for right yet.
+    fn clock_doubt(&self) -> Option<ClockDoubt> {
+        None
+    }
+    /// The clock is right.
+    fn accept_clock(&self) {}
 }
 
 /// The connections that are open in this process.

@@ -305,11 +305,11 @@ impl<B> Lanes<B> {
         }
     }
 
-    /// Gives up what happened before `oldest` and is not under way; returns how many.
-    pub fn expire(&mut self, oldest: Time) -> u64 {
+    /// Gives up what happened before `oldest`, has a place up to `until` and is not under way; returns how many.
+    pub fn expire(&mut self, oldest: Time, until: Seq) -> u64 {
         let mut expired = Vec::new();
         for (seq, open) in &self.open {
-            if open.at > oldest {
+            if open.at > oldest || *seq > until {
                 break;
             }
             expired.push((*seq, open.lane));

@@ -135,13 +135,13 @@ fn old_events_are_given_up_unless_under_way() {
         lanes.open(Seq(seq), device(n), T0.minus_s(age_s), None);
     }
     assert_eq!(lanes.pick(T0, 1), Some(Seq(1)));
-    assert_eq!(lanes.expire(T0.minus_s(60)), 2, "3 and 4: device 1 is under way");
+    assert_eq!(lanes.expire(T0.minus_s(60), Seq(u64::MAX)), 2, "3 and 4: device 1 is under way");
     assert_eq!(lanes.open_count(), 3);
     assert_eq!(open(&lanes.begin_commit(id(), false).unwrap()), [1, 2, 5]);
     lanes.commit_done(true);
     assert_eq!(picked(&mut lanes, T0, 9), [5]);
     lanes.failed(Seq(1), T0, 0, None, 0);
-    assert_eq!(lanes.expire(T0.minus_s(60)), 2);
+    assert_eq!(lanes.expire(T0.minus_s(60), Seq(u64::MAX)), 2);
     assert_eq!(lanes.next_wake(T0), None, "only 5 is left, under way");
     lanes.confirmed(Seq(5));
     assert!(open(&lanes.begin_commit(id(), false).unwrap()).is_empty());

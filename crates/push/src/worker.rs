@@ -93,6 +93,8 @@ pub(crate) struct Worker {
     committed_at: Time,
     retention_ms: i64,
     retention_read_at: Option<Time>,
+    /// The stream says that what comes after this place is not old.
+    kept_after: Seq,
     seen: DeliveryStatus,
 }
 
@@ -111,6 +113,7 @@ impl Worker {
             committed_at: ctx.world.now(),
             retention_ms: 7 * DAY_MS,
             retention_read_at: None,
+            kept_after: Seq(0),
             seen: DeliveryStatus::default(),
             ctx,
             ties,
@@ -126,7 +129,7 @@ impl Worker {
         loop {
             let now = self.ctx.world.now();
             self.check_retention(now).await;
-            self.ingest(now);
+            self.ingest();
             self.dispatch(now);
             self.start_commit(now, false);
             self.start_read(now);
@@ -175,7 +178,7 @@ impl Worker {
         let now = self.ctx.world.now();
         self.check_retention(now).await;
         for event in &events {
-            self.look(event, now);
+            self.look(event);
         }
         if self.lanes.open_count() < open.len() {
             self.lanes.mark_dirty();
@@ -184,7 +187,7 @@ impl Worker {
     }
 
     /// Opens the event if it concerns the subscription.
-    fn look(&mut self, event: &StoredEvent, now: Time) {
+    fn look(&mut self, event: &StoredEvent) {
         self.lanes.pass(event.seq);
         if !concerns(&self.subscription, &event.event) {
             return;
@@ -193,7 +196,7 @@ impl Worker {
         if rendered.is_empty() {
             return;
         }
-        if event.event.at.0.saturating_add(self.retention_ms) <= now.0 {
+        if event.event.at <= self.oldest_kept() && event.seq <= self.kept_after {
             self.count_expired(1);
             return;
         }
@@ -202,7 +205,7 @@ impl Worker {
         self.lanes.open(event.seq, event.event.device, event.event.at, bodies);
     }
 
-    fn ingest(&mut self, now: Time) {
+    fn ingest(&mut self) {
         if self.reading != Reading::Live {
             return;
         }
@@ -212,7 +215,7 @@ impl Worker {
                 return;
             }
             match self.ties.inbox.take(&self.ctx.tail) {
-                Taken::Event(event) if event.seq > self.lanes.read_to() => self.look(&event, now),
+                Taken::Event(event) if event.seq > self.lanes.read_to() => self.look(&event),
                 Taken::Event(_) => {}
                 Taken::Empty(routed) => {
                     self.lanes.pass(routed);
@@ -262,7 +265,7 @@ impl Worker {
             Err(error) => return self.rest(now, &error),
         };
         for event in &events {
-            self.look(event, now);
+            self.look(event);
         }
         let Reading::Behind { goal: Some(goal) } = self.reading else { return };
         if events.len() < self.read_limit {
@@ -371,11 +374,21 @@ impl Worker {
                 Ok(None) => {}
                 Err(error) => tracing::warn!(subscription = %self.subscription.id, %error, "the account cannot be read"),
             }
+            // An event says when it happened by a clock that may have been wrong; its place in the stream must be old as well.
+            match self.ctx.store.seq_before(self.oldest_kept()).await {
+                Ok(seq) => self.kept_after = seq,
+                Err(error) => tracing::warn!(subscription = %self.subscription.id, %error, "the stream cannot be read"),
+            }
         }
-        let expired = self.lanes.expire(Time(now.0.saturating_sub(self.retention_ms)));
+        let expired = self.lanes.expire(self.oldest_kept(), self.kept_after);
         if expired > 0 {
             self.count_expired(expired);
         }
+    }
+
+    /// What happened then or earlier is given up, even if the clock is wrong now.
+    fn oldest_kept(&self) -> Time {
+        Time(self.ctx.world.bounds().earliest.0.saturating_sub(self.retention_ms))
     }
 
     /// A changed subscription is served at once; what was under way to another address is called off.
@@ -426,7 +439,7 @@ impl Worker {
             self.commit_done(&result);
         }
         let now = self.ctx.world.now();
-        self.ingest(now);
+        self.ingest();
         self.start_commit(now, true);
         if let Some(result) = pending(&mut self.commit).await {
             self.commit_done(&result);

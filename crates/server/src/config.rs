@@ -125,13 +125,15 @@ pub struct Tls {
 pub struct StoreConfig {
     /// `postgres://...`; empty: SQLite in the data directory.
     pub url: String,
+    /// Authorities of PostgreSQL's certificate (PEM file), for `sslmode=verify-full` in the URL.
+    pub ca_file: String,
     /// Devices kept in memory (about 1 KiB each).
     pub cache_devices: usize,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: String::new(), cache_devices: 200_000 }
+        Self { url: String::new(), ca_file: String::new(), cache_devices: 200_000 }
     }
 }
 

@@ -4,6 +4,7 @@ mod banner;
 mod cli;
 mod config;
 mod demo;
+mod files;
 mod origin;
 mod serve;
 mod tls;
@@ -45,9 +46,8 @@ struct Serve {
     /// Data directory
     #[arg(long, env = "LANDFALL_DATA", default_value = "landfall-data")]
     data: PathBuf,
-    /// Forget the DTLS sessions of the last run: after a snapshot of a whole machine or file system was restored
-    #[arg(long)]
-    forget_sessions: bool,
+    #[command(flatten)]
+    once: serve::Once,
 }
 
 #[derive(Subcommand)]
@@ -101,12 +101,15 @@ fn run(config: &Config, arguments: &Serve) -> Result<(), String> {
     serve::start_log(config)?;
     let runtime = runtime()?;
     runtime.block_on(async {
-        let server = serve::start(config, &arguments.data, arguments.forget_sessions).await?;
+        let server = serve::start(config, &arguments.data, arguments.once).await?;
         banner::print(&server);
-        wait_for_the_end().await?;
+        let ended = tokio::select! {
+            ended = wait_for_the_end() => ended,
+            reason = server.lost() => Err(reason),
+        };
         tracing::info!("stopping");
         server.stop().await;
-        Ok(())
+        ended
     })
 }
 

@@ -4,13 +4,13 @@
 //! database holds too. It is written anew, each time as another file, at the start, at the end, and once an hour. So a copy of the directory or of the database, a restored dump, and
 //! an older state put back in place do not fit together. Not told: a file system or machine that is copied as a whole.
 
-use crate::tls;
+use crate::files::{PRIVATE, replace};
 use landfall_core::{Store, World};
 use landfall_model::{Batch, Write};
 use landfall_store::{SharedStore, file_identity};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
 };
 use tokio::sync::Mutex;
@@ -97,14 +97,10 @@ fn difference(file: &Path, place: &str, number: &str) -> Result<Option<String>, 
 
 /// Puts another file in the place of the one before.
 fn write(path: &Path, mut marker: Marker) -> Result<(), String> {
-    let named = |e: std::io::Error| format!("{}: {e}", path.display());
-    let part = path.with_extension("part");
-    tls::write_private(&part, "")?;
-    marker.file = file_identity(&part.metadata().map_err(named)?);
-    tls::write_private(&part, &serde_json::to_string(&marker).map_err(|e| e.to_string())?)?;
-    File::open(&part).and_then(|file| file.sync_all()).map_err(named)?;
-    fs::rename(&part, path).map_err(named)?;
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all()).map_err(named)
+    replace(path, PRIVATE, |file| {
+        marker.file = file_identity(file);
+        serde_json::to_vec(&marker).map_err(|e| e.to_string())
+    })
 }
 
 #[cfg(test)]
@@ -114,14 +110,14 @@ mod tests {
     use std::{process::Command, sync::Arc};
 
     fn open(data: &Path) -> SharedStore {
-        landfall_store::open_sqlite(data, landfall_store::Options::default(), Arc::new(RealWorld)).unwrap()
+        landfall_store::open_sqlite(data, landfall_store::Options::default(), Arc::new(RealWorld::default())).unwrap()
     }
 
     /// A run of a server. Whether it found a copy, and its store, which still runs.
     async fn start(data: &Path) -> (bool, SharedStore) {
         let store = open(data);
         let origin = Origin::look(data, store.clone()).await.unwrap();
-        origin.renew(&RealWorld).await.unwrap();
+        origin.renew(&RealWorld::default()).await.unwrap();
         (origin.copy().is_some(), store)
     }
 
@@ -214,7 +210,7 @@ mod tests {
             let (_, store) = start(data.path()).await;
             shell("cp $1/landfall.db* $2", data.path(), other.path());
             if renewed {
-                Origin::look(data.path(), store.clone()).await.unwrap().renew(&RealWorld).await.unwrap();
+                Origin::look(data.path(), store.clone()).await.unwrap().renew(&RealWorld::default()).await.unwrap();
             }
             store.abort().await;
             drop(store);

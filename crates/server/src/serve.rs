@@ -2,8 +2,9 @@
 
 use crate::{
     config::{Address, Config, LogFormat},
+    files,
     origin::Origin,
-    tls::{self, Tls},
+    tls::Tls,
     wiring::{Callbacks, Codecs, DeviceLogins, Notifications, Presence, Running},
     world::RealWorld,
 };
@@ -74,14 +75,27 @@ pub fn start_log(config: &Config) -> Result<(), String> {
     .map_err(|e| e.to_string())
 }
 
-/// Starts a server on a data directory; returns once every listener is up and `ports.json` is written. With `forget_sessions` devices must shake hands again.
-pub async fn start(config: &Config, data: &Path, forget_sessions: bool) -> Result<Server, String> {
+/// What the operator wants of this start alone.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Once {
+    /// Forget the DTLS sessions of the last run: after a snapshot of a whole machine or file system was restored
+    #[arg(long)]
+    forget_sessions: bool,
+    /// Begin with an empty database although the data directory has been used
+    #[arg(long)]
+    new_database: bool,
+}
+
+/// Starts a server on a data directory; returns once every listener is up and `ports.json` is written. A directory that has been used must
+/// still have its database.
+pub async fn start(config: &Config, data: &Path, once: Once) -> Result<Server, String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let data = &make_dir(data)?;
-    let world = Arc::new(RealWorld);
-    let tls = Tls::start(data, &config.tls, world.clone(), forget_sessions)?;
+    let world = Arc::new(RealWorld::default());
+    // The database comes first: files without one are those of a database that is gone.
+    let store = open_store(config, data, world.clone(), once.new_database)?;
+    let tls = Tls::start(data, &config.tls, world.clone(), once.forget_sessions)?;
     let token = admin_token(data, &*world)?;
-    let store = open_store(config, data, world.clone())?;
     forget_ports(data);
     let presence = Arc::new(Presence { mqtt: Arc::default(), lwm2m: Arc::default(), provisioning: Arc::default() });
     let models = object_models(config)?;
@@ -99,7 +113,7 @@ pub async fn start(config: &Config, data: &Path, forget_sessions: bool) -> Resul
     }));
     default_account(&core, &token).await?;
     let origin = Origin::look(data, store.clone()).await?;
-    if let Some(why) = origin.copy().or(forget_sessions.then_some("--forget-sessions")) {
+    if let Some(why) = origin.copy().or(once.forget_sessions.then_some("--forget-sessions")) {
         forget(&core, why).await?;
     }
     origin.renew(&*world).await?;
@@ -147,11 +161,16 @@ impl Server {
             tracing::warn!("some connections did not end in time");
         }
         self.push.shutdown().await;
-        if let Err(error) = self.origin.renew(&RealWorld).await {
+        if let Err(error) = self.origin.renew(&RealWorld::default()).await {
             tracing::warn!(%error, "the marker of the data could not be renewed");
         }
         self.store.shutdown().await;
         forget_ports(&self.data);
+    }
+
+    /// Returns, with the reason, once the database belongs to another server.
+    pub async fn lost(&self) -> String {
+        self.store.lost().await
     }
 
     /// The port of a listener.
@@ -163,30 +182,36 @@ impl Server {
 /// Makes the directory; returns its whole path, which is valid wherever it is typed.
 fn make_dir(data: &Path) -> Result<PathBuf, String> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).and_then(|()| data.canonicalize());
-    made.map_err(|e| format!("{}: {e}", data.display()))
+    made.map_err(|e| files::told(data, &e))
 }
 
 /// Reads or makes the operator token.
 fn admin_token(data: &Path, world: &dyn World) -> Result<String, String> {
     let path = data.join("admin.token");
-    if let Ok(text) = std::fs::read_to_string(&path) {
-        let token = text.trim().to_owned();
-        return if token.len() >= 32 { Ok(token) } else { Err(format!("{}: is too short for a token", path.display())) };
+    match std::fs::read_to_string(&path) {
+        Ok(text) if text.trim().len() >= 32 => return Ok(text.trim().to_owned()),
+        Ok(_) => return Err(format!("{}: is too short for a token", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (),
+        Err(error) => return Err(files::told(&path, &error)),
     }
     let mut random = [0; 32];
     world.random(&mut random);
     let token = hex::encode(random);
-    tls::write_private(&path, &format!("{token}\n"))?;
+    files::replace_text(&path, files::PRIVATE, &format!("{token}\n"))?;
     Ok(token)
 }
 
-fn open_store(config: &Config, data: &Path, world: Arc<RealWorld>) -> Result<SharedStore, String> {
-    let options = landfall_store::Options { cache_devices: config.store.cache_devices, ..Default::default() };
+fn open_store(config: &Config, data: &Path, world: Arc<RealWorld>, new_database: bool) -> Result<SharedStore, String> {
+    let options = landfall_store::Options {
+        cache_devices: config.store.cache_devices,
+        must_exist: !new_database && ["admin.token", "ca.key"].iter().any(|name| data.join(name).exists()),
+        ca_file: Some(&config.store.ca_file).filter(|path| !path.is_empty()).map(PathBuf::from),
+        ..Default::default()
+    };
     match config.store.url.as_str() {
-        "" => landfall_store::open_sqlite(data, options, world),
-        url => landfall_store::open_postgres(url, options, world),
+        "" => landfall_store::open_sqlite(data, options, world).map_err(|e| format!("{}: {}", data.display(), e.detail)),
+        url => landfall_store::open_postgres(url, options, world).map_err(|e| format!("store.url: {}", e.detail)),
     }
-    .map_err(|e| e.to_string())
 }
 
 fn sandbox(config: &Config) -> Result<landfall_codec::Sandbox, String> {
@@ -424,7 +449,7 @@ fn background(core: Arc<Core>, origin: Arc<Origin>, mut stopping: watch::Receive
             }
             work_through(&core, &stopping).await;
             if rounds % (RENEW_S / ROUND_S) == 0
-                && let Err(error) = origin.renew(&RealWorld).await
+                && let Err(error) = origin.renew(&RealWorld::default()).await
             {
                 tracing::error!(%error, "the marker of the data could not be renewed and is tried again later");
             }
@@ -437,7 +462,7 @@ async fn work_through(core: &Core, stopping: &watch::Receiver<bool>) {
     while (sweep || prune) && !*stopping.borrow() {
         let done = async {
             sweep = sweep && core.sweep().await?;
-            prune = prune && core.store().prune(core.now()).await?;
+            prune = prune && core.prune().await?;
             landfall_model::Result::Ok(())
         };
         if let Err(error) = done.await {
@@ -452,12 +477,9 @@ fn forget_ports(data: &Path) {
     let _ = std::fs::remove_file(data.join("ports.json"));
 }
 
-/// Written last and moved into place whole: who finds it finds a server that is up.
+/// Written last: who finds it finds a server that is up.
 fn write_ports(data: &Path, listeners: &[(String, String, u16)]) -> Result<(), String> {
     let entry = |(name, host, port): &(String, String, u16)| (name.clone(), serde_json::json!({"host": host, "port": port}));
     let ports: serde_json::Map<String, serde_json::Value> = listeners.iter().map(entry).collect();
-    let (path, part) = (data.join("ports.json"), data.join("ports.json.part"));
-    let written =
-        std::fs::write(&part, serde_json::Value::Object(ports).to_string()).and_then(|()| std::fs::rename(&part, &path));
-    written.map_err(|e| format!("{}: {e}", path.display()))
+    files::replace_text(&data.join("ports.json"), files::PUBLIC, &serde_json::Value::Object(ports).to_string())
 }

@@ -5,7 +5,6 @@
 
 mod authority;
 mod certificate;
-mod file;
 mod tickets;
 
 use crate::config;
@@ -20,7 +19,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 use sha2::{Digest, Sha256};
-use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 use tickets::Tickets;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -219,13 +218,6 @@ fn names(tls: &config::Tls) -> Vec<String> {
     names.extend(Some(host.trim().to_owned()).filter(|name| !name.is_empty() && name != "localhost"));
     names.extend(tls.names.iter().cloned());
     names
-}
-
-/// Writes a file that only its owner may read.
-pub fn write_private(path: &Path, content: &str) -> Result<(), String> {
-    let named = |e: std::io::Error| format!("{}: {e}", path.display());
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(named)?;
-    file.write_all(content.as_bytes()).map_err(named)
 }
 
 #[cfg(test)]

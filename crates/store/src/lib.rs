@@ -1,7 +1,7 @@
 //! The store of Landfall over SQLite (a directory, the default) or PostgreSQL (a URL): registry, event stream and history.
 //!
 //! One thread writes, many batches to a sync ([`landfall_core::Store::commit`]); reports become durable in the stream and are cut into
-//! chunks per device later. Exactly one process may use a database at a time; a second one is refused. Absent: TLS to PostgreSQL,
+//! chunks per device later. Exactly one process may use a database at a time; a second one is refused. Absent:
 //! reading the clock (time comes from the [`World`]), any rule of the domain.
 
 mod addresses;
@@ -40,6 +40,7 @@ mod sqlite;
 mod store;
 mod subscribers;
 mod subscriptions;
+mod tls;
 mod tree;
 mod tree_store;
 mod turns;
@@ -50,10 +51,14 @@ mod writer;
 pub use origin::file_identity;
 pub use store::SharedStore;
 
+use crate::postgres::Target;
 use backend::Backend;
 use landfall_core::World;
 use landfall_model::{Cause, Error, Result};
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// What may be tuned. `Default` fits a server of 2 cores and 4 GiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +89,10 @@ pub struct Options {
     pub readers: usize,
     /// How long a list may be read at most, in milliseconds.
     pub scan_ms: u64,
+    /// Whether there must be a database already: one that is gone is then an error, and not made anew.
+    pub must_exist: bool,
+    /// Authorities of the certificate of PostgreSQL (PEM), for `sslmode=verify-full`.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -102,6 +111,8 @@ impl Default for Options {
             ring_bytes: 64 << 20,
             readers: 4,
             scan_ms: 5_000,
+            must_exist: false,
+            ca_file: None,
         }
     }
 }
@@ -121,7 +132,7 @@ pub fn open(place: &str, options: Options, world: Arc<dyn World>) -> Result<Shar
 /// Opens the store in a directory, which is made with mode 0700 if it is not there: the database holds credentials.
 ///
 /// # Errors
-/// `Internal` with the reason: no access, in use by another process, or written by a newer program.
+/// `Internal` with the reason: no access, in use by another process, written by a newer program, or gone.
 pub fn open_sqlite(dir: &Path, options: Options, world: Arc<dyn World>) -> Result<SharedStore> {
     apart(Backend::Sqlite(dir.to_path_buf()), options, world)
 }
@@ -131,7 +142,8 @@ pub fn open_sqlite(dir: &Path, options: Options, world: Arc<dyn World>) -> Resul
 /// # Errors
 /// `Internal` with the reason: not reachable, in use by another process, or written by a newer program. The reason never holds the URL.
 pub fn open_postgres(url: &str, options: Options, world: Arc<dyn World>) -> Result<SharedStore> {
-    apart(Backend::Postgres(url.into()), options, world)
+    let target = Target::parse(url, options.ca_file.as_deref()).map_err(|error| Error::new(Cause::Internal, error.text))?;
+    apart(Backend::Postgres(Arc::new(target)), options, world)
 }
 
 /// Opens on a thread of its own, because the PostgreSQL client must not block an async one.
@@ -139,7 +151,10 @@ fn apart(backend: Backend, options: Options, world: Arc<dyn World>) -> Result<Sh
     let opened = std::thread::scope(|scope| scope.spawn(|| SharedStore::open(backend, options, world)).join());
     match opened {
         Ok(Ok(store)) => Ok(store),
-        Ok(Err(error)) => Err(Error::new(Cause::Internal, error.text)),
+        Ok(Err(error)) => {
+            let text = error.told.filter(|_| !error.gone).map_or(error.text, str::to_owned);
+            Err(Error::new(Cause::Internal, text))
+        }
         Err(_) => Err(Error::new(Cause::Internal, "opening the store failed")),
     }
 }

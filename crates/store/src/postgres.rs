@@ -1,34 +1,79 @@
 //! PostgreSQL behind [`Sql`], over the synchronous client.
 //!
-//! Absent: TLS. The connection must be local or inside a private network (`sslmode=disable`, or `prefer` with a server without TLS).
+//! `sslmode` of the URL: `disable` and `prefer` (the default) do without TLS, `require` takes any certificate, `verify-full` one of
+//! `store.ca_file` that has the host's name.
 
-use crate::sql::{Canceller, Row, RowFn, Sql, SqlError, SqlResult, Value};
+use crate::{
+    sql::{Canceller, DISK_FULL, READ_ONLY, Row, RowFn, STATEMENT_S, Sql, SqlError, SqlResult, TOO_LONG, Value},
+    tls,
+};
 use postgres::{
     Client, NoTls, Statement,
+    config::SslMode,
+    error::SqlState,
     fallible_iterator::FallibleIterator,
     types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked},
 };
-use std::{collections::HashMap, error::Error as StdError, ops::ControlFlow, time::Duration};
+use std::{collections::HashMap, error::Error as StdError, ops::ControlFlow, path::Path, time::Duration};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Statements kept prepared on a connection.
 const STATEMENTS: usize = 256;
 const CONNECT_S: u64 = 5;
+/// A connection whose other end is silent for so long is gone.
+const SILENT_S: u64 = 15;
+
+/// Where a database is, and how it is reached.
+pub(crate) struct Target {
+    config: postgres::Config,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Target {
+    /// Reads a libpq URL or key-value string. Errors never hold it: it may hold a password.
+    pub(crate) fn parse(url: &str, ca_file: Option<&Path>) -> SqlResult<Self> {
+        // The client does not know the mode, and checks nothing itself.
+        let verify = url.contains("sslmode=verify-full");
+        let mut config: postgres::Config = url
+            .replace("sslmode=verify-full", "sslmode=require")
+            .parse()
+            .map_err(|_| SqlError::wrong("the PostgreSQL URL cannot be read"))?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(Duration::from_secs(CONNECT_S));
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(Duration::from_secs(SILENT_S));
+        }
+        let quarter = Duration::from_secs(SILENT_S / 3);
+        config.keepalives_idle(quarter).keepalives_interval(quarter).keepalives_retries(2).application_name("landfall");
+        let tls = match config.get_ssl_mode() {
+            SslMode::Require => Some(MakeRustlsConnect::new(tls::config(verify, ca_file)?)),
+            _ => None,
+        };
+        Ok(Self { config, tls })
+    }
+}
 
 pub(crate) struct Postgres {
     client: Client,
     statements: HashMap<String, Statement>,
+    limited: bool,
+    tls: Option<MakeRustlsConnect>,
 }
 
 impl Postgres {
-    /// Connects; `url` is a libpq URL or key-value string.
-    pub(crate) fn connect(url: &str) -> SqlResult<Self> {
-        let mut config: postgres::Config = url.parse().map_err(|_| SqlError::wrong("the PostgreSQL URL cannot be read"))?;
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(Duration::from_secs(CONNECT_S));
-        }
-        config.application_name("landfall");
-        let client = config.connect(NoTls).map_err(|e| SqlError::gone(describe(&e)))?;
-        Ok(Self { client, statements: HashMap::new() })
+    /// Connects.
+    pub(crate) fn connect(target: &Target) -> SqlResult<Self> {
+        let client = match &target.tls {
+            Some(tls) => target.config.connect(tls.clone()),
+            None => target.config.connect(NoTls),
+        };
+        Ok(Self {
+            client: client.map_err(|e| SqlError::gone(describe(&e)))?,
+            statements: HashMap::new(),
+            limited: false,
+            tls: target.tls.clone(),
+        })
     }
 
     fn statement(&mut self, sql: &str) -> SqlResult<Statement> {
@@ -61,7 +106,16 @@ fn failed(error: &postgres::Error) -> SqlError {
             Some(code) => code.code().starts_with("57P") || code.code().starts_with("08"),
             None => error.source().is_some_and(|s| s.downcast_ref::<std::io::Error>().is_some()),
         };
-    SqlError { gone, text: describe(error) }
+    if gone {
+        return SqlError::gone(describe(error));
+    }
+    let told = match error.code().map(SqlState::code) {
+        Some("53100") => Some(DISK_FULL),
+        Some("57014") => Some(TOO_LONG),
+        Some("25006") => Some(READ_ONLY),
+        _ => None,
+    };
+    SqlError { told, ..SqlError::wrong(describe(error)) }
 }
 
 impl ToSql for Value<'_> {
@@ -69,6 +123,8 @@ impl ToSql for Value<'_> {
         match self {
             Value::Null => Ok(IsNull::Yes),
             Value::Int(n) => n.to_sql(ty, out),
+            // No text of PostgreSQL holds NUL, and what is written was checked: such a text equals nothing.
+            Value::Text(s) if s.contains('\0') => Ok(IsNull::Yes),
             Value::Text(s) => s.to_sql(ty, out),
             Value::Bytes(b) => b.to_sql(ty, out),
         }
@@ -110,11 +166,23 @@ impl Sql for Postgres {
 
     /// Asks the server on a connection of its own, which must not be made on an async thread.
     fn canceller(&self) -> Canceller {
-        let token = self.client.cancel_token();
+        let (token, tls) = (self.client.cancel_token(), self.tls.clone());
         Box::new(move || {
-            let token = token.clone();
-            drop(std::thread::Builder::new().name("store-cancel".into()).spawn(move || token.cancel_query(NoTls)));
+            let (token, tls) = (token.clone(), tls.clone());
+            let cancel = move || match tls {
+                Some(tls) => token.cancel_query(tls),
+                None => token.cancel_query(NoTls),
+            };
+            drop(std::thread::Builder::new().name("store-cancel".into()).spawn(cancel));
         })
+    }
+
+    fn limit(&mut self) -> SqlResult<()> {
+        if self.limited {
+            return Ok(());
+        }
+        self.limited = true;
+        self.batch(&format!("SET statement_timeout = '{STATEMENT_S}s'"))
     }
 
     fn dialect(&self, ddl: &str) -> String {

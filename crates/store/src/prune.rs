@@ -5,7 +5,7 @@
 
 use crate::{
     instances, provisioning,
-    replay::meta,
+    replay::{self, meta},
     shared::Shared,
     sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
     tree, unlinked,
@@ -20,12 +20,17 @@ const TOMBSTONE_DAYS: i64 = 90;
 /// How long commands that are over and revocation tasks can be listed.
 const COMMAND_DAYS: i64 = 30;
 const DAY_S: i64 = 86_400;
+/// How often the time is noted.
+const NOTED_MS: i64 = 600_000;
 /// Events outlive their retention by so long, that a push gives them up by age and counts them rather than find them gone.
 const EVENT_GRACE_S: i64 = 3_600;
 
 /// Deletes the next rows of each kind; true when more may be left.
 pub(crate) fn prune(sql: &mut dyn Sql, now: Time, shared: &Shared) -> SqlResult<bool> {
     sql.batch("BEGIN")?;
+    if now.0 - replay::known_at(sql)?.unwrap_or_default().0 >= NOTED_MS {
+        note_time(sql, now)?;
+    }
     let mut more = prune_stream(sql, now)?;
     more |= prune_history(sql, now)?;
     more |= prune_small(sql, now)?;
@@ -40,6 +45,12 @@ pub(crate) fn prune(sql: &mut dyn Sql, now: Time, shared: &Shared) -> SqlResult<
     shared.caches.drop_resources(&dropped);
     shared.commits.fetch_add(1, Ordering::Relaxed);
     Ok(more)
+}
+
+/// Remembers what time it surely was, for the next start.
+pub(crate) fn note_time(sql: &mut dyn Sql, earliest: Time) -> SqlResult<()> {
+    let text = "INSERT INTO meta (key, value) VALUES ('known_at', ?1) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    sql.execute(text, &[Value::Int(earliest.0)]).map(|_| ())
 }
 
 fn prune_stream(sql: &mut dyn Sql, now: Time) -> SqlResult<bool> {

@@ -1,11 +1,18 @@
 //! The bounded way to the writer: batches in the order in which they were handed over.
 
-use crate::{record::encode_event, rows::Step};
+use crate::{record::encode_event, rows::Step, sql::STATEMENT_S};
 use landfall_core::Committed;
 use landfall_model::{Batch, Cause, Error, Event, Result, Time};
 use parking_lot::{Condvar, Mutex};
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::oneshot;
+
+/// How long the writer may be at one group, flush or slice before nothing more is taken.
+const STUCK: Duration = Duration::from_secs(STATEMENT_S + 15);
 
 /// A batch, ready to be written.
 pub(crate) struct Job {
@@ -38,19 +45,26 @@ impl Job {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "a deadline of a thread that waits for a database, not a time of the domain")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 /// What the writer does.
 pub(crate) enum Task {
     Commit(Job),
     Prune(Time, oneshot::Sender<Result<bool>>),
     /// Cut everything that waits into chunks.
     Flush(oneshot::Sender<Result<()>>),
+    /// Write something, to show that it can be done.
+    Probe(oneshot::Sender<Result<()>>),
 }
 
 impl Task {
     fn size(&self) -> usize {
         match self {
             Self::Commit(job) => job.size,
-            Self::Prune(..) | Self::Flush(_) => 0,
+            Self::Prune(..) | Self::Flush(_) | Self::Probe(_) => 0,
         }
     }
 
@@ -59,7 +73,7 @@ impl Task {
         match self {
             Self::Commit(job) => drop(job.answer.send(Err(error))),
             Self::Prune(_, answer) => drop(answer.send(Err(error))),
-            Self::Flush(answer) => drop(answer.send(Err(error))),
+            Self::Flush(answer) | Self::Probe(answer) => drop(answer.send(Err(error))),
         }
     }
 }
@@ -80,6 +94,8 @@ struct State {
     bytes: usize,
     end: End,
     waiting: bool,
+    /// Since when the writer is at what it took.
+    busy_since: Option<Instant>,
 }
 
 pub(crate) struct Queue {
@@ -91,7 +107,7 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(max_tasks: usize, max_bytes: usize) -> Self {
-        let state = State { tasks: VecDeque::new(), bytes: 0, end: End::Open, waiting: false };
+        let state = State { tasks: VecDeque::new(), bytes: 0, end: End::Open, waiting: false, busy_since: None };
         Self { state: Mutex::new(state), bell: Condvar::new(), max_tasks, max_bytes }
     }
 
@@ -100,6 +116,10 @@ impl Queue {
         let mut state = self.state.lock();
         if state.end != End::Open {
             return Err(stopping());
+        }
+        // The writer itself cannot tell when a disk or a database hangs.
+        if state.busy_since.is_some_and(|since| since.elapsed() > STUCK) {
+            return Err(Error::new(Cause::Overloaded, "the database does not answer"));
         }
         if state.tasks.len() >= self.max_tasks || state.bytes + size > self.max_bytes {
             return Err(Error::new(Cause::Overloaded, "too many writes are waiting; try again"));
@@ -115,6 +135,7 @@ impl Queue {
     /// Takes what is there: batches up to the limits, or one other task. Waits at most `patience` for something to come.
     pub(crate) fn take(&self, max_tasks: usize, max_bytes: usize, patience: Duration) -> (Vec<Task>, End) {
         let mut state = self.state.lock();
+        state.busy_since = None;
         if state.tasks.is_empty() && state.end == End::Open && !patience.is_zero() {
             state.waiting = true;
             self.bell.wait_for(&mut state, patience);
@@ -136,6 +157,7 @@ impl Queue {
             }
         }
         state.bytes -= bytes;
+        state.busy_since = Some(now());
         (taken, state.end)
     }
 

@@ -115,7 +115,9 @@ impl Readers {
 
     fn connection(&self) -> SqlResult<Box<dyn Sql>> {
         let idle = self.idle.lock().pop();
-        idle.map_or_else(|| self.backend.reader(), Ok)
+        let mut sql = idle.map_or_else(|| self.backend.reader(), Ok)?;
+        sql.limit()?;
+        Ok(sql)
     }
 
     /// What each scan holds for reading.

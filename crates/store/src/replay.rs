@@ -9,6 +9,7 @@ use landfall_model::{DeviceId, EventBody, Time};
 use std::{collections::HashMap, ops::ControlFlow};
 use uuid::Uuid;
 
+pub(crate) const ANOTHER_WRITER: &str = "the database has had another writer, so this server must not write any more";
 /// Rows of the stream read at once.
 const ROWS: i64 = 64;
 
@@ -17,16 +18,23 @@ pub(crate) struct Start {
     pub(crate) epoch: i64,
     pub(crate) newest: u64,
     pub(crate) at: Time,
+    /// When the database was surely in use last; `None` for a new one.
+    pub(crate) known_at: Option<Time>,
 }
 
 /// Notes this start in the database and finds the newest place.
 pub(crate) fn start(sql: &mut dyn Sql) -> SqlResult<Start> {
     sql.batch("INSERT INTO meta (key, value) VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = meta.value + 1")?;
     let (newest, at) = newest(sql)?;
-    Ok(Start { epoch: epoch(sql)?, newest, at })
+    let known_at = known_at(sql)?.or((newest > 0).then_some(at));
+    Ok(Start { epoch: epoch(sql)?, newest, at, known_at })
 }
 
-fn epoch(sql: &mut dyn Sql) -> SqlResult<i64> {
+pub(crate) fn known_at(sql: &mut dyn Sql) -> SqlResult<Option<Time>> {
+    query_one(sql, "SELECT value FROM meta WHERE key = 'known_at'", &[], |row| row.int(0).map(Time))
+}
+
+pub(crate) fn epoch(sql: &mut dyn Sql) -> SqlResult<i64> {
     meta(sql, "epoch").map(to_db)
 }
 
@@ -58,7 +66,7 @@ pub(crate) fn replay(sql: &mut dyn Sql, shared: &Shared) -> SqlResult<()> {
 /// After a lost connection: takes up a group whose commit was not heard of, and makes sure that nobody else wrote.
 pub(crate) fn resume(sql: &mut dyn Sql, shared: &Shared, my_epoch: i64, known: u64) -> SqlResult<(u64, Time)> {
     if epoch(sql)? != my_epoch {
-        return Err(SqlError::wrong("another process has used the database meanwhile"));
+        return Err(SqlError::wrong(ANOTHER_WRITER));
     }
     let (newest, at) = newest(sql)?;
     if newest > known {
@@ -81,7 +89,7 @@ fn flushed_devices(sql: &mut dyn Sql, seq: u64) -> SqlResult<HashMap<DeviceId, u
     Ok(rows.into_iter().collect())
 }
 
-/// Reads the reports of the stream after `after` into memory; returns the time of the first row.
+/// Reads the reports of the stream after `after` into memory; returns the earliest time of a row.
 fn feed(sql: &mut dyn Sql, shared: &Shared, after: u64, covered: &HashMap<DeviceId, u64>) -> SqlResult<Option<Time>> {
     let mut oldest = None;
     let mut next = row_start(sql, after + 1)?;
@@ -91,7 +99,7 @@ fn feed(sql: &mut dyn Sql, shared: &Shared, after: u64, covered: &HashMap<Device
         let sql_text = "SELECT first_seq, last_seq, at, events FROM stream WHERE first_seq >= ?1 ORDER BY first_seq LIMIT ?2";
         sql.query(sql_text, &[Value::Int(to_db(next)), Value::Int(ROWS)], &mut |row| {
             let (first_seq, at) = (row.seq(0)?, Time(row.int(2)?));
-            oldest.get_or_insert(at);
+            oldest = Some(oldest.map_or(at, |oldest: Time| oldest.min(at)));
             last = row.seq(1)?;
             rows += 1;
             take_row(shared, row.bytes(3)?, first_seq, at, after, covered)?;

@@ -1,7 +1,7 @@
 //! What the writer and the readers have in common.
 
 use crate::{
-    Options,
+    Options, SharedStore,
     cache::{Cache, Hints},
     pending::Pending,
     queue::Queue,
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) ring: Mutex<Ring>,
     /// The newest place; consumers wait on it.
     pub(crate) newest: watch::Sender<u64>,
+    /// Why nothing can ever be written again.
+    pub(crate) lost: watch::Sender<Option<String>>,
     pub(crate) batches: AtomicU64,
     pub(crate) commits: AtomicU64,
 }
@@ -40,10 +42,21 @@ impl Shared {
             pending: Mutex::new(Pending::default()),
             ring: Mutex::new(Ring::new(newest, options.ring_events, options.ring_bytes)),
             newest: watch::Sender::new(newest),
+            lost: watch::Sender::new(None),
             batches: AtomicU64::default(),
             commits: AtomicU64::default(),
             options,
         }
+    }
+}
+
+impl SharedStore {
+    /// Returns, with the reason, once the store can never write again because the database has had another writer.
+    pub async fn lost(&self) -> String {
+        let mut lost = self.shared().lost.subscribe();
+        // The sender lives as long as this store.
+        let reason = lost.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        reason.unwrap_or_default()
     }
 }
 

@@ -66,6 +66,14 @@ pub(crate) trait Sql: Send {
     fn begin_read(&mut self) -> SqlResult<()>;
     /// Ends what runs on this connection.
     fn canceller(&self) -> Canceller;
+    /// From now on no statement runs longer than [`STATEMENT_S`], if it only reads.
+    fn limit(&mut self) -> SqlResult<()> {
+        Ok(())
+    }
+    /// Moves what is written into its place, before the end.
+    fn tidy(&mut self) -> SqlResult<()> {
+        Ok(())
+    }
     /// Replaces `{blob}`, `{text}`, `{int_key}` and `{clustered}` (rows are kept in the order of the primary key, where that can be had) in a
     /// migration by the words of this database.
     fn dialect(&self, ddl: &str) -> String;
@@ -76,29 +84,39 @@ pub(crate) trait Sql: Send {
 pub(crate) struct SqlError {
     /// The connection is gone; a new one may work.
     pub(crate) gone: bool,
+    /// What callers are told, where that helps them; it is not their fault.
+    pub(crate) told: Option<&'static str>,
     /// For the operator's log.
     pub(crate) text: String,
 }
 
 pub(crate) type SqlResult<T> = Result<T, SqlError>;
 
+/// Seconds that a statement may take.
+pub(crate) const STATEMENT_S: u64 = 30;
+pub(crate) const TOO_LONG: &str = "the database took too long; try again";
+pub(crate) const DISK_FULL: &str = "the disk of the database is full";
+pub(crate) const READ_ONLY: &str = "the database is read-only";
+
 impl SqlError {
     pub(crate) fn wrong(text: impl Into<String>) -> Self {
-        Self { gone: false, text: text.into() }
+        Self { gone: false, told: None, text: text.into() }
     }
 
     pub(crate) fn gone(text: impl Into<String>) -> Self {
-        Self { gone: true, text: text.into() }
+        Self { gone: true, told: Some("the database is not reachable; try again"), text: text.into() }
     }
 }
 
 impl From<SqlError> for Error {
     fn from(error: SqlError) -> Self {
-        if error.gone {
-            return Self::new(Cause::Overloaded, "the database is not reachable; try again");
+        if !error.gone {
+            tracing::error!(error = %error.text, "database error");
         }
-        tracing::error!(error = %error.text, "database error");
-        Self::new(Cause::Internal, "the database failed")
+        match error.told {
+            Some(told) => Self::new(Cause::Overloaded, told),
+            None => Self::new(Cause::Internal, "the database failed"),
+        }
     }
 }
 

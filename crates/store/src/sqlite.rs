@@ -1,16 +1,24 @@
 //! SQLite behind [`Sql`]: WAL, `synchronous=FULL`, one file in a directory that only its owner may enter.
 
 use crate::backend::DATABASE;
-use crate::sql::{Canceller, Row, RowFn, Sql, SqlError, SqlResult, Value};
-use rusqlite::{Connection, OpenFlags, Statement, config::DbConfig, types::ToSqlOutput, types::ValueRef};
-use std::{ops::ControlFlow, path::Path};
+use crate::sql::{Canceller, DISK_FULL, READ_ONLY, Row, RowFn, STATEMENT_S, Sql, SqlError, SqlResult, TOO_LONG, Value};
+use parking_lot::Mutex;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, config::DbConfig, types::ToSqlOutput, types::ValueRef};
+use std::{ops::ControlFlow, path::Path, sync::Arc, time::Instant};
 
 /// Milliseconds to wait for a lock, which only checkpoints and start-up ever hold.
 const BUSY_MS: u32 = 10_000;
 const CHECKPOINT_MS: u32 = 500;
 const STATEMENTS: usize = 256;
 
-pub(crate) struct Sqlite(Connection);
+/// Steps of SQLite's machine between two looks at the time: well below a millisecond.
+const STEPS: i32 = 10_000;
+
+pub(crate) struct Sqlite {
+    connection: Connection,
+    /// When reading began; only readers have one.
+    began: Option<Arc<Mutex<Instant>>>,
+}
 
 impl Sqlite {
     /// The connection that writes; makes the file.
@@ -39,23 +47,38 @@ impl Sqlite {
     /// A connection that only reads.
     pub(crate) fn reader(dir: &Path) -> SqlResult<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(dir.join(DATABASE), flags).map_err(failed)?;
+        let mut connection = Connection::open_with_flags(dir.join(DATABASE), flags).map_err(failed)?;
         connection
             .execute_batch(&format!("PRAGMA busy_timeout={BUSY_MS}; PRAGMA cache_size=-1024; PRAGMA temp_store=MEMORY;"))
             .map_err(failed)?;
-        Self::prepared(connection)
+        let began = Arc::new(Mutex::new(now()));
+        let since = began.clone();
+        let late = move || since.lock().elapsed().as_secs() >= STATEMENT_S;
+        connection.progress_handler(STEPS, Some(late)).map_err(failed)?;
+        Ok(Self { began: Some(began), ..Self::prepared(connection)? })
     }
 
     /// Statements are planned once: without this, some are planned anew for each value that is bound, which costs more than running them.
     fn prepared(connection: Connection) -> SqlResult<Self> {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        Ok(Self(connection))
+        Ok(Self { connection, began: None })
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "a deadline of a thread that waits for a database, not a time of the domain")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 fn failed(error: rusqlite::Error) -> SqlError {
-    SqlError::wrong(error.to_string())
+    let told = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Some(DISK_FULL),
+        Some(ErrorCode::OperationInterrupted) => Some(TOO_LONG),
+        Some(ErrorCode::ReadOnly) => Some(READ_ONLY),
+        _ => None,
+    };
+    SqlError { told, ..SqlError::wrong(error.to_string()) }
 }
 
 fn bind(statement: &mut Statement<'_>, params: &[Value<'_>]) -> SqlResult<()> {
@@ -73,14 +96,14 @@ fn bind(statement: &mut Statement<'_>, params: &[Value<'_>]) -> SqlResult<()> {
 
 impl Sql for Sqlite {
     fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> SqlResult<u64> {
-        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
         bind(&mut statement, params)?;
         let changed = statement.raw_execute().map_err(failed)?;
         Ok(changed as u64)
     }
 
     fn query(&mut self, sql: &str, params: &[Value<'_>], row: RowFn<'_>) -> SqlResult<()> {
-        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
         bind(&mut statement, params)?;
         let mut rows = statement.raw_query();
         while let Some(next) = rows.next().map_err(failed)? {
@@ -92,7 +115,7 @@ impl Sql for Sqlite {
     }
 
     fn batch(&mut self, sql: &str) -> SqlResult<()> {
-        self.0.execute_batch(sql).map_err(failed)
+        self.connection.execute_batch(sql).map_err(failed)
     }
 
     fn begin_read(&mut self) -> SqlResult<()> {
@@ -100,8 +123,19 @@ impl Sql for Sqlite {
     }
 
     fn canceller(&self) -> Canceller {
-        let handle = self.0.get_interrupt_handle();
+        let handle = self.connection.get_interrupt_handle();
         Box::new(move || handle.interrupt())
+    }
+
+    fn limit(&mut self) -> SqlResult<()> {
+        if let Some(began) = &self.began {
+            *began.lock() = now();
+        }
+        Ok(())
+    }
+
+    fn tidy(&mut self) -> SqlResult<()> {
+        self.query("PRAGMA wal_checkpoint(TRUNCATE)", &[], &mut |_| Ok(ControlFlow::Continue(())))
     }
 
     fn dialect(&self, ddl: &str) -> String {
@@ -154,7 +188,7 @@ mod tests {
         for key in [b"a", b"b", b"c"] {
             query_one(&mut sql, text, &[Value::Bytes(key)], |_| Ok(())).unwrap();
         }
-        assert_eq!(sql.0.prepare_cached(text).unwrap().get_status(StatementStatus::RePrepare), 0);
+        assert_eq!(sql.connection.prepare_cached(text).unwrap().get_status(StatementStatus::RePrepare), 0);
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     rows::product_key,
     shadows,
     shared::Shared,
-    sql::{Sql, SqlResult, Value, query_all, query_one},
+    sql::{Sql, SqlError, SqlResult, Value, query_all, query_one},
     writer::Writer,
 };
 use async_trait::async_trait;
@@ -67,16 +67,23 @@ impl std::fmt::Debug for SharedStore {
 
 impl SharedStore {
     pub(crate) fn open(backend: Backend, options: Options, world: Arc<dyn World>) -> SqlResult<Self> {
+        if options.must_exist {
+            backend.must_exist()?;
+        }
         let lock = backend.lock()?;
         let mut sql = backend.writer()?;
         migrate(&mut *sql, NEWEST)?;
         identities::report(&mut *sql)?;
         let place = origin::place(&backend, &mut *sql)?;
         let start = replay::start(&mut *sql)?;
+        if let Some(at) = start.known_at {
+            world.known(at);
+        }
         let shared = Arc::new(Shared::new(options, start.newest));
         replay::replay(&mut *sql, &shared)?;
         shared.work.load(&mut *sql)?;
         shared.caches.subscribers.load(&mut *sql)?;
+        sql.limit()?;
         let readers = {
             let options = &shared.options;
             Readers::new(backend.clone(), options.readers.max(1), Duration::from_millis(options.scan_ms))
@@ -86,7 +93,7 @@ impl SharedStore {
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || writer.run())
-            .map_err(|e| crate::sql::SqlError::wrong(e.to_string()))?;
+            .map_err(|e| SqlError::wrong(e.to_string()))?;
         let (writer, lock) = (Mutex::new(Some(thread)), Mutex::new(Some(lock)));
         Ok(Self(Arc::new(Inner { shared, readers, writer, checkpoints, lock, place })))
     }
@@ -400,9 +407,6 @@ impl Store for SharedStore {
         if filter.devices.len() > LIST_LIMIT {
             return Err(Error::new(Cause::TooMany, "settings of at most 1000 devices can be read at once"));
         }
-        if filter.service_id.as_ref().is_some_and(|id| id.contains('\0')) {
-            return Ok(Page { total: 0, items: vec![] });
-        }
         let account = self.account_of(filter.devices.first()).await?;
         self.scan(account, move |sql| shadows::settings(sql, &filter, LIST_LIMIT, page)).await
     }
@@ -469,6 +473,12 @@ impl Store for SharedStore {
     async fn prune(&self, now: Time) -> Result<bool> {
         let (answer, done) = oneshot::channel();
         self.0.shared.queue.put(Task::Prune(now, answer))?;
+        done.await.map_err(|_| stopping())?
+    }
+
+    async fn probe(&self) -> Result<()> {
+        let (answer, done) = oneshot::channel();
+        self.0.shared.queue.put(Task::Probe(answer))?;
         done.await.map_err(|_| stopping())?
     }
 

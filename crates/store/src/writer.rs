@@ -28,6 +28,8 @@ const IDLE: Duration = Duration::from_millis(1_000);
 /// First and longest pause between attempts to reach a lost database.
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Milliseconds that the clock may go back without rows that go back.
+const STEP_MS: i64 = 3_600_000;
 /// Slices of a flush between two groups while a further flush is due already.
 const SLICES_BEHIND: u32 = 8;
 
@@ -40,7 +42,7 @@ pub(crate) struct Writer {
     /// Grows with each start, so that a reconnected writer notices another one.
     epoch: i64,
     newest: u64,
-    /// Time of the newest stream row; rows never go back in time.
+    /// Time of the newest stream row.
     at: Time,
     flush: Option<Flush>,
     retry: Duration,
@@ -107,6 +109,7 @@ impl Writer {
                 if let Err(error) = self.flush_all() {
                     tracing::error!(error = %error.text, "history stays in the stream until the next start");
                 }
+                self.end_well();
                 return;
             }
             self.keep_flushing();
@@ -123,6 +126,12 @@ impl Writer {
                 let result = self.flush_all();
                 drop(answer.send(result.map_err(Error::from)));
             }
+            Some(Task::Probe(answer)) => {
+                let result = self.with_sql(|sql, _| {
+                    sql.batch("INSERT INTO meta (key, value) VALUES ('probe', 1) ON CONFLICT (key) DO UPDATE SET value = 1 - meta.value")
+                });
+                drop(answer.send(result.map_err(Error::from)));
+            }
             Some(last) => {
                 tasks.push(last);
                 self.group(
@@ -133,8 +142,10 @@ impl Writer {
         }
     }
 
+    /// The stamp of what is written now. Small steps of the clock are not shown; a wrong time is not held for ever.
     fn now(&self) -> Time {
-        self.world.now().max(self.at)
+        let now = self.world.bounds().latest;
+        if (0..=STEP_MS).contains(&self.at.0.saturating_sub(now.0)) { self.at } else { now }
     }
 
     fn with_sql<T>(&mut self, work: impl FnOnce(&mut dyn Sql, &Shared) -> SqlResult<T>) -> SqlResult<T> {
@@ -268,6 +279,18 @@ impl Writer {
         Ok(())
     }
 
+    /// Leaves the database as the next start likes it best; not needed for it.
+    fn end_well(&mut self) {
+        let earliest = self.world.bounds().earliest;
+        let ended = self.with_sql(|sql, _| {
+            prune::note_time(sql, earliest)?;
+            sql.tidy()
+        });
+        if let Err(error) = ended {
+            tracing::warn!(error = %error.text, "the database could not be tidied up");
+        }
+    }
+
     /// Waits and tries again to reach the database; closes the store when the database has had another writer.
     fn reconnect(&mut self) {
         if self.shared.queue.pause(self.retry) != End::Open {
@@ -278,23 +301,35 @@ impl Writer {
             Ok(sql) => sql,
             Err(error) => {
                 tracing::warn!(error = %error.text, "the database is still not reachable");
+                // Another process may have the lock; or what is left of the lost connection, which ends by itself.
+                let epoch = self.backend.reader().and_then(|mut sql| replay::epoch(&mut *sql));
+                if !error.gone && epoch.is_ok_and(|epoch| epoch != self.epoch) {
+                    self.lose(replay::ANOTHER_WRITER);
+                }
                 return;
             }
         };
+        if let Err(error) = sql.limit() {
+            tracing::warn!(error = %error.text, "the database is still not reachable");
+            return;
+        }
         match replay::resume(&mut *sql, &self.shared, self.epoch, self.newest) {
             Ok((newest, at)) => {
                 tracing::info!("the database is reachable again");
                 self.newest = newest;
-                self.at = self.at.max(at);
+                self.at = at;
                 self.sql = Some(sql);
                 self.retry = RETRY_MIN;
             }
             Err(error) if error.gone => (),
-            Err(error) => {
-                tracing::error!(error = %error.text, "the database cannot be used any more");
-                self.shared.queue.close(End::Drop);
-            }
+            Err(error) => self.lose(&error.text),
         }
+    }
+
+    fn lose(&self, reason: &str) {
+        tracing::error!(reason, "the database cannot be used any more");
+        self.shared.lost.send_replace(Some(reason.to_owned()));
+        self.shared.queue.close(End::Drop);
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use landfall_core::{Clock, ClockDoubt, TimeBounds};
+use landfall_model::Time;
 use parking_lot::Mutex;
 
 /// 2026-01-01T00:00:00Z, where every world starts. Milliseconds since 1970-01-01T00:00:00Z.
@@ -13,6 +15,9 @@ pub const START_MS: i64 = 1_767_225_600_000;
 #[derive(Debug)]
 pub struct World {
     now_ms: AtomicI64,
+    /// Goes on when the clock is set.
+    monotonic_ms: AtomicI64,
+    clock: Mutex<Clock>,
     random: Mutex<Seeded>,
 }
 
@@ -20,7 +25,12 @@ impl World {
     /// A world at [`START_MS`] whose randomness follows from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { now_ms: AtomicI64::new(START_MS), random: Mutex::new(Seeded::new(seed)) }
+        Self {
+            now_ms: AtomicI64::new(START_MS),
+            monotonic_ms: AtomicI64::new(0),
+            clock: Mutex::new(Clock::new(Time(START_MS), 0)),
+            random: Mutex::new(Seeded::new(seed)),
+        }
     }
 
     /// The virtual time, milliseconds since 1970-01-01T00:00:00Z.
@@ -29,15 +39,29 @@ impl World {
         self.now_ms.load(Ordering::SeqCst)
     }
 
-    /// Moves time forward and returns the new time; a virtual clock never goes back.
+    /// Moves time forward and returns the new time.
     pub fn advance_ms(&self, by_ms: u32) -> i64 {
-        self.now_ms.fetch_add(i64::from(by_ms), Ordering::SeqCst) + i64::from(by_ms)
+        self.pass(i64::from(by_ms))
     }
 
     /// Moves time forward by whole seconds and returns the new time in milliseconds.
     pub fn advance_s(&self, by_s: u32) -> i64 {
-        let by_ms = i64::from(by_s) * 1000;
+        self.pass(i64::from(by_s) * 1000)
+    }
+
+    fn pass(&self, by_ms: i64) -> i64 {
+        self.monotonic_ms.fetch_add(by_ms, Ordering::SeqCst);
         self.now_ms.fetch_add(by_ms, Ordering::SeqCst) + by_ms
+    }
+
+    /// Sets the clock forward or back, although no time passes.
+    pub fn set_clock_by_s(&self, by_s: i64) {
+        landfall_core::World::bounds(self);
+        self.now_ms.fetch_add(by_s * 1000, Ordering::SeqCst);
+    }
+
+    fn monotonic(&self) -> i64 {
+        self.monotonic_ms.load(Ordering::SeqCst)
     }
 
     /// Fills `bytes` from the seeded stream.
@@ -47,12 +71,29 @@ impl World {
 }
 
 impl landfall_core::World for World {
-    fn now(&self) -> landfall_model::Time {
-        landfall_model::Time(self.now_ms())
+    fn now(&self) -> Time {
+        Time(self.now_ms())
     }
 
     fn random(&self, bytes: &mut [u8]) {
         Self::random(self, bytes);
+    }
+
+    fn bounds(&self) -> TimeBounds {
+        self.clock.lock().read(self.now(), self.monotonic()).0
+    }
+
+    fn known(&self, at: Time) {
+        self.clock.lock().known(at, self.monotonic());
+    }
+
+    fn clock_doubt(&self) -> Option<ClockDoubt> {
+        self.bounds();
+        self.clock.lock().doubt(self.now(), self.monotonic())
+    }
+
+    fn accept_clock(&self) {
+        self.clock.lock().accept(self.now(), self.monotonic());
     }
 }
 

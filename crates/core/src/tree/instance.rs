@@ -118,7 +118,7 @@ impl Core {
         if new.size > limits.bytes {
             return Err(Error::new(Cause::ContentTooLarge, "the content is larger than the container's mbs").at("con"));
         }
-        let aged = limits.age_s.map(|age_s| now.plus_s(i64::try_from(age_s).unwrap_or(i64::MAX)));
+        let aged = limits.age_s.map(|age_s| self.end_of(i64::try_from(age_s).unwrap_or(i64::MAX)));
         let instance = Instance {
             id,
             container: within.id(account),

@@ -16,26 +16,38 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use serde_json::{Value, json};
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    borrow::Cow,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use super::ops::Snapshot;
 
 /// Open provisioning requests that are counted; no more are taken.
 const OPEN_SHOWN: u32 = 1_000;
+/// Milliseconds for which a probe of the store is good.
+const PROBE_MS: u64 = 1_000;
+/// How long a probe may take.
+const PROBE_WAIT: Duration = Duration::from_secs(5);
+
+/// When the store was probed, and what came of it.
+type Probe = (Time, landfall_model::Result<()>);
 
 #[derive(Clone)]
 struct Observed {
     admin: Arc<Admin>,
     metrics_open: bool,
+    probed: Arc<tokio::sync::Mutex<Option<Probe>>>,
 }
 
 /// The three paths. Without `metrics_open`, /metrics needs the token of the server's operator.
 pub fn router(admin: Arc<Admin>, metrics_open: bool) -> Router {
-    Router::new()
-        .route("/health", get(health))
-        .route("/ready", get(ready))
-        .route("/metrics", get(metrics))
-        .with_state(Observed { admin, metrics_open })
+    Router::new().route("/health", get(health)).route("/ready", get(ready)).route("/metrics", get(metrics)).with_state(Observed {
+        admin,
+        metrics_open,
+        probed: Arc::default(),
+    })
 }
 
 /// The process is up.
@@ -43,12 +55,24 @@ async fn health() -> Json<Value> {
     Json(json!({ "status": "up" }))
 }
 
-/// The store answers and all listeners are up. Tells strangers no more than that.
+/// All listeners are up, and the store has just written something. Tells strangers no more than that, and why not.
 async fn ready(State(observed): State<Observed>) -> Result<Json<Value>, Refusal> {
-    let unready = |what: &'static str| Refusal::from(Error::new(Cause::Overloaded, what));
-    observed.admin.core.store().stats().await.map_err(|_| unready("the store does not answer"))?;
-    observed.admin.ops.ready().map_err(|_| unready("the server is starting or stopping"))?;
-    Ok(Json(json!({ "status": "ready" })))
+    let unready = |what: Cow<'static, str>| Refusal::from(Error::new(Cause::Overloaded, what));
+    observed.admin.ops.ready().map_err(|_| unready("the server is starting or stopping".into()))?;
+    // Whoever asks, there is one probe at a time, and one a second.
+    let answers = async {
+        let mut last = observed.probed.lock().await;
+        let now = observed.admin.core.now();
+        if last.as_ref().is_none_or(|(at, _)| now.0.abs_diff(at.0) >= PROBE_MS) {
+            *last = Some((now, observed.admin.core.store().probe().await));
+        }
+        last.as_ref().map_or(Ok(()), |(_, result)| result.clone())
+    };
+    match tokio::time::timeout(PROBE_WAIT, answers).await {
+        Ok(Ok(())) => Ok(Json(json!({ "status": "ready" }))),
+        Ok(Err(error)) => Err(unready(error.detail)),
+        Err(_) => Err(unready("the database does not answer".into())),
+    }
 }
 
 async fn metrics(State(observed): State<Observed>, headers: HeaderMap) -> Result<impl IntoResponse, Refusal> {
@@ -66,6 +90,7 @@ async fn metrics(State(observed): State<Observed>, headers: HeaderMap) -> Result
         nodes_made,
         nodes_failed,
         withheld: core.withheld_total(),
+        clock_doubted: core.clock_doubt().is_some().into(),
     };
     let text = rendered(&observed.admin.ops.metrics(), &stats, &numbers, core.now());
     let text = text.map_err(|_| Error::new(Cause::Internal, "the metrics could not be written"))?;
@@ -83,6 +108,7 @@ struct CoreNumbers {
     nodes_made: u64,
     nodes_failed: u64,
     withheld: u64,
+    clock_doubted: u64,
 }
 
 /// The exposition text of one scrape. Built anew each time, as the counters live where they are counted.
@@ -141,6 +167,7 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
         ("dtls_sessions", "Live DTLS sessions", snapshot.dtls_sessions),
         ("store_pending_points", "Points that wait to be cut into chunks", stats.pending_points),
         ("provisioning_requests_open", "Provisioning requests that are not finished", numbers.open_requests),
+        ("clock_doubted", "1 while the clock is not trusted after a jump: nothing expires then", numbers.clock_doubted),
         ("events_newest", "Newest place of the event stream", numbers.newest),
         ("events_oldest", "Oldest place that is still kept", stats.oldest_seq),
     ] {
@@ -201,6 +228,7 @@ mod tests {
             nodes_made: 98,
             nodes_failed: 3,
             withheld: 8,
+            clock_doubted: 1,
         };
         let text = rendered(&snapshot, &StoreStats { devices: 9, ..StoreStats::default() }, &numbers, Time(1_000)).unwrap();
         for line in [
@@ -222,6 +250,7 @@ mod tests {
             "landfall_nodes_provisioned_total 98",
             "landfall_nodes_failed_total 3",
             "landfall_notices_withheld_total 8",
+            "landfall_clock_doubted 1",
             "landfall_process_resident_memory_bytes 1024",
             "landfall_process_cpu_seconds_total 1.5",
         ] {

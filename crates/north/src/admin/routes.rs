@@ -38,6 +38,7 @@ operations! {
     put    "/apps/{app}/originator"                 setAppOriginator      apps::set_originator;
     post   "/apps/{app}/originator/token"           rotateOriginatorToken apps::rotate_originator_token;
     post   "/apps/{app}/secret"                     rotateAppSecret       apps::rotate_secret;
+    post   "/clock/accept"                          acceptClock           server::accept_clock;
     get    "/commands/{command}"                    showCommand           queue::show;
     post   "/commands/{command}/cancel"             cancelCommand         queue::cancel;
     get    "/devices"                               listDevices           devices::list;

@@ -6,7 +6,11 @@ use super::{
     query::{cut, listed},
     view,
 };
-use axum::{Json, http::header, response::IntoResponse};
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
 use serde_json::json;
 
 /// The OpenAPI document of this API.
@@ -23,8 +27,18 @@ pub(super) async fn status(caller: Caller) -> Answer {
     let stats = caller.core.store().stats().await?;
     let mut shown = view::status(&caller.ops.status(), caller.core.now());
     shown["devices"] = stats.devices.into();
+    if let Some(doubt) = caller.core.clock_doubt() {
+        shown["clockDoubt"] = json!({ "aheadSeconds": doubt.ahead_ms / 1_000, "secondsLeft": doubt.left_ms / 1_000 });
+    }
     shown["events"] = json!({ "newest": caller.core.store().newest(), "oldest": stats.oldest_seq });
     Ok(Json(shown))
+}
+
+/// The operator says that the clock is right.
+pub(super) async fn accept_clock(caller: Caller) -> Answer<StatusCode> {
+    caller.params.only(&[])?;
+    caller.core.accept_clock(&caller.operator)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The limits in force, with the retention of the account chosen.

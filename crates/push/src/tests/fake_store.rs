@@ -235,6 +235,9 @@ impl Store for FakeStore {
     async fn prune(&self, _: Time) -> Result<bool> {
         absent()
     }
+    async fn probe(&self) -> Result<()> {
+        absent()
+    }
     async fn stats(&self) -> Result<StoreStats> {
         absent()
     }

@@ -50,6 +50,8 @@ pub enum Command {
     Settings(Group<server::SettingsAction>),
     /// What is running
     Status(Alone),
+    /// The server's clock, when it jumped
+    Clock(Group<server::ClockAction>),
     /// Print shell completions
     Completions {
         /// The shell
@@ -87,6 +89,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Lwm2m(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Subscription(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Settings(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::Clock(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Status(alone) => with_client(&alone.connection, async |client, out| server::status(client, out).await),
     };
     match done {

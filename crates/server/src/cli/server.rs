@@ -1,7 +1,8 @@
-//! `landfall settings` and `landfall status`.
+//! `landfall settings`, `landfall status` and `landfall clock`.
 
 use super::{Done, client::Client, output::Output};
 use clap::Subcommand;
+use serde_json::{Value, json};
 
 /// What to do with settings.
 #[derive(Debug, Subcommand)]
@@ -14,6 +15,22 @@ impl SettingsAction {
     pub(super) async fn run(&self, client: &Client, out: &Output) -> Done {
         let Self::Show = self;
         out.record(&client.get("/settings", &[]).await?);
+        Ok(())
+    }
+}
+
+/// What to do about the clock.
+#[derive(Debug, Subcommand)]
+pub enum ClockAction {
+    /// Take the clock for right, so that retention and expiry go on
+    Accept,
+}
+
+impl ClockAction {
+    pub(super) async fn run(&self, client: &Client, out: &Output) -> Done {
+        let Self::Accept = self;
+        client.post("/clock/accept", &[], Value::Null).await?;
+        out.done("The clock is taken for right.", &json!({ "accepted": true }));
         Ok(())
     }
 }

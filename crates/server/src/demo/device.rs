@@ -18,7 +18,7 @@ pub struct Device {
 
 /// The UTC hour of a clientId (8.2.2).
 pub fn stamp() -> String {
-    crate::world::RealWorld.now().hour()
+    crate::world::RealWorld::default().now().hour()
 }
 
 impl Device {

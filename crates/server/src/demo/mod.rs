@@ -21,7 +21,7 @@ const CALL: &str = r#"{"header":{"mode":"ACK","from":"/users/1","method":"SET"},
 /// Plays it. The error names the step.
 pub async fn play() -> Result<(), String> {
     let data = std::env::temp_dir().join(format!("landfall-demo-{}", std::process::id()));
-    let server = serve::start(&config(), &data, false).await?;
+    let server = serve::start(&config(), &data, serve::Once::default()).await?;
     say("1. A server of its own", &format!("landfall serve --data {}", data.display()), "on free ports of 127.0.0.1");
     let played = journey(&server).await;
     server.stop().await;

@@ -5,10 +5,8 @@
 //! in `ca-next.key`. Devices have the time until a year before the old one's end to get the new file; then the successor signs. Whose key is in
 //! `ca.key` is the one that signs, so the change is one move of a file.
 
-use super::{
-    certificate::{Certificate, Pair},
-    file::{PRIVATE, PUBLIC, replace_text},
-};
+use super::certificate::{Certificate, Pair};
+use crate::files::{PRIVATE, PUBLIC, replace_text};
 use landfall_model::Time;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,

@@ -5,7 +5,7 @@
 //! only this file on this machine has since it was started, its inode and time of birth and the id of the boot. A copy or a backup cannot be
 //! read, not even by a server that is given it.
 
-use super::file::{PRIVATE, replace};
+use crate::files::{PRIVATE, replace};
 use landfall_core::World;
 use landfall_model::Time;
 use parking_lot::RwLock;

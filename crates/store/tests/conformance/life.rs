@@ -158,19 +158,93 @@ pub async fn small_chunks_are_merged(place: Place) {
     assert_eq!(totals(&place.open(), &[de]).await, 20);
 }
 
+/// Runs a statement beside the store; returns how many rows it gave.
+async fn beside(admin: &str, statement: String) -> usize {
+    let admin = admin.to_owned();
+    let ask = move || postgres::Client::connect(&admin, postgres::NoTls).unwrap().query(&statement, &[]).unwrap().len();
+    tokio::task::spawn_blocking(ask).await.unwrap()
+}
+
+fn end_of_the_writer(schema: &str) -> String {
+    format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1279348294 \
+         AND objid::bigint = (hashtext('{schema}')::bigint & 4294967295)"
+    )
+}
+
+/// The database had another writer meanwhile: the store says so and ends.
+pub async fn another_writer_ends_the_store(place: Place) {
+    let Kind::Postgres { admin, schema, .. } = &place.kind else { return };
+    let store = place.open();
+    let de = one_device(&store, "n").await;
+    beside(admin, format!("UPDATE {schema}.meta SET value = value + 1 WHERE key = 'epoch'")).await;
+    assert_eq!(beside(admin, end_of_the_writer(schema)).await, 1);
+    // The writer notices when it writes.
+    drop(store.commit(tell(vec![reported(&de, START, "s", "v", START)])).await);
+    assert!(store.lost().await.contains("another writer"));
+    assert_eq!(store.probe().await.unwrap_err().cause, Cause::Stopping);
+}
+
+/// Another process has the lock by the time the connection is back.
+pub async fn a_lock_that_another_took_ends_the_store(place: Place) {
+    let Kind::Postgres { admin, schema, url } = &place.kind else { return };
+    let store = place.open();
+    let de = one_device(&store, "n").await;
+    let url = url.clone();
+    let (end, bump) = (end_of_the_writer(schema), "UPDATE meta SET value = value + 1 WHERE key = 'epoch'");
+    // Waits for the lock, and gets it the moment that the writer's connection ends.
+    let other = tokio::task::spawn_blocking(move || {
+        let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+        client.execute("SELECT pg_advisory_lock(1279348294, hashtext(current_schema()))", &[]).unwrap();
+        client.execute(bump, &[]).unwrap();
+        client
+    });
+    let waiting = format!(
+        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid::bigint = (hashtext('{schema}')::bigint & 4294967295)"
+    );
+    while beside(admin, waiting.clone()).await == 0 {}
+    assert_eq!(beside(admin, end.replace("WHERE", "WHERE granted AND")).await, 1);
+    let client = other.await.unwrap();
+    drop(store.commit(tell(vec![reported(&de, START, "s", "v", START)])).await);
+    assert!(store.lost().await.contains("another writer"));
+    tokio::task::spawn_blocking(move || drop(client)).await.unwrap();
+}
+
+pub async fn a_probe_writes(place: Place) {
+    let store = place.open();
+    store.probe().await.unwrap();
+    store.probe().await.unwrap();
+    store.shutdown().await;
+    assert_eq!(store.probe().await.unwrap_err().cause, Cause::Stopping);
+}
+
+/// What is in the WAL is moved into the database at a clean end, so that this alone may be copied.
+pub async fn a_clean_end_leaves_one_file(place: Place) {
+    let Kind::Sqlite(dir) = &place.kind else { return };
+    let store = place.open();
+    let devices = many_devices(&store, 50).await;
+    store.device(devices[7].id).await.unwrap();
+    let wal = || std::fs::metadata(dir.join("landfall.db-wal")).map_or(0, |file| file.len());
+    assert!(wal() > 0);
+    store.shutdown().await;
+    assert_eq!(wal(), 0);
+}
+
+pub async fn a_database_that_is_gone_is_no_fresh_start(place: Place) {
+    let options = Options { must_exist: true, ..Options::default() };
+    let error = place.try_open(options.clone()).unwrap_err();
+    assert!(error.detail.contains("--new-database"), "{error}");
+    place.open().shutdown().await;
+    place.try_open(options).unwrap();
+}
+
 /// The server ends the writer's connection; after a while the store goes on by itself, with nothing lost.
 pub async fn a_lost_connection_is_replaced(place: Place) {
     let Kind::Postgres { admin, schema, .. } = &place.kind else { return };
     let store = place.open();
     let devices = many_devices(&store, 3).await;
     store.commit(tell(vec![reported(&devices[0], START, "s", "before", START)])).await.unwrap();
-    let kill = format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1279348294 \
-         AND objid::bigint = (hashtext('{schema}')::bigint & 4294967295)"
-    );
-    let admin = admin.clone();
-    let ask = move || postgres::Client::connect(&admin, postgres::NoTls).unwrap().query(&kill, &[]).unwrap().len();
-    assert_eq!(tokio::task::spawn_blocking(ask).await.unwrap(), 1);
+    assert_eq!(beside(admin, end_of_the_writer(schema)).await, 1);
     let mut refused = 0;
     let taken = loop {
         match store.commit(tell(vec![reported(&devices[1], START, "s", "after", START)])).await {

@@ -184,3 +184,26 @@ pub async fn many_devices_page_well(place: Place) {
     assert_eq!(seen.len(), 1001);
     assert!(seen.windows(2).all(|w| w[0] > w[1]), "strictly descending by time, then id");
 }
+
+/// No text that is stored holds NUL, and a database that takes none says the same.
+pub async fn nul_in_a_filter_finds_nothing(place: Place) {
+    let store = place.open();
+    let de = one_device(&store, "n").await;
+    let page = PageRequest { no: 0, size: 10 };
+    let odd = || Some("n\0".to_owned());
+    let all = DeviceFilter::of(de.account);
+    for filter in [
+        DeviceFilter { node_id: odd(), ..all.clone() },
+        DeviceFilter { name: odd(), ..all.clone() },
+        DeviceFilter { location: odd(), ..all.clone() },
+        DeviceFilter { device_type: odd(), ..all.clone() },
+    ] {
+        assert_eq!(store.devices(&filter, page).await.unwrap(), Page { total: 0, items: vec![] }, "{filter:?}");
+    }
+    let filter = SubscriptionFilter { callback_url: odd(), ..SubscriptionFilter::default() };
+    assert_eq!(store.subscriptions(&filter, page).await.unwrap().total, 0);
+    assert_eq!(store.accounts(Some("a\0"), page).await.unwrap().total, 0);
+    assert_eq!(store.device_by_node("n\0").await, Ok(None));
+    assert_eq!(store.device_by_psk_identity("n\0").await, Ok(None));
+    assert_eq!(store.devices(&all, page).await.unwrap().total, 1);
+}

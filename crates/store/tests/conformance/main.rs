@@ -21,6 +21,8 @@ mod provisioning;
 mod records;
 mod shadows;
 mod stream;
+mod time;
+mod tls;
 mod tree;
 
 use place::Place;
@@ -55,7 +57,7 @@ conformance! {
     records: records_come_back versions_are_checked node_ids_are_unique names_are_unique product_keys_are_unique
         subscriptions_are_unique a_refused_batch_leaves_nothing deleting_a_device_takes_all_with_it cursors_follow_their_subscription
         calls_and_sessions odd_texts_are_refused_alone reads_stay_coherent;
-    lists: devices_by_filter_and_page lists_stay_within_their_account due_devices_are_found many_devices_page_well;
+    lists: devices_by_filter_and_page nul_in_a_filter_finds_nothing lists_stay_within_their_account due_devices_are_found many_devices_page_well;
     counts: counters_equal_counts a_limit_holds_against_parallel_registrations;
     deletion: a_container_is_gone_at_once_and_its_rows_go_in_slices a_lowered_limit_evicts_at_once_and_deletes_later
         a_device_with_much_history_is_gone_at_once;
@@ -83,5 +85,8 @@ conformance! {
     provisioning: requests_are_versioned_and_named parts_hold_their_places failures_by_page claims_name_who_is_there
         finished_requests_go_in_time;
     life: a_crash_loses_nothing a_crash_inside_a_flush_repeats_nothing a_second_process_is_refused shutdown_drains
-        small_chunks_are_merged a_lost_connection_is_replaced;
+        small_chunks_are_merged a_lost_connection_is_replaced another_writer_ends_the_store a_lock_that_another_took_ends_the_store
+        a_probe_writes a_clean_end_leaves_one_file a_database_that_is_gone_is_no_fresh_start;
+    time: a_wrong_time_is_not_held a_small_step_back_is_not_shown a_start_tells_when_the_database_was_in_use;
+    tls: certificates_of_the_database_are_checked;
 }

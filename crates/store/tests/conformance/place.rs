@@ -13,8 +13,8 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Time that a test sets.
-pub struct Clock(AtomicI64);
+/// Time that a test sets, and what a store said of it.
+pub struct Clock(AtomicI64, pub AtomicI64);
 
 impl World for Clock {
     fn now(&self) -> Time {
@@ -23,6 +23,10 @@ impl World for Clock {
 
     fn random(&self, bytes: &mut [u8]) {
         bytes.fill(7);
+    }
+
+    fn known(&self, at: Time) {
+        self.1.store(at.0, Ordering::SeqCst);
     }
 }
 
@@ -51,7 +55,7 @@ pub fn fresh_dir() -> PathBuf {
 
 impl Place {
     pub fn sqlite() -> Self {
-        Self { clock: Arc::new(Clock(AtomicI64::new(START.0))), kind: Kind::Sqlite(fresh_dir()) }
+        Self { clock: Arc::new(Clock(AtomicI64::new(START.0), AtomicI64::new(0))), kind: Kind::Sqlite(fresh_dir()) }
     }
 
     /// `None`, loudly, without a server to test against.
@@ -67,7 +71,10 @@ impl Place {
         client.batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).unwrap();
         let mark = if admin.contains('?') { '&' } else { '?' };
         let url = format!("{admin}{mark}options=-c%20search_path%3D{schema}");
-        Some(Self { clock: Arc::new(Clock(AtomicI64::new(START.0))), kind: Kind::Postgres { admin, schema, url } })
+        Some(Self {
+            clock: Arc::new(Clock(AtomicI64::new(START.0), AtomicI64::new(0))),
+            kind: Kind::Postgres { admin, schema, url },
+        })
     }
 
     pub fn try_open(&self, options: Options) -> Result<SharedStore> {

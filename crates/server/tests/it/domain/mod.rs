@@ -2,6 +2,7 @@
 
 mod addresses;
 mod calls;
+mod clock;
 mod commands;
 mod devices;
 mod isolation;

@@ -15,5 +15,6 @@ mod push;
 mod receiver;
 mod server;
 mod standing;
+mod starts;
 mod tls;
 mod walls;

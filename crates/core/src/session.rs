@@ -24,13 +24,13 @@ impl Core {
 
     /// The kept session of a device, unless it is over.
     pub async fn kept_session(&self, caller: &DeviceCaller) -> Result<Option<StoredSession>> {
-        Ok(self.store.session(caller.device).await?.filter(|session| session.expires_at > self.now()))
+        Ok(self.store.session(caller.device).await?.filter(|session| session.expires_at > self.earliest()))
     }
 
     /// Keeps a session for `seconds` at most, cut to the server's limit. Returns once it is durable.
     pub async fn keep_session(&self, caller: &DeviceCaller, mut session: StoredSession, seconds: u32) -> Result<()> {
         session.device = caller.device;
-        session.expires_at = self.now().plus_s(seconds.min(self.settings.session_s).into());
+        session.expires_at = self.end_of(seconds.min(self.settings.session_s).into());
         self.store.commit(batch(vec![Write::Session(Box::new(session))], vec![])).await.map(|_| ())
     }
 

@@ -4,18 +4,18 @@ use crate::{
     Options, SharedStore,
     cache::{Cache, Hints},
     pending::Pending,
-    queue::Queue,
+    queue::{Queue, Task, stopping},
     ring::Ring,
     subscribers::Subscribers,
     work::Work,
 };
 use landfall_model::{
-    Account, AccountId, App, AppId, Device, DeviceId, Identity, Product, ProductId, Resource, ResourceId, Subscription,
+    Account, AccountId, App, AppId, Device, DeviceId, Identity, Product, ProductId, Resource, ResourceId, Result, Subscription,
     SubscriptionId, Write,
 };
 use parking_lot::Mutex;
 use std::sync::{Arc, atomic::AtomicU64};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 pub(crate) struct Shared {
     pub(crate) options: Options,
@@ -51,6 +51,16 @@ impl Shared {
 }
 
 impl SharedStore {
+    /// Cuts all history that waits into chunks now.
+    ///
+    /// # Errors
+    /// As [`landfall_core::Store::commit`].
+    pub async fn flush(&self) -> Result<()> {
+        let (answer, done) = oneshot::channel();
+        self.shared().queue.put(Task::Flush(answer))?;
+        done.await.map_err(|_| stopping())?
+    }
+
     /// Returns, with the reason, once the store can never write again because the database has had another writer.
     pub async fn lost(&self) -> String {
         let mut lost = self.shared().lost.subscribe();

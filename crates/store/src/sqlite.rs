@@ -179,6 +179,22 @@ mod tests {
     use rusqlite::StatementStatus;
 
     #[test]
+    fn a_reader_is_stopped_after_its_time() {
+        let dir = scratch();
+        std::fs::create_dir_all(&dir).unwrap();
+        let _writer = Sqlite::writer(&dir).unwrap();
+        let mut reader = Sqlite::reader(&dir).unwrap();
+        let endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n";
+        let began = now().checked_sub(std::time::Duration::from_secs(STATEMENT_S));
+        *reader.began.as_ref().unwrap().lock() = began.unwrap();
+        let error = query_one(&mut reader, endless, &[], |_| Ok(())).unwrap_err();
+        assert_eq!(error.told, Some(TOO_LONG), "{}", error.text);
+        reader.limit().unwrap();
+        assert_eq!(query_one(&mut reader, "SELECT 1", &[], |row| row.int(0)).unwrap(), Some(1));
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
     fn a_statement_is_planned_once() {
         let dir = scratch();
         std::fs::create_dir_all(&dir).unwrap();

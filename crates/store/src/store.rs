@@ -114,16 +114,6 @@ impl SharedStore {
         drop(tokio::task::spawn_blocking(move || inner.join()).await);
     }
 
-    /// Cuts all history that waits into chunks now.
-    ///
-    /// # Errors
-    /// As [`Store::commit`].
-    pub async fn flush(&self) -> Result<()> {
-        let (answer, done) = oneshot::channel();
-        self.0.shared.queue.put(Task::Flush(answer))?;
-        done.await.map_err(|_| stopping())?
-    }
-
     /// Where the database is, in terms that a copy of its files, a restored dump, and a replica that took over do not share: inode and time of birth
     /// of the file; for PostgreSQL the ids of cluster, database and table, and the timeline where the server tells it.
     pub fn place(&self) -> &str {

@@ -2,7 +2,7 @@
 
 use super::{Domain, Tenant, cause, mqtt_device};
 use landfall_core::{CommandRequest, RegisterDevice};
-use landfall_model::{AccessMode, Cause, CommandState, Device, DeviceStatus, PageRequest};
+use landfall_model::{AccessMode, Cause, CommandState, Device, DeviceStatus, PageRequest, StoredSession, Time};
 use std::sync::Arc;
 
 const DAY_S: i64 = 86_400;
@@ -32,6 +32,16 @@ impl Case {
     async fn work(&self) {
         while self.domain.core.sweep().await.unwrap() {}
         while self.domain.core.prune().await.unwrap() {}
+    }
+
+    async fn keep_session(&self) {
+        let (device, expires_at) = (self.online.id, Time(0));
+        let session = StoredSession { device, subscriptions: vec![], qos2_received: vec![], outbound: vec![], expires_at };
+        self.domain.core.keep_session(&self.domain.core.device_caller(&self.online), session, 3_600).await.unwrap();
+    }
+
+    async fn session_is_kept(&self) -> bool {
+        self.domain.core.kept_session(&self.domain.core.device_caller(&self.online)).await.unwrap().is_some()
     }
 
     /// Points of history, whether the code still waits, the status, and commands that wait.
@@ -68,6 +78,7 @@ fn reboot() -> CommandRequest {
 async fn a_clock_that_is_wrong_for_a_minute_ends_nothing() {
     let case = Case::new(310).await;
     let before = case.kept().await;
+    case.keep_session().await;
     assert_eq!(before, (1, true, DeviceStatus::Online, 1));
     for wrong_s in [400 * DAY_S, -400 * DAY_S] {
         case.domain.world.set_clock_by_s(wrong_s);
@@ -75,6 +86,8 @@ async fn a_clock_that_is_wrong_for_a_minute_ends_nothing() {
         case.work().await;
         assert_eq!(case.kept().await, before, "{wrong_s}");
         assert_eq!(case.domain.core.clock_doubt().unwrap().ahead_ms, wrong_s * 1_000);
+        assert!(case.session_is_kept().await, "{wrong_s}");
+        case.keep_session().await;
         // What is made meanwhile does not end too soon.
         let request =
             RegisterDevice { access: AccessMode::VerifyCode, ..mqtt_device(&format!("made{wrong_s}"), &case.tenant.product) };
@@ -83,6 +96,7 @@ async fn a_clock_that_is_wrong_for_a_minute_ends_nothing() {
         case.domain.advance_s(30);
         case.work().await;
         assert_eq!(case.kept().await, before);
+        assert!(case.session_is_kept().await, "{wrong_s}");
         assert!(case.domain.core.device(&case.tenant.scope, made.id).await.is_ok(), "{wrong_s}");
         assert_eq!(case.domain.core.clock_doubt(), None);
     }

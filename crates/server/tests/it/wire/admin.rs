@@ -198,6 +198,8 @@ fn health_readiness_and_metrics_are_served() {
     assert_eq!(get("/metrics", None).status, 401);
     let metrics = get("/metrics", Some(&server.admin_token()));
     assert!(metrics.status == 200 && metrics.text.contains("landfall_devices 0"), "{}", metrics.text);
+    assert!(metrics.text.contains("landfall_clock_doubted 0"), "{}", metrics.text);
+    assert!(server.cli(&["clock", "accept"]).0);
     let account = super::api::account(&server, "blind");
     let rotated = admin(&server, "POST", &format!("/accounts/{account}/token"), None).json();
     assert_eq!(get("/metrics", rotated["token"].as_str()).status, 403, "an account's operator must not see the server's numbers");

@@ -2,6 +2,7 @@
 
 use super::server::Server;
 use std::{
+    io::Write as _,
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -36,11 +37,33 @@ fn a_database_that_is_gone_is_an_error() {
     assert!(server.stop());
 }
 
+/// Runs a script in bash where a disk of its own is mounted at `$DISK`; the program is `$LANDFALL`, its words go to `$OUT`.
+fn with_a_small_disk(script: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let script = format!("mount -t tmpfs -o size=4k none \"$DISK\" || exit 77\n{script}");
+    let mut command = Command::new("unshare");
+    command.args(["-m", "bash", "-c", &script]).env("DISK", &disk).env("OUT", folder.path().join("out")).stdin(Stdio::null());
+    command.env("LANDFALL", env!("CARGO_BIN_EXE_landfall"));
+    for listener in ["HTTPS", "HTTP", "BIND", "MQTT", "MQTTS", "MQTT_WS", "COAP", "COAPS"] {
+        command.env(format!("LANDFALL_LISTEN_{listener}"), "127.0.0.1:0");
+    }
+    let output = command.output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.code() == Some(77) || said.contains("unshare failed") {
+        // Written past the capture of the test harness on purpose.
+        drop(std::io::stderr().write_all(format!("\nSKIPPED: no disk can be mounted here: {said}\n").as_bytes()));
+        return;
+    }
+    assert!(output.status.success(), "{said}");
+}
+
 /// On disks of many sizes, the first start fails with a message that names it, and leaves nothing that a later start with room trusts.
 #[test]
 fn a_full_disk_leaves_nothing_half() {
-    let script = r#"
-        mount -t tmpfs -o size=4k none "$DISK" || exit 77
+    with_a_small_disk(
+        r#"
         # Whether a server comes up on a disk of this size.
         comes_up() {
             mount -o remount,size=$1 none "$DISK"
@@ -59,21 +82,37 @@ fn a_full_disk_leaves_nothing_half() {
         comes_up 64m || { cat "$OUT"; exit 1; }
         [ "$(wc -c < "$DISK/data/admin.token")" = 65 ] || { echo "half a token"; exit 1; }
         [ -z "$(find "$DISK/data" -name '*.part')" ] || { echo "a part is left"; exit 1; }
-    "#;
-    let folder = tempfile::tempdir().unwrap();
-    let disk = folder.path().join("disk");
-    std::fs::create_dir(&disk).unwrap();
-    let mut command = Command::new("unshare");
-    command.args(["-m", "bash", "-c", script]).env("DISK", &disk).env("OUT", folder.path().join("out")).stdin(Stdio::null());
-    command.env("LANDFALL", env!("CARGO_BIN_EXE_landfall"));
-    for listener in ["HTTPS", "HTTP", "BIND", "MQTT", "MQTTS", "MQTT_WS", "COAP", "COAPS"] {
-        command.env(format!("LANDFALL_LISTEN_{listener}"), "127.0.0.1:0");
-    }
-    let output = command.output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    if output.status.code() == Some(77) || said.contains("unshare failed") {
-        println!("SKIPPED: this machine lets nobody mount a disk: {said}");
-        return;
-    }
-    assert!(output.status.success(), "{said}");
+        "#,
+    );
+}
+
+/// A server whose disk is full says so at /ready, and is ready again when there is room.
+#[test]
+fn a_full_disk_is_not_ready() {
+    with_a_small_disk(
+        r#"
+        mount -o remount,size=64m none "$DISK"
+        "$LANDFALL" serve --data "$DISK/data" >"$OUT" 2>&1 &
+        until [ -e "$DISK/data/ports.json" ]; do kill -0 $! || exit 1; sleep 0.02; done
+        port=$(sed 's/.*"http":{[^}]*"port":\([0-9]*\).*/\1/' "$DISK/data/ports.json")
+        says() {
+            for try in $(seq 500); do
+                exec 3<>/dev/tcp/127.0.0.1/$port
+                printf 'GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&3
+                answer=$(cat <&3)
+                exec 3>&-
+                case "$answer" in *"$1"*) return 0 ;; esac
+                sleep 0.05
+            done
+            echo "$answer"; cat "$OUT"; exit 1
+        }
+        says '"ready"'
+        dd if=/dev/zero of="$DISK/fill" bs=4k 2>/dev/null
+        says 'the disk of the database is full'
+        case "$answer" in 'HTTP/1.1 503'*) ;; *) echo "$answer"; exit 1 ;; esac
+        rm "$DISK/fill"
+        says '"ready"'
+        kill $!; wait $!
+        "#,
+    );
 }

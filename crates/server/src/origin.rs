@@ -109,8 +109,16 @@ mod tests {
     use crate::world::RealWorld;
     use std::{process::Command, sync::Arc};
 
+    /// A child of another test holds the lock of a store, which it inherits, until its own program runs; so it is tried again.
     fn open(data: &Path) -> SharedStore {
-        landfall_store::open_sqlite(data, landfall_store::Options::default(), Arc::new(RealWorld::default())).unwrap()
+        let open = || landfall_store::open_sqlite(data, landfall_store::Options::default(), Arc::new(RealWorld::default()));
+        for _ in 0..10_000 {
+            match open() {
+                Err(error) if error.detail.contains("in use by another process") => std::thread::yield_now(),
+                opened => return opened.unwrap(),
+            }
+        }
+        open().unwrap()
     }
 
     /// A run of a server. Whether it found a copy, and its store, which still runs.

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench fuzz fmt lint golden support tidy
+.PHONY: help run demo test bench fuzz chaos fmt lint golden support tidy
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ bench: ## measure, with mosquitto, libcoap and the ACME CSE beside it
 fuzz: ## search all parsers for faults with AddressSanitizer, SECONDS=20 each
 	@scripts/setup.sh fuzz
 	@scripts/fuzz.sh $(or $(SECONDS),20)
+
+chaos: ## fault loops for MINUTES (default 10): kills, lost database, full disk, clock jumps, slow bodies
+	@scripts/setup.sh chaos
+	cargo build --release -p landfall-server
+	@scripts/chaos.sh $(or $(MINUTES),10)
 
 fmt: ## format all sources
 	cargo fmt --all

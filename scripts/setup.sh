@@ -1,10 +1,10 @@
 #!/bin/bash
-# Installs what `make run`, `make test`, `make bench` and `make fuzz` need and a fresh Debian does not have; does nothing when all is there.
-# Usage: scripts/setup.sh run|test|bench|fuzz
+# Installs what `make run`, `make test`, `make bench`, `make fuzz` and `make chaos` need and a fresh Debian does not have; does nothing when all is there.
+# Usage: scripts/setup.sh run|test|bench|fuzz|chaos
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-level=${1:?usage: scripts/setup.sh run|test|bench|fuzz}
+level=${1:?usage: scripts/setup.sh run|test|bench|fuzz|chaos}
 venv=.venv
 paho_version=2.1.0
 aiocoap_version=0.4.17
@@ -18,6 +18,8 @@ has() { command -v "$1" >/dev/null 2>&1; }
 has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || has initdb; }
 
 has_mosquitto() { has mosquitto || [ -x /usr/sbin/mosquitto ]; }
+
+has_faketime() { compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null; }
 
 has_venv() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
@@ -35,6 +37,7 @@ missing() {
     has git || echo git
     has coap-client-openssl || echo libcoap3-bin
     if [ "$level" = bench ] && ! has_mosquitto; then echo mosquitto; fi
+    if [ "$level" = chaos ] && ! has_faketime; then echo libfaketime; fi
     if [ "$level" = test ]; then
         has javac || echo default-jdk-headless
         has mvn || echo maven

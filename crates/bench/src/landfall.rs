@@ -27,11 +27,16 @@ pub struct Landfall {
 impl Landfall {
     /// Starts `program` on a data directory and returns once it wrote its ports.
     pub fn start(program: &Path, data: &Path) -> Outcome<Self> {
-        Self::start_at(program, data, SocketAddr::from(([127, 0, 0, 1], 0)))
+        Self::start_with(program, data, &[])
     }
 
     /// The same with CoAP over DTLS at `coaps`, so that devices find a restarted server where they know it.
     pub fn start_at(program: &Path, data: &Path, coaps: SocketAddr) -> Outcome<Self> {
+        Self::start_with(program, data, &[("LANDFALL_LISTEN_COAPS".to_owned(), coaps.to_string())])
+    }
+
+    /// The same with further environment variables, which win.
+    pub fn start_with(program: &Path, data: &Path, environment: &[(String, String)]) -> Outcome<Self> {
         std::fs::create_dir_all(data)?;
         let ports_file = data.join("ports.json");
         if ports_file.exists() {
@@ -43,13 +48,13 @@ impl Landfall {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LANDFALL_")) {
             command.env_remove(name);
         }
-        for listener in ["HTTPS", "HTTP", "BIND", "MQTT", "MQTTS", "MQTT_WS", "COAP"] {
+        for listener in ["HTTPS", "HTTP", "BIND", "MQTT", "MQTTS", "MQTT_WS", "COAP", "COAPS"] {
             command.env(format!("LANDFALL_LISTEN_{listener}"), "127.0.0.1:0");
         }
-        command.env("LANDFALL_LISTEN_COAPS", coaps.to_string());
         command.env("LANDFALL_PUSH_ALLOW_PRIVATE", "true");
         command.env("LANDFALL_NORTHBOUND_CALLS_PER_MINUTE", "0");
         command.env("LANDFALL_LOG_LEVEL", "warn");
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);
         let started = clock::now();
         let child = command.spawn()?;

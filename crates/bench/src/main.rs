@@ -7,6 +7,7 @@
 
 mod acme;
 mod api;
+mod chaos;
 mod clock;
 mod conditions;
 mod cse;
@@ -50,6 +51,9 @@ struct Options {
     /// Profiles the publish measurement even when its aim is reached.
     #[arg(long)]
     profile: bool,
+    /// Fault loops instead of measurements, for so many minutes.
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=1440))]
+    chaos: Option<u32>,
     /// Where data directories go; removed afterwards. Default: beside this program, so that it is the disk of the build.
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -110,9 +114,12 @@ fn run_peer(peer: Peer, options: &Options) -> Outcome<()> {
 /// False: a measurement failed, and the table says which.
 fn run(options: &Options) -> Outcome<bool> {
     let mut bench = Bench::new(options.dir.clone(), Scale::of(options.quick), options.profile)?;
-    let conditions = Conditions::read(&bench)?;
     // One thread for clients: what they take is not there for the servers.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if let Some(minutes) = options.chaos {
+        return runtime.block_on(chaos::run(&bench, minutes));
+    }
+    let conditions = Conditions::read(&bench)?;
     let mut rows = Vec::new();
     let mut whole = true;
     for measure in Measure::value_variants() {

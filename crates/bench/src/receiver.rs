@@ -47,6 +47,8 @@ pub struct Seen {
     pub latencies: Vec<Duration>,
     /// The first body.
     pub body: Vec<u8>,
+    /// All of them, where the receiver keeps them.
+    pub bodies: Option<Vec<Vec<u8>>>,
     generation: u64,
 }
 
@@ -66,6 +68,13 @@ impl Receiver {
             });
         })?;
         Ok(Self { address, seen, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// The same, which keeps all bodies until [`Receiver::reset`].
+    pub fn keeping_bodies(epoch: Instant) -> Outcome<Self> {
+        let receiver = Self::start(epoch)?;
+        receiver.seen.lock().unwrap_or_else(PoisonError::into_inner).bodies = Some(Vec::new());
+        Ok(receiver)
     }
 
     /// Address of a callback; `path` starts with `/`.
@@ -167,6 +176,9 @@ fn note(seen: &Mutex<Seen>, body: &[u8], hangs: bool, counted: &mut Option<u64>,
     seen.last = Some(now);
     if seen.body.is_empty() {
         seen.body = body.to_vec();
+    }
+    if let Some(bodies) = &mut seen.bodies {
+        bodies.push(body.to_vec());
     }
     if let Some(stamp) = read_stamp(body, STAMP_KEY) {
         seen.latencies.push(now.saturating_duration_since(epoch + Duration::from_micros(stamp)));

@@ -23,7 +23,11 @@ pub struct Scene {
 impl Scene {
     /// Starts a server on an empty directory.
     pub async fn fresh(program: &Path, data: &Path) -> Outcome<Self> {
-        let server = Landfall::start(program, data)?;
+        Self::on(Landfall::start(program, data)?).await
+    }
+
+    /// Sets the scene on a server that is empty.
+    pub async fn on(server: Landfall) -> Outcome<Self> {
         let token = server.admin_token()?;
         let mut http = server.http().await?;
         let product = api::make_product(&mut http, &token).await?;

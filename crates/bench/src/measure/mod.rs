@@ -228,7 +228,7 @@ impl Drop for Bench {
 }
 
 /// Topic and payload of a report.
-fn report_of(device: &str, temperature: &str) -> crate::mqtt::Template {
+pub fn report_of(device: &str, temperature: &str) -> crate::mqtt::Template {
     let topic = format!("/huawei/v1/devices/{device}/data/json");
     let payload = format!(
         r#"{{"msgType":"deviceReq","data":[{{"serviceId":"Thermometer","serviceData":{{"temperature":{temperature}}}}}]}}"#

@@ -31,6 +31,7 @@ impl Core {
         url: Option<&str>,
     ) -> Result<Address> {
         let Some(url) = url else { return Ok(Address::default()) };
+        let by = by.filter(|by| *by != app);
         let owner = by.unwrap_or(app);
         let same = SubscriptionFilter { target: Some(app), callback_url: Some(url.to_owned()), ..addresses(account, owner) };
         if let Some(found) = self.store.subscriptions(&same, ONE).await?.items.first() {

@@ -116,7 +116,7 @@ impl Core {
         let product =
             self.product_of(&device).await.map_err(|_| Error::new(Cause::ServiceNotFound, "the device has no product"))?;
         check_request(&product, &request)?;
-        let by = scope.by.filter(|by| *by != device.app);
+        let by = scope.by;
         if let Some(url) = &request.callback_url {
             self.check_address(url).map_err(|error| error.at("callbackUrl"))?;
         }
@@ -249,16 +249,15 @@ impl Core {
         Ok(None)
     }
 
-    /// Marks a command as sent. One that cannot be put in the device's form fails here and now, and the next one's turn has come.
+    /// Marks a command as sent. One that its application may not give any more, or that cannot be put in the device's form, fails here and
+    /// now, and the next one's turn has come.
     async fn send_command(&self, device: &Arc<Device>, command: Command) -> Result<Option<Work>> {
+        if let Some(reason) = self.bar(command.app, command.by).await? {
+            return self.fail_command(device, &command, "command.rights", &Error::new(Cause::Forbidden, reason)).await;
+        }
         let steps = match self.steps(device, &command).await {
             Ok(steps) => steps,
-            Err(error) => {
-                self.refused(device, "command.encode", &error);
-                let failed = Command { result: Some(reason(&error)), ..self.ended(&command, CommandState::Failed) };
-                self.unless_moved(self.store.commit(self.told(&[failed]).await?).await)?;
-                return Ok(None);
-            }
+            Err(error) => return self.fail_command(device, &command, "command.encode", &error).await,
         };
         let now = self.now();
         let sent = Command {
@@ -272,6 +271,13 @@ impl Core {
             Err(error) if error.cause == Cause::Stale => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    async fn fail_command(&self, device: &Device, command: &Command, step: &'static str, error: &Error) -> Result<Option<Work>> {
+        self.refused(device, step, error);
+        let failed = Command { result: Some(reason(error)), ..self.ended(command, CommandState::Failed) };
+        self.unless_moved(self.store.commit(self.told(&[failed]).await?).await)?;
+        Ok(None)
     }
 
     /// What became of a command that was sent. Returns it again when it is to be sent once more (maxRetransmit).

@@ -5,10 +5,10 @@ use crate::{
     product_check::check_report, turns::Record,
 };
 use landfall_model::{
-    Batch, Cause, Desired, Device, DeviceId, Error, EventBody, Page, PageRequest, Product, Result, Setting, Shadow, Write,
+    AppId, Batch, Cause, Desired, Device, DeviceId, Error, EventBody, Page, PageRequest, Product, Result, Setting, Shadow, Write,
 };
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Desired values of one service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Core {
                 shadow.version += 1;
                 let mut whole = Batch::default();
                 for request in requests {
-                    merge(&mut shadow, request, now)?;
+                    merge(&mut shadow, request, scope.by, now)?;
                     whole.writes.push(Write::Setting(Box::new(setting(&device, request, now))));
                 }
                 whole.writes.push(Write::Shadow(Box::new(shadow)));
@@ -92,6 +92,9 @@ impl Core {
         let reported = reported.iter().find(|service| service.service_id == found.service_id);
         let reported = reported.map(|service| object(&service.data)).transpose()?.unwrap_or_default();
         let desired = object(&found.desired)?;
+        if self.refuse_barred(device, &found, &desired).await? {
+            return Box::pin(self.next_desired(device)).await;
+        }
         let mut properties = Map::new();
         let mut steps = vec![];
         for name in &found.open {
@@ -108,6 +111,22 @@ impl Core {
         }
         let of = WorkOf::Desired { service_id: found.service_id, properties: Value::Object(properties).to_string() };
         Ok(Some(Work { of, steps }))
+    }
+
+    /// Gives up values whose application may not set them any more; whether there were any.
+    async fn refuse_barred(&self, device: &Arc<Device>, service: &Desired, desired: &Map<String, Value>) -> Result<bool> {
+        let mut barred = Map::new();
+        for (name, by) in &service.by {
+            if let Some(reason) = self.bar(device.app, Some(*by)).await? {
+                self.refused(device, "shadow.rights", &Error::new(Cause::Forbidden, reason).at(name.clone()));
+                barred.insert(name.clone(), desired.get(name).cloned().unwrap_or_default());
+            }
+        }
+        if barred.is_empty() {
+            return Ok(false);
+        }
+        self.desired_outcome_of(device, &service.service_id, &Value::Object(barred).to_string(), false).await?;
+        Ok(true)
     }
 
     /// The device took desired values, or refused them: told once, and not tried again (1.6.7.14). Without an answer nothing is to be
@@ -135,6 +154,7 @@ impl Core {
                 // A value that was set anew meanwhile stays open.
                 let now_desired = object(&service.desired)?;
                 service.open.retain(|name| sent.get(name).is_none_or(|value| now_desired.get(name) != Some(value)));
+                service.by.retain(|name, _| service.open.contains(name));
                 let body = EventBody::DesiredDelivered {
                     service_id: service_id.to_owned(),
                     properties: properties.to_owned(),
@@ -159,9 +179,15 @@ fn setting(device: &Device, request: &DesiredRequest, now: landfall_model::Time)
     }
 }
 
-fn merge(shadow: &mut Shadow, request: &DesiredRequest, now: landfall_model::Time) -> Result<()> {
+fn merge(shadow: &mut Shadow, request: &DesiredRequest, by: Option<AppId>, now: landfall_model::Time) -> Result<()> {
     let place = shadow.services.binary_search_by(|service| service.service_id.cmp(&request.service_id)).unwrap_or_else(|place| {
-        let new = Desired { service_id: request.service_id.clone(), desired: "{}".into(), set_at: now, open: vec![] };
+        let new = Desired {
+            service_id: request.service_id.clone(),
+            desired: "{}".into(),
+            set_at: now,
+            open: vec![],
+            by: BTreeMap::new(),
+        };
         shadow.services.insert(place, new);
         place
     });
@@ -170,6 +196,10 @@ fn merge(shadow: &mut Shadow, request: &DesiredRequest, now: landfall_model::Tim
     for (name, value) in object(&request.desired)? {
         if !service.open.contains(&name) {
             service.open.push(name.clone());
+        }
+        match by {
+            Some(by) => drop(service.by.insert(name.clone(), by)),
+            None => drop(service.by.remove(&name)),
         }
         merged.insert(name, value);
     }

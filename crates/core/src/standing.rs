@@ -1,4 +1,4 @@
-//! Whether a subscription is still to be served. Asked anew for each push: rights may have gone since the event happened.
+//! Whether what an application wanted is still to be done. Asked anew when data goes out, to it or to a device: rights may have gone since.
 
 use crate::Core;
 use landfall_model::{App, AppId, Result, Subscription, SubscriptionKind};
@@ -15,20 +15,23 @@ impl Core {
         {
             return self.unfit_for_subject(&resource).await;
         }
-        let Some(target) = self.store.app(subscription.target).await? else {
-            return Ok(Some(deleted(subscription.target)));
-        };
-        for app in [Some(subscription.owner), subscription.by].into_iter().flatten() {
-            match self.standing(app).await? {
-                Err(reason) => return Ok(Some(reason)),
-                Ok(app) if app.id != target.id && !target.authorized.contains(&app.id) => {
-                    let (name, by) = (&app.name, &target.name);
-                    return Ok(Some(format!("the authorisation of the application {name} by {by} was withdrawn")));
-                }
-                Ok(_) => {}
-            }
+        match self.bar(subscription.target, Some(subscription.owner)).await? {
+            None => self.bar(subscription.target, subscription.by).await,
+            reason => Ok(reason),
         }
-        Ok(None)
+    }
+
+    /// Why an application may not act for the devices of `target` at present; none: it may, as an operator (`by` is absent) always may.
+    pub(crate) async fn bar(&self, target: AppId, by: Option<AppId>) -> Result<Option<String>> {
+        let Some(by) = by else { return Ok(None) };
+        let Some(target) = self.store.app(target).await? else { return Ok(Some(deleted(target))) };
+        Ok(match self.standing(by).await? {
+            Err(reason) => Some(reason),
+            Ok(app) if app.id != target.id && !target.authorized.contains(&app.id) => {
+                Some(format!("the authorisation of the application {} by {} was withdrawn", app.name, target.name))
+            }
+            Ok(_) => None,
+        })
     }
 
     /// An application that may come; else why not.

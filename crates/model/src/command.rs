@@ -12,7 +12,7 @@ pub struct Command {
     pub account: AccountId,
     /// Application of the device.
     pub app: AppId,
-    /// The application that asked, where it acted for that of the device.
+    /// The application that asked: that of the device, or one that it authorized. Absent: an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<AppId>,
     /// The device it is for.

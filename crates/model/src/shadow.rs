@@ -2,6 +2,7 @@
 
 use crate::{AccountId, AppId, DeviceId, Time};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What applications want a device's properties to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Desired {
     pub set_at: Time,
     /// Names of the properties that the device has not taken yet.
     pub open: Vec<String>,
+    /// The applications that set open properties; of one that is not in it, an operator.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by: BTreeMap<String, AppId>,
 }
 
 /// One setting of one service, as history shows it (1.5.4).

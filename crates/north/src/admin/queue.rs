@@ -184,8 +184,13 @@ mod tests {
     fn reported_and_desired_services_stand_side_by_side() {
         let reported =
             |id: &str| Reported { service_id: id.into(), service_type: None, data: r#"{"a":1}"#.into(), event_time: Time(0) };
-        let desired =
-            |id: &str| Desired { service_id: id.into(), desired: r#"{"b":2}"#.into(), set_at: Time(0), open: vec!["b".into()] };
+        let desired = |id: &str| Desired {
+            service_id: id.into(),
+            desired: r#"{"b":2}"#.into(),
+            set_at: Time(0),
+            open: vec!["b".into()],
+            by: Default::default(),
+        };
         let shown = services(&[reported("x"), reported("y")], &[desired("a"), desired("y")]);
         let at = "1970-01-01T00:00:00.000Z";
         assert_eq!(

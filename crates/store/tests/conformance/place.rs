@@ -278,7 +278,8 @@ pub fn command(device: &Device, place: u64, created_at: Time) -> Command {
 
 pub fn shadow(device: DeviceId) -> Shadow {
     let open = vec!["rate".into()];
-    let desired = Desired { service_id: "Meter".into(), desired: r#"{"rate":1}"#.into(), set_at: START, open };
+    let by = [("rate".into(), AppId(fresh_uuid()))].into();
+    let desired = Desired { service_id: "Meter".into(), desired: r#"{"rate":1}"#.into(), set_at: START, open, by };
     Shadow { device, version: 1, services: vec![desired] }
 }
 

@@ -19,6 +19,7 @@ mod subscriptions;
 mod tree;
 mod turns;
 mod uplinks;
+mod withdrawn;
 
 use async_trait::async_trait;
 use landfall_core::{

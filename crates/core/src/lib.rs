@@ -59,7 +59,7 @@ pub use message::{Item, Message};
 pub use node::{InfoChange, VERSION_LABEL, known_attributes};
 pub use node_fault::NodeFault;
 pub use originator::OriginCaller;
-pub use places::{Place, Places, Taking, network};
+pub use places::{Crowded, Place, Places, Taking, network};
 pub use product::{CodecTrial, ProductDraft};
 pub use provisioning::{FailedNode, PROVISIONING_NODES, ProvisioningRequest, Refusal};
 pub use redecode::{RedecodeCursor, RedecodeFailure, RedecodePage, RedecodeRequest};

@@ -30,7 +30,6 @@ mod supervisor;
 mod target;
 #[cfg(test)]
 mod tests;
-mod turns;
 mod verify;
 mod worker;
 

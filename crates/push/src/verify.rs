@@ -7,13 +7,13 @@ use crate::config::Config;
 use crate::connect::{Dial, Network};
 use crate::delivery::{Failure, dial, drain, request, too_slow, verdict};
 use crate::target::{Policy, Target, check_url};
-use crate::turns::{Limits, Turns};
 use bytes::Bytes;
 use http::Request;
 use http::header::{HeaderName, HeaderValue};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use landfall_core::Places;
 use landfall_model::{AccountId, Cause, Error, Result};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,9 @@ use tokio::time::timeout;
 
 /// Verifications under way: in all, so many of one account at most, and so many of it that wait for their turn. The slow receivers of one
 /// account so delay nobody else.
-const LIMITS: Limits = Limits { places: 64, each: 8, waiting: 64 };
+const PLACES: usize = 64;
+const PLACES_EACH: usize = 8;
+const WAITING_EACH: usize = 64;
 /// How long one waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -29,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Verifier {
     policy: Policy,
     dial: Arc<dyn Dial>,
-    turns: Turns<AccountId>,
+    turns: Places<AccountId>,
     connect_timeout: Duration,
     request_timeout: Duration,
 }
@@ -47,7 +49,7 @@ impl Verifier {
         Self {
             policy: config.policy.clone(),
             dial,
-            turns: Turns::new(LIMITS),
+            turns: Places::new(PLACES).each(PLACES_EACH).each_waiting(WAITING_EACH),
             connect_timeout: Duration::from_millis(config.connect_timeout_ms),
             request_timeout: Duration::from_millis(config.request_timeout_ms),
         }
@@ -66,9 +68,9 @@ impl Verifier {
         let target = Target::parse(url).map_err(|error| failed(format!("callback address: {}", error.detail)))?;
         let headers = headers.iter().map(|(name, value)| header(name, value)).collect::<Result<Vec<_>>>()?;
         let request = request(&target, &headers, Bytes::from(body));
-        let busy = || Error::new(Cause::Overloaded, "too many subscriptions are being verified");
-        let place = timeout(PATIENCE, self.turns.take(account)).await;
-        let _place = place.ok().flatten().ok_or_else(busy)?;
+        let Ok(Ok(_place)) = timeout(PATIENCE, self.turns.take(account, 1)).await else {
+            return Err(Error::new(Cause::Overloaded, "too many subscriptions are being verified"));
+        };
         self.exchange(&target, request).await.map_err(|failure| failed(failure.text))
     }
 

@@ -7,7 +7,7 @@ mod udp;
 
 pub use udp::{Datagrams, serve_datagrams};
 
-use landfall_core::{Places, network};
+use landfall_core::{Crowded, Places, network};
 use landfall_ingress::Proxies;
 use landfall_mqtt::{Connection, Input};
 use std::{
@@ -216,8 +216,10 @@ impl Start {
         let (turn, limit) = (self.handshakes.take(network(self.peer.ip()), 1), self.mqtt.config.handshake_timeout);
         let permitted = async {
             // The wait takes none of the handshake's own time.
-            let _place = timeout(HANDSHAKE_TURN, turn).await?;
-            timeout(limit, handshake).await
+            match timeout(HANDSHAKE_TURN, turn).await? {
+                Ok(_place) => timeout(limit, handshake).await,
+                Err(Crowded) => Ok(Err(io::ErrorKind::ResourceBusy.into())),
+            }
         };
         // Boxed: its state is large and gone once the hands are shaken.
         let shaken = Box::pin(permitted);

@@ -43,7 +43,6 @@ mod subscriptions;
 mod tls;
 mod tree;
 mod tree_store;
-mod turns;
 mod unlinked;
 mod work;
 mod writer;

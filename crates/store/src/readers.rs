@@ -4,8 +4,8 @@
 use crate::{
     backend::Backend,
     sql::{Canceller, Sql, SqlError, SqlResult},
-    turns::{Turn, Turns},
 };
+use landfall_core::{Crowded, Place, Places};
 use landfall_model::{Cause, Error, Result};
 use parking_lot::Mutex;
 use std::{
@@ -33,7 +33,7 @@ pub(crate) struct Readers {
     backend: Backend,
     idle: Mutex<Vec<Box<dyn Sql>>>,
     points: Semaphore,
-    turns: Arc<Turns>,
+    turns: Places<Uuid>,
     scan_max: Duration,
     /// Held by each scan for reading; whoever must have none of them under way takes it for writing.
     gate: Arc<RwLock<()>>,
@@ -44,7 +44,7 @@ pub(crate) struct Readers {
 impl Readers {
     /// `points` connections for point reads; a scan ends after `scan_max`.
     pub(crate) fn new(backend: Backend, points: usize, scan_max: Duration) -> Arc<Self> {
-        let turns = Turns::new(SCANS, SCANS_EACH, SCANS_WAITING);
+        let turns = Places::new(SCANS).each(SCANS_EACH).each_waiting(SCANS_WAITING);
         let (idle, points) = (Mutex::new(Vec::new()), Semaphore::new(points));
         Arc::new(Self { backend, idle, points, turns, scan_max, gate: Arc::default(), overdue: AtomicU64::default() })
     }
@@ -68,15 +68,16 @@ impl Readers {
 
     /// Runs a read whose length depends on how much an account has. It ends when its caller does.
     ///
-    /// `Overloaded` when it gets no turn in time, or takes too long.
+    /// `Overloaded` when too many of the account wait already, it gets no turn in time, or takes too long.
     pub(crate) async fn scan<T: Send + 'static>(
         self: &Arc<Self>,
         account: Uuid,
         read: impl FnOnce(&mut dyn Sql) -> SqlResult<T> + Send + 'static,
     ) -> Result<T> {
+        let crowded = |Crowded| Error::new(Cause::Overloaded, "too many lists of this account wait already; try again");
         let late = |_| Error::new(Cause::Overloaded, "other lists are read for longer than this one may wait; try again");
         let (turn, open) = timeout(TURN_MAX, async {
-            let turn = self.turns.take(account).await?;
+            let turn = self.turns.take(account, 1).await.map_err(crowded)?;
             Result::Ok((turn, self.gate.clone().read_owned().await))
         })
         .await
@@ -85,7 +86,7 @@ impl Readers {
         let _ends_with_caller = EndsWithCaller(scan.clone());
         let readers = self.clone();
         let task = tokio::task::spawn_blocking(move || {
-            let _held: (Turn, _) = (turn, open);
+            let _held: (Place<Uuid>, _) = (turn, open);
             readers.scan_now(read, &scan)
         });
         match timeout(self.scan_max, task).await {

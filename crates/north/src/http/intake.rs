@@ -10,7 +10,7 @@ use axum::http::{Extensions, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
-use landfall_core::{Place, Places, Taking};
+use landfall_core::{Crowded, Place, Places, Taking};
 use parking_lot::Mutex;
 use std::{
     error::Error,
@@ -131,7 +131,7 @@ struct Held<B> {
 impl<B: Body<Data = Bytes> + Unpin> Way<B> {
     /// Waits for a place among the requests that are worked on; `None` when there was none in time.
     pub async fn begin(doors: &Arc<Doors>, network: IpAddr, open: &Arc<Open>) -> Option<Arc<Self>> {
-        let place = timeout(PATIENCE, doors.work.take(network, 1)).await.ok()?;
+        let place = timeout(PATIENCE, doors.work.take(network, 1)).await.ok()?.ok()?;
         Some(Arc::new(Self {
             doors: Arc::clone(doors),
             network,
@@ -228,7 +228,7 @@ fn waiting(turns: &Places<IpAddr>, network: IpAddr, places: usize) -> Waiting {
 
 fn poll_turn((taking, patience): &mut Waiting, cx: &mut Context<'_>) -> Poll<Result<Place<IpAddr>, Unread>> {
     if let Poll::Ready(place) = Pin::new(taking).poll(cx) {
-        return Poll::Ready(Ok(place));
+        return Poll::Ready(place.map_err(|Crowded| Unread::NoRoom));
     }
     patience.as_mut().poll(cx).map(|()| Err(Unread::NoRoom))
 }

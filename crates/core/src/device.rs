@@ -247,50 +247,6 @@ impl Core {
         Ok(())
     }
 
-    /// Deletes a device (1.4.5) and tells deviceDeleted, once a device. With `cascade` the devices behind a gateway go too, else
-    /// they become directly connected.
-    pub async fn delete_device(&self, scope: &Scope, id: DeviceId, cascade: bool) -> Result<()> {
-        let device = self.device(scope, id).await?;
-        let groups = self.groups_with(&device).await?;
-        let records: Vec<Record> =
-            groups.iter().map(|(group, _)| Record::Resource(group.id)).chain([Record::Device(id)]).collect();
-        let gone = self
-            .decide(&records, || {
-                Box::pin(async {
-                    let device = self.device(scope, id).await?;
-                    let children = self.children(&device).await?;
-                    let now = self.now();
-                    let mut whole = Batch::default();
-                    let mut gone = vec![];
-                    for child in children {
-                        if cascade {
-                            delete(&mut whole, &child, now);
-                            gone.push(child.id);
-                        } else {
-                            let freed = Arc::new(Device {
-                                gateway: None,
-                                version: child.version + 1,
-                                modified_at: now,
-                                ..(*child).clone()
-                            });
-                            let changed = info_changed(&freed, now);
-                            whole.merge(changed);
-                        }
-                    }
-                    let released = self.released(&device, now).await?;
-                    whole.merge(released);
-                    delete(&mut whole, &device, now);
-                    gone.push(id);
-                    Ok((whole, gone))
-                })
-            })
-            .await?;
-        for id in gone {
-            self.live.close(id, CloseCause::Deleted);
-        }
-        Ok(())
-    }
-
     /// The devices behind a gateway, at most as many as the settings allow one to have.
     pub(crate) async fn children(&self, gateway: &Device) -> Result<Vec<Arc<Device>>> {
         let filter = DeviceFilter { gateway: Some(gateway.id), ..DeviceFilter::of(gateway.account) };
@@ -349,13 +305,6 @@ pub(crate) fn added(device: &Device, now: Time) -> Batch {
 pub(crate) fn info_changed(device: &Device, now: Time) -> Batch {
     let event = device_event(device, now, EventBody::DeviceInfoChanged(Box::new(device.view())));
     batch(vec![Write::Device(Box::new(device.clone()))], vec![event])
-}
-
-/// Adds the deletion of a device to a batch. The versioned write before it fails the batch when the record moved meanwhile.
-pub(crate) fn delete(whole: &mut Batch, device: &Device, now: Time) {
-    whole.writes.push(Write::Device(Box::new(Device { version: device.version + 1, ..device.clone() })));
-    whole.writes.push(Write::DeleteDevice(device.id));
-    whole.events.push(device_event(device, now, EventBody::DeviceDeleted { gateway: device.gateway_id() }));
 }
 
 /// Takes product and keys into a device.

@@ -2,7 +2,8 @@
 
 use crate::{
     CloseCause, Core, DeviceCaller, ProductRef, Scope, batch,
-    device::{added, bind_product, check_node_id, delete, fill_info, info_changed, new_device},
+    deletion::delete,
+    device::{added, bind_product, check_node_id, fill_info, info_changed, new_device},
     device_event,
     turns::Record,
 };

@@ -11,6 +11,7 @@ mod call;
 mod claim;
 mod clock;
 mod command;
+mod deletion;
 mod device;
 pub mod fuzz;
 mod gateway;

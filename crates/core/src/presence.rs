@@ -1,11 +1,7 @@
 //! Reachability: connections, silence and registrations that end (1.4.1, 1.4.9).
 
 use crate::{
-    Core, DeviceCaller, Due, batch,
-    device::{delete, info_changed},
-    device_event,
-    gateway::activate,
-    turns::Record,
+    Core, DeviceCaller, Due, batch, deletion::delete, device::info_changed, device_event, gateway::activate, turns::Record,
 };
 use futures_util::future::{join_all, try_join_all};
 use landfall_model::{Batch, BindResult, Cause, Device, DeviceId, DeviceStatus, EventBody, Result, StatusDetail, Write};

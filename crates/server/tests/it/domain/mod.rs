@@ -4,6 +4,7 @@ mod addresses;
 mod calls;
 mod clock;
 mod commands;
+mod deletion;
 mod devices;
 mod isolation;
 mod keys;
@@ -45,7 +46,7 @@ pub struct Domain {
     pub operator: Operator,
     /// Addresses that were asked whether they agree to be called.
     pub verified: Arc<Mutex<Vec<String>>>,
-    _data: Option<tempfile::TempDir>,
+    data: Option<tempfile::TempDir>,
 }
 
 /// An account with an application and a product.
@@ -65,7 +66,7 @@ impl Domain {
     pub async fn with(seed: u64, settings: Settings) -> Self {
         let data = tempfile::tempdir().unwrap();
         let place = data.path().to_str().unwrap().to_owned();
-        Self { _data: Some(data), ..Self::over(seed, settings, &place).await }
+        Self { data: Some(data), ..Self::over(seed, settings, &place).await }
     }
 
     /// Over the store at a place, as [`landfall_store::open`] takes it.
@@ -84,7 +85,7 @@ impl Domain {
             admin_token: digest(ADMIN_TOKEN),
         });
         let operator = core.operator(ADMIN_TOKEN).await.unwrap();
-        Self { core: Arc::new(core), world, live, operator, verified, _data: None }
+        Self { core: Arc::new(core), world, live, operator, verified, data: None }
     }
 
     pub async fn tenant(&self, name: &str) -> Tenant {

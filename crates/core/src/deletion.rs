@@ -1,0 +1,73 @@
+//! Deletion of devices (1.4.5): what is behind a gateway goes, or is freed, a slice at a time, and the gateway comes last.
+
+use crate::{CloseCause, Core, DeviceFilter, Scope, device::info_changed, device_event, turns::Record};
+use landfall_model::{Batch, Cause, Device, DeviceId, Error, EventBody, PageRequest, Result, Time, Write};
+
+/// Devices behind a gateway that one commit takes.
+const SLICE: u32 = 200;
+
+/// What a slice took, and whether the gateway itself was with it.
+struct Slice {
+    gone: Vec<DeviceId>,
+    last: bool,
+}
+
+impl Core {
+    /// Deletes a device and tells deviceDeleted, once a device. With `cascade` the devices behind a gateway go too, else they become
+    /// directly connected. What stops it between two commits leaves a gateway with fewer devices behind it, to be deleted again.
+    ///
+    /// `DeviceNotFound`, `DeviceForeign`, `Overloaded` where devices are added as fast as they go.
+    pub async fn delete_device(&self, scope: &Scope, id: DeviceId, cascade: bool) -> Result<()> {
+        let device = self.device(scope, id).await?;
+        let groups = self.groups_with(&device).await?;
+        let records: Vec<Record> =
+            groups.iter().map(|(group, _)| Record::Resource(group.id)).chain([Record::Device(id)]).collect();
+        for _ in 0..self.settings.children / u64::from(SLICE) + 8 {
+            let slice = self.decide(&records, || Box::pin(self.slice(scope, id, cascade))).await?;
+            for id in slice.gone {
+                self.live.close(id, CloseCause::Deleted);
+            }
+            if slice.last {
+                return Ok(());
+            }
+        }
+        Err(Error::new(Cause::Overloaded, "devices are added behind the gateway while it is deleted; try again"))
+    }
+
+    /// The next devices behind the gateway; the gateway with the last of them.
+    async fn slice(&self, scope: &Scope, id: DeviceId, cascade: bool) -> Result<(Batch, Slice)> {
+        let device = self.device(scope, id).await?;
+        let now = self.now();
+        let behind = DeviceFilter { gateway: Some(id), ..DeviceFilter::of(device.account) };
+        // A gateway is listed with those behind it.
+        let page = self.store.devices(&behind, PageRequest { no: 0, size: SLICE + 1 }).await?;
+        let last = page.items.len() <= SLICE as usize;
+        let (mut whole, mut gone) = (Batch::default(), vec![]);
+        for child in page.items.iter().filter(|child| child.id != id).take(SLICE as usize) {
+            if cascade {
+                delete(&mut whole, child, now);
+                gone.push(child.id);
+            } else {
+                whole.merge(freed(child, now));
+            }
+        }
+        if last {
+            whole.merge(self.released(&device, now).await?);
+            delete(&mut whole, &device, now);
+            gone.push(id);
+        }
+        Ok((whole, Slice { gone, last }))
+    }
+}
+
+/// The batch of a device whose gateway goes.
+fn freed(child: &Device, now: Time) -> Batch {
+    info_changed(&Device { gateway: None, version: child.version + 1, modified_at: now, ..child.clone() }, now)
+}
+
+/// Adds the deletion of a device to a batch. The versioned write before it fails the batch when the record moved meanwhile.
+pub(crate) fn delete(whole: &mut Batch, device: &Device, now: Time) {
+    whole.writes.push(Write::Device(Box::new(Device { version: device.version + 1, ..device.clone() })));
+    whole.writes.push(Write::DeleteDevice(device.id));
+    whole.events.push(device_event(device, now, EventBody::DeviceDeleted { gateway: device.gateway_id() }));
+}

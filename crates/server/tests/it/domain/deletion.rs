@@ -1,0 +1,72 @@
+//! Deletions of what is large: in slices, so that a failure between two of them leaves what can be deleted again.
+
+use super::{Domain, Tenant, cause};
+use landfall_core::DeviceFilter;
+use landfall_model::{Cause, Device, DeviceInfo, EventBody, PageRequest, Seq};
+use std::{collections::HashSet, sync::Arc};
+
+/// More than one slice has.
+const BEHIND: usize = 250;
+const SLICE: usize = 200;
+
+impl Domain {
+    async fn gateway(&self, tenant: &Tenant) -> Arc<Device> {
+        let gateway = self.online_device(tenant, "gateway").await;
+        let caller = self.core.device_caller(&gateway);
+        let mut adding = tokio::task::JoinSet::new();
+        for n in 0..BEHIND {
+            let (core, caller) = (self.core.clone(), caller.clone());
+            adding.spawn(async move { core.add_child(&caller, &format!("c{n}"), None, DeviceInfo::default()).await.unwrap() });
+        }
+        adding.join_all().await;
+        gateway
+    }
+
+    /// Does something to the database beside the server.
+    fn beside(&self, text: &str) {
+        let path = self.data.as_ref().unwrap().path().join("landfall.db");
+        rusqlite::Connection::open(path).unwrap().execute_batch(text).unwrap();
+    }
+
+    async fn behind(&self, gateway: &Device) -> u64 {
+        let filter = DeviceFilter { gateway: Some(gateway.id), ..DeviceFilter::of(gateway.account) };
+        let found = self.core.store().devices(&filter, PageRequest { no: 0, size: 1 }).await.unwrap();
+        found.total - u64::from(self.core.store().device(gateway.id).await.unwrap().is_some())
+    }
+
+    /// The devices that were told as deleted or as changed.
+    async fn told_of_devices(&self, since: Seq) -> Vec<landfall_model::DeviceId> {
+        let told = self.events_since(since).await;
+        let fits = |body: &EventBody| matches!(body, EventBody::DeviceDeleted { .. } | EventBody::DeviceInfoChanged(_));
+        told.iter().filter(|stored| fits(&stored.event.body)).filter_map(|stored| stored.event.device).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_whose_deletion_failed_midway_is_deleted_again() {
+    for cascade in [true, false] {
+        let domain = Domain::new(330).await;
+        let tenant = domain.tenant("a").await;
+        let gateway = domain.gateway(&tenant).await;
+        let before = domain.newest();
+        let id = hex::encode(gateway.id.0.as_bytes());
+        domain.beside(&format!(
+            "CREATE TRIGGER fails BEFORE DELETE ON device WHEN OLD.id = x'{id}' BEGIN SELECT RAISE(ABORT, 'no'); END"
+        ));
+        domain.core.delete_device(&tenant.scope, gateway.id, cascade).await.unwrap_err();
+        assert!(domain.core.device(&tenant.scope, gateway.id).await.is_ok(), "the gateway comes last");
+        assert_eq!(domain.behind(&gateway).await, (BEHIND - SLICE) as u64, "a slice a commit");
+        assert_eq!(domain.told_of_devices(before).await.len(), SLICE);
+
+        domain.beside("DROP TRIGGER fails");
+        domain.core.delete_device(&tenant.scope, gateway.id, cascade).await.unwrap();
+        assert_eq!(cause(domain.core.device(&tenant.scope, gateway.id).await), Cause::DeviceNotFound);
+        assert_eq!(domain.behind(&gateway).await, 0);
+        let told = domain.told_of_devices(before).await;
+        assert_eq!(told.len(), BEHIND + 1);
+        assert_eq!(told.iter().collect::<HashSet<_>>().len(), BEHIND + 1, "each device once");
+        assert_eq!(domain.live.closed.lock().len(), if cascade { BEHIND + 1 } else { 1 });
+        let left = domain.core.devices(&tenant.scope, DeviceFilter::of(gateway.account), PageRequest { no: 0, size: 1 }).await;
+        assert_eq!(left.unwrap().total, if cascade { 0 } else { BEHIND as u64 });
+    }
+}

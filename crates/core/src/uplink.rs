@@ -5,8 +5,8 @@ use crate::{
     product_check::check_report, turns::Record,
 };
 use landfall_model::{
-    Batch, Cause, DataFormat, Device, DeviceId, DeviceStatus, Error, EventBody, Frame, Product, Report, Result, ServiceReport,
-    Time,
+    AccountId, Batch, Cause, DataFormat, Device, DeviceId, DeviceStatus, Error, EventBody, Frame, Product, Report, Result,
+    ServiceReport, Time,
 };
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ impl Core {
 
     /// The first half of [`Core::take_binary`].
     pub async fn read_binary(&self, caller: &DeviceCaller, device: DeviceId, frame: &[u8], meta: &str) -> Result<Reading> {
-        let device = self.reachable(caller, device).await?;
+        let device = self.speaks_for(caller, device).await?;
         match self.note(&device, "codec.decode", self.read_frame(&device, frame, meta).await) {
             Err(error) if matches!(error.cause, Cause::CodecFailed | Cause::PayloadInvalid | Cause::CodecNotFound) => {
                 let kept = Frame { meta: meta.to_owned(), bytes: frame.to_vec() };
@@ -84,17 +84,17 @@ impl Core {
 
     /// Values that an access protocol has put into services by itself; [`Core::keep`] stores them.
     pub async fn read_items(&self, caller: &DeviceCaller, device: DeviceId, items: Vec<Item<'_>>) -> Result<Reading> {
-        let device = self.reachable(caller, device).await?;
-        let reading = self.check(&device, Message::Report(items), None).await;
+        let device = self.speaks_for(caller, device).await?;
+        let reading = self.check(&device, "lwm2m.values", Message::Report(items), None).await;
         self.note(&device, "lwm2m.values", reading)
     }
 
     /// The first half of [`Core::take_json`]: it only reads, and is ready at once when the records are in memory. A protocol that keeps
     /// several messages of a device under way keeps their order by reading them one after the other.
     pub async fn read_json(&self, caller: &DeviceCaller, device: DeviceId, payload: &[u8]) -> Result<Reading> {
-        let device = self.reachable(caller, device).await?;
+        let device = self.speaks_for(caller, device).await?;
         let reading = match message::read(payload) {
-            Ok(read) => self.check(&device, read, None).await,
+            Ok(read) => self.check(&device, "mqtt.publish", read, None).await,
             Err(error) => Err(error),
         };
         self.note(&device, "mqtt.publish", reading).map(|reading| reading.with_text(payload))
@@ -111,9 +111,9 @@ impl Core {
         if message::has_msg_type(payload) {
             return self.read_json(caller, device, payload).await;
         }
-        let device = self.reachable(caller, device).await?;
+        let device = self.speaks_for(caller, device).await?;
         let reading = match message::read_service(service_id, payload) {
-            Ok(read) => self.check(&device, read, None).await,
+            Ok(read) => self.check(&device, "mqtt.publish", read, None).await,
             Err(error) => Err(error),
         };
         self.note(&device, "mqtt.publish", reading).map(|reading| reading.with_text(payload))
@@ -124,7 +124,10 @@ impl Core {
         let Reading { device, taken, says, heard } = reading;
         match says {
             Says::Nothing => {}
-            Says::Report(report) => self.store_report(&device, report, heard.as_deref()).await?,
+            Says::Report(report) => {
+                let stored = self.store_report(&device, report, heard.as_deref()).await;
+                self.note(&device, "uplink.store", stored)?;
+            }
             Says::Answer { mid, errcode, body } => {
                 let answered = self.answer(&device, mid, errcode, &body).await;
                 self.note(&device, "mqtt.publish", answered)?;
@@ -138,14 +141,14 @@ impl Core {
         let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
         let text = self.codecs.decode(CodecRun::of(&product, codec), frame, meta).await?;
         let kept = Frame { meta: meta.to_owned(), bytes: frame.to_vec() };
-        Ok(self.check(device, message::read(text.as_bytes())?, Some(kept)).await?.with_text(text.as_bytes()))
+        Ok(self.check(device, "codec.decode", message::read(text.as_bytes())?, Some(kept)).await?.with_text(text.as_bytes()))
     }
 
-    async fn check(&self, device: &Arc<Device>, read: Message<'_>, frame: Option<Frame>) -> Result<Reading> {
+    async fn check(&self, device: &Arc<Device>, step: &'static str, read: Message<'_>, frame: Option<Frame>) -> Result<Reading> {
         let reading = |taken, says| Reading { device: Arc::clone(device), taken, says, heard: None };
         match read {
             Message::Report(items) => {
-                let (taken, says) = self.check_report(device, items, frame).await?;
+                let (taken, says) = self.check_report(device, step, items, frame).await?;
                 Ok(reading(taken, says))
             }
             Message::Answer { mid: None, .. } if frame.is_none() => {
@@ -157,8 +160,15 @@ impl Core {
         }
     }
 
-    /// Holds a report to the product. A frozen device is answered as if all were well, and nothing is kept (1.4.4).
-    async fn check_report(&self, device: &Arc<Device>, items: Vec<Item<'_>>, frame: Option<Frame>) -> Result<(Taken, Says)> {
+    /// Holds a report to the product; what is dropped leaves a why record of this step, but for the error that is returned. A frozen device is
+    /// answered as if all were well, and nothing is kept (1.4.4).
+    async fn check_report(
+        &self,
+        device: &Arc<Device>,
+        step: &'static str,
+        items: Vec<Item<'_>>,
+        frame: Option<Frame>,
+    ) -> Result<(Taken, Says)> {
         let sent = items.len();
         if device.mute {
             return Ok((Taken { accepted: 0, dropped: sent }, Says::Nothing));
@@ -166,9 +176,11 @@ impl Core {
         let product = self.product_of(device).await?;
         let now = self.now();
         let (services, errors) = fit_all(&product, items, now);
-        errors.iter().for_each(|error| self.refused(device, "mqtt.publish", error));
         let (accepted, dropped) = (services.len(), sent - services.len());
-        if let (0, Some(error)) = (accepted, errors.into_iter().next()) {
+        let mut errors = errors.into_iter();
+        let returned = if accepted == 0 { errors.next() } else { None };
+        errors.for_each(|error| self.refused(device, step, &error));
+        if let Some(error) = returned {
             return Err(error);
         }
         Ok((Taken { accepted, dropped }, Says::Report(report(device, services, frame, now))))
@@ -222,24 +234,38 @@ impl Core {
         Ok(self.product_of(device).await.map(|product| product.format).unwrap_or_default())
     }
 
+    /// The device that a caller speaks for; a refusal leaves a why record.
+    async fn speaks_for(&self, caller: &DeviceCaller, id: DeviceId) -> Result<Arc<Device>> {
+        let found = self.reachable(caller, id).await;
+        if let Err(error) = &found {
+            self.note_error((caller.account, caller.device), caller.device.to_string(), "uplink.device", error);
+        }
+        found
+    }
+
     fn note<T>(&self, device: &Device, step: &'static str, outcome: Result<T>) -> Result<T> {
         if let Err(error) = &outcome {
-            self.refused(device, step, error);
+            self.note_error((device.account, device.id), device.node_id.clone(), step, error);
         }
         outcome
     }
 
+    /// Whose device it is not, the access protocol tells: it knows what named the device.
+    fn note_error(&self, of: (AccountId, DeviceId), identity: String, step: &'static str, error: &Error) {
+        if error.cause != Cause::DeviceNotFound {
+            self.why_of(of, identity, step, error);
+        }
+    }
+
     /// Leaves a why record about a device.
     pub(crate) fn refused(&self, device: &Device, step: &'static str, error: &Error) {
-        let why = Why {
-            at: self.now(),
-            identity: device.node_id.clone(),
-            peer: None,
-            step,
-            check: error.cause.as_str(),
-            detail: error.to_string(),
-        };
-        self.why.of_device(device.account, device.id, why);
+        self.why_of((device.account, device.id), device.node_id.clone(), step, error);
+    }
+
+    fn why_of(&self, (account, device): (AccountId, DeviceId), identity: String, step: &'static str, error: &Error) {
+        let check = error.cause.as_str();
+        let why = Why { at: self.now(), identity, peer: None, step, check, detail: error.to_string() };
+        self.why.of_device(account, device, why);
     }
 }
 

@@ -161,7 +161,7 @@ impl Form {
     }
 }
 
-/// What the client is told. The core has left a why record of what was wrong with the payload, not of whose device it was.
+/// What the client is told. The core has left a why record, unless the device was not the client's.
 fn failed(mqtt: &Mqtt, caller: &DeviceCaller, peer: SocketAddr, topic: &str, error: &Error) -> Failure {
     use landfall_model::Cause;
     let refusal = match error.kind() {

@@ -47,11 +47,11 @@ async fn what_does_not_fit_is_dropped_alone_and_leaves_a_reason() {
         (br#"{"msgType":"deviceReq","data":[{"serviceId":"Thermometer","serviceData":{"x":1}}]}"#, "x: is no property"),
         (br#"{"msgType":"deviceRsp","mid":7}"#, "no call or command waits"),
     ];
-    for (payload, expected) in cases {
+    for (n, (payload, expected)) in (1..).zip(cases) {
         let error = domain.core.take_json(&caller, device.id, payload).await.unwrap_err();
         assert_eq!(error.cause, Cause::PayloadInvalid);
-        let why = domain.core.why().device(device.account, device.id).remove(0);
-        assert!(why.detail.contains(expected), "{why:?} / {expected}");
+        let whys = domain.core.why().device(device.account, device.id);
+        assert!(whys.len() == n && whys[0].detail.contains(expected), "{whys:?} / {expected}");
     }
     assert_eq!(domain.newest(), before, "nothing was stored");
 

@@ -299,12 +299,15 @@ fn thermometer(format: DataFormat) -> ProductDraft {
     }
 }
 
-/// Frames are the JSON itself, so that these tests need no sandbox.
+/// Frames are the JSON itself, so that these tests need no sandbox; it has no time for the frame `busy`.
 struct TextCodec;
 
 #[async_trait]
 impl PayloadCodec for TextCodec {
     async fn decode(&self, _: CodecRun<'_>, bytes: &[u8], _: &str) -> Result<String> {
+        if bytes == b"busy" {
+            return Err(landfall_model::Error::new(landfall_model::Cause::Overloaded, "all codecs are busy"));
+        }
         Ok(String::from_utf8_lossy(bytes).into_owned())
     }
 

@@ -32,9 +32,8 @@ async fn a_service_topic_names_the_service() {
     assert_eq!(ground.core.device_state(&device).await.unwrap().services[0].data, r#"{"temperature":21}"#);
 }
 
-#[tokio::test]
-async fn a_frame_goes_through_the_codec() {
-    let ground = Ground::new().await;
+/// A device whose product has a codec.
+async fn sends_frames(ground: &Ground) -> Arc<Device> {
     let product = ground.core.create_product(&ground.all, thermometer(DataFormat::Binary)).await.unwrap();
     let source = "function decode() {}";
     let sample = landfall_model::SampleFrame { hex: hex::encode(report(1)), expected: None };
@@ -43,7 +42,13 @@ async fn a_frame_goes_through_the_codec() {
         product: Some(ProductRef::Id(product.id.to_string())),
         ..ground.registration("binary", AccessMode::Secret)
     };
-    let device = ground.core.register_device(&ground.scope, registration).await.unwrap();
+    ground.core.register_device(&ground.scope, registration).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_frame_goes_through_the_codec() {
+    let ground = Ground::new().await;
+    let device = sends_frames(&ground).await;
     let mut client = ground.online(&device).await;
     let topic = format!("/huawei/v1/devices/{}/data/binary", device.id);
     for id in 1..=20 {
@@ -87,6 +92,32 @@ async fn what_is_refused_leaves_its_reason() {
         assert_eq!(ground.checks(&new)[0], check);
     }
     assert_eq!(ground.mqtt.counters().publishes_refused, 10);
+}
+
+#[tokio::test]
+async fn a_message_that_ends_the_connection_leaves_one_reason() {
+    let ground = Ground::new().await;
+    let busy = sends_frames(&ground).await;
+    let gone = ground.device("node-1").await;
+    let cases = [
+        (&busy, format!("/huawei/v1/devices/{}/data/binary", busy.id), b"busy".to_vec(), ("codec.decode", "Overloaded")),
+        (&gone, data(gone.id), report(1), ("uplink.device", "Forbidden")),
+    ];
+    for (device, topic, payload, expected) in cases {
+        let mut client = ground.online(device).await;
+        if device.id == gone.id {
+            // The record alone: an operator's deletion would close the connection first.
+            let writes = vec![landfall_model::Write::DeleteDevice(device.id)];
+            ground.core.store().commit(landfall_model::Batch { writes, events: vec![] }).await.unwrap();
+        }
+        client.publish(&topic, 1, 1, &payload).await;
+        client.ended().await;
+        let whys = ground.core.why().device(device.account, device.id);
+        let found: Vec<_> = whys.iter().map(|why| (why.step, why.check)).collect();
+        assert_eq!(found, [expected]);
+    }
+    let counts = ground.core.why().counts();
+    assert_eq!(counts, [("codec.decode", "Overloaded", 1), ("uplink.device", "Forbidden", 1)]);
 }
 
 #[tokio::test]

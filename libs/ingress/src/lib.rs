@@ -1,4 +1,5 @@
-//! What every TCP listener judges before its own protocol begins: who a proxy in front of it speaks for, and why a TLS handshake failed.
+//! What every TCP listener judges before its own protocol begins: who a proxy in front of it speaks for, why a TLS handshake
+//! failed, and which host an HTTP request names.
 //!
 //! Pure: bytes and errors come in, addresses and words go out. Absent: sockets, deadlines, and where refusals are recorded.
 #![forbid(unsafe_code)]
@@ -6,10 +7,12 @@
 mod forwarded;
 pub mod fuzz;
 mod header;
+mod host;
 mod networks;
 mod tls;
 
 pub use header::{HEADER_BYTES, Step, header};
+pub use host::unhosted;
 pub use networks::Networks;
 pub use tls::{Refused, first_byte, refused};
 

@@ -2,7 +2,7 @@
 
 use rustls::{AlertDescription as Alert, Error, InvalidMessage, PeerIncompatible};
 
-/// The check that a handshake failed.
+/// The check that failed before a protocol began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// A stable word.

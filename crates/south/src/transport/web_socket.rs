@@ -2,7 +2,7 @@
 
 use super::{Fault, Stream};
 use bytes::{Buf, Bytes};
-use landfall_ingress::Proxies;
+use landfall_ingress::{Proxies, Refused, unhosted};
 use std::{
     io,
     net::SocketAddr,
@@ -27,7 +27,7 @@ const FRAME_BUFFER_BYTES: usize = 2_048;
 const FRAME_OUT_BYTES: usize = 65_536;
 /// The only subprotocol (MQTT 6.0, [MQTT-6.0.0-3]).
 const SUBPROTOCOL: &str = "mqtt";
-const NO_SUBPROTOCOL: &str = "the WebSocket subprotocol must be mqtt";
+const NO_SUBPROTOCOL: Refused = Refused { check: "ws.subprotocol", detail: "the WebSocket subprotocol must be mqtt" };
 
 /// WebSocket as a server, and the address of the client as the proxies in front of it forwarded it. `connect_bytes`, `frame_bytes`: the largest
 /// frame or message before and after the CONNECT was accepted.
@@ -43,32 +43,38 @@ pub(crate) async fn web_socket<S: Stream>(
         .max_write_buffer_size(4 * FRAME_OUT_BYTES)
         .max_message_size(Some(connect_bytes))
         .max_frame_size(Some(connect_bytes));
-    let mut client = peer;
+    let (mut client, mut refused) = (peer, None);
     #[allow(clippy::result_large_err, reason = "the signature is that of the WebSocket library's callback")]
     let answer = |request: &Request, response: Response| {
         let values = request.headers().get_all("x-forwarded-for").iter().map(|value| value.to_str().unwrap_or_default());
         client = proxies.client(peer, values);
-        choose(request, response)
+        choose(request, response).map_err(|why| {
+            let mut answer = ErrorResponse::new(Some(why.detail.to_owned()));
+            *answer.status_mut() = StatusCode::BAD_REQUEST;
+            refused = Some(why);
+            answer
+        })
     };
-    let shaken = accept_hdr_async_with_config(stream, answer, Some(config)).await.map_err(not_upgraded)?;
+    let shaken = accept_hdr_async_with_config(stream, answer, Some(config)).await;
+    let shaken = shaken.map_err(|error| not_upgraded(error, refused))?;
     // Nothing of the first frame is lost: the library refuses bytes that come before its answer.
     let polled = Polled { stream: shaken.into_inner(), waker: Waker::noop().clone() };
     let socket = WebSocket::from_raw_socket(polled, Role::Server, Some(config));
     Ok((Frames { socket, rest: Bytes::new(), blocked: false, larger: Some(frame_bytes) }, client))
 }
 
-/// The client must offer the subprotocol, and gets it [MQTT-6.0.0-3], [MQTT-6.0.0-4].
-#[allow(clippy::result_large_err, reason = "the signature is that of the WebSocket library's callback")]
-fn choose(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+/// The client must name the host, which the library does not look at, offer the subprotocol, and gets it [MQTT-6.0.0-3], [MQTT-6.0.0-4].
+fn choose(request: &Request, mut response: Response) -> Result<Response, Refused> {
+    if let Some(refused) = unhosted(request.version(), request.headers()) {
+        return Err(refused);
+    }
     let offered = request.headers().get_all("sec-websocket-protocol").iter();
     let offers = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.split(',').any(|name| name.trim() == SUBPROTOCOL));
     if offered.into_iter().any(offers) {
         response.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
         return Ok(response);
     }
-    let mut refusal = ErrorResponse::new(Some(NO_SUBPROTOCOL.to_owned()));
-    *refusal.status_mut() = StatusCode::BAD_REQUEST;
-    Err(refusal)
+    Err(NO_SUBPROTOCOL)
 }
 
 /// A stream for a library that does not wait: it is told to come back, and the task is woken.
@@ -195,10 +201,12 @@ fn polled(outcome: tungstenite::Result<()>) -> Poll<io::Result<()>> {
     }
 }
 
-fn not_upgraded(error: tungstenite::Error) -> io::Error {
+fn not_upgraded(error: tungstenite::Error, refused: Option<Refused>) -> io::Error {
+    if let Some(Refused { check, detail }) = refused {
+        return Fault::error(check, detail);
+    }
     match error {
         tungstenite::Error::Io(error) => error,
-        tungstenite::Error::Http(_) => Fault::error("ws.subprotocol", NO_SUBPROTOCOL),
         tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete) => io::ErrorKind::UnexpectedEof.into(),
         other => Fault::error("ws.upgrade", format!("the request is no WebSocket upgrade: {other}")),
     }

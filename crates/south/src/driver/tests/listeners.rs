@@ -181,18 +181,36 @@ async fn proxies_name_the_clients_of_mqtt() {
 }
 
 #[tokio::test]
-async fn a_web_socket_without_the_subprotocol_is_refused() {
+async fn an_upgrade_names_its_host_once_and_the_subprotocol() {
     let ground = Ground::new().await;
     let (address, _task) = listening(&ground, Transport::WebSocket).await;
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqttv3\r\n\r\n";
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
-    assert_eq!(ended(&ground).await, [("mqtt.ws", "ws.subprotocol")]);
-    assert_eq!(ground.mqtt.counters().handshakes_failed, 1);
+    let cases = [
+        ("Host: h\r\n", "mqttv3", Some("ws.subprotocol")),
+        ("", "mqtt", Some("host.missing")),
+        ("Host: h\r\nHost: h\r\n", "mqtt", Some("host.twice")),
+        ("Host: u@h\r\n", "mqtt", Some("host.form")),
+        ("Host: h:8083\r\n", "mqtt", None),
+    ];
+    let mut expected = vec![];
+    for (host, protocol, check) in cases {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!(
+            "GET / HTTP/1.1\r\n{host}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        let Some(check) = check else {
+            assert_eq!(&status, b"HTTP/1.1 101");
+            continue;
+        };
+        assert_eq!(&status, b"HTTP/1.1 400", "{host}{protocol}");
+        stream.read_to_end(&mut vec![]).await.unwrap();
+        expected.insert(0, ("mqtt.ws", check));
+        assert_eq!(ended(&ground).await, expected);
+    }
+    assert_eq!(ground.mqtt.counters().handshakes_failed, 4);
 }
 
 /// Bytes of the future that a function gives.

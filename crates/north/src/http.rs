@@ -11,8 +11,8 @@ mod preface;
 mod room;
 mod wire;
 
-pub use front::Front;
-pub use intake::{Pace, Unread};
+pub use front::{Front, Word, word};
+pub use intake::{Pace, Unread, whole_body};
 
 use axum::{Router, extract::DefaultBodyLimit, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -186,7 +186,10 @@ impl Shared {
         }
         tokio::select! {
             () = self.admitted(stream, peer, &entry.open) => {}
-            () = entry.open.sent_away() => tracing::debug!(%peer, "connection closed to make room for others"),
+            () = entry.open.sent_away() => {
+                let detail = "closed to make room for another: it was idle, and no address had more connections";
+                self.front.turned_away(peer, "connections.limit", detail.into());
+            }
         }
     }
 
@@ -209,7 +212,7 @@ impl Shared {
                 Ok(Ok((true, stream))) => self.http2(stream, peer, open).await,
                 Ok(Ok((false, stream))) => self.http1(stream, peer, open).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "connection lost"),
-                Err(_) => tracing::debug!(%peer, "no request came"),
+                Err(_) => self.front.no_head(peer),
             };
         };
         let handshake = timeout(limit, acceptor.accept(stream));
@@ -232,11 +235,8 @@ impl Shared {
         open: &Arc<Open>,
     ) {
         let inner = TowerToHyperService::new(self.router.clone());
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            let client = self.front.client(peer, request.headers());
-            request.extensions_mut().insert(client);
-            Arc::clone(self).answer(inner.clone(), request, Arc::clone(open))
-        });
+        let service =
+            service_fn(|request: Request<Incoming>| Arc::clone(self).answer(inner.clone(), request, peer, Arc::clone(open)));
         let mut connection = std::pin::pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -252,8 +252,17 @@ impl Shared {
                 connection.await
             }
         };
-        if let Err(error) = ended {
-            tracing::debug!(%peer, %error, "connection ended");
+        match ended {
+            Ok(()) => {}
+            Err(error) if error.is_timeout() && !open.is_kept() => self.front.no_head(peer),
+            Err(error) if error.is_parse_too_large() => {
+                let detail = format!("the head of a request may have {HTTP1_BYTES} bytes ({error})");
+                self.front.turned_away(peer, "head.too-large", detail);
+            }
+            Err(error) if error.is_parse() => {
+                self.front.turned_away(peer, "head.malformed", format!("no HTTP request: {error}"));
+            }
+            Err(error) => tracing::debug!(%peer, %error, "connection ended"),
         }
     }
 }

@@ -393,7 +393,7 @@ fn listen(
     for (name, socket) in sockets.streams {
         let stopping = stopping.clone();
         let (mqtt, proxies) = (mqtt.clone(), Arc::new(config.proxy.of(name)?));
-        let front = |step| http::Front { proxies: proxies.clone(), word: Some((core.clone(), step)) };
+        let front = |step| http::Front { proxies: proxies.clone(), word: Some(http::word(core.clone(), step)) };
         match name {
             "https" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), north.clone(), limits, front("https"), stopping)),
             "http" => tasks.spawn(http::serve(socket, None, north.clone(), limits, front("http"), stopping)),

@@ -6,7 +6,7 @@
 mod attempt;
 mod wire;
 
-use crate::http::Peer;
+use crate::http::{Peer, whole_body};
 use async_trait::async_trait;
 use attempt::{Attempt, FAILURES};
 use axum::{
@@ -18,7 +18,6 @@ use axum::{
     routing::{delete, post, put},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use landfall_core::{BindRequest, Core, DeviceCaller, Throttle};
 use landfall_model::{Cause, DeviceId, Error, ErrorKind, Result, Secret};
 use serde::{Serialize, de::DeserializeOwned};
@@ -208,8 +207,7 @@ fn device_id(segment: Segment) -> Result<DeviceId> {
 }
 
 async fn read<T: DeserializeOwned>(request: Request) -> Result<T> {
-    let body = axum::RequestExt::extract::<Bytes, _>(request).await;
-    let body = body.map_err(|error| Error::invalid("body", error.to_string()))?;
+    let body = whole_body(request).await.map_err(|error| Error::invalid("body", error.to_string()))?;
     // Line and column, never a value: there may be a code in it.
     serde_json::from_slice(&body)
         .map_err(|error| Error::invalid("body", format!("wrong at line {} column {}", error.line(), error.column())))

@@ -1,7 +1,7 @@
 //! One request from its head to the head of its answer, in either version.
 
 use super::{
-    Peer, Shared,
+    Shared,
     intake::Way,
     room::{Open, UnderWay},
 };
@@ -18,9 +18,10 @@ use hyper::{
 };
 use hyper_util::service::TowerToHyperService;
 use landfall_core::network;
+use landfall_ingress::unhosted;
 use std::{
     convert::Infallible,
-    net::{IpAddr, Ipv4Addr},
+    net::SocketAddr,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
@@ -37,15 +38,18 @@ impl Shared {
     pub(super) async fn answer(
         self: Arc<Self>,
         router: TowerToHyperService<Router>,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
         open: Arc<Open>,
     ) -> Result<Response<Body>, Infallible> {
         let under_way = open.begin();
         let id = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let line = tracing::enabled!(tracing::Level::DEBUG).then(|| (request.method().clone(), request.uri().path().to_owned()));
-        let mut response = match unhosted(&request) {
-            Some(why) => refusal(StatusCode::BAD_REQUEST, why),
-            None => self.routed(&router, request, &open, id).await,
+        let client = self.front.client(peer, request.headers());
+        request.extensions_mut().insert(client);
+        let mut response = match unhosted(request.version(), request.headers()) {
+            Some(why) => self.refuse(client.0, StatusCode::BAD_REQUEST, why.check, why.detail),
+            None => self.routed(&router, request, client.0, &open, id).await,
         };
         if let Some((method, path)) = line {
             tracing::debug!(id, %method, path, status = response.status().as_u16(), "request");
@@ -58,14 +62,15 @@ impl Shared {
         &self,
         router: &TowerToHyperService<Router>,
         request: Request<Incoming>,
+        client: SocketAddr,
         open: &Arc<Open>,
         id: u64,
     ) -> Response<Body> {
         let version = request.version();
-        let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-        let Some(way) = Way::begin(&self.doors, network(peer), open).await else {
+        let Some(way) = Way::begin(&self.doors, network(client.ip()), open).await else {
             open.leave_unread();
-            return refusal(StatusCode::SERVICE_UNAVAILABLE, "too many requests are under way; try again");
+            let why = "too many requests are under way; try again";
+            return self.refuse(client, StatusCode::SERVICE_UNAVAILABLE, "requests.limit", why);
         };
         let mut request = request.map(|body| way.intake(body));
         request.extensions_mut().insert(way.paced());
@@ -74,13 +79,10 @@ impl Shared {
             Ok(Ok(response)) => response,
             Err(_) => {
                 tracing::error!(id, "a handler panicked");
-                refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.")
+                failure(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.")
             }
         };
-        // An answer without an error did not need the body.
-        if let Some(why) = way.gave_up().filter(|_| response.status().is_client_error()) {
-            *response.status_mut() = why.status();
-        }
+        self.judge_body(client, &way, response.status_mut());
         if !way.end().await {
             open.leave_unread();
             if version < Version::HTTP_2 {
@@ -89,27 +91,31 @@ impl Shared {
         }
         response
     }
-}
 
-/// What is wrong with the `Host` of a request (RFC 9112, 3.2). HTTP/2 has the authority in its place, HTTP/1.0 need not have it.
-fn unhosted<B>(request: &Request<B>) -> Option<&'static str> {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) if request.version() == Version::HTTP_11 => Some("The Host header is missing."),
-        (Some(_), Some(_)) => Some("There is more than one Host header."),
-        (Some(host), None) if !is_authority(host) => Some("The Host header is no host."),
-        _ => None,
+    fn refuse(&self, client: SocketAddr, status: StatusCode, check: &'static str, why: &str) -> Response<Body> {
+        self.front.turned_away(client, check, why.to_owned());
+        failure(status, why)
+    }
+
+    /// Leaves word of a body that was not taken; the status of one that was given up is the listener's. An answer without an error did not
+    /// need the body.
+    fn judge_body(&self, client: SocketAddr, way: &Way<Incoming>, status: &mut StatusCode) {
+        if !status.is_client_error() && !status.is_server_error() {
+            return;
+        }
+        if let Some(why) = way.gave_up() {
+            self.front.turned_away(client, why.check(), why.to_string());
+            if status.is_client_error() {
+                *status = why.status();
+            }
+        } else if way.was_too_large() || *status == StatusCode::PAYLOAD_TOO_LARGE {
+            self.front.turned_away(client, "body.too-large", "the body is larger than its route takes".into());
+        }
     }
 }
 
-/// A name or address with or without a port, or nothing (RFC 9110, 7.2).
-fn is_authority(host: &HeaderValue) -> bool {
-    host.is_empty()
-        || host.to_str().is_ok_and(|text| text.parse::<axum::http::uri::Authority>().is_ok_and(|a| !a.as_str().contains('@')))
-}
-
 /// An answer that no dialect gave.
-fn refusal(status: StatusCode, why: &str) -> Response<Body> {
+fn failure(status: StatusCode, why: &str) -> Response<Body> {
     let code = if status.is_client_error() { "100007" } else { "50252" };
     let mut response = Response::new(Body::from(format!(r#"{{"error_code":"{code}","error_desc":"{why}"}}"#)));
     *response.status_mut() = status;
@@ -155,35 +161,5 @@ impl hyper::body::Body for Sent {
         }
         hint.set_lower(hint.lower() + rest);
         hint
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_host_is_there_once_and_is_a_host() {
-        let cases: [(Version, &[&'static str], bool); 12] = [
-            (Version::HTTP_11, &["a.example"], true),
-            (Version::HTTP_11, &["a.example:8743"], true),
-            (Version::HTTP_11, &["[::1]:8743"], true),
-            (Version::HTTP_11, &["[::1]"], true),
-            (Version::HTTP_11, &[""], true),
-            (Version::HTTP_11, &[], false),
-            (Version::HTTP_11, &["a", "a"], false),
-            (Version::HTTP_11, &["a b"], false),
-            (Version::HTTP_11, &["a/b"], false),
-            (Version::HTTP_11, &["u@a"], false),
-            (Version::HTTP_10, &[], true),
-            (Version::HTTP_2, &["a", "b"], false),
-        ];
-        for (version, hosts, good) in cases {
-            let mut request = Request::builder().version(version);
-            for host in hosts {
-                request = request.header(header::HOST, *host);
-            }
-            assert_eq!(unhosted(&request.body(()).unwrap()).is_none(), good, "{version:?} {hosts:?}");
-        }
     }
 }

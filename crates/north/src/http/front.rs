@@ -1,5 +1,5 @@
-//! Who a connection is from, before its first request: what believed proxies say of their clients, and why word is left of those who were
-//! turned away.
+//! Who a connection is from, before its first request: what believed proxies say of their clients, and the word that is left of those whom the
+//! listener turned away, then or later.
 
 use super::Peer;
 use axum::http::HeaderMap;
@@ -13,8 +13,19 @@ use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 pub struct Front {
     /// Proxies that are believed.
     pub proxies: Arc<Proxies>,
-    /// Where why records of those who are turned away go, and their step.
-    pub word: Option<(Arc<Core>, &'static str)>,
+    /// Who hears of those who are turned away.
+    pub word: Option<Word>,
+}
+
+/// Hears from where somebody came who was turned away, which check failed, and what was wrong.
+pub type Word = Arc<dyn Fn(SocketAddr, &'static str, String) + Send + Sync>;
+
+/// Leaves why records of this step.
+pub fn word(core: Arc<Core>, step: &'static str) -> Word {
+    Arc::new(move |peer, check, detail| {
+        let why = Why { at: core.now(), identity: String::new(), peer: Some(peer), step, check, detail };
+        core.why().of_unknown(why);
+    })
 }
 
 /// How a connection ended before its first request.
@@ -79,11 +90,16 @@ impl Front {
         self.turned_away(peer, "handshake.timeout", "the handshake was not done in time".into());
     }
 
-    fn turned_away(&self, peer: SocketAddr, check: &'static str, detail: String) {
+    /// No whole head of a request came.
+    pub(super) fn no_head(&self, peer: SocketAddr) {
+        self.turned_away(peer, "head.timeout", "no whole request head came in time".into());
+    }
+
+    /// Leaves a why record of somebody whom the listener refused; dialects leave their own.
+    pub(super) fn turned_away(&self, peer: SocketAddr, check: &'static str, detail: String) {
         tracing::debug!(%peer, check, detail, "turned away");
-        if let Some((core, step)) = &self.word {
-            let why = Why { at: core.now(), identity: String::new(), peer: Some(peer), step, check, detail };
-            core.why().of_unknown(why);
+        if let Some(word) = &self.word {
+            word(peer, check, detail);
         }
     }
 }

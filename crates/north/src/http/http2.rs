@@ -33,9 +33,7 @@ impl Shared {
         let inner = TowerToHyperService::new(self.router.clone());
         let service = service_fn(|mut request: Request<Incoming>| {
             like_http1(&mut request);
-            let client = self.front.client(peer, request.headers());
-            request.extensions_mut().insert(client);
-            Arc::clone(self).answer(inner.clone(), request, Arc::clone(open))
+            Arc::clone(self).answer(inner.clone(), request, peer, Arc::clone(open))
         });
         let idle = Duration::from_millis(self.limits.head_timeout_ms);
         let mut connection = std::pin::pin!(
@@ -62,6 +60,9 @@ impl Shared {
                 ended = connection.as_mut() => break ended,
                 () = stopped(&mut stop), if !stopping => stopping = true,
                 () = open.quiet(patience, STALL) => {
+                    if !leaving && !open.was_asked() {
+                        self.front.no_head(peer);
+                    }
                     if leaving {
                         tracing::debug!(%peer, "connection cut off");
                         return;

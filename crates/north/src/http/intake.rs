@@ -6,7 +6,11 @@
 //! cannot wait for each other. Both are given to addresses in turns.
 
 use super::room::{Open, WorkedOn};
-use axum::http::{Extensions, StatusCode};
+use axum::{
+    RequestExt,
+    extract::rejection::BytesRejection,
+    http::{Extensions, StatusCode},
+};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
@@ -50,14 +54,32 @@ impl Pace {
     /// Changes that of the request that has these extensions.
     pub fn set(extensions: &Extensions, change: impl FnOnce(&mut Self)) {
         if let Some(paced) = extensions.get::<Paced>() {
-            change(&mut paced.0.lock());
+            change(&mut paced.0.lock().pace);
         }
     }
 }
 
-/// Where a request's pace is set; in its extensions.
+/// The body of a request, in its extensions: where its pace is set, and whether it was too large.
 #[derive(Clone)]
-pub(super) struct Paced(Arc<Mutex<Pace>>);
+pub(super) struct Paced(Arc<Mutex<Terms>>);
+
+struct Terms {
+    pace: Pace,
+    too_large: bool,
+}
+
+/// Reads a body up to the limit of its route; the listener leaves word of a larger one.
+///
+/// # Errors
+/// Those of axum's extractor.
+pub async fn whole_body(request: axum::extract::Request) -> Result<Bytes, BytesRejection> {
+    let paced = request.extensions().get::<Paced>().cloned();
+    let read = request.extract::<Bytes, _>().await;
+    if let (Some(paced), Err(rejection)) = (paced, &read) {
+        paced.0.lock().too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
+    }
+    read
+}
 
 /// Why the listener gave up a body. Dialects may find it in the error that reading gave them; whatever error they answer in their own form, the
 /// listener gives it the right status.
@@ -89,6 +111,14 @@ impl Unread {
             Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
+
+    /// The check of its why record.
+    pub(super) fn check(self) -> &'static str {
+        match self {
+            Self::TooSlow => "body.timeout",
+            Self::NoRoom => "body.no-room",
+        }
+    }
 }
 
 impl fmt::Display for Unread {
@@ -116,7 +146,7 @@ pub(super) struct Way<B> {
     doors: Arc<Doors>,
     network: IpAddr,
     open: Arc<Open>,
-    pace: Arc<Mutex<Pace>>,
+    terms: Arc<Mutex<Terms>>,
     held: Mutex<Held<B>>,
 }
 
@@ -136,13 +166,13 @@ impl<B: Body<Data = Bytes> + Unpin> Way<B> {
             doors: Arc::clone(doors),
             network,
             open: Arc::clone(open),
-            pace: Arc::new(Mutex::new(doors.pace)),
+            terms: Arc::new(Mutex::new(Terms { pace: doors.pace, too_large: false })),
             held: Mutex::new(Held { place: Some((place, open.work())), budget: vec![], rest: None, gave_up: None }),
         }))
     }
 
     pub fn paced(&self) -> Paced {
-        Paced(Arc::clone(&self.pace))
+        Paced(Arc::clone(&self.terms))
     }
 
     pub fn intake(self: &Arc<Self>, body: B) -> Intake<B> {
@@ -158,6 +188,11 @@ impl<B: Body<Data = Bytes> + Unpin> Way<B> {
             windows: 0,
             kept: None,
         }
+    }
+
+    /// Whether its dialect found the body too large.
+    pub fn was_too_large(&self) -> bool {
+        self.terms.lock().too_large
     }
 
     /// Why the body was given up, if it was.
@@ -239,7 +274,7 @@ where
 {
     /// To the budget: for the length that is declared, or another portion.
     fn room(&self) -> Stage {
-        let pace = *self.way.pace.lock();
+        let pace = self.way.terms.lock().pace;
         let declared = self.body.as_ref().and_then(|body| body.size_hint().exact()).and_then(|bytes| usize::try_from(bytes).ok());
         let bytes = declared.unwrap_or(usize::MAX).clamp(1, pace.budget_bytes.max(1));
         Stage::Room(bytes, waiting(&self.way.doors.budget, self.way.network, bytes))
@@ -247,7 +282,7 @@ where
 
     /// Whether the window that ended had enough; then the next one begins.
     fn keeps_pace(&mut self) -> bool {
-        let pace = *self.way.pace.lock();
+        let pace = self.way.terms.lock().pace;
         self.windows += 1;
         let enough = std::mem::take(&mut self.window) >= (u64::from(pace.bytes_per_s) * u64::from(WINDOW_S)).max(1);
         enough && pace.deadline_s.is_none_or(|deadline| self.windows < deadline.div_ceil(WINDOW_S))

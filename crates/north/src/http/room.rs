@@ -59,6 +59,8 @@ impl Room {
             under_way: AtomicUsize::new(0),
             worked_on: AtomicUsize::new(0),
             moved: AtomicU64::new(0),
+            asked: AtomicBool::new(false),
+            heard: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             sent_away: Notify::new(),
         });
@@ -118,6 +120,10 @@ pub(super) struct Open {
     worked_on: AtomicUsize,
     /// When something moved last: a request began, a piece of a body came or went.
     moved: AtomicU64,
+    /// Whether a request began yet.
+    asked: AtomicBool,
+    /// Whether bytes came since no request is under way.
+    heard: AtomicBool,
     /// Whether the client may still be sending what nobody will read.
     unread: AtomicBool,
     sent_away: Notify,
@@ -135,6 +141,7 @@ impl Open {
     /// A request is under way from here on, until the value is dropped.
     pub fn begin(self: &Arc<Self>) -> UnderWay {
         self.moves();
+        self.asked.store(true, Ordering::Relaxed);
         self.under_way.fetch_add(1, Ordering::SeqCst);
         UnderWay(Arc::clone(self))
     }
@@ -144,6 +151,23 @@ impl Open {
         self.moves();
         self.worked_on.fetch_add(1, Ordering::SeqCst);
         WorkedOn(Arc::clone(self))
+    }
+
+    /// Bytes came.
+    pub fn hears(&self) {
+        if self.under_way.load(Ordering::SeqCst) == 0 {
+            self.heard.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a request began.
+    pub fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether a connection of HTTP/1.1 may be kept for later requests: one was made and no other begun.
+    pub fn is_kept(&self) -> bool {
+        self.was_asked() && !self.heard.load(Ordering::Relaxed)
     }
 
     pub fn leave_unread(&self) {
@@ -189,6 +213,7 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.moves();
+        self.0.heard.store(false, Ordering::Relaxed);
         self.0.under_way.fetch_sub(1, Ordering::SeqCst);
     }
 }

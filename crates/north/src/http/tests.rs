@@ -5,10 +5,11 @@ mod http2;
 use super::{answering::REQUEST_ID, *};
 use axum::{
     body::Body,
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     routing::{get, post},
 };
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::sync::atomic::Ordering;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,12 +22,26 @@ struct Running {
     served: tokio::task::JoinHandle<()>,
 }
 
-#[allow(clippy::disallowed_methods, reason = "the test is the driver here")]
+/// Addresses of those who were turned away, and the checks.
+type Words = Arc<Mutex<Vec<(SocketAddr, &'static str)>>>;
+
+fn listening() -> (Front, Words) {
+    let words = Words::default();
+    let heard = Arc::clone(&words);
+    let word: Word = Arc::new(move |peer, check, _| heard.lock().push((peer, check)));
+    (Front { word: Some(word), ..Front::default() }, words)
+}
+
 async fn running_with(tls: Option<Arc<rustls::ServerConfig>>, router: Router, limits: Limits) -> Running {
+    running_behind(tls, router, limits, Front::default()).await
+}
+
+#[allow(clippy::disallowed_methods, reason = "the test is the driver here")]
+async fn running_behind(tls: Option<Arc<rustls::ServerConfig>>, router: Router, limits: Limits, front: Front) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = watch::channel(false);
-    let served = tokio::spawn(serve(listener, tls, router, limits, Front::default(), stopping));
+    let served = tokio::spawn(serve(listener, tls, router, limits, front, stopping));
     Running { address, stop, served }
 }
 
@@ -56,6 +71,10 @@ fn routes() -> Router {
     Router::new()
         .route("/small", post(async |body: Bytes| body.len().to_string()))
         .route("/large", post(async |body: Bytes| body.len().to_string()).layer(DefaultBodyLimit::max(64)))
+        .route(
+            "/own",
+            post(async |request: Request<Body>| whole_body(request).await.map_err(|_| StatusCode::BAD_REQUEST).map(drop)),
+        )
         .route("/peer", get(async |request: Request<Body>| request.extensions().get::<Peer>().unwrap().0.ip().to_string()))
         .route("/broken", get(async || -> String { panic!("on purpose") }))
 }
@@ -84,14 +103,86 @@ async fn a_connection_is_kept_and_its_requests_are_numbered() {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_ends_the_connection() {
-    let running = running(routes(), Limits { head_timeout_ms: 20, ..Limits::default() }).await;
+    let (front, words) = listening();
+    let running = running_behind(None, routes(), Limits { head_timeout_ms: 20, ..Limits::default() }, front).await;
     for begin in [&b""[..], b"GET /peer HTT", b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0"] {
         let mut stream = TcpStream::connect(running.address).await.unwrap();
         stream.write_all(begin).await.unwrap();
         let mut rest = vec![];
         stream.read_to_end(&mut rest).await.unwrap();
         assert!(!String::from_utf8_lossy(&rest).contains("200 OK"), "{begin:?}");
+        let expected = (stream.local_addr().unwrap(), "head.timeout");
+        assert_eq!(std::mem::take(&mut *words.lock()), [expected], "{begin:?}");
     }
+}
+
+#[tokio::test]
+async fn what_the_listener_refuses_leaves_word_once() {
+    let (front, words) = listening();
+    let running = running_behind(None, routes(), Limits { body_bytes: 16, ..Limits::default() }, front).await;
+    let large = |path| format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 17\r\n\r\n{}", "x".repeat(17));
+    let cases = [
+        ("GET /peer HTTP/1.1\r\n\r\n".to_owned(), "400", Some("host.missing")),
+        ("GET /peer HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n".to_owned(), "400", Some("host.twice")),
+        ("GET /peer HTTP/1.1\r\nHost: a b\r\n\r\n".to_owned(), "400", Some("host.form")),
+        ("nonsense\r\n\r\n".to_owned(), "400", Some("head.malformed")),
+        (format!("GET /{}", "x".repeat(HTTP1_BYTES - 5)), "431", Some("head.too-large")),
+        (large("/small"), "413", Some("body.too-large")),
+        (large("/own"), "400", Some("body.too-large")),
+        ("GET /none HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "404", None),
+        ("GET /peer HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "200", None),
+    ];
+    for (request, status, check) in cases {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        let text = asked(&mut stream, &request).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{check:?}: {text}");
+        stream.shutdown().await.unwrap();
+        let _ = stream.read_to_end(&mut vec![]).await;
+        let expected: Vec<_> = check.map(|check| (stream.local_addr().unwrap(), check)).into_iter().collect();
+        assert_eq!(std::mem::take(&mut *words.lock()), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_ends_without_word_and_half_a_head_with_it() {
+    for (more, expected) in [("", &[][..]), ("GET /pe", &["head.timeout"][..])] {
+        let (front, words) = listening();
+        let (_stop, stopping) = watch::channel(false);
+        let shared = Arc::new(Shared::new(routes(), None, Limits::default(), front, stopping));
+        let (near, mut far) = tokio::io::duplex(1024);
+        let entry = Room::new(1).enter([192, 0, 2, 1].into()).await;
+        let asked = async {
+            assert!(asked(&mut far, "POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx").await.contains("200 OK"));
+            far.write_all(more.as_bytes()).await.unwrap();
+            let _ = far.read_to_end(&mut vec![]).await;
+        };
+        let near = Wire::new(near, Arc::clone(&entry.open));
+        tokio::join!(shared.http1(near, ([192, 0, 2, 1], 4711).into(), &entry.open), asked);
+        assert_eq!(words.lock().iter().map(|(_, check)| *check).collect::<Vec<_>>(), expected, "{more:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_gets_no_turn_is_told_so() {
+    let (front, words) = listening();
+    let (_stop, stopping) = watch::channel(false);
+    let stuck = routes().route("/stuck", get(async || std::future::pending::<String>().await));
+    let shared = Arc::new(Shared::new(stuck, None, Limits { requests: 1, ..Limits::default() }, front, stopping));
+    let room = Room::new(2);
+    let entries = [room.enter([192, 0, 2, 1].into()).await, room.enter([192, 0, 2, 2].into()).await];
+    let ((first, mut busy), (second, mut late)) = (tokio::io::duplex(1024), tokio::io::duplex(1024));
+    let asked = async {
+        busy.write_all(b"GET /stuck HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let text = asked(&mut late, "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(text.starts_with("HTTP/1.1 503"), "{text}");
+    };
+    tokio::select! {
+        biased;
+        () = shared.http1(first, ([192, 0, 2, 1], 1).into(), &entries[0].open) => panic!("it is stuck"),
+        () = shared.http1(second, ([192, 0, 2, 2], 2).into(), &entries[1].open) => panic!("it is kept"),
+        () = asked => {}
+    }
+    assert_eq!(*words.lock(), [(([192, 0, 2, 2], 2).into(), "requests.limit")]);
 }
 
 /// A connection from an address of the loopback.
@@ -134,7 +225,8 @@ async fn connections_beyond_the_limit_wait_while_all_are_worked_for() {
 
 #[tokio::test]
 async fn silent_connections_of_one_address_do_not_shut_out_others() {
-    let running = running(routes(), Limits { connections: 8, ..Limits::default() }).await;
+    let (front, words) = listening();
+    let running = running_behind(None, routes(), Limits { connections: 8, ..Limits::default() }, front).await;
     let mut idle = from(3, running.address).await;
     asked(&mut idle, "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let mut silent = vec![];
@@ -148,6 +240,12 @@ async fn silent_connections_of_one_address_do_not_shut_out_others() {
     let mut honest = from(4, running.address).await;
     assert!(asked(&mut honest, "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n").await.contains("127.0.0.4"));
     assert!(asked(&mut idle, "GET /peer HTTP/1.1\r\nHost: a\r\n\r\n").await.contains("127.0.0.3"), "it was not sent away");
+    while words.lock().len() < 14 {
+        tokio::task::yield_now().await;
+    }
+    let of_many =
+        |(peer, check): &(SocketAddr, &str)| peer.ip() == std::net::Ipv4Addr::new(127, 0, 0, 2) && *check == "connections.limit";
+    assert!(words.lock().iter().all(of_many), "{:?}", words.lock());
 }
 
 #[tokio::test]
@@ -172,7 +270,8 @@ async fn a_request_names_its_host_once() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_come_is_answered_with_408() {
     let (_stop, stopping) = watch::channel(false);
-    let shared = Arc::new(Shared::new(routes(), None, Limits::default(), Front::default(), stopping));
+    let (front, words) = listening();
+    let shared = Arc::new(Shared::new(routes(), None, Limits::default(), front, stopping));
     for sent in ["", "xx"] {
         let (near, mut far) = tokio::io::duplex(1024);
         let entry = Room::new(1).enter([192, 0, 2, 1].into()).await;
@@ -183,6 +282,7 @@ async fn a_body_that_does_not_come_is_answered_with_408() {
             assert_eq!(far.read(&mut [0; 1]).await.unwrap(), 0);
         };
         tokio::join!(shared.http1(near, ([192, 0, 2, 1], 4711).into(), &entry.open), asked);
+        assert_eq!(std::mem::take(&mut *words.lock()), [(([192, 0, 2, 1], 4711).into(), "body.timeout")]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! One request on its way through the checks that all operations share (contract section 1, "Order of checks").
 
 use super::{Fault, OceanConnect, Operation, errors};
+use crate::http::whole_body;
 use axum::{
     RequestExt,
     body::Body,
@@ -125,7 +126,7 @@ pub(super) fn existing(text: &str, path: &'static str) -> Result<DeviceId, Fault
 
 /// The body, up to the listener's limit.
 pub(super) async fn read_body(request: Request) -> Result<Bytes, Fault> {
-    request.extract::<Bytes, _>().await.map_err(|error| Fault::Malformed(error.to_string()))
+    whole_body(request).await.map_err(|error| Fault::Malformed(error.to_string()))
 }
 
 /// Reads JSON. The text of the fault names line and column, never a value.

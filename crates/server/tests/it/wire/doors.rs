@@ -165,6 +165,30 @@ fn those_who_fail_at_tls_leave_word() {
 }
 
 #[test]
+fn what_the_http_listeners_refuse_leaves_word() {
+    let server = Server::start();
+    let large = format!("Host: a\r\nContent-Type: application/json\r\nContent-Length: 2000000\r\n\r\n{}", "x".repeat(2_000_000));
+    let cases = [
+        ("\r\n", "400", "host.missing"),
+        ("Host: a\r\nHost: a\r\n\r\n", "400", "host.twice"),
+        ("Host\r\n\r\n", "400", "head.malformed"),
+        (&large, "400", "body.too-large"),
+    ];
+    for (rest, status, check) in cases {
+        let mut stream = connect_from(STRANGER, server.port("http"));
+        write!(stream, "POST /iocm/app/sec/v1.1.0/refreshToken HTTP/1.1\r\n{rest}").unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        assert_eq!(std::str::from_utf8(&head), Ok(&*format!("HTTP/1.1 {status}")), "{check}");
+        let peer = stream.local_addr().unwrap().to_string();
+        let expected = ("http".to_owned(), check.to_owned(), peer);
+        until(check, || checks(&admin(&server, "GET", "/why", None)).contains(&expected).then_some(()));
+        let counted = format!("landfall_refusals_by_check_total{{step=\"http\",check=\"{check}\"}} 1\n");
+        assert!(admin_metrics(&server).contains(&counted), "{check}");
+    }
+}
+
+#[test]
 fn proxies_name_their_clients() {
     let server = Server::start_with(&[
         ("LANDFALL_PROXY_PROTOCOL_FROM", "['127.0.0.1']"),

@@ -150,10 +150,11 @@ impl Stage {
     /// Makes it below `dir`.
     pub fn prepare(fault: Fault, dir: &Path) -> Outcome<Self> {
         let dir = dir.join(format!("{fault:?}"));
-        let disk = dir.join("disk");
-        std::fs::create_dir_all(&disk)?;
+        // The server's log stays beside it, and so on another disk than the one that is filled.
+        let data = dir.join("data");
+        std::fs::create_dir_all(&data)?;
         let mut stage = Self {
-            data: disk.join("data"),
+            data: data.clone(),
             environment: Vec::new(),
             database: format!("landfall_chaos_{}", std::process::id()),
             clock: dir.join("clock"),
@@ -174,8 +175,8 @@ impl Stage {
                 stage.set("LANDFALL_STORE_URL", format!("{server}/{}", stage.database));
             }
             Fault::Disk => {
-                process::output("mount", &["-t", "tmpfs", "-o", DISK, "landfall-chaos", &disk.display().to_string()])?;
-                stage.mounted = Some(disk);
+                process::output("mount", &["-t", "tmpfs", "-o", DISK, "landfall-chaos", &data.display().to_string()])?;
+                stage.mounted = Some(data);
             }
             Fault::Clock => {
                 std::fs::write(&stage.clock, "+0")?;

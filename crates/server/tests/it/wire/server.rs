@@ -13,6 +13,7 @@ pub struct Server {
     data: PathBuf,
     ports: Value,
     extra: Vec<(String, String)>,
+    log: Option<PathBuf>,
     _own: Option<tempfile::TempDir>,
 }
 
@@ -24,10 +25,16 @@ impl Server {
 
     /// With configuration overrides.
     pub fn start_with(extra: &[(&str, &str)]) -> Self {
+        Self::start_logging_to(extra, None)
+    }
+
+    /// With its log in a file that is there; `None`: with that of the tests.
+    pub fn start_logging_to(extra: &[(&str, &str)], log: Option<&Path>) -> Self {
         let own = tempfile::tempdir().unwrap();
         let data = own.path().to_owned();
         let extra = extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut server = Self { child: None, data, ports: Value::Null, extra, _own: Some(own) };
+        let log = log.map(Path::to_owned);
+        let mut server = Self { child: None, data, ports: Value::Null, extra, log, _own: Some(own) };
         server.resume();
         server
     }
@@ -48,6 +55,9 @@ impl Server {
         }
         command.env("LANDFALL_PUSH_ALLOW_PRIVATE", "true").env("LANDFALL_LOG_LEVEL", "warn");
         command.envs(self.extra.iter().map(|(name, value)| (name, value)));
+        if let Some(log) = &self.log {
+            command.stderr(std::fs::File::options().write(true).open(log).unwrap());
+        }
         self.child = Some(command.spawn().unwrap());
         self.ports = loop {
             if let Some(found) = std::fs::read(&ports).ok().and_then(|text| serde_json::from_slice(&text).ok()) {

@@ -1,6 +1,6 @@
 //! Starts on what is not as it should be: a database that is gone, a disk that is full.
 
-use super::server::Server;
+use super::{api, server::Server};
 use std::{
     io::Write as _,
     path::Path,
@@ -115,4 +115,12 @@ fn a_full_disk_is_not_ready() {
         kill $!; wait $!
         "#,
     );
+}
+
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let server = Server::start_logging_to(&[("LANDFALL_LOG_LEVEL", "trace")], Some(Path::new("/dev/full")));
+    for name in ["one", "two"] {
+        assert_eq!(api::account(&server, name), name);
+    }
 }

@@ -141,6 +141,22 @@ mod tests {
         sql.batch("COMMIT").unwrap();
     }
 
+    /// A transaction that had read before it wanted the lock would fail at once while a checkpoint holds it.
+    #[test]
+    fn a_writer_waits_for_the_lock_at_its_beginning() {
+        let dir = scratch();
+        let backend = Backend::Sqlite(dir.clone());
+        let _lock = backend.lock().unwrap();
+        let (mut writer, mut other) = (backend.writer().unwrap(), backend.checkpointer().unwrap().unwrap());
+        writer.batch("PRAGMA busy_timeout=0").unwrap();
+        other.begin_write().unwrap();
+        assert!(writer.begin_write().is_err(), "it does not begin while another holds the lock");
+        other.batch("COMMIT").unwrap();
+        writer.begin_write().unwrap();
+        drop((writer, other));
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
     #[test]
     fn the_log_is_copied_beside_readers_and_begins_anew_at_its_bound() {
         let dir = scratch();

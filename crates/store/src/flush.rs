@@ -35,7 +35,7 @@ impl Flush {
 
     /// Writes the next devices; true when all are done. After an error the same slice is due again.
     pub(crate) fn slice(&mut self, sql: &mut dyn Sql, pending: &Mutex<Pending>) -> SqlResult<bool> {
-        sql.batch("BEGIN")?;
+        sql.begin_write()?;
         if !self.begun {
             set_meta(sql, "flushing_seq", self.seq)?;
         }

@@ -33,7 +33,7 @@ pub(crate) const NEWEST: usize = STEPS.len();
 
 /// Brings the schema forward to `target` in one transaction.
 pub(crate) fn migrate(sql: &mut dyn Sql, target: usize) -> SqlResult<()> {
-    sql.batch("BEGIN")?;
+    sql.begin_write()?;
     match forward(sql, target) {
         Ok(()) => sql.batch("COMMIT"),
         Err(error) => {

@@ -160,6 +160,10 @@ impl Sql for Postgres {
         self.client.batch_execute(sql).map_err(|e| failed(&e))
     }
 
+    fn begin_write(&mut self) -> SqlResult<()> {
+        self.batch("BEGIN")
+    }
+
     fn begin_read(&mut self) -> SqlResult<()> {
         self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     }

@@ -27,7 +27,7 @@ const EVENT_GRACE_S: i64 = 3_600;
 
 /// Deletes the next rows of each kind; true when more may be left.
 pub(crate) fn prune(sql: &mut dyn Sql, now: Time, shared: &Shared) -> SqlResult<bool> {
-    sql.batch("BEGIN")?;
+    sql.begin_write()?;
     if now.0 - replay::known_at(sql)?.unwrap_or_default().0 >= NOTED_MS {
         note_time(sql, now)?;
     }

@@ -62,6 +62,8 @@ pub(crate) trait Sql: Send {
     fn query(&mut self, sql: &str, params: &[Value<'_>], row: RowFn<'_>) -> SqlResult<()>;
     /// Runs statements without parameters, such as a migration or `BEGIN`.
     fn batch(&mut self, sql: &str) -> SqlResult<()>;
+    /// Begins a transaction that writes. It waits for whoever holds the lock of writers, as a checkpoint may; later, after it has read, it could not.
+    fn begin_write(&mut self) -> SqlResult<()>;
     /// Begins a transaction that sees one state of the database throughout.
     fn begin_read(&mut self) -> SqlResult<()>;
     /// Ends what runs on this connection.

@@ -118,6 +118,10 @@ impl Sql for Sqlite {
         self.connection.execute_batch(sql).map_err(failed)
     }
 
+    fn begin_write(&mut self) -> SqlResult<()> {
+        self.batch("BEGIN IMMEDIATE")
+    }
+
     fn begin_read(&mut self) -> SqlResult<()> {
         self.batch("BEGIN")
     }

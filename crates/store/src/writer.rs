@@ -338,7 +338,7 @@ fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlRe
     if jobs.iter().all(|job| job.steps.is_empty() && job.events.is_empty()) {
         return Ok(jobs.iter().map(|_| Ok((Seq(newest), Effects::default()))).collect());
     }
-    sql.batch("BEGIN")?;
+    sql.begin_write()?;
     let mut outcomes = Vec::with_capacity(jobs.len());
     let mut blob = Vec::with_capacity(1 + jobs.iter().map(|job| job.encoded.len()).sum::<usize>());
     blob.push(EVENTS_VERSION);

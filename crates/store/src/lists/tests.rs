@@ -54,6 +54,10 @@ impl Sql for Explaining {
         self.sql.batch(text)
     }
 
+    fn begin_write(&mut self) -> SqlResult<()> {
+        self.sql.begin_write()
+    }
+
     fn begin_read(&mut self) -> SqlResult<()> {
         self.sql.begin_read()
     }

@@ -6,7 +6,7 @@ use super::{
 };
 use landfall_coap::{ExchangeId, Message, Ticket};
 use landfall_core::{Step, WorkOf};
-use landfall_lwm2m::{Entry, Path};
+use landfall_lwm2m::{Entry, Path, Request};
 use landfall_model::Time;
 use std::{
     collections::{HashMap, VecDeque},
@@ -62,7 +62,7 @@ pub(super) struct Busy {
     pub(super) storing: bool,
     pub(super) uplinks: VecDeque<Uplink>,
     /// What came before its plan was known again.
-    pub(super) early: VecDeque<(Settle, Tag, Message)>,
+    pub(super) early: VecDeque<Early>,
     pub(super) attaching: bool,
     /// It was told that the device does not say what it is; stands as long as that is being read.
     pub(super) mute_told: bool,
@@ -102,6 +102,21 @@ pub(super) enum Op {
 pub(super) struct Uplink {
     pub(super) settle: Settle,
     pub(super) said: Said,
+}
+
+/// What waits until the plan of its client is known.
+pub(super) enum Early {
+    Notified(Ticket, Tag, Message),
+    Sent(Ticket, Request),
+}
+
+impl Early {
+    pub(super) fn settle(&self) -> Settle {
+        match self {
+            Self::Notified(ticket, ..) => Settle::Notification(*ticket),
+            Self::Sent(ticket, _) => Settle::Send(*ticket),
+        }
+    }
 }
 
 /// What a client said.

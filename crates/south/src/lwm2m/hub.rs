@@ -245,7 +245,8 @@ impl Hub {
         for order in self.take_orders(device) {
             self.settle_order(order, Err(super::direct::not_registered()));
         }
-        let client = self.clients.remove(&device)?;
+        let mut client = self.clients.remove(&device)?;
+        self.give_up(now, &mut client);
         self.by_location.remove(&client.location);
         if let Peer::Plain(address) = client.peer
             && self.by_address.get(&address) == Some(&device)

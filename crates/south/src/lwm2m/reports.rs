@@ -3,14 +3,14 @@
 
 use super::{
     asks::{Ask, Attached, Refusal},
-    client::{Busy, Op, Origin, Peer, Said, Settle, UPLINKS, Uplink},
+    client::{Busy, Client, Early, Op, Origin, Peer, Said, Settle, UPLINKS, Uplink},
     hub::{Hub, Moment},
-    plan::{Plan, Tag},
+    plan::Plan,
     wire,
 };
 use landfall_coap::{Message, Ticket, Token, observe_is_newer};
 use landfall_core::NodeFault;
-use landfall_lwm2m::{Code, ContentFormat, DecodeLimits, Path, Response, Value, operation};
+use landfall_lwm2m::{Code, ContentFormat, DecodeLimits, Path, Request, Response, Value, operation};
 use landfall_model::DeviceId;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
@@ -27,23 +27,43 @@ impl Hub {
             return;
         };
         self.heard(now, device);
-        self.notified(now, device, Settle::Notification(ticket), tag, message);
+        self.came(now, device, Early::Notified(ticket, tag, message));
         self.pump(now, device);
     }
 
-    /// Finds what a notification is about. One of an observation that is not wanted any more ends it.
-    fn notified(&mut self, now: Moment, device: DeviceId, settle: Settle, tag: Tag, message: Message) {
+    /// A notification or a Send, which waits for the plan of its client if that is not known.
+    pub(super) fn came(&mut self, now: Moment, device: DeviceId, what: Early) {
         let Some(client) = self.clients.get_mut(&device) else { return };
-        let Some(plan) = &client.plan else {
+        let Some(plan) = client.plan.clone() else {
             let early = &mut client.busy().early;
             if early.len() < UPLINKS {
-                early.push_back((settle, tag, message));
+                early.push_back(what);
+            } else {
+                self.crowded(now, device, what.settle());
             }
             return self.attach(device);
         };
-        match plan.observed(tag) {
-            Some(path) => self.observed(now, device, settle, path, message),
-            None => self.reject(now, settle),
+        match what {
+            Early::Sent(ticket, request) => self.sent(now, device, &plan, ticket, &request),
+            Early::Notified(ticket, tag, message) => match plan.observed(tag) {
+                Some(path) => self.observed(now, device, Settle::Notification(ticket), path, message),
+                // Of an observation that is not wanted any more: that ends it.
+                None => {
+                    let _ = self.coap.reject(now.since, ticket);
+                }
+            },
+        }
+    }
+
+    /// Takes in a Send (LwM2M core, 6.4.5).
+    fn sent(&mut self, now: Moment, device: DeviceId, plan: &Plan, ticket: Ticket, request: &Request) {
+        match operation::parse_send(request, plan.models(&self.shared.models), &DecodeLimits::default()) {
+            Ok(entries) => self.take(now, device, Settle::Send(ticket), Said::Values(entries, Origin::News)),
+            Err((code, error)) => {
+                self.unusable(device, &request.payload);
+                self.note_device(device, "lwm2m.send", "payload", error.to_string());
+                self.refuse(now, ticket, code, &error.to_string());
+            }
         }
     }
 
@@ -128,8 +148,9 @@ impl Hub {
         if *storing {
             if uplinks.len() < UPLINKS {
                 uplinks.push_back(Uplink { settle, said });
+                return;
             }
-            return;
+            return self.crowded(now, device, settle);
         }
         self.store(device, Uplink { settle, said });
     }
@@ -196,13 +217,41 @@ impl Hub {
         }
         if let Some(client) = self.clients.get_mut(&device) {
             let early = std::mem::take(&mut client.busy().early);
-            if client.plan.is_some() {
-                for (settle, tag, message) in early {
-                    self.notified(now, device, settle, tag, message);
+            let known = client.plan.is_some();
+            for what in early {
+                if known {
+                    self.came(now, device, what);
+                } else {
+                    self.send_again(now, device, what.settle(), "plan", "what is wanted of the device could not be read");
                 }
             }
         }
         self.pump(now, device);
+    }
+
+    /// There is no room for a report.
+    fn crowded(&mut self, now: Moment, device: DeviceId, settle: Settle) {
+        self.send_again(now, device, settle, "line", "too many reports of the device wait to be stored");
+    }
+
+    /// A client whose Send was not stored is told to send it again. A notification that is not acknowledged it repeats by itself.
+    fn send_again(&mut self, now: Moment, device: DeviceId, settle: Settle, check: &'static str, why: &str) {
+        if let Settle::Send(ticket) = settle {
+            self.note_device(device, "lwm2m.send", check, format!("{why}; the device is told to send again"));
+            self.refuse(now, ticket, Code::SERVICE_UNAVAILABLE, "try again");
+        }
+    }
+
+    /// Reports of a client that left or registered anew will not be stored.
+    pub(super) fn give_up(&mut self, now: Moment, client: &mut Client) {
+        let Some(busy) = client.busy.as_mut() else { return };
+        let early = busy.early.drain(..).map(|what| what.settle());
+        let settles: Vec<Settle> = early.chain(busy.uplinks.drain(..).map(|uplink| uplink.settle)).collect();
+        for settle in settles {
+            if let Settle::Send(ticket) = settle {
+                self.refuse(now, ticket, Code::SERVICE_UNAVAILABLE, "try again");
+            }
+        }
     }
 
     fn accept(&mut self, now: Moment, settle: Settle) {
@@ -212,12 +261,6 @@ impl Hub {
                 let _ = self.coap.accept(now.since, ticket);
             }
             Settle::Send(ticket) => self.respond(now, ticket, Response::new(Code::CHANGED)),
-        }
-    }
-
-    fn reject(&mut self, now: Moment, settle: Settle) {
-        if let Settle::Notification(ticket) = settle {
-            let _ = self.coap.reject(now.since, ticket);
         }
     }
 

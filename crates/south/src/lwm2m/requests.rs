@@ -2,14 +2,12 @@
 
 use super::{
     asks::{Ask, Refusal, Register, Registered, Renew},
-    client::{Client, Op, Origin, Peer, Said, Settle},
+    client::{Client, Early, Op, Peer},
     hub::{Hub, Moment},
     wire,
 };
 use landfall_coap::{Message, Ticket};
-use landfall_lwm2m::{
-    Code, ContentFormat, DecodeLimits, LinkLimits, Method, Path, RegisterRequest, Request, Response, operation,
-};
+use landfall_lwm2m::{Code, ContentFormat, LinkLimits, Method, Path, RegisterRequest, Request, Response};
 use landfall_model::{DeviceId, Result, StatusDetail};
 use std::{collections::VecDeque, sync::atomic::Ordering::Relaxed};
 
@@ -35,7 +33,7 @@ impl Hub {
                 Some(device) => self.end(now, Some(ticket), device, StatusDetail::None),
                 None => self.turn_away(now, ticket, peer, ("lwm2m.deregister", "registration"), Code::NOT_FOUND, UNREGISTERED),
             },
-            (Method::Post, ["dp"]) => self.sent(now, ticket, peer, &request),
+            (Method::Post, ["dp"]) => self.report(now, ticket, peer, request),
             (Method::Post, ["bs"]) => self.bootstrap(now, ticket, peer, &request),
             (Method::Get, [".well-known", "core"]) => {
                 self.respond(now, ticket, Response::content(ContentFormat::LINK, RESOURCES.as_bytes().to_vec()));
@@ -208,24 +206,12 @@ impl Hub {
     }
 
     /// Send (1.1): reports that were not asked for.
-    fn sent(&mut self, now: Moment, ticket: Ticket, peer: Peer, request: &Request) {
+    fn report(&mut self, now: Moment, ticket: Ticket, peer: Peer, request: Request) {
         let Some(device) = self.device_of(peer).filter(|device| self.clients.contains_key(device)) else {
             return self.turn_away(now, ticket, peer, ("lwm2m.send", "registration"), Code::NOT_FOUND, "register first");
         };
         self.heard(now, device);
-        let Some(plan) = self.clients.get(&device).and_then(|client| client.plan.clone()) else {
-            // Its plan is read again; the client repeats what was not answered.
-            self.attach(device);
-            return self.refuse(now, ticket, Code::SERVICE_UNAVAILABLE, "try again");
-        };
-        match operation::parse_send(request, plan.models(&self.shared.models), &DecodeLimits::default()) {
-            Ok(entries) => self.take(now, device, Settle::Send(ticket), Said::Values(entries, Origin::News)),
-            Err((code, error)) => {
-                self.unusable(device, &request.payload);
-                self.note(Some(device), String::new(), peer, "lwm2m.send", "payload", error.to_string());
-                self.refuse(now, ticket, code, &error.to_string());
-            }
-        }
+        self.came(now, device, Early::Sent(ticket, request));
     }
 
     /// Refuses a request for what is not there, in no words: nobody knows who is answered.

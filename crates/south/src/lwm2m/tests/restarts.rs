@@ -1,6 +1,7 @@
 //! The hub ends, in good order or not, and another one goes on from what is in the store.
 
 use super::*;
+use landfall_lwm2m::{Code, Entry};
 use std::collections::HashSet;
 
 impl Ground {
@@ -121,4 +122,50 @@ async fn old_records_are_refused_after_an_orderly_restart() {
     ground.tell(sim, SimDevice::update);
     ground.run_s(10).await;
     assert_eq!(ground.happened(sim), [Happened::Done(Verb::Update)]);
+}
+
+#[tokio::test]
+async fn the_first_sends_wait_until_it_is_known_what_they_mean() {
+    let mut ground = Ground::new(5).await;
+    let sim = ground.running("m-1").await;
+    ground.happened(sim);
+    ground.restart(true).await;
+    ground.held = Some(vec![]);
+    for value in [30.0, 31.0] {
+        ground.tell(sim, |device, now| device.send(now, &[Entry::new(TEMPERATURE, Value::Float(value))]).unwrap());
+        ground.run_s(3).await;
+    }
+    assert_eq!(ground.happened(sim), []);
+    ground.release().await;
+    ground.run_s(5).await;
+    assert_eq!(ground.happened(sim), [Happened::Done(Verb::Send), Happened::Done(Verb::Send)]);
+    assert_eq!(ground.temperatures(sim).await, [21.5, 30.0, 31.0]);
+    assert_eq!(ground.whys(ground.sims[sim].id).await, []);
+}
+
+#[tokio::test]
+async fn a_send_that_cannot_wait_any_more_is_asked_for_again() {
+    let mut ground = Ground::new(6).await;
+    let sim = ground.running("m-1").await;
+    let device = ground.sims[sim].id;
+    ground.happened(sim);
+    ground.restart(true).await;
+    for leaves in [false, true] {
+        ground.held = Some(vec![]);
+        ground.tell(sim, |device, now| device.send(now, &[Entry::new(TEMPERATURE, Value::Float(30.0))]).unwrap());
+        ground.run_s(3).await;
+        if leaves {
+            ground.live.close(device, CloseCause::Deleted);
+        } else {
+            ground.hub.answered(ground.moment(), Answer::Attached { device, outcome: None });
+        }
+        ground.held = None;
+        ground.run_s(5).await;
+        if !leaves {
+            assert_eq!(ground.happened(sim), [Happened::Refused(Verb::Send, Code::SERVICE_UNAVAILABLE)]);
+            assert_eq!(ground.whys(device).await, [("lwm2m.send", "plan")]);
+        }
+    }
+    assert_eq!(ground.hub.coap.load().open, 0);
+    assert_eq!(ground.temperatures(sim).await, [21.5]);
 }

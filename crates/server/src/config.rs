@@ -129,11 +129,13 @@ pub struct StoreConfig {
     pub ca_file: String,
     /// Devices kept in memory (about 1 KiB each).
     pub cache_devices: usize,
+    /// Seconds that PostgreSQL may be at a statement; half as long again, and a server that does not answer is given up.
+    pub statement_s: u32,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { url: String::new(), ca_file: String::new(), cache_devices: 200_000 }
+        Self { url: String::new(), ca_file: String::new(), cache_devices: 200_000, statement_s: 30 }
     }
 }
 
@@ -387,6 +389,7 @@ impl Config {
             return Err("limits.abnormal_after_s must be below limits.offline_after_s".into());
         }
         for (name, value) in [
+            ("store.statement_s", self.store.statement_s as usize),
             ("push.concurrency", self.push.concurrency),
             ("codec.workers", self.codec.workers),
             ("mqtt.max_connections", self.mqtt.max_connections),

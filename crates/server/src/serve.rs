@@ -205,6 +205,7 @@ fn admin_token(data: &Path, world: &dyn World) -> Result<String, String> {
 fn open_store(config: &Config, data: &Path, world: Arc<RealWorld>, new_database: bool) -> Result<SharedStore, String> {
     let options = landfall_store::Options {
         cache_devices: config.store.cache_devices,
+        statement_ms: u64::from(config.store.statement_s) * 1_000,
         must_exist: !new_database && ["admin.token", "ca.key"].iter().any(|name| data.join(name).exists()),
         ca_file: Some(&config.store.ca_file).filter(|path| !path.is_empty()).map(PathBuf::from),
         ..Default::default()

@@ -50,13 +50,14 @@ mod writer;
 pub use origin::file_identity;
 pub use store::SharedStore;
 
-use crate::postgres::Target;
+use crate::{postgres::Target, sql::STATEMENT_S};
 use backend::Backend;
 use landfall_core::World;
 use landfall_model::{Cause, Error, Result};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// What may be tuned. `Default` fits a server of 2 cores and 4 GiB.
@@ -88,6 +89,8 @@ pub struct Options {
     pub readers: usize,
     /// How long a list may be read at most, in milliseconds.
     pub scan_ms: u64,
+    /// How long PostgreSQL may be at a statement, in milliseconds. A server that has not even ended it after half as long again is given up.
+    pub statement_ms: u64,
     /// Whether there must be a database already: one that is gone is then an error, and not made anew.
     pub must_exist: bool,
     /// Authorities of the certificate of PostgreSQL (PEM), for `sslmode=verify-full`.
@@ -110,9 +113,16 @@ impl Default for Options {
             ring_bytes: 64 << 20,
             readers: 4,
             scan_ms: 5_000,
+            statement_ms: STATEMENT_S * 1_000,
             must_exist: false,
             ca_file: None,
         }
+    }
+}
+
+impl Options {
+    pub(crate) fn statement(&self) -> Duration {
+        Duration::from_millis(self.statement_ms)
     }
 }
 
@@ -141,7 +151,8 @@ pub fn open_sqlite(dir: &Path, options: Options, world: Arc<dyn World>) -> Resul
 /// # Errors
 /// `Internal` with the reason: not reachable, in use by another process, or written by a newer program. The reason never holds the URL.
 pub fn open_postgres(url: &str, options: Options, world: Arc<dyn World>) -> Result<SharedStore> {
-    let target = Target::parse(url, options.ca_file.as_deref()).map_err(|error| Error::new(Cause::Internal, error.text))?;
+    let target = Target::parse(url, options.ca_file.as_deref(), options.statement());
+    let target = target.map_err(|error| Error::new(Cause::Internal, error.text))?;
     apart(Backend::Postgres(Arc::new(target)), options, world)
 }
 

@@ -1,46 +1,57 @@
-//! PostgreSQL behind [`Sql`], over the synchronous client.
+//! PostgreSQL behind [`Sql`], over the asynchronous client on a runtime of each connection's own, as only that can stop waiting: the caller
+//! blocks, and no wait for the server is without a deadline.
 //!
 //! `sslmode` of the URL: `disable` and `prefer` (the default) do without TLS, `require` takes any certificate, `verify-full` one of
 //! `store.ca_file` that has the host's name.
 
 use crate::{
-    sql::{Canceller, DISK_FULL, READ_ONLY, Row, RowFn, STATEMENT_S, Sql, SqlError, SqlResult, TOO_LONG, Value},
+    sql::{Canceller, DISK_FULL, READ_ONLY, Row, RowFn, Sql, SqlError, SqlResult, TOO_LONG, Value, given_up},
     tls,
 };
-use postgres::{
-    Client, NoTls, Statement,
+use futures_util::TryStreamExt;
+use std::{collections::HashMap, error::Error as StdError, ops::ControlFlow, path::Path, pin::pin, time::Duration};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::timeout,
+};
+use tokio_postgres::{
+    Client, Config, Error, NoTls, Socket, Statement,
     config::SslMode,
     error::SqlState,
-    fallible_iterator::FallibleIterator,
+    tls::MakeTlsConnect,
     types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked},
 };
-use std::{collections::HashMap, error::Error as StdError, ops::ControlFlow, path::Path, time::Duration};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Statements kept prepared on a connection.
 const STATEMENTS: usize = 256;
 const CONNECT_S: u64 = 5;
-/// A connection whose other end is silent for so long is gone.
+/// A connection whose other end is silent for so long is gone; the server goes by the same, so that no lock outlives its holder.
 const SILENT_S: u64 = 15;
+/// How long the server may be at one statement of a start, such as a migration.
+const START_MAX: Duration = Duration::from_secs(3_600);
 
 /// Where a database is, and how it is reached.
 pub(crate) struct Target {
-    config: postgres::Config,
+    config: Config,
     tls: Option<MakeRustlsConnect>,
+    /// How long the server may be at a statement.
+    statement: Duration,
+    /// How long a connection may be in the making.
+    connect: Duration,
 }
 
 impl Target {
     /// Reads a libpq URL or key-value string. Errors never hold it: it may hold a password.
-    pub(crate) fn parse(url: &str, ca_file: Option<&Path>) -> SqlResult<Self> {
+    pub(crate) fn parse(url: &str, ca_file: Option<&Path>, statement: Duration) -> SqlResult<Self> {
         // The client does not know the mode, and checks nothing itself.
         let verify = url.contains("sslmode=verify-full");
-        let mut config: postgres::Config = url
+        let mut config: Config = url
             .replace("sslmode=verify-full", "sslmode=require")
             .parse()
             .map_err(|_| SqlError::wrong("the PostgreSQL URL cannot be read"))?;
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(Duration::from_secs(CONNECT_S));
-        }
+        let each = config.get_connect_timeout().copied().unwrap_or(Duration::from_secs(CONNECT_S));
+        config.connect_timeout(each);
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(Duration::from_secs(SILENT_S));
         }
@@ -50,37 +61,105 @@ impl Target {
             SslMode::Require => Some(MakeRustlsConnect::new(tls::config(verify, ca_file)?)),
             _ => None,
         };
-        Ok(Self { config, tls })
+        // Each host in turn, then the greetings.
+        let connect = each * (1 + u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX).max(1));
+        Ok(Self { config, tls, statement, connect })
+    }
+
+    async fn open(&self) -> Result<Client, Error> {
+        match &self.tls {
+            Some(tls) => open(&self.config, tls.clone()).await,
+            None => open(&self.config, NoTls).await,
+        }
     }
 }
 
+/// Connects, and leaves the work on the socket to the runtime.
+#[allow(clippy::disallowed_methods, reason = "the runtime is the connection's own")]
+async fn open<T>(config: &Config, tls: T) -> Result<Client, Error>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = config.connect(tls).await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::warn!(error = %describe(&error), "a connection to the database ended");
+        }
+    });
+    Ok(client)
+}
+
+fn runtime() -> SqlResult<Runtime> {
+    Builder::new_current_thread().enable_all().build().map_err(|e| SqlError::wrong(e.to_string()))
+}
+
 pub(crate) struct Postgres {
+    runtime: Runtime,
     client: Client,
     statements: HashMap<String, Statement>,
-    limited: bool,
     tls: Option<MakeRustlsConnect>,
+    connect: Duration,
+    /// As the target has it, and what holds now.
+    statement: Duration,
+    limit: Duration,
+    /// The server did not answer in time once. What it sends later would be taken for the answer to something else: nothing more is asked.
+    silent: bool,
 }
 
 impl Postgres {
     /// Connects.
     pub(crate) fn connect(target: &Target) -> SqlResult<Self> {
-        let client = match &target.tls {
-            Some(tls) => target.config.connect(tls.clone()),
-            None => target.config.connect(NoTls),
+        let Target { statement, connect, .. } = *target;
+        let runtime = runtime()?;
+        let client = match runtime.block_on(async { timeout(connect, target.open()).await }) {
+            Ok(client) => client.map_err(|e| SqlError::gone(describe(&e)))?,
+            Err(_) => {
+                // A name may still be looked up.
+                runtime.shutdown_background();
+                return Err(SqlError::silent(format!("no connection within {connect:?}")));
+            }
         };
-        Ok(Self {
-            client: client.map_err(|e| SqlError::gone(describe(&e)))?,
-            statements: HashMap::new(),
-            limited: false,
-            tls: target.tls.clone(),
-        })
+        let (statements, tls) = (HashMap::new(), target.tls.clone());
+        let mut sql = Self { runtime, client, statements, tls, connect, statement, limit: Duration::ZERO, silent: false };
+        sql.batch(&format!(
+            "SET tcp_keepalives_idle = {0}; SET tcp_keepalives_interval = {0}; SET tcp_keepalives_count = 2",
+            SILENT_S / 3
+        ))?;
+        sql.limit()?;
+        Ok(sql)
+    }
+
+    /// Waits for the server, but not for ever.
+    fn wait<T>(&mut self, answer: impl AsyncFnOnce(&Client) -> Result<T, Error>) -> SqlResult<T> {
+        let patience = given_up(self.limit.max(self.statement));
+        let silent = || SqlError::silent(format!("no answer within {patience:?}"));
+        if self.silent {
+            return Err(silent());
+        }
+        match self.runtime.block_on(async { timeout(patience, answer(&self.client)).await }) {
+            Ok(answer) => answer.map_err(|e| failed(&e)),
+            Err(_) => {
+                tracing::warn!("the database has not answered for {patience:?}: its connection is given up");
+                self.silent = true;
+                Err(silent())
+            }
+        }
+    }
+
+    fn set_limit(&mut self, limit: Duration) -> SqlResult<()> {
+        if self.limit != limit {
+            self.batch(&format!("SET statement_timeout = {}", limit.as_millis()))?;
+            self.limit = limit;
+        }
+        Ok(())
     }
 
     fn statement(&mut self, sql: &str) -> SqlResult<Statement> {
         if let Some(known) = self.statements.get(sql) {
             return Ok(known.clone());
         }
-        let statement = self.client.prepare(&sql.replace('?', "$")).map_err(|e| failed(&e))?;
+        let statement = self.wait(async |client| client.prepare(&sql.replace('?', "$")).await)?;
         if self.statements.len() >= STATEMENTS {
             self.statements.clear();
         }
@@ -89,7 +168,7 @@ impl Postgres {
     }
 }
 
-fn describe(error: &postgres::Error) -> String {
+fn describe(error: &Error) -> String {
     match error.as_db_error() {
         Some(db) => format!("{} {}", db.code().code(), db.message()),
         None => match error.source() {
@@ -99,7 +178,7 @@ fn describe(error: &postgres::Error) -> String {
     }
 }
 
-fn failed(error: &postgres::Error) -> SqlError {
+fn failed(error: &Error) -> SqlError {
     // Class 57P: the server shuts down or starts; class 08 and errors without a code: the connection broke.
     let gone = error.is_closed()
         || match error.code() {
@@ -141,14 +220,14 @@ impl Sql for Postgres {
     fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> SqlResult<u64> {
         let statement = self.statement(sql)?;
         let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|v| v as &(dyn ToSql + Sync)).collect();
-        self.client.execute(&statement, &params).map_err(|e| failed(&e))
+        self.wait(async |client| client.execute(&statement, &params).await)
     }
 
     fn query(&mut self, sql: &str, params: &[Value<'_>], row: RowFn<'_>) -> SqlResult<()> {
         let statement = self.statement(sql)?;
         let params = params.iter().map(|v| v as &(dyn ToSql + Sync));
-        let mut rows = self.client.query_raw(&statement, params).map_err(|e| failed(&e))?;
-        while let Some(next) = rows.next().map_err(|e| failed(&e))? {
+        let mut rows = pin!(self.wait(async |client| client.query_raw(&statement, params).await)?);
+        while let Some(next) = self.wait(async |_| rows.try_next().await)? {
             if let ControlFlow::Break(()) = row(&next)? {
                 break;
             }
@@ -157,7 +236,7 @@ impl Sql for Postgres {
     }
 
     fn batch(&mut self, sql: &str) -> SqlResult<()> {
-        self.client.batch_execute(sql).map_err(|e| failed(&e))
+        self.wait(async |client| client.batch_execute(sql).await)
     }
 
     fn begin_write(&mut self) -> SqlResult<()> {
@@ -170,23 +249,26 @@ impl Sql for Postgres {
 
     /// Asks the server on a connection of its own, which must not be made on an async thread.
     fn canceller(&self) -> Canceller {
-        let (token, tls) = (self.client.cancel_token(), self.tls.clone());
+        let (token, tls, patience) = (self.client.cancel_token(), self.tls.clone(), self.connect);
         Box::new(move || {
             let (token, tls) = (token.clone(), tls.clone());
-            let cancel = move || match tls {
-                Some(tls) => token.cancel_query(tls),
-                None => token.cancel_query(NoTls),
+            let cancel = async move {
+                match tls {
+                    Some(tls) => token.cancel_query(tls).await,
+                    None => token.cancel_query(NoTls).await,
+                }
             };
+            let cancel = move || runtime().map(|runtime| runtime.block_on(async { timeout(patience, cancel).await }));
             drop(std::thread::Builder::new().name("store-cancel".into()).spawn(cancel));
         })
     }
 
     fn limit(&mut self) -> SqlResult<()> {
-        if self.limited {
-            return Ok(());
-        }
-        self.limited = true;
-        self.batch(&format!("SET statement_timeout = '{STATEMENT_S}s'"))
+        self.set_limit(self.statement)
+    }
+
+    fn unlimit(&mut self) -> SqlResult<()> {
+        self.set_limit(START_MAX)
     }
 
     fn dialect(&self, ddl: &str) -> String {
@@ -198,7 +280,7 @@ impl Sql for Postgres {
     }
 }
 
-impl Row for postgres::Row {
+impl Row for tokio_postgres::Row {
     fn opt_int(&self, column: usize) -> SqlResult<Option<i64>> {
         self.try_get(column).map_err(|e| failed(&e))
     }
@@ -217,5 +299,31 @@ impl Row for postgres::Row {
 
     fn opt_bytes(&self, column: usize) -> SqlResult<Option<&[u8]>> {
         self.try_get(column).map_err(|e| failed(&e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::query_one;
+
+    #[test]
+    fn the_server_ends_a_statement_that_takes_too_long() {
+        let Ok(url) = std::env::var("LANDFALL_TEST_POSTGRES") else { return };
+        let target = Target::parse(&url, None, Duration::from_millis(500)).unwrap();
+        let mut sql = Postgres::connect(&target).unwrap();
+        let error = query_one(&mut sql, "SELECT 1 FROM pg_sleep(3600)", &[], |_| Ok(())).unwrap_err();
+        assert_eq!((error.gone, error.told), (false, Some(TOO_LONG)), "{}", error.text);
+        assert!(error.text.contains("statement timeout"), "{}", error.text);
+        assert_eq!(query_one(&mut sql, "SELECT 1::BIGINT", &[], |row| row.int(0)).unwrap(), Some(1), "its connection is good");
+        let shown = |sql: &mut Postgres| {
+            query_one(sql, "SELECT setting FROM pg_settings WHERE name = 'statement_timeout'", &[], |row| {
+                Ok(row.text(0)?.to_owned())
+            })
+        };
+        sql.unlimit().unwrap();
+        assert_eq!(shown(&mut sql).unwrap().as_deref(), Some("3600000"));
+        sql.limit().unwrap();
+        assert_eq!(shown(&mut sql).unwrap().as_deref(), Some("500"));
     }
 }

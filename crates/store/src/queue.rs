@@ -1,6 +1,6 @@
 //! The bounded way to the writer: batches in the order in which they were handed over.
 
-use crate::{record::encode_event, rows::Step, sql::STATEMENT_S};
+use crate::{record::encode_event, rows::Step};
 use landfall_core::Committed;
 use landfall_model::{Batch, Cause, Error, Event, Result, Time};
 use parking_lot::{Condvar, Mutex};
@@ -10,9 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
-
-/// How long the writer may be at one group, flush or slice before nothing more is taken.
-const STUCK: Duration = Duration::from_secs(STATEMENT_S + 15);
 
 /// A batch, ready to be written.
 pub(crate) struct Job {
@@ -103,12 +100,14 @@ pub(crate) struct Queue {
     bell: Condvar,
     max_tasks: usize,
     max_bytes: usize,
+    /// How long the writer may be at one group, flush or slice before nothing more is taken.
+    stuck: Duration,
 }
 
 impl Queue {
-    pub(crate) fn new(max_tasks: usize, max_bytes: usize) -> Self {
+    pub(crate) fn new(max_tasks: usize, max_bytes: usize, stuck: Duration) -> Self {
         let state = State { tasks: VecDeque::new(), bytes: 0, end: End::Open, waiting: false, busy_since: None };
-        Self { state: Mutex::new(state), bell: Condvar::new(), max_tasks, max_bytes }
+        Self { state: Mutex::new(state), bell: Condvar::new(), max_tasks, max_bytes, stuck }
     }
 
     pub(crate) fn put(&self, task: Task) -> Result<()> {
@@ -118,7 +117,7 @@ impl Queue {
             return Err(stopping());
         }
         // The writer itself cannot tell when a disk or a database hangs.
-        if state.busy_since.is_some_and(|since| since.elapsed() > STUCK) {
+        if state.busy_since.is_some_and(|since| since.elapsed() > self.stuck) {
             return Err(Error::new(Cause::Overloaded, "the database does not answer"));
         }
         if state.tasks.len() >= self.max_tasks || state.bytes + size > self.max_bytes {

@@ -25,14 +25,14 @@ use uuid::Uuid;
 const SCANS: usize = 3;
 const SCANS_EACH: usize = 2;
 const SCANS_WAITING: usize = 32;
-/// How long a scan may wait for its turn.
+/// How long a read may wait for its turn.
 const TURN_MAX: Duration = Duration::from_secs(20);
 
 /// A few connections for readers.
 pub(crate) struct Readers {
     backend: Backend,
     idle: Mutex<Vec<Box<dyn Sql>>>,
-    points: Semaphore,
+    points: Arc<Semaphore>,
     turns: Places<Uuid>,
     scan_max: Duration,
     /// Held by each scan for reading; whoever must have none of them under way takes it for writing.
@@ -45,18 +45,23 @@ impl Readers {
     /// `points` connections for point reads; a scan ends after `scan_max`.
     pub(crate) fn new(backend: Backend, points: usize, scan_max: Duration) -> Arc<Self> {
         let turns = Places::new(SCANS).each(SCANS_EACH).each_waiting(SCANS_WAITING);
-        let (idle, points) = (Mutex::new(Vec::new()), Semaphore::new(points));
+        let (idle, points) = (Mutex::new(Vec::new()), Arc::new(Semaphore::new(points)));
         Arc::new(Self { backend, idle, points, turns, scan_max, gate: Arc::default(), overdue: AtomicU64::default() })
     }
 
     /// Runs a read of few rows on a connection, off the async threads.
+    ///
+    /// `Overloaded` when it gets no connection in time, or the database does not answer.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&mut dyn Sql) -> SqlResult<T> + Send + 'static,
     ) -> Result<T> {
-        let _permit = self.points.acquire().await.map_err(|_| stopped())?;
+        let late = |_| Error::new(Cause::Overloaded, "the database does not answer");
+        let place = timeout(TURN_MAX, self.points.clone().acquire_owned()).await.map_err(late)?.map_err(|_| stopped())?;
         let readers = self.clone();
         let result = tokio::task::spawn_blocking(move || {
+            // Held until it is over, whether its caller waits or not.
+            let _held = place;
             let mut sql = readers.connection()?;
             // A connection on which something failed is not used again: its transaction may still be open.
             let found = read(&mut *sql)?;

@@ -6,6 +6,7 @@ use crate::{
     pending::Pending,
     queue::{Queue, Task, stopping},
     ring::Ring,
+    sql::given_up,
     subscribers::Subscribers,
     work::Work,
 };
@@ -36,7 +37,7 @@ impl Shared {
     /// Memory for a stream that ends at `newest`.
     pub(crate) fn new(options: Options, newest: u64) -> Self {
         Self {
-            queue: Queue::new(options.queue_batches, options.queue_bytes),
+            queue: Queue::new(options.queue_batches, options.queue_bytes, given_up(options.statement())),
             caches: Caches::new(&options),
             work: Work::default(),
             pending: Mutex::new(Pending::default()),

@@ -4,7 +4,7 @@
 //! Absent: queries built by objects, pools; a `?` in a statement is always a placeholder.
 
 use landfall_model::{Cause, Error};
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Duration};
 
 /// A parameter.
 #[derive(Clone, Copy, Debug)]
@@ -68,8 +68,12 @@ pub(crate) trait Sql: Send {
     fn begin_read(&mut self) -> SqlResult<()>;
     /// Ends what runs on this connection.
     fn canceller(&self) -> Canceller;
-    /// From now on no statement runs longer than [`STATEMENT_S`], if it only reads.
+    /// From now on no statement runs longer than a statement may; in SQLite, none that only reads.
     fn limit(&mut self) -> SqlResult<()> {
+        Ok(())
+    }
+    /// From now on statements may take as long as a start may.
+    fn unlimit(&mut self) -> SqlResult<()> {
         Ok(())
     }
     /// Moves what is written into its place, before the end.
@@ -94,11 +98,16 @@ pub(crate) struct SqlError {
 
 pub(crate) type SqlResult<T> = Result<T, SqlError>;
 
-/// Seconds that a statement may take.
+/// Seconds that a statement may take, unless the options say otherwise.
 pub(crate) const STATEMENT_S: u64 = 30;
 pub(crate) const TOO_LONG: &str = "the database took too long; try again";
 pub(crate) const DISK_FULL: &str = "the disk of the database is full";
 pub(crate) const READ_ONLY: &str = "the database is read-only";
+
+/// After how long a database is given up whose statements may take so long: it should have ended them itself.
+pub(crate) fn given_up(statement: Duration) -> Duration {
+    statement + statement / 2
+}
 
 impl SqlError {
     pub(crate) fn wrong(text: impl Into<String>) -> Self {
@@ -107,6 +116,11 @@ impl SqlError {
 
     pub(crate) fn gone(text: impl Into<String>) -> Self {
         Self { gone: true, told: Some("the database is not reachable; try again"), text: text.into() }
+    }
+
+    /// It may answer yet, but nobody waits for that any more.
+    pub(crate) fn silent(text: impl Into<String>) -> Self {
+        Self { told: Some("the database does not answer; try again"), ..Self::gone(text) }
     }
 }
 

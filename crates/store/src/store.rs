@@ -72,6 +72,7 @@ impl SharedStore {
         }
         let lock = backend.lock()?;
         let mut sql = backend.writer()?;
+        sql.unlimit()?;
         migrate(&mut *sql, NEWEST)?;
         identities::report(&mut *sql)?;
         let place = origin::place(&backend, &mut *sql)?;

@@ -161,8 +161,7 @@ impl Writer {
     fn failed(&mut self, gone: bool) {
         let Some(sql) = self.sql.as_deref_mut() else { return };
         // SQLite may have rolled back by itself; then this fails and says nothing new.
-        let rolled_back = sql.batch("ROLLBACK");
-        if gone || rolled_back.is_err_and(|e| e.gone) {
+        if gone || sql.batch("ROLLBACK").is_err_and(|e| e.gone) {
             tracing::error!("the database connection is lost");
             self.sql = None;
             self.retry = RETRY_MIN;
@@ -309,10 +308,6 @@ impl Writer {
                 return;
             }
         };
-        if let Err(error) = sql.limit() {
-            tracing::warn!(error = %error.text, "the database is still not reachable");
-            return;
-        }
         match replay::resume(&mut *sql, &self.shared, self.epoch, self.newest) {
             Ok((newest, at)) => {
                 tracing::info!("the database is reachable again");

@@ -21,11 +21,14 @@ const OURS: [(&str, &[&str]); 12] = [
 ];
 /// Folder, and the outside crates that a crate there must not depend on.
 const BANNED: [(&str, &[&str]); 5] = [
-    ("crates/core", &["axum", "hyper", "hyper-util", "postgres", "rusqlite", "rustls", "tokio", "tokio-rustls"]),
-    ("crates/model", &["axum", "hyper", "postgres", "rusqlite", "tokio"]),
-    ("crates/north", &["mqtt-protocol-core", "postgres", "rusqlite", "tokio-tungstenite"]),
-    ("crates/push", &["mqtt-protocol-core", "postgres", "rusqlite"]),
-    ("libs", &["axum", "getrandom", "hyper", "postgres", "rusqlite", "tokio"]),
+    (
+        "crates/core",
+        &["axum", "hyper", "hyper-util", "postgres", "rusqlite", "rustls", "tokio", "tokio-postgres", "tokio-rustls"],
+    ),
+    ("crates/model", &["axum", "hyper", "postgres", "rusqlite", "tokio", "tokio-postgres"]),
+    ("crates/north", &["mqtt-protocol-core", "postgres", "rusqlite", "tokio-postgres", "tokio-tungstenite"]),
+    ("crates/push", &["mqtt-protocol-core", "postgres", "rusqlite", "tokio-postgres"]),
+    ("libs", &["axum", "getrandom", "hyper", "postgres", "rusqlite", "tokio", "tokio-postgres"]),
 ];
 /// What `libs` and `model` never name: runtimes, sockets, clocks, files, databases.
 const IMPURE: [&str; 10] = [

@@ -5,7 +5,7 @@ use landfall_core::{HistoryQuery, Store};
 use landfall_model::*;
 use landfall_store::{Options, SharedStore};
 
-async fn totals(store: &SharedStore, devices: &[Device]) -> u64 {
+pub async fn totals(store: &SharedStore, devices: &[Device]) -> u64 {
     let query = HistoryQuery { devices: devices.iter().map(|d| d.id).collect(), after: None, before: None };
     let page = store.history(&query, PageRequest { no: 0, size: 100_000 }).await.unwrap();
     let mut data: Vec<&String> = page.items.iter().map(|p| &p.data).collect();
@@ -15,7 +15,7 @@ async fn totals(store: &SharedStore, devices: &[Device]) -> u64 {
     page.total
 }
 
-async fn many_devices(store: &SharedStore, count: usize) -> Vec<Device> {
+pub async fn many_devices(store: &SharedStore, count: usize) -> Vec<Device> {
     let first = one_device(store, "n").await;
     let mut devices = vec![first.clone()];
     devices.extend((1..count).map(|i| device(first.account, first.app, &format!("n{i}"))));

@@ -4,6 +4,7 @@ mod admin;
 mod api;
 mod commands;
 mod configured;
+mod database;
 mod device;
 mod doors;
 mod golden;
@@ -14,6 +15,8 @@ mod onem2m;
 mod push;
 mod receiver;
 mod server;
+#[path = "../../../../store/tests/conformance/stall.rs"]
+mod stall;
 mod standing;
 mod starts;
 mod tls;

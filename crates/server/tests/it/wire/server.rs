@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -81,6 +81,11 @@ impl Server {
     pub fn stop(&mut self) -> bool {
         self.signal("-TERM");
         self.child.take().is_some_and(|mut child| child.wait().unwrap().success())
+    }
+
+    /// How it ended, if it did by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut().and_then(|child| child.try_wait().unwrap())
     }
 
     /// Sends the program a signal.

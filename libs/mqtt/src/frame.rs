@@ -7,7 +7,7 @@ use crate::check::{self, Check};
 pub(crate) enum Header {
     /// More bytes are needed to know the length.
     Incomplete,
-    /// A remaining length of more than four bytes.
+    /// A remaining length of more than four bytes, or in more bytes than it needs.
     Bad(&'static Check),
     /// First byte, length of the fixed header, length of the body.
     Known { first: u8, header: usize, body: usize },
@@ -19,6 +19,9 @@ pub(crate) fn header(bytes: &[u8]) -> Header {
     for (at, byte) in rest.iter().take(4).enumerate() {
         body |= usize::from(byte & 0x7f) << (7 * at);
         if byte & 0x80 == 0 {
+            if *byte == 0 && at > 0 {
+                return Header::Bad(&check::REMAINING_LENGTH);
+            }
             return Header::Known { first: *first, header: at + 2, body };
         }
     }
@@ -42,6 +45,9 @@ mod tests {
             (&[0x30, 0x80, 0x01], known(0x30, 3, 128)),
             (&[0x30, 0xff, 0xff, 0xff, 0x7f], known(0x30, 5, 268_435_455)),
             (&[0x30, 0xff, 0xff, 0xff, 0x80], Header::Bad(&check::REMAINING_LENGTH)),
+            (&[0xc0, 0x80, 0x00], Header::Bad(&check::REMAINING_LENGTH)),
+            (&[0x30, 0x85, 0x80, 0x00], Header::Bad(&check::REMAINING_LENGTH)),
+            (&[0x30, 0x80, 0x80, 0x01], known(0x30, 4, 16_384)),
         ];
         for (bytes, expected) in cases {
             assert_eq!(&header(bytes), expected, "{bytes:02x?}");

@@ -66,14 +66,14 @@ impl<'a> Reader<'a> {
         if bytes.contains(&0) { Err(&check::UTF8_NUL) } else { Ok(text) }
     }
 
-    /// A variable byte integer of at most four bytes [MQTT-1.5.5-1].
+    /// A variable byte integer of at most four bytes, and of no more than it needs [MQTT-1.5.5-1].
     pub fn varint(&mut self) -> Parse<u32> {
         let mut value = 0;
         for shift in [0, 7, 14, 21] {
             let byte = self.u8()?;
             value |= u32::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
-                return Ok(value);
+                return if byte == 0 && shift > 0 { Err(&check::REMAINING_LENGTH) } else { Ok(value) };
             }
         }
         Err(&check::REMAINING_LENGTH)

@@ -18,6 +18,8 @@ fn connects_that_end_at_once() {
         ("packet.too-large", &[0x10, 0x80, 0x80, 0x10], &[]),
         ("packet.truncated", &[0x10, 0], &[]),
         ("connect.protocol-name", b"\x10\x0c\0\x04mqtt\x04\x02\0\x3c\0\0", &[]),
+        ("packet.remaining-length", b"\x10\x8d\0\0\x04MQTT\x04\x02\0\x3c\0\x01c", &[]),
+        ("packet.remaining-length", b"\x10\x0f\0\x04MQTT\x05\x02\0\x3c\x80\0\0\x01c", &[0x20, 3, 0, 0x81, 0]),
         ("connect.protocol-level", b"\x10\x0e\0\x06MQIsdp\x03\x02\0\x3c\0\0", &[0x20, 2, 0, 1]),
         ("connect.protocol-level", b"\x10\x0c\0\x04MQTT\x03\x02\0\x3c\0\0", &[0x20, 2, 0, 1]),
         ("connect.protocol-level", b"\x10\x0c\0\x04MQTT\x06\x02\0\x3c\0\0", &[0x20, 3, 0, 0x84, 0]),

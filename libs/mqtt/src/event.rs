@@ -252,6 +252,8 @@ pub struct ConnectRequest {
     pub keep_alive_s: u16,
     /// How long to keep the session after the connection, seconds; `u32::MAX`: for ever. MQTT 3.1.1: 0 or `u32::MAX`.
     pub session_expiry_s: u32,
+    /// Largest packet that the client takes (MQTT 5), bytes; `u32::MAX`: any.
+    pub maximum_packet_bytes: u32,
     /// Will message.
     pub will: Option<Box<Will>>,
     /// MQTT 5 user properties.

@@ -31,6 +31,7 @@ pub use filter::{Filter, FilterError, topic_is_valid};
 pub use limits::Limits;
 pub use property::PublishProperties;
 pub use session::{Delivery, OutboundMessage, SavedSession, Subscription};
+pub use write::publish_bytes;
 
 /// The protocol version a client asked for in its CONNECT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

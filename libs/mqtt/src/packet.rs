@@ -184,7 +184,6 @@ fn disconnect<'a>(reader: &mut Reader<'a>, version: Version, limits: &Limits) ->
 pub(crate) struct Connect {
     pub request: Box<ConnectRequest>,
     pub receive_maximum: u16,
-    pub maximum_packet_bytes: u32,
 }
 
 /// A CONNECT that cannot be served, and the version its answer is written in; `None`: no answer, just close.
@@ -239,14 +238,11 @@ fn connect_fields(mut reader: Reader<'_>, version: Version, limits: &Limits) -> 
         clean_start,
         keep_alive_s,
         session_expiry_s,
+        maximum_packet_bytes: properties.maximum_packet_bytes.unwrap_or(u32::MAX),
         will,
         user,
     });
-    Ok(Connect {
-        request,
-        receive_maximum: properties.receive_maximum.unwrap_or(u16::MAX),
-        maximum_packet_bytes: properties.maximum_packet_bytes.unwrap_or(u32::MAX),
-    })
+    Ok(Connect { request, receive_maximum: properties.receive_maximum.unwrap_or(u16::MAX) })
 }
 
 fn check_connect_flags(flags: u8, version: Version) -> Parse<()> {

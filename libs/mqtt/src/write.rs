@@ -1,7 +1,10 @@
 //! Server packets, appended to one buffer so that several leave in one write. Absent: packets only a client sends.
 
-use crate::Version;
 use crate::session::Delivery;
+use crate::{Qos, Version};
+
+/// Largest remaining length of a packet (2.2.3).
+const REMAINING_MAX: usize = 268_435_455;
 
 pub(crate) const PINGRESP: [u8; 2] = [0xd0, 0];
 
@@ -85,6 +88,15 @@ pub(crate) fn sub_ack(out: &mut Vec<u8>, first: u8, version: Version, id: u16, c
 /// MQTT 5 DISCONNECT.
 pub(crate) fn disconnect(out: &mut Vec<u8>, code: u8) {
     out.extend_from_slice(&[0xe0, 2, code, 0]);
+}
+
+/// Length of a whole PUBLISH whose properties have so many bytes without their length (MQTT 3.1.1: none); `None` where it is beyond what
+/// MQTT can say (2.2.3).
+pub fn publish_bytes(version: Version, qos: Qos, topic: usize, properties: usize, payload: usize) -> Option<usize> {
+    let properties = if version == Version::V5 { varint_len(properties) + properties } else { 0 };
+    let id = if qos == Qos::AtMostOnce { 0 } else { 2 };
+    let body = 2 + topic + id + properties + payload;
+    (topic <= usize::from(u16::MAX) && body <= REMAINING_MAX).then(|| 1 + varint_len(body) + body)
 }
 
 /// PUBLISH; QoS 1 when there is an identifier.

@@ -27,7 +27,7 @@ impl Connection {
         self.version = Some(request.version);
         self.phase = Phase::Deciding;
         self.deadline = now + self.limits.accept_timeout;
-        self.outbound.set_peer(&self.limits, connect.receive_maximum, connect.maximum_packet_bytes);
+        self.outbound.set_peer(&self.limits, connect.receive_maximum, request.maximum_packet_bytes);
         if request.version == Version::V311 && request.client_id.is_empty() && !request.clean_start {
             let code = ConnectRefusal::ClientIdentifierNotValid.code(Version::V311);
             return self.reject(CloseReason { code, ..check::CLIENT_ID_NEEDED.reason(self.version) });

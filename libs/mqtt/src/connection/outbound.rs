@@ -8,8 +8,6 @@ use crate::limits::Limits;
 use crate::session::{Delivery, OutboundMessage};
 use crate::{Qos, Version, write};
 
-/// Largest remaining length of a packet (2.2.3).
-const REMAINING_MAX: usize = 268_435_455;
 /// Below the number of packet identifiers, so that a free one always exists.
 const QUEUE_MAX: usize = 60_000;
 
@@ -80,21 +78,13 @@ impl Connection {
 
     /// Measured, not written: a message may be far larger than the client takes.
     fn check_size(&self, version: Version, delivery: &Delivery) -> Result<(), DropReason> {
-        let mut properties = 0;
-        if version == Version::V5
-            && let Some(found) = &delivery.properties
-        {
-            let mut written = Vec::new();
-            found.write(&mut written);
-            properties = written.len();
+        let mut properties = Vec::new();
+        if let Some(found) = delivery.properties.as_ref().filter(|_| version == Version::V5) {
+            found.write(&mut properties);
         }
-        let body = 2 + delivery.topic.len() + 2 + 4 + properties + delivery.payload.len();
-        let topic_fits = delivery.topic.len() <= usize::from(u16::MAX);
-        if topic_fits && body <= REMAINING_MAX && body + 5 <= self.outbound.packet_bytes() {
-            Ok(())
-        } else {
-            Err(DropReason::TooLarge)
-        }
+        let (topic, payload) = (delivery.topic.len(), delivery.payload.len());
+        let size = write::publish_bytes(version, delivery.qos, topic, properties.len(), payload);
+        if size.is_some_and(|bytes| bytes <= self.outbound.packet_bytes()) { Ok(()) } else { Err(DropReason::TooLarge) }
     }
 
     /// Sends what the client's receive maximum lets through [MQTT-3.3.4-9]. A message that has an identifier already was sent on an earlier

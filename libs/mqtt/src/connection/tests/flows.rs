@@ -349,6 +349,30 @@ fn the_clients_limits_are_kept() {
     assert_eq!(bench.take(), [0xe0, 2, 0x95, 0]);
 }
 
+#[test]
+fn a_message_is_measured_exactly() {
+    for (qos, properties, largest) in
+        [(Qos::AtMostOnce, false, 60 - 6), (Qos::AtLeastOnce, false, 60 - 8), (Qos::AtLeastOnce, true, 60 - 10)]
+    {
+        for (payload, reason) in [(largest, None), (largest + 1, Some(DropReason::TooLarge))] {
+            let mut bench = Bench::new(Limits::default());
+            bench.data(b"\x10\x12\0\x04MQTT\x05\x02\0\x3c\x05\x27\0\0\0\x3c\0\0");
+            bench.input(Input::Accept(crate::Accept::default()));
+            bench.take();
+            let mut message = delivery(1, qos);
+            message.payload = vec![0; payload].into();
+            message.properties =
+                properties.then(|| Box::new(crate::PublishProperties { payload_is_utf8: true, ..Default::default() }));
+            bench.input(Input::Deliver(message));
+            let dropped = bench.events.iter().find_map(|event| match event {
+                Output::Dropped { reason, .. } => Some(*reason),
+                _ => None,
+            });
+            assert_eq!((dropped, bench.take().len()), (reason, if reason.is_none() { 60 } else { 0 }), "{qos:?} {payload}");
+        }
+    }
+}
+
 /// CONNECT with a will, topic `w`.
 fn connect_with_will(level: u8) -> Vec<u8> {
     let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', level, 6, 0, 60];

@@ -36,7 +36,7 @@ pub use write::publish_bytes;
 /// The protocol version a client asked for in its CONNECT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {
-    /// MQTT 3.1.1, protocol level 4.
+    /// MQTT 3.1.1, protocol level 4; also 3.1 (`MQIsdp`, level 3), which differs in nothing that is sent to a client.
     V311,
     /// MQTT 5.0, protocol level 5.
     V5,

@@ -9,6 +9,8 @@ use crate::property::{self, Properties};
 use crate::read::{Parse, Reader};
 use crate::{Qos, Version, topic_is_valid};
 
+/// Set in the protocol level by brokers that connect as bridges (mosquitto); nothing else differs.
+const BRIDGE: u8 = 0x80;
 /// Packet types by the high half of the first byte.
 pub(crate) const CONNECT: u8 = 1;
 pub(crate) const PUBLISH: u8 = 3;
@@ -37,9 +39,10 @@ pub(crate) struct Incoming<'a> {
     pub properties: Option<Properties<'a>>,
 }
 
-/// Reserved types, types only a server sends, and the reserved flag bits [MQTT-2.2.2-2].
-pub(crate) fn check_first(first: u8, version: Option<Version>) -> Parse<()> {
+/// Reserved types, types only a server sends, and the reserved flag bits [MQTT-2.2.2-2]. Repeated packets of MQTT 3.1 (`v31`) have DUP.
+pub(crate) fn check_first(first: u8, version: Option<Version>, v31: bool) -> Parse<()> {
     let flags = first & 0x0f;
+    let dup = if v31 { 0x08 } else { 0 };
     match first >> 4 {
         0 => Err(&check::PACKET_TYPE),
         15 if version == Some(Version::V311) => Err(&check::PACKET_TYPE),
@@ -47,7 +50,7 @@ pub(crate) fn check_first(first: u8, version: Option<Version>) -> Parse<()> {
         3 if flags & 0x06 == 0x06 => Err(&check::PUBLISH_QOS),
         3 if flags & 0x0e == 0x08 => Err(&check::PUBLISH_DUP),
         3 => Ok(()),
-        6 | 8 | 10 if flags == 2 => Ok(()),
+        6 | 8 | 10 if flags & !dup == 2 => Ok(()),
         1 | 4 | 5 | 7 | 12 | 14 | 15 if flags == 0 => Ok(()),
         _ => Err(&check::FLAGS),
     }
@@ -183,6 +186,8 @@ fn disconnect<'a>(reader: &mut Reader<'a>, version: Version, limits: &Limits) ->
 /// A decoded CONNECT with what only the machine needs.
 pub(crate) struct Connect {
     pub request: Box<ConnectRequest>,
+    /// MQTT 3.1.
+    pub v31: bool,
     pub receive_maximum: u16,
 }
 
@@ -194,15 +199,17 @@ pub(crate) fn connect(body: &[u8], limits: &Limits) -> Result<Connect, ConnectEr
     let mut reader = Reader::new(body);
     let name = reader.binary().map_err(|failed| (failed, None))?;
     let level = reader.u8().map_err(|failed| (failed, None))?;
-    let version = match (name, level) {
-        (b"MQTT", 4) => Version::V311,
-        (b"MQTT", 5) => Version::V5,
-        (b"MQIsdp", 3) | (b"MQTT", 0..=3) => return Err((&check::CONNECT_LEVEL, Some(Version::V311))),
+    let (version, v31) = match (name, level & !BRIDGE) {
+        (b"MQTT", 4) => (Version::V311, false),
+        (b"MQTT", 5) => (Version::V5, false),
+        (b"MQIsdp", 3) => (Version::V311, true),
+        (b"MQIsdp", _) | (b"MQTT", 0..=3) => return Err((&check::CONNECT_LEVEL, Some(Version::V311))),
         (b"MQTT", _) => return Err((&check::CONNECT_LEVEL, Some(Version::V5))),
         _ => return Err((&check::CONNECT_NAME, None)),
     };
     // MQTT 3.1.1 has no return code for a malformed CONNECT [MQTT-3.1.4-1].
-    connect_fields(reader, version, limits).map_err(|failed| (failed, (version == Version::V5).then_some(version)))
+    let connect = connect_fields(reader, version, limits);
+    connect.map(|read| Connect { v31, ..read }).map_err(|failed| (failed, (version == Version::V5).then_some(version)))
 }
 
 fn connect_fields(mut reader: Reader<'_>, version: Version, limits: &Limits) -> Parse<Connect> {
@@ -242,7 +249,7 @@ fn connect_fields(mut reader: Reader<'_>, version: Version, limits: &Limits) -> 
         will,
         user,
     });
-    Ok(Connect { request, receive_maximum: properties.receive_maximum.unwrap_or(u16::MAX) })
+    Ok(Connect { request, v31: false, receive_maximum: properties.receive_maximum.unwrap_or(u16::MAX) })
 }
 
 fn check_connect_flags(flags: u8, version: Version) -> Parse<()> {

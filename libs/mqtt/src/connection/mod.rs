@@ -29,6 +29,8 @@ pub struct Connection {
     limits: Arc<Limits>,
     phase: Phase,
     version: Option<Version>,
+    /// The version is really MQTT 3.1.
+    v31: bool,
     keep_alive_s: u16,
     session_expiry_s: u32,
     deadline: Duration,
@@ -62,6 +64,7 @@ impl Connection {
             limits,
             phase: Phase::Connecting,
             version: None,
+            v31: false,
             keep_alive_s: 0,
             session_expiry_s: 0,
             deadline,
@@ -248,7 +251,7 @@ impl Connection {
         match self.phase {
             Phase::Connecting if packet_type != packet::CONNECT => return Err(&check::CONNECT_FIRST),
             Phase::Open if packet_type == packet::CONNECT => return Err(&check::CONNECT_TWICE),
-            _ => packet::check_first(first, self.version)?,
+            _ => packet::check_first(first, self.version, self.v31)?,
         }
         let limit = if packet_type == packet::PUBLISH { self.limits.packet_bytes } else { self.limits.control_bytes };
         if packet_bytes > limit { Err(&check::PACKET_TOO_LARGE) } else { Ok(()) }

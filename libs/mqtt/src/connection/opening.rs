@@ -25,6 +25,7 @@ impl Connection {
         };
         let request = connect.request;
         self.version = Some(request.version);
+        self.v31 = connect.v31;
         self.phase = Phase::Deciding;
         self.deadline = now + self.limits.accept_timeout;
         self.outbound.set_peer(&self.limits, connect.receive_maximum, request.maximum_packet_bytes);

@@ -20,7 +20,7 @@ fn connects_that_end_at_once() {
         ("connect.protocol-name", b"\x10\x0c\0\x04mqtt\x04\x02\0\x3c\0\0", &[]),
         ("packet.remaining-length", b"\x10\x8d\0\0\x04MQTT\x04\x02\0\x3c\0\x01c", &[]),
         ("packet.remaining-length", b"\x10\x0f\0\x04MQTT\x05\x02\0\x3c\x80\0\0\x01c", &[0x20, 3, 0, 0x81, 0]),
-        ("connect.protocol-level", b"\x10\x0e\0\x06MQIsdp\x03\x02\0\x3c\0\0", &[0x20, 2, 0, 1]),
+        ("connect.protocol-level", b"\x10\x0e\0\x06MQIsdp\x04\x02\0\x3c\0\0", &[0x20, 2, 0, 1]),
         ("connect.protocol-level", b"\x10\x0c\0\x04MQTT\x03\x02\0\x3c\0\0", &[0x20, 2, 0, 1]),
         ("connect.protocol-level", b"\x10\x0c\0\x04MQTT\x06\x02\0\x3c\0\0", &[0x20, 3, 0, 0x84, 0]),
         ("connect.reserved-flag", b"\x10\x0c\0\x04MQTT\x04\x03\0\x3c\0\0", &[]),
@@ -223,6 +223,39 @@ fn connack_announces_what_is_limited() {
     expected[4] = (expected.len() - 5) as u8;
     assert_eq!(bench.take(), expected);
     assert_eq!((bench.connection.keep_alive_s(), bench.connection.session_expiry_s()), (300, 5));
+}
+
+#[test]
+fn bridges_and_mqtt_3_1_are_taken_as_what_they_speak() {
+    let cases: &[(&[u8], Version)] = &[
+        (b"\x10\x0d\0\x04MQTT\x84\x02\0\x3c\0\x01c", Version::V311),
+        (b"\x10\x0e\0\x04MQTT\x85\x02\0\x3c\0\0\x01c", Version::V5),
+        (b"\x10\x0f\0\x06MQIsdp\x03\x02\0\x3c\0\x01c", Version::V311),
+        (b"\x10\x0f\0\x06MQIsdp\x83\x02\0\x3c\0\x01c", Version::V311),
+    ];
+    for (bytes, version) in cases {
+        let mut bench = Bench::new(Limits::default());
+        bench.data(bytes);
+        assert!(
+            matches!(bench.events.first(), Some(Output::Connect(asked)) if asked.version == *version && &*asked.client_id == "c"),
+            "{bytes:02x?}: {:?}",
+            bench.closed
+        );
+    }
+}
+
+#[test]
+fn repeated_packets_of_mqtt_3_1_say_so() {
+    for (connect, check) in [
+        (&b"\x10\x0f\0\x06MQIsdp\x03\x02\0\x3c\0\x01c"[..], None),
+        (b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01c", Some("packet.flags")),
+    ] {
+        let mut bench = Bench::new(Limits::default());
+        bench.data(connect);
+        bench.input(Input::Accept(crate::Accept::default()));
+        bench.data(&[0x6a, 2, 0, 7]);
+        assert_eq!(bench.closed.map(|why| why.check), check);
+    }
 }
 
 #[test]

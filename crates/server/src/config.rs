@@ -226,6 +226,10 @@ pub struct Mqtt {
     pub handshake_s: u32,
     /// Seconds from then to a whole CONNECT.
     pub connect_s: u32,
+    /// Longest keep-alive, seconds; MQTT 5 devices that ask for more are told, others are held to it unawares.
+    pub keep_alive_max_s: u16,
+    /// Seconds for which a device that asked for no keep-alive (0) may be silent.
+    pub silence_s: u32,
 }
 
 impl Default for Mqtt {
@@ -238,6 +242,8 @@ impl Default for Mqtt {
             handshakes: 256,
             handshake_s: 30,
             connect_s: 30,
+            keep_alive_max_s: u16::MAX,
+            silence_s: 176_400,
         }
     }
 }
@@ -397,6 +403,8 @@ impl Config {
             ("mqtt.handshakes", self.mqtt.handshakes),
             ("mqtt.handshake_s", self.mqtt.handshake_s as usize),
             ("mqtt.connect_s", self.mqtt.connect_s as usize),
+            ("mqtt.keep_alive_max_s", self.mqtt.keep_alive_max_s.into()),
+            ("mqtt.silence_s", self.mqtt.silence_s as usize),
             ("lwm2m.ack_timeout_ms", usize::try_from(self.lwm2m.ack_timeout_ms).unwrap_or(usize::MAX)),
             ("lwm2m.max_body_bytes", self.lwm2m.max_body_bytes),
             ("lwm2m.max_sessions", self.lwm2m.max_sessions),

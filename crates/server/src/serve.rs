@@ -246,6 +246,8 @@ fn mqtt_config(config: &Config) -> mqtt::Config {
         handshakes: config.mqtt.handshakes,
         handshake_timeout: Duration::from_secs(config.mqtt.handshake_s.into()),
         connect_timeout: Duration::from_secs(config.mqtt.connect_s.into()),
+        keep_alive_max_s: config.mqtt.keep_alive_max_s,
+        silence: Duration::from_secs(config.mqtt.silence_s.into()),
     }
 }
 

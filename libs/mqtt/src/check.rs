@@ -118,6 +118,7 @@ checks! {
     RECEIVE_MAXIMUM      "publish.receive-maximum"        "-"              "MQTT-3.3.4-7"   0x93 Protocol;
     REMAINING_LENGTH     "packet.remaining-length"        "2.2.3"          "MQTT-1.5.5-1"   0x81 Malformed;
     SERVER_DISCONNECT    "server.disconnect"              "4.8"            "MQTT-3.14.0-1"  0x80 ServerDisconnect;
+    SILENCE              "silence"                        "3.1.2.10"       "3.1.2.10"       0x98 Timeout;
     SUBSCRIBE_EMPTY      "subscribe.empty"                "MQTT-3.8.3-3"   "MQTT-3.8.3-2"   0x82 Protocol;
     SUBSCRIBE_OPTIONS    "subscribe.options"              "MQTT-3-8.3-4"   "MQTT-3.8.3-5"   0x81 Malformed;
     TOPIC_TOO_LONG       "topic.too-long"                 "4.7.3"          "4.7.3"          0x90 Limit;

@@ -35,10 +35,10 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Time from CONNECT to the owner's answer.
     pub accept_timeout: Duration,
-    /// Keep-alive used when the client asks for 0, seconds.
-    pub keep_alive_default_s: u16,
-    /// Longest keep-alive, seconds; longer ones are lowered to it.
+    /// Longest keep-alive, seconds, 1 or more; longer ones are lowered to it. Only MQTT 5 clients can be told.
     pub keep_alive_max_s: u16,
+    /// How long a client that asked for no keep-alive (0) may be silent.
+    pub silence: Duration,
     /// Highest quality of service a client may publish with.
     pub qos_in: Qos,
     /// Highest quality of service granted to a subscription; 2 counts as 1.
@@ -66,8 +66,8 @@ impl Default for Limits {
             topic_aliases: 16,
             connect_timeout: Duration::from_secs(10),
             accept_timeout: Duration::from_secs(10),
-            keep_alive_default_s: 300,
-            keep_alive_max_s: 1_200,
+            keep_alive_max_s: u16::MAX,
+            silence: Duration::from_secs(176_400),
             qos_in: Qos::ExactlyOnce,
             qos_out: Qos::AtLeastOnce,
             retain_available: true,

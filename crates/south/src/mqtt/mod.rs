@@ -46,6 +46,10 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// Time from the end of the handshakes to a whole CONNECT.
     pub connect_timeout: Duration,
+    /// Longest keep-alive, seconds; longer ones are lowered to it.
+    pub keep_alive_max_s: u16,
+    /// How long a client without keep-alive may be silent.
+    pub silence: Duration,
 }
 
 impl Default for Config {
@@ -58,6 +62,8 @@ impl Default for Config {
             handshakes: 256,
             handshake_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(30),
+            keep_alive_max_s: u16::MAX,
+            silence: Duration::from_secs(176_400),
         }
     }
 }
@@ -76,7 +82,13 @@ impl Mqtt {
     /// Access to `core`, whose `Live` the same `connections` must be.
     pub fn new(core: Arc<Core>, connections: Arc<Connections>, config: Config) -> Arc<Self> {
         let packet_bytes = config.max_payload_bytes.saturating_add(16_384);
-        let limits = Arc::new(Limits { packet_bytes, connect_timeout: config.connect_timeout, ..Limits::default() });
+        let limits = Arc::new(Limits {
+            packet_bytes,
+            connect_timeout: config.connect_timeout,
+            keep_alive_max_s: config.keep_alive_max_s,
+            silence: config.silence,
+            ..Limits::default()
+        });
         let throttle = Throttle::new(config.failures_per_minute);
         Arc::new(Self { core, connections, config, limits, tally: Tally::default(), throttle })
     }

@@ -139,7 +139,7 @@ impl Connection {
         self.version
     }
 
-    /// The keep-alive in force, seconds; 0 before CONNECT.
+    /// The keep-alive in force, seconds; 0: none, and before CONNECT.
     pub fn keep_alive_s(&self) -> u16 {
         self.keep_alive_s
     }
@@ -317,14 +317,18 @@ impl Connection {
             Phase::Deciding => self.fail(&check::ACCEPT_TIMEOUT),
             // The client cannot be heard while it is held back.
             Phase::Open if !self.wants_read() => self.deadline = now + self.silence_allowed(),
+            Phase::Open if self.keep_alive_s == 0 => self.fail(&check::SILENCE),
             Phase::Open => self.fail(&check::KEEP_ALIVE),
             Phase::Closed => {}
         }
     }
 
-    /// One and a half times the keep-alive [MQTT-3.1.2-24].
+    /// One and a half times the keep-alive [MQTT-3.1.2-24]; the owner's limit where there is none.
     fn silence_allowed(&self) -> Duration {
-        Duration::from_millis(u64::from(self.keep_alive_s) * 1_500)
+        match self.keep_alive_s {
+            0 => self.limits.silence,
+            seconds => Duration::from_millis(u64::from(seconds) * 1_500),
+        }
     }
 
     fn ticket(&mut self) -> Ticket {

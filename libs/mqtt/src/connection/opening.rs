@@ -33,8 +33,7 @@ impl Connection {
             let code = ConnectRefusal::ClientIdentifierNotValid.code(Version::V311);
             return self.reject(CloseReason { code, ..check::CLIENT_ID_NEEDED.reason(self.version) });
         }
-        let asked = if request.keep_alive_s == 0 { self.limits.keep_alive_default_s } else { request.keep_alive_s };
-        self.keep_alive_s = asked.min(self.limits.keep_alive_max_s).max(1);
+        self.keep_alive_s = request.keep_alive_s.min(self.limits.keep_alive_max_s.max(1));
         self.session_expiry_s = request.session_expiry_s;
         self.will = request.will.clone();
         self.inbound.announce_keep_alive = self.keep_alive_s != request.keep_alive_s;

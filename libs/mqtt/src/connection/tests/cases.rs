@@ -217,12 +217,12 @@ fn connack_announces_what_is_limited() {
         ..crate::Accept::default()
     }));
     let mut expected = vec![0x20, 0, 0, 0, 0];
-    expected.extend([17, 0, 0, 0, 5, 18, 0, 1, b'x', 19, 1, 0x2c, 33, 0, 64, 34, 0, 16, 36, 1, 37, 0]);
+    expected.extend([17, 0, 0, 0, 5, 18, 0, 1, b'x', 33, 0, 64, 34, 0, 16, 36, 1, 37, 0]);
     expected.extend([39, 0, 0x10, 0x40, 0, 40, 0, 41, 0, 42, 0]);
     expected[1] = (expected.len() - 2) as u8;
     expected[4] = (expected.len() - 5) as u8;
     assert_eq!(bench.take(), expected);
-    assert_eq!((bench.connection.keep_alive_s(), bench.connection.session_expiry_s()), (300, 5));
+    assert_eq!((bench.connection.keep_alive_s(), bench.connection.session_expiry_s()), (0, 5));
 }
 
 #[test]

@@ -28,14 +28,42 @@ fn silence_ends_the_connection_after_one_and_a_half_keep_alives() {
     }
 }
 
+/// CONNECT with a keep-alive.
+fn connect_for(level: u8, keep_alive_s: u16) -> Vec<u8> {
+    let mut bytes = connect(level);
+    bytes[10..12].copy_from_slice(&keep_alive_s.to_be_bytes());
+    bytes
+}
+
 #[test]
-fn keep_alive_policy() {
-    for (asked, used) in [(0_u16, 300_u16), (1, 1), (1_200, 1_200), (1_201, 1_200), (65_535, 1_200)] {
-        let mut bench = Bench::new(Limits::default());
-        let mut bytes = connect(4);
-        bytes[10..12].copy_from_slice(&asked.to_be_bytes());
-        bench.data(&bytes);
+fn keep_alive_is_kept_up_to_the_limit() {
+    for (asked, most, used) in
+        [(1_u16, 1_200, 1_u16), (1_200, 1_200, 1_200), (1_201, 1_200, 1_200), (0, 1_200, 0), (65_535, 65_535, 65_535)]
+    {
+        let mut bench = Bench::new(Limits { keep_alive_max_s: most, ..Limits::default() });
+        bench.data(&connect_for(5, asked));
+        bench.input(Input::Accept(crate::Accept::default()));
         assert_eq!(bench.connection.keep_alive_s(), used, "{asked}");
+        let [high, low] = used.to_be_bytes();
+        let told = bench.take().windows(3).any(|property| property == [19, high, low]);
+        assert_eq!(told, asked != used, "{asked}");
+    }
+}
+
+#[test]
+fn without_keep_alive_a_client_may_be_silent_for_long() {
+    for (level, said) in [(4, vec![]), (5, vec![0xe0, 2, 0x98, 0])] {
+        let mut bench = Bench::new(Limits { silence: Duration::from_secs(7_200), ..Limits::default() });
+        bench.data(&connect_for(level, 0));
+        bench.input(Input::Accept(crate::Accept::default()));
+        bench.take();
+        bench.at(7_199);
+        bench.data(&[0xc0, 0]);
+        bench.at(14_398);
+        assert_eq!((bench.closed, bench.take()), (None, vec![0xd0, 0]));
+        bench.at(14_399);
+        assert_eq!(bench.closed.map(|why| (why.kind, why.check)), Some((CloseKind::Timeout, "silence")));
+        assert_eq!(bench.take(), said);
     }
 }
 

@@ -151,7 +151,8 @@ pub(crate) enum Answer {
     Stored {
         device: DeviceId,
         settle: Settle,
-        outcome: std::result::Result<(), Refusal>,
+        /// Whether anything was kept.
+        outcome: std::result::Result<bool, Refusal>,
     },
     Work {
         device: DeviceId,

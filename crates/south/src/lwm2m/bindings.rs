@@ -15,6 +15,8 @@ const OBSERVATIONS: usize = 200;
 const READS: usize = 200;
 /// Device: what [`Bindings::info`] understands.
 const DEVICE: Path = Path::instance(3, 0);
+/// Serial number, firmware, battery level, hardware and software of it.
+const INFO: [u16; 5] = [2, 3, 9, 18, 19];
 
 /// A product model, by path.
 pub(crate) struct Bindings {
@@ -121,6 +123,12 @@ impl Bindings {
             event_time: at,
         };
         services.into_iter().map(item).collect()
+    }
+
+    /// Whether a value there is part of a service, or of what is known of the device.
+    pub(crate) fn means(&self, path: &Path) -> bool {
+        let known = path.cut(2) == DEVICE && path.resource_id().is_some_and(|id| INFO.contains(&id));
+        known || self.places.contains_key(path) || self.places.contains_key(&path.cut(3))
     }
 
     /// What the object Device says (LwM2M core, E.4), in the fields of 1.4.9.

@@ -129,8 +129,10 @@ pub(crate) enum Said {
 /// Why a client said values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// They changed: an observation, or a Send.
+    /// They changed: an observation.
     News,
+    /// The client sent them by itself (1.1).
+    Sent,
     /// They were read after the registration, for the application.
     Read,
     /// They were read after the registration, for what is known of the device.

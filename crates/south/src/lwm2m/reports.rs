@@ -58,7 +58,7 @@ impl Hub {
     /// Takes in a Send (LwM2M core, 6.4.5).
     fn sent(&mut self, now: Moment, device: DeviceId, plan: &Plan, ticket: Ticket, request: &Request) {
         match operation::parse_send(request, plan.models(&self.shared.models), &DecodeLimits::default()) {
-            Ok(entries) => self.take(now, device, Settle::Send(ticket), Said::Values(entries, Origin::News)),
+            Ok(entries) => self.take(now, device, Settle::Send(ticket), Said::Values(entries, Origin::Sent)),
             Err((code, error)) => {
                 self.unusable(device, &request.payload);
                 self.note_device(device, "lwm2m.send", "payload", error.to_string());
@@ -162,10 +162,10 @@ impl Hub {
         self.ask(Ask::Store { device, plan, settle, said });
     }
 
-    pub(super) fn stored(&mut self, now: Moment, device: DeviceId, settle: Settle, outcome: Result<(), Refusal>) {
+    pub(super) fn stored(&mut self, now: Moment, device: DeviceId, settle: Settle, outcome: Result<bool, Refusal>) {
         match outcome {
-            Ok(()) => {
-                self.shared.tally.reports.fetch_add(1, Relaxed);
+            Ok(kept) => {
+                self.shared.tally.reports.fetch_add(kept.into(), Relaxed);
                 self.accept(now, settle);
             }
             // The payload is what it is: a repetition would be refused too. The core left a why record.

@@ -10,35 +10,42 @@ use super::{
     node::{device_info, senml},
     plan::Plan,
 };
-use landfall_core::{DeviceCaller, NodeFault};
+use crate::note::Note;
+use landfall_core::{DeviceCaller, NodeFault, Reading};
 use landfall_lwm2m::{Entry, EntryTime, Path, Value};
 use landfall_model::{Cause, Device, DeviceId, Error, ErrorKind, Result, Time};
+use std::collections::BTreeSet;
 
-/// Stores what a client said. What has no meaning for its product is taken and dropped, with a why record from the core.
-pub(super) async fn store(shared: &Lwm2m, id: DeviceId, plan: &Plan, said: Said) -> Result<()> {
+/// Paths that one why record names.
+const PATHS: usize = 8;
+
+/// Stores what a client said; whether anything was kept. What has no meaning for its product is taken and dropped, with a why record.
+pub(super) async fn store(shared: &Lwm2m, id: DeviceId, plan: &Plan, said: Said) -> Result<bool> {
     let (device, caller) = caller(shared, id).await?;
     let reported = report(shared, &device, &caller, plan, &said).await;
     if device.node.is_none() {
+        if let Said::Values(entries, Origin::Sent) = &said {
+            tell_unbound(shared, &device, plan, entries);
+        }
         return reported;
     }
     // What its product refuses is still something that a node said.
-    if let Err(error) = reported
-        && may_pass(&error)
-    {
-        return Err(error);
-    }
+    let reported = match reported {
+        Err(error) if may_pass(&error) => return Err(error),
+        reported => reported.unwrap_or_default(),
+    };
     let news = match said {
-        Said::Values(entries, Origin::Learned) => return learn(shared, &caller, id, &entries).await,
-        Said::Values(entries, Origin::News) => entries,
+        Said::Values(entries, Origin::Learned) => return learn(shared, &caller, id, &entries).await.map(|()| true),
+        Said::Values(entries, Origin::News | Origin::Sent) => entries,
         Said::Values(entries, Origin::Read) => entries.into_iter().filter(|entry| !is_self(&entry.path)).collect(),
         Said::Frame(bytes, path) => vec![Entry::new(path, Value::Opaque(bytes))],
     };
     // What a frozen device says is taken and dropped (1.4.4).
     if news.is_empty() || device.mute {
-        return Ok(());
+        return Ok(reported);
     }
     let text = senml(&absolute(news, shared.core.now())).map_err(|error| Error::new(Cause::PayloadInvalid, error))?;
-    shared.core.node_said(&caller, &text).await
+    shared.core.node_said(&caller, &text).await.map(|()| true)
 }
 
 /// Tells the owner of a node what went wrong with it. Nothing waits for this.
@@ -52,26 +59,66 @@ pub(super) async fn tell_fault(shared: &Lwm2m, device: DeviceId, fault: NodeFaul
     }
 }
 
-async fn report(shared: &Lwm2m, device: &Device, caller: &DeviceCaller, plan: &Plan, said: &Said) -> Result<()> {
+/// Whether a report of the product was made of it.
+async fn report(shared: &Lwm2m, device: &Device, caller: &DeviceCaller, plan: &Plan, said: &Said) -> Result<bool> {
+    let mut readings = vec![];
+    let mut learned = false;
     match said {
-        Said::Frame(bytes, path) => {
-            let meta = serde_json::json!({ "path": path.to_string(), "nodeId": device.node_id }).to_string();
-            let reading = shared.core.read_binary(caller, device.id, bytes, &meta).await?;
-            shared.core.keep(reading).await.map(|_| ())
-        }
-        Said::Values(entries, _) => {
+        Said::Frame(bytes, path) => readings.push(frame(shared, device, caller, bytes, path).await?),
+        Said::Values(entries, origin) => {
+            // A frame is one only where it comes by itself: beside what it comes with, an observation of its own brings it.
+            for entry in entries.iter().filter(|entry| *origin == Origin::Sent && plan.is_uplink(&entry.path)) {
+                if let Value::Opaque(bytes) = &entry.value
+                    && !bytes.is_empty()
+                {
+                    readings.push(frame(shared, device, caller, bytes, &entry.path).await?);
+                }
+            }
             let info = Bindings::info(entries);
             if info != Default::default() {
                 shared.core.learn(caller, &info).await?;
+                learned = true;
             }
             let items = plan.bindings.as_ref().map(|bindings| bindings.items(entries, shared.core.now())).unwrap_or_default();
-            if items.is_empty() {
-                return Ok(());
+            if !items.is_empty() {
+                match shared.core.read_items(caller, device.id, items).await {
+                    Ok(reading) => readings.push(reading),
+                    // The core left a why record; the frames are good.
+                    Err(error) if !readings.is_empty() && !may_pass(&error) => {}
+                    Err(error) => return Err(error),
+                }
             }
-            let reading = shared.core.read_items(caller, device.id, items).await?;
-            shared.core.keep(reading).await.map(|_| ())
         }
     }
+    let kept = learned || !readings.is_empty();
+    for reading in readings {
+        shared.core.keep(reading).await?;
+    }
+    Ok(kept)
+}
+
+async fn frame(shared: &Lwm2m, device: &Device, caller: &DeviceCaller, bytes: &[u8], path: &Path) -> Result<Reading> {
+    let meta = serde_json::json!({ "path": path.to_string(), "nodeId": device.node_id }).to_string();
+    shared.core.read_binary(caller, device.id, bytes, &meta).await
+}
+
+/// Leaves one why record of all that a device sent and that means nothing to its product.
+fn tell_unbound(shared: &Lwm2m, device: &Device, plan: &Plan, entries: &[Entry]) {
+    let means = |path: &Path| plan.bindings.as_ref().is_some_and(|bindings| bindings.means(path)) || plan.is_uplink(path);
+    let unbound: BTreeSet<Path> = entries.iter().map(|entry| entry.path).filter(|path| !means(path)).collect();
+    if unbound.is_empty() {
+        return;
+    }
+    let mut detail = unbound.iter().take(PATHS).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if unbound.len() > PATHS {
+        detail += &format!(" and {} more", unbound.len() - PATHS);
+    }
+    detail += match plan.bindings {
+        Some(_) => ": sent, but no property of the product is bound to it",
+        None => ": sent, but the device has no product",
+    };
+    let why = Note { identity: &device.node_id, peer: None, step: "lwm2m.send", check: "unbound", detail };
+    shared.refused(Some((device.account, device.id)), why);
 }
 
 async fn learn(shared: &Lwm2m, caller: &DeviceCaller, device: DeviceId, entries: &[Entry]) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Frames of a product's own format through the object of binary data (object 19): up through the codec, down as commands.
 
 use super::*;
+use landfall_lwm2m::Entry;
 use landfall_testkit::network::Conditions;
 
 fn frames(events: &[EventBody]) -> Vec<(Vec<u8>, usize)> {
@@ -100,4 +101,30 @@ async fn a_command_that_the_codec_cannot_write_does_not_hold_up_the_next() {
     ground.run_s(10).await;
     assert_eq!(ground.states(&[broken, next]).await, [CommandState::Failed, CommandState::Delivered]);
     assert!(ground.whys(ground.sims[sim].id).await.contains(&("command.encode", "CodecFailed")));
+}
+
+#[tokio::test]
+async fn a_frame_that_is_sent_goes_the_way_of_a_notification() {
+    let mut ground = Ground::new(6).await;
+    let sim = ground.running("m-1").await;
+    let id = ground.sims[sim].id;
+    let before = ground.shared.counters().reports;
+    let frame = |path: &str, bytes: &[u8]| Entry::new(path.parse().unwrap(), Value::Opaque(bytes.to_vec()));
+    let sends = [
+        vec![frame("/19/0/0", &report(25))],
+        vec![frame("/19/0/0/0", &report(26)), frame("/19/0/0/1", &report(27)), Entry::new(TEMPERATURE, Value::Float(28.0))],
+        vec![frame("/19/0/0", b"broken frame")],
+        vec![frame("/19/0/0", b"")],
+    ];
+    for entries in &sends {
+        ground.happened(sim);
+        ground.tell(sim, |device, now| device.send(now, entries).unwrap());
+        ground.run_s(5).await;
+        assert_eq!(ground.happened(sim), [Happened::Done(Verb::Send)]);
+    }
+    assert_eq!(ground.temperatures(sim).await, [21.5, 25.0, 26.0, 27.0, 28.0]);
+    let kept = [(report(25), 1), (report(26), 1), (report(27), 1), (b"broken frame".to_vec(), 0)];
+    assert_eq!(frames(&ground.events(sim).await), kept);
+    assert_eq!(ground.whys(id).await, [("codec.decode", "CodecFailed")]);
+    assert_eq!(ground.shared.counters().reports, before + 3, "an empty frame is none");
 }

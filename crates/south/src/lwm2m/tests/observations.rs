@@ -137,3 +137,36 @@ async fn a_notification_in_blocks_is_one_report() {
     assert_eq!(reports.last(), Some(&("Settings".to_owned(), json!({"zone": long}))));
     assert_eq!(ground.happened(sim), [Happened::Notified]);
 }
+
+#[tokio::test]
+async fn what_is_sent_without_a_meaning_is_told() {
+    let mut ground = Ground::new(6).await;
+    let sim = ground.running("m-1").await;
+    let id = ground.sims[sim].id;
+    let before = ground.shared.counters().reports;
+    let unit = Entry::new(Path::resource(3303, 0, 5701), Value::Text("Cel".into()));
+    let battery = Entry::new(Path::resource(3, 0, 9), Value::Integer(70));
+    let many = (0..10).map(|id| Entry::new(Path::resource(3305, id, 5800), Value::Float(1.0))).collect();
+    let cases = [
+        (vec![Entry::new(TEMPERATURE, Value::Float(30.0)), unit], 1, Some("/3303/0/5701: sent, but")),
+        (many, 0, Some("/3305/6/5800, /3305/7/5800 and 2 more: sent, but")),
+        (vec![battery], 1, None),
+    ];
+    let (mut kept, mut told) = (before, 0);
+    for (entries, reports, detail) in cases {
+        ground.happened(sim);
+        ground.tell(sim, |device, now| device.send(now, &entries).unwrap());
+        ground.run_s(5).await;
+        assert_eq!(ground.happened(sim), [Happened::Done(Verb::Send)]);
+        kept += reports;
+        assert_eq!(ground.shared.counters().reports, kept, "{detail:?}");
+        let device = ground.device(sim).await;
+        let whys = ground.core.why().device(device.account, id);
+        told += usize::from(detail.is_some());
+        assert_eq!(whys.len(), told, "{whys:?}");
+        if let Some(detail) = detail {
+            assert!(whys[0].check == "unbound" && whys[0].detail.contains(detail), "{}", whys[0].detail);
+        }
+    }
+    assert_eq!(ground.temperatures(sim).await, [21.5, 30.0]);
+}

@@ -17,7 +17,7 @@ pub struct Config {
     pub encrypt_then_mac: bool,
     /// Give a Connection ID (RFC 9146) to clients that offer the extension.
     pub connection_id: bool,
-    /// Accept session-ID resumption (RFC 5246 7.3) of sessions that still live.
+    /// Accept session-ID resumption (RFC 5246 7.3) of sessions that still live, or that their client closed.
     pub resumption: bool,
     /// Resume also sessions without extended master secret; RFC 7627 5.3 advises against it.
     pub resumption_without_ems: bool,
@@ -29,8 +29,10 @@ pub struct Config {
     pub id_prefix_bits: u8,
     /// Largest UDP payload of our own handshake flights, bytes; at least 256.
     pub mtu_bytes: usize,
-    /// Most live sessions.
+    /// Most live sessions, and most together with those that their clients closed, of which the oldest give way.
     pub sessions: usize,
+    /// How long a session may be resumed after its client closed it (RFC 5246 F.1.4 suggests at most 24 hours).
+    pub closed_for: Duration,
     /// Most handshakes under way; the oldest gives way to a new one.
     pub handshakes: usize,
     /// Most handshakes that wait for the owner's answer to [`crate::Output::PskWanted`]; others wait for their client's repetition.
@@ -75,6 +77,7 @@ impl Default for Config {
             id_prefix_bits: 0,
             mtu_bytes: 1_280,
             sessions: 16_000_000,
+            closed_for: Duration::from_secs(86_400),
             handshakes: 10_000,
             lookups: 5_000,
             handshake_bytes: 4_096,

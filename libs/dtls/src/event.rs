@@ -90,6 +90,12 @@ pub enum Output {
         /// Which session.
         session: SessionId,
     },
+    /// The peer said close_notify: nothing comes or goes any more, but the session may be resumed, until [`Output::Established`] says that it is replaced, [`Output::Closed`]
+    /// that its time is over, or [`crate::Server::close`] ends it.
+    PeerClosed {
+        /// Which session.
+        session: SessionId,
+    },
     /// A session is over, by the peer or by a limit.
     Closed {
         /// Which session.
@@ -125,6 +131,7 @@ impl fmt::Debug for Output {
             Self::AddressClaimed { session, from, to } => write!(f, "AddressClaimed {{ {session:?}, {from} -> {to} }}"),
             Self::AddressChanged { session, from, to } => write!(f, "AddressChanged {{ {session:?}, {from} -> {to} }}"),
             Self::ReserveWanted { session } => write!(f, "ReserveWanted {{ {session:?} }}"),
+            Self::PeerClosed { session } => write!(f, "PeerClosed {{ {session:?} }}"),
             Self::Closed { session, reason } => write!(f, "Closed {{ {session:?}, {reason:?} }}"),
             Self::Refused { peer, check, detail, .. } => write!(f, "Refused {{ {peer}, {check:?}, {detail:?} }}"),
         }
@@ -134,7 +141,7 @@ impl fmt::Debug for Output {
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
-    /// The peer said close_notify.
+    /// The peer said close_notify, and the session cannot be resumed (any more).
     PeerClosed,
     /// The peer sent a fatal alert with this number.
     PeerAlert(u8),

@@ -98,6 +98,25 @@ fn a_live_session_is_small() {
     }
 }
 
+/// A session that its client closed keeps a secret and no keys.
+#[test]
+fn closed_sessions_are_smaller_than_live_ones() {
+    let before = HELD_BYTES.get();
+    let mut server = Server::new(Config { lingering: 16, ..Config::default() }, counting(1));
+    let sessions = 10_000;
+    for number in 0..sessions {
+        let mut client = connect(&mut server, number, Suite::PskAes128Ccm8, true);
+        client.close();
+        let Some(ClientOutput::Send(goodbye)) = client.poll() else { panic!("no word") };
+        server.handle(Duration::ZERO, (std::net::Ipv4Addr::from(0x0a00_0000 + number), 5_684).into(), &goodbye);
+        while server.poll().is_some() {}
+    }
+    assert_eq!((server.sessions(), server.closed()), (0, sessions as usize));
+    let each = (HELD_BYTES.get() - before) / sessions as isize;
+    println!("{sessions} closed sessions: {each} B each");
+    assert!(each <= 320, "{each} B");
+}
+
 #[test]
 fn a_client_is_small() {
     let mut server = Server::new(Config::default(), counting(1));

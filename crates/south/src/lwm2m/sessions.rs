@@ -83,7 +83,11 @@ impl Hub {
             Output::AddressClaimed { session, to, .. } => self.claimed(session.0, to),
             Output::AddressChanged { session, .. } => self.mark_used(now, session.0),
             Output::ReserveWanted { session } => self.save(vec![session.0], RESERVE),
-            Output::Closed { session, .. } => self.gone(session.0),
+            Output::PeerClosed { session } => self.rests(session.0),
+            Output::Closed { session, .. } => {
+                self.out_of_reach(session.0);
+                self.gone(session.0);
+            }
             // Who looked for the key has told it, and knows the reason.
             Output::Refused { check: Check::UnknownIdentity, .. } => {}
             Output::Refused { peer, identity, check, detail } => {
@@ -237,20 +241,43 @@ impl Hub {
         }
     }
 
-    /// A session is no more. A registration outlives it: the device shakes hands again when it has something to say.
-    fn gone(&mut self, session: u64) {
+    /// The device closed its session, and may resume it. Until then it hears nothing; what is wanted of it waits. It is still known whose the session is, so that
+    /// it ends with the right to it.
+    fn rests(&mut self, session: u64) {
+        self.out_of_reach(session);
+        self.settle_session(session);
+        if self.sessions.devices.contains_key(&session) {
+            self.ask(Ask::DropSession(session));
+        }
+    }
+
+    /// Nothing is sent to a device without a session until it is heard again.
+    fn out_of_reach(&mut self, session: u64) {
+        let client = self.sessions.device(session).and_then(|device| self.clients.get_mut(&device));
+        if let Some(client) = client.filter(|client| client.peer == Peer::Secure(session)) {
+            client.reachable = false;
+        }
+    }
+
+    /// Nothing comes or goes over a session any more.
+    fn settle_session(&mut self, session: u64) {
         self.sessions.waiting.remove(&session);
         self.sessions.unsent.remove(&session);
         self.sessions.used.remove(&session);
         self.bootstraps.end(session);
         self.roaming.end(session);
+        self.coap.forget(Peer::Secure(session));
+    }
+
+    /// A session is no more. A registration outlives it: the device shakes hands again when it has something to say.
+    fn gone(&mut self, session: u64) {
+        self.settle_session(session);
         if let Some(device) = self.sessions.devices.remove(&session) {
             if self.sessions.newest.get(&device) == Some(&session) {
                 self.sessions.newest.remove(&device);
             }
             self.ask(Ask::DropSession(session));
         }
-        self.coap.forget(Peer::Secure(session));
     }
 
     pub(super) fn end_session(&mut self, now: Moment, device: DeviceId) {

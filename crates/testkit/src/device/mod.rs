@@ -268,6 +268,14 @@ impl SimDevice {
         self.turn(now);
     }
 
+    /// Says goodbye to its DTLS session (close_notify), as before it sleeps; the next word is a short handshake.
+    pub fn close_session(&mut self, now: Duration) {
+        if let Some(dtls) = self.link.dtls() {
+            dtls.close();
+        }
+        self.turn(now);
+    }
+
     fn ask(&mut self, now: Duration, request: &Request, verb: Verb) {
         match self.coap.request(now, (), wire::asking(request), SendOptions::default()) {
             Ok(id) => self.asked.push((id, verb)),

@@ -55,8 +55,7 @@ impl Server {
     /// When the session exists or there is no place for it.
     pub fn restore(&mut self, saved: SavedSession) -> Result<SessionId, RestoreError> {
         let id = saved.id;
-        let known = self.sessions.contains_key(&id) || self.by_resume_id.contains_key(&saved.resume_id);
-        if known || self.handshakes.peer_of(id).is_some() {
+        if self.is_taken(id, saved.resume_id) {
             return Err(RestoreError::Exists);
         }
         if self.sessions.len() >= self.config.sessions {

@@ -16,8 +16,8 @@ use std::time::Duration;
 use cookie::Cookies;
 #[cfg(test)]
 pub(crate) use opening::REPEAT_AFTER;
-use session::{Route, Session};
-use table::{Handshakes, Lingering};
+use session::{Route, Secret, Session};
+use table::{Fading, Handshakes, LastFlight};
 
 use crate::channel::SealError;
 use crate::hello::Fault;
@@ -40,12 +40,15 @@ pub struct Server {
     random: Random,
     outputs: VecDeque<Output>,
     sessions: HashMap<SessionId, Box<Session>>,
+    /// Sessions that their clients closed and may resume; they make room for live ones.
+    closed: Fading<SessionId, Box<Secret>>,
     /// The session that plain records of an address belong to. Sessions with a Connection ID are here only where no other one needs the place.
     by_peer: HashMap<SocketAddr, SessionId>,
     /// Session ids that resumed sessions took over from the ones before them.
     by_resume_id: HashMap<u64, SessionId>,
     handshakes: Handshakes,
-    lingering: Lingering,
+    /// Last flights of full handshakes, until their client has surely received them.
+    lingering: Fading<SessionId, LastFlight>,
     cookies: Cookies,
     /// Handshakes ever begun; numbers handshakes and lookups.
     serial: u64,
@@ -69,10 +72,11 @@ impl Server {
             random,
             outputs: VecDeque::new(),
             sessions: HashMap::new(),
+            closed: Fading::default(),
             by_peer: HashMap::new(),
             by_resume_id: HashMap::new(),
             handshakes: Handshakes::default(),
-            lingering: Lingering::default(),
+            lingering: Fading::default(),
             cookies,
             serial: 0,
             junk: Junk::default(),
@@ -110,10 +114,10 @@ impl Server {
 
     /// When to call [`Server::timeout`]; `None` while nothing waits for time.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.handshakes.next().into_iter().chain(self.lingering.next()).min()
+        [self.handshakes.next(), self.lingering.next(), self.closed.next()].into_iter().flatten().min()
     }
 
-    /// Does what is due: repeats flights, ends handshakes that took too long.
+    /// Does what is due: repeats flights, ends handshakes that took too long, forgets closed sessions.
     pub fn timeout(&mut self, now: Duration) {
         while let Some(mut handshake) = self.handshakes.take_due(now) {
             if now >= handshake.ends_at {
@@ -130,7 +134,10 @@ impl Server {
             handshake.retransmit.back_off(now, self.config.retransmit_max);
             self.handshakes.put(handshake);
         }
-        self.lingering.expire(now);
+        while self.lingering.take_due(now).is_some() {}
+        while let Some((session, closed)) = self.closed.take_due(now) {
+            self.forget(session, &closed);
+        }
     }
 
     /// Sends `plaintext` in one record of one datagram, to where the session's newest record came from. If that is an unproven address, it gets at most three
@@ -191,6 +198,11 @@ impl Server {
         self.sessions.len()
     }
 
+    /// How many sessions were closed by their clients and may still be resumed.
+    pub fn closed(&self) -> usize {
+        self.closed.len()
+    }
+
     /// How many handshakes are under way.
     pub fn handshakes(&self) -> usize {
         self.handshakes.len()
@@ -228,15 +240,54 @@ impl Server {
     }
 
     fn remove(&mut self, session: SessionId) -> bool {
-        let Some(state) = self.sessions.remove(&session) else { return false };
+        let resume_id = match self.take_live(session) {
+            Some(state) => Some(state.resume_id),
+            None => self.closed.remove(session).map(|state| state.resume_id),
+        };
+        self.drop_resume_id(session, resume_id);
+        resume_id.is_some()
+    }
+
+    fn drop_resume_id(&mut self, session: SessionId, resume_id: Option<u64>) {
+        if let Some(resume_id) = resume_id.filter(|known| self.by_resume_id.get(known) == Some(&session)) {
+            self.by_resume_id.remove(&resume_id);
+        }
+    }
+
+    /// Takes a live session out of all but the table of session ids.
+    fn take_live(&mut self, session: SessionId) -> Option<Box<Session>> {
+        let state = self.sessions.remove(&session)?;
         if self.by_peer.get(&state.peer) == Some(&session) {
             self.by_peer.remove(&state.peer);
         }
-        if self.by_resume_id.get(&state.resume_id) == Some(&session) {
-            self.by_resume_id.remove(&state.resume_id);
-        }
         self.lingering.remove(session);
-        true
+        Some(state)
+    }
+
+    /// The client closed a session: its keys go, its secret stays for a resumption where that is allowed (RFC 5246 section 7.2.1).
+    fn close_by_peer(&mut self, now: Duration, session: SessionId) {
+        let resumable = |state: &Session| self.config.resumption && (state.ems || self.config.resumption_without_ems);
+        if !self.sessions.get(&session).is_some_and(|state| resumable(state)) {
+            return self.end(session, CloseReason::PeerClosed);
+        }
+        let Some(state) = self.take_live(session) else { return };
+        self.closed.put(now.saturating_add(self.config.closed_for), session, Box::new(Secret::from(&*state)));
+        self.outputs.push_back(Output::PeerClosed { session });
+    }
+
+    /// A closed session is out of its table, as its time is over or another one needs the room.
+    fn forget(&mut self, session: SessionId, closed: &Secret) {
+        self.drop_resume_id(session, Some(closed.resume_id));
+        self.outputs.push_back(Output::Closed { session, reason: CloseReason::PeerClosed });
+    }
+
+    /// Lets closed sessions give way to live ones.
+    fn trim_closed(&mut self) {
+        while self.sessions.len() + self.closed.len() > self.config.sessions
+            && let Some((session, closed)) = self.closed.take_first()
+        {
+            self.forget(session, &closed);
+        }
     }
 
     /// Tells why a handshake was refused.

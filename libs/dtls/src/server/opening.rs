@@ -6,12 +6,11 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::handshake::{Handshake, State};
-use super::session::id_of;
+use super::session::{Secret, resume_id_of, session_id};
 use super::{CID_BYTES, Server};
 use crate::channel::PEER_CID_BYTES_MAX;
 use crate::flight::{self, Retransmit};
 use crate::hello::{ClientHello, Extensions, Fault, RENEGOTIATION_SCSV, ServerHello, max_plaintext};
-use crate::prf::Master;
 use crate::reassembly::Reassembly;
 use crate::wire::{self, ALERT, CLIENT_HELLO, DTLS_1_2, Fragment, PLAINTEXT_BYTES_MAX, SERVER_HELLO, SERVER_HELLO_DONE};
 use crate::{Alert, Check, Output, SessionId, Suite};
@@ -21,15 +20,6 @@ const HELLO_MESSAGE_SEQ_MAX: u16 = 64;
 const HELLO_RECORD_SEQ_MAX: u64 = 1 << 40;
 /// A flight is not repeated on demand sooner than this after it was sent, so that copies of one datagram cause one answer.
 pub(crate) const REPEAT_AFTER: Duration = Duration::from_millis(250);
-
-/// What a resumption takes from the session before.
-struct Resumable {
-    session: SessionId,
-    resume_id: u64,
-    suite: Suite,
-    master: Master,
-    identity: Vec<u8>,
-}
 
 impl Server {
     pub(super) fn take_client_hello(&mut self, now: Duration, from: SocketAddr, record_seq: u64, fragment: &Fragment<'_>) {
@@ -86,7 +76,7 @@ impl Server {
         let offered = self.judge(hello)?;
         let resumable = self.resumable(hello, &offered)?;
         let suite = match &resumable {
-            Some(old) => old.suite,
+            Some((_, old)) => old.suite,
             None => self.choose(hello)?,
         };
         let id = self.fresh_id();
@@ -98,8 +88,8 @@ impl Server {
             serial: self.serial,
             peer: from,
             id,
-            resume_id: resumable.as_ref().map_or(id.0, |old| old.resume_id),
-            resumes: resumable.as_ref().map(|old| old.session),
+            resume_id: resumable.as_ref().map_or(id.0, |(_, old)| old.resume_id),
+            resumes: resumable.as_ref().map(|(session, _)| *session),
             state: State::KeyExchange,
             suite,
             ems: offered.ems,
@@ -134,8 +124,8 @@ impl Server {
         handshake.record(CLIENT_HELLO, fragment.seq, fragment.bytes);
         let body = self.server_hello(&handshake, hello, &offered);
         handshake.say(SERVER_HELLO, body);
-        if let Some(old) = resumable {
-            handshake.identity = Some(old.identity);
+        if let Some((_, old)) = resumable {
+            handshake.identity = Some(old.identity.into_vec());
             handshake.use_master(old.master);
             handshake.say_finished();
         } else {
@@ -186,10 +176,12 @@ impl Server {
     }
 
     /// The session that the client may resume. What RFC 7627 section 5.3 and RFC 7366 forbid becomes a full handshake, or an error where it must.
-    fn resumable(&self, hello: &ClientHello<'_>, offered: &Extensions<'_>) -> Result<Option<Resumable>, Fault> {
-        let Some(asked) = id_of(hello.session_id).filter(|_| self.config.resumption) else { return Ok(None) };
-        let id = self.by_resume_id.get(&asked.0).copied().unwrap_or(asked);
-        let Some(session) = self.sessions.get(&id).filter(|session| session.resume_id == asked.0) else { return Ok(None) };
+    fn resumable(&self, hello: &ClientHello<'_>, offered: &Extensions<'_>) -> Result<Option<(SessionId, Secret)>, Fault> {
+        let Some(asked) = resume_id_of(hello.session_id).filter(|_| self.config.resumption) else { return Ok(None) };
+        let id = self.by_resume_id.get(&asked).copied().unwrap_or(SessionId(asked));
+        let live = self.sessions.get(&id).map(|session| Secret::from(&**session));
+        let known = live.or_else(|| self.closed.get(id).map(|closed| (**closed).clone()));
+        let Some(session) = known.filter(|known| known.resume_id == asked) else { return Ok(None) };
         if session.ems && !offered.ems {
             return Err(Fault::new(
                 Alert::HandshakeFailure,
@@ -197,24 +189,16 @@ impl Server {
                 "resumption without extended master secret",
             ));
         }
-        let (suite, etm) = (session.channel.suite, self.config.encrypt_then_mac && offered.etm);
-        let same = session.ems == offered.ems && (!session.channel.etm || etm);
+        let (suite, etm) = (session.suite, self.config.encrypt_then_mac && offered.etm);
+        let same = session.ems == offered.ems && (!session.etm || etm);
         let safe = session.ems || self.config.resumption_without_ems;
-        if !same || !safe || !hello.offers(suite.code()) || !self.config.suites.contains(&suite) {
-            return Ok(None);
-        }
-        Ok(Some(Resumable {
-            session: id,
-            resume_id: session.resume_id,
-            suite,
-            master: session.master.clone(),
-            identity: session.identity.to_vec(),
-        }))
+        let offers = hello.offers(suite.code()) && self.config.suites.contains(&suite);
+        Ok((same && safe && offers).then_some((id, session)))
     }
 
     fn server_hello(&self, handshake: &Handshake, hello: &ClientHello<'_>, offered: &Extensions<'_>) -> Vec<u8> {
         let cid: [u8; CID_BYTES] = handshake.id.0.to_be_bytes();
-        let session_id = handshake.resume_id.to_be_bytes();
+        let session_id = session_id(handshake.resume_id);
         let signalled = offered.renegotiation.is_some() || hello.offers(RENEGOTIATION_SCSV);
         let extensions = Extensions {
             ems: handshake.ems,
@@ -238,12 +222,17 @@ impl Server {
         let mut number = u64::from_be_bytes(bytes);
         loop {
             let id = SessionId(prefix | number & random_mask);
-            let taken = self.sessions.contains_key(&id) || self.by_resume_id.contains_key(&id.0);
-            if !taken && self.handshakes.peer_of(id).is_none() {
+            if !self.is_taken(id, id.0) {
                 return id;
             }
             number = number.wrapping_add(1);
         }
+    }
+
+    /// Whether an id, or the session id made of a number, has a meaning here.
+    pub(super) fn is_taken(&self, id: SessionId, resume_id: u64) -> bool {
+        let lives = self.sessions.contains_key(&id) || self.closed.get(id).is_some();
+        lives || self.by_resume_id.contains_key(&resume_id) || self.handshakes.peer_of(id).is_some()
     }
 
     pub(super) fn send_flight(&mut self, now: Duration, handshake: &mut Handshake) {

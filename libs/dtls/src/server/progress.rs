@@ -177,7 +177,7 @@ impl Server {
         const GONE: Fault = Fault::new(Alert::AccessDenied, Check::ResumptionSecret, "the session to resume is gone");
         const FULL: Fault = Fault::new(Alert::InternalError, Check::SessionLimit, "too many sessions");
         // The owner may have closed it meanwhile, for instance because its key was withdrawn.
-        if handshake.resumes.is_some_and(|old| !self.sessions.contains_key(&old)) {
+        if handshake.resumes.is_some_and(|old| !self.sessions.contains_key(&old) && self.closed.get(old).is_none()) {
             return self.fail(handshake, GONE);
         }
         if self.sessions.len() >= self.config.sessions {
@@ -207,6 +207,7 @@ impl Server {
             reserve_told: false,
         };
         self.sessions.insert(id, Box::new(session));
+        self.trim_closed();
         self.by_peer.insert(peer, id);
         if handshake.resume_id != id.0 {
             self.by_resume_id.insert(handshake.resume_id, id);
@@ -230,7 +231,10 @@ impl Server {
         let (plain_seq, client_random) = (handshake.plain_seq, handshake.client_random);
         let flight = LastFlight { plain_seq, message_seq, verify_data, client_random };
         let until = now.saturating_add(self.config.linger);
-        self.lingering.put(until, handshake.id, flight, self.config.lingering);
+        while self.lingering.len() >= self.config.lingering.max(1) {
+            self.lingering.take_first();
+        }
+        self.lingering.put(until, handshake.id, flight);
     }
 
     /// Sends the last flight again: the client repeated its Finished.

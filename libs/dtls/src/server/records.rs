@@ -56,7 +56,7 @@ impl Server {
                 return;
             }
             match self.open(id, record) {
-                Ok(opened) => self.take_opened(from, id, record, opened),
+                Ok(opened) => self.take_opened(now, from, id, record, opened),
                 Err(OpenError::Replayed) => self.counters.replayed += 1,
                 Err(OpenError::Forged) => self.count_forgery(now, from, id),
             }
@@ -75,7 +75,7 @@ impl Server {
         let mut forged = None;
         if let Some(id) = session {
             match self.open(id, record) {
-                Ok(opened) => return self.take_opened(from, id, record, opened),
+                Ok(opened) => return self.take_opened(now, from, id, record, opened),
                 // The number may be fresh under the keys of the handshake.
                 Err(OpenError::Replayed) => self.counters.replayed += 1,
                 Err(OpenError::Forged) => forged = Some(id),
@@ -128,7 +128,7 @@ impl Server {
         }
     }
 
-    fn take_opened(&mut self, from: SocketAddr, id: SessionId, record: &Record<'_>, opened: Opened) {
+    fn take_opened(&mut self, now: Duration, from: SocketAddr, id: SessionId, record: &Record<'_>, opened: Opened) {
         self.follow(id, from, opened.newer, record.bytes());
         match opened.kind {
             APPLICATION_DATA => {
@@ -137,7 +137,7 @@ impl Server {
                     self.outputs.push_back(Output::Data { session: id, peer: from, bytes: opened.plaintext });
                 }
             }
-            ALERT => self.take_alert(id, &opened.plaintext),
+            ALERT => self.take_alert(now, id, &opened.plaintext),
             HANDSHAKE => match Fragment::read(&mut Reader(&opened.plaintext)) {
                 Some(Fragment { kind: FINISHED, .. }) => self.repeat_last_flight(id),
                 // RFC 5246 section 7.2.2: renegotiation is refused by a warning.
@@ -190,11 +190,11 @@ impl Server {
         }
     }
 
-    fn take_alert(&mut self, id: SessionId, alert: &[u8]) {
+    fn take_alert(&mut self, now: Duration, id: SessionId, alert: &[u8]) {
         match alert {
             [_, 0] => {
                 self.send_alert(id, Alert::CloseNotify);
-                self.end(id, CloseReason::PeerClosed);
+                self.close_by_peer(now, id);
             }
             [2, description] => self.end(id, CloseReason::PeerAlert(*description)),
             _ => {}

@@ -1,11 +1,11 @@
-//! A live session: what is kept of a finished handshake. Absent: the tables it is in.
+//! A session: what is kept of a finished handshake while it lives, and after its client closed it. Absent: the tables it is in.
 
 use core::net::SocketAddr;
 use std::time::Duration;
 
 use crate::channel::Channel;
 use crate::prf::Master;
-use crate::{SessionId, SessionInfo};
+use crate::{SessionId, SessionInfo, Suite};
 
 pub(super) struct Session {
     pub(super) channel: Channel,
@@ -14,7 +14,7 @@ pub(super) struct Session {
     pub(super) claim: Option<Box<Claim>>,
     pub(super) identity: Box<[u8]>,
     pub(super) master: Master,
-    /// The session id that the client knows; its own id, but for resumed sessions.
+    /// What its session id is made of (see [`session_id`]): its own id, but for resumed sessions.
     pub(super) resume_id: u64,
     /// Highest ceiling that [`crate::Server::saved`] gave away.
     pub(super) pending: u64,
@@ -123,7 +123,43 @@ impl Session {
     }
 }
 
-/// The id that a Connection ID or a session id of ours names.
-pub(super) fn id_of(bytes: &[u8]) -> Option<SessionId> {
-    bytes.try_into().ok().map(|bytes| SessionId(u64::from_be_bytes(bytes)))
+/// What a handshake may begin from: of a live session, or all that is left of one that its client closed.
+#[derive(Clone)]
+pub(super) struct Secret {
+    pub(super) resume_id: u64,
+    pub(super) suite: Suite,
+    pub(super) etm: bool,
+    pub(super) ems: bool,
+    pub(super) master: Master,
+    pub(super) identity: Box<[u8]>,
+}
+
+impl From<&Session> for Secret {
+    fn from(of: &Session) -> Self {
+        let (suite, etm) = (of.channel.suite, of.channel.etm);
+        Self { resume_id: of.resume_id, suite, etm, ems: of.ems, master: of.master.clone(), identity: of.identity.clone() }
+    }
+}
+
+/// The id that a Connection ID of ours names.
+pub(super) fn id_of(cid: &[u8]) -> Option<SessionId> {
+    cid.try_into().ok().map(|bytes| SessionId(u64::from_be_bytes(bytes)))
+}
+
+/// Longest there is (RFC 5246 section 7.4.1.2). Some clients offer none of less than 16 bytes again.
+pub(super) const SESSION_ID_BYTES: usize = 32;
+
+/// The session id that a client is given: 8 bytes that say it all, then zeros.
+pub(super) fn session_id(resume_id: u64) -> [u8; SESSION_ID_BYTES] {
+    let mut id = [0; SESSION_ID_BYTES];
+    for (to, from) in id.iter_mut().zip(resume_id.to_be_bytes()) {
+        *to = from;
+    }
+    id
+}
+
+/// What a session id of ours is made of.
+pub(super) fn resume_id_of(id: &[u8]) -> Option<u64> {
+    let resume_id = u64::from_be_bytes(*id.first_chunk()?);
+    (session_id(resume_id) == *id).then_some(resume_id)
 }

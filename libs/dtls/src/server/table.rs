@@ -1,7 +1,8 @@
-//! The handshakes under way, by peer, by age, by time and by Connection ID; and the last flights of finished ones. Absent: what a handshake does.
+//! The handshakes under way, by peer, by age, by time and by Connection ID; and what is kept for a while. Absent: what a handshake does.
 
+use core::hash::Hash;
 use core::net::SocketAddr;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::handshake::Handshake;
@@ -73,58 +74,66 @@ impl Handshakes {
     }
 }
 
-/// What it takes to repeat the last flight of a full handshake.
+/// What goes when its time comes, or as the one with the least time left where there are too many.
+pub(super) struct Fading<K, V> {
+    kept: HashMap<K, (Duration, V)>,
+    order: BTreeSet<(Duration, K)>,
+}
+
+impl<K, V> Default for Fading<K, V> {
+    fn default() -> Self {
+        Self { kept: HashMap::new(), order: BTreeSet::new() }
+    }
+}
+
+impl<K: Copy + Ord + Hash, V> Fading<K, V> {
+    pub(super) fn put(&mut self, until: Duration, key: K, value: V) {
+        self.remove(key);
+        self.order.insert((until, key));
+        self.kept.insert(key, (until, value));
+    }
+
+    pub(super) fn get(&self, key: K) -> Option<&V> {
+        self.kept.get(&key).map(|(_, value)| value)
+    }
+
+    pub(super) fn get_mut(&mut self, key: K) -> Option<&mut V> {
+        self.kept.get_mut(&key).map(|(_, value)| value)
+    }
+
+    pub(super) fn remove(&mut self, key: K) -> Option<V> {
+        let (until, value) = self.kept.remove(&key)?;
+        self.order.remove(&(until, key));
+        if self.order.is_empty() {
+            // What many needed is given back.
+            *self = Self::default();
+        }
+        Some(value)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    pub(super) fn take_first(&mut self) -> Option<(K, V)> {
+        let (_, key) = *self.order.first()?;
+        self.remove(key).map(|value| (key, value))
+    }
+
+    pub(super) fn take_due(&mut self, now: Duration) -> Option<(K, V)> {
+        if self.next()? > now { None } else { self.take_first() }
+    }
+
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.order.first().map(|(until, _)| *until)
+    }
+}
+
+/// What it takes to repeat the last flight of a full handshake (RFC 6347 section 4.2.4).
 pub(super) struct LastFlight {
     /// Next unprotected record number.
     pub(super) plain_seq: u64,
     pub(super) message_seq: u16,
     pub(super) verify_data: [u8; 12],
     pub(super) client_random: [u8; 32],
-}
-
-/// Last flights until their client has surely received them (RFC 6347 section 4.2.4).
-#[derive(Default)]
-pub(super) struct Lingering {
-    flights: HashMap<SessionId, LastFlight>,
-    /// In order of time; may name flights that are gone.
-    ends: VecDeque<(Duration, SessionId)>,
-}
-
-impl Lingering {
-    pub(super) fn put(&mut self, until: Duration, id: SessionId, flight: LastFlight, most: usize) {
-        while self.ends.len() >= most.max(1) {
-            self.drop_first();
-        }
-        self.ends.push_back((until, id));
-        self.flights.insert(id, flight);
-    }
-
-    pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut LastFlight> {
-        self.flights.get_mut(&id)
-    }
-
-    pub(super) fn remove(&mut self, id: SessionId) {
-        if !self.flights.is_empty() {
-            self.flights.remove(&id);
-        }
-    }
-
-    pub(super) fn expire(&mut self, now: Duration) {
-        while self.next().is_some_and(|at| at <= now) {
-            self.drop_first();
-        }
-    }
-
-    fn drop_first(&mut self) {
-        if let Some((_, id)) = self.ends.pop_front() {
-            self.flights.remove(&id);
-        }
-        if self.ends.is_empty() {
-            *self = Self::default();
-        }
-    }
-
-    pub(super) fn next(&self) -> Option<Duration> {
-        self.ends.front().map(|(at, _)| *at)
-    }
 }

@@ -139,8 +139,7 @@ fn close_goes_both_ways() {
     world.devices[device].client.close();
     world.drain();
     world.settle();
-    let closed = Output::Closed { session, reason: CloseReason::PeerClosed };
-    assert!(world.events.contains(&closed) && world.server.sessions() == 0);
+    assert!(world.events.contains(&Output::PeerClosed { session }) && world.server.sessions() == 0);
     assert_eq!(world.devices[device].client.send(b"x"), Err(SendError::NoSession));
 
     let (device, session) = world.connected(client_config());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{World, address, all_forms, client_config};
-use crate::{Alert, ClientOutput, CloseReason, Config, Output, SavedSession, Server, Suite};
+use crate::{Alert, ClientConfig, ClientOutput, CloseReason, Config, Output, SavedSession, Server, Suite};
 
 /// Whether the last handshake of the server was a short one, and what it replaced.
 fn last(world: &World) -> (bool, Option<crate::SessionId>) {
@@ -121,12 +121,11 @@ fn resumption_keeps_the_rules_of_the_extended_master_secret() {
 #[test]
 fn what_cannot_be_resumed_becomes_a_full_handshake() {
     type Change = fn(&mut World, usize, crate::SessionId);
-    let cases: [(&str, Config, Change); 4] = [
+    let cases: [(&str, Config, Change); 3] = [
         ("switched off", Config { resumption: false, ..Config::default() }, |_, _, _| {}),
         ("closed by the owner", Config::default(), |world, _, session| {
             world.server.close(world.now, session, Alert::UserCanceled)
         }),
-        ("closed by the client", Config::default(), |world, device, _| world.devices[device].client.close()),
         ("forgotten by the client", Config::default(), |world, device, _| world.devices[device].client.forget()),
     ];
     for (name, config, change) in cases {
@@ -141,6 +140,91 @@ fn what_cannot_be_resumed_becomes_a_full_handshake() {
         world.say(device, b"x");
         world.settle();
         assert_eq!(world.devices[device].data(), [b"x"]);
+    }
+}
+
+/// Mbed TLS offers ids of 16 to 32 bytes again, and no others.
+#[test]
+fn session_ids_are_as_long_as_they_may_be() {
+    for resumption in [true, false] {
+        let mut world = World::new(1, Config { resumption, ..Config::default() });
+        world.connected(client_config());
+        let hellos = world.tapped.iter().filter(|(server, bytes)| *server && bytes[13] == crate::wire::SERVER_HELLO);
+        let ids: Vec<usize> = hellos.map(|(_, bytes)| usize::from(bytes[25 + 34])).collect();
+        assert_eq!(ids, [if resumption { 32 } else { 0 }]);
+    }
+}
+
+/// RFC 5246 section 7.2.1: close_notify ends a connection, not what may be resumed.
+#[test]
+fn a_session_that_its_client_closed_is_resumed() {
+    for form in all_forms().into_iter().filter(|form| form.ems) {
+        let mut world = World::new(1, Config::default());
+        let (device, session) = world.connected(form);
+        world.say(device, b"late");
+        let late = world.tapped.last().unwrap().1.clone();
+        world.way.clear();
+        world.devices[device].client.close();
+        world.drain();
+        world.settle();
+        assert_eq!((world.server.sessions(), world.server.closed()), (0, 1));
+        assert_eq!(world.events.last(), Some(&Output::PeerClosed { session }));
+        assert_eq!(world.server.send(world.now, session, b"x"), Err(crate::SendError::NoSession));
+        world.inject(world.devices[device].address, &late);
+        assert!(world.data().is_empty(), "what was closed hears nothing");
+        world.devices[device].address = address(7);
+        world.connect(device);
+        world.settle();
+        assert_eq!((last(&world), questions(&world)), ((true, Some(session)), 1));
+        assert_eq!((world.server.sessions(), world.server.closed()), (1, 0));
+        world.say(device, b"x");
+        world.settle();
+        assert_eq!(world.devices[device].data(), [b"x"]);
+    }
+}
+
+/// A closed session ends with its time, when a live one needs the room, and when the owner says so.
+#[test]
+fn closed_sessions_end_too() {
+    type End = fn(&mut World, crate::SessionId);
+    let cases: [(bool, End); 4] = [
+        (true, |world, _| world.run(Duration::from_secs(86_400))),
+        (true, |world, _| _ = world.connected(ClientConfig::new(*b"another", super::KEY))),
+        (false, |world, session| world.server.close(world.now, session, Alert::AccessDenied)),
+        (true, |world, _| world.run(Duration::from_secs(86_399))),
+    ];
+    for (number, (told, end)) in cases.into_iter().enumerate() {
+        let mut world = World::new(1, Config { sessions: 1, ..Config::default() });
+        let (device, session) = world.connected(client_config());
+        world.devices[device].client.close();
+        world.drain();
+        world.settle();
+        end(&mut world, session);
+        let over = number < 3;
+        assert_eq!(world.server.closed(), usize::from(!over), "{number}");
+        let closed = Output::Closed { session, reason: CloseReason::PeerClosed };
+        assert_eq!(world.events.contains(&closed), over && told, "{number}");
+        if number != 1 {
+            world.connect(device);
+            world.settle();
+            assert_eq!(last(&world).0, !over, "{number}");
+        }
+    }
+}
+
+/// Without extended master secret a session is not resumed, so nothing of it stays.
+#[test]
+fn what_may_not_be_resumed_ends_when_its_client_closes_it() {
+    for (ems, resumption, stays) in [(false, true, false), (true, false, false), (true, true, true)] {
+        let mut form = client_config();
+        form.ems = ems;
+        let mut world = World::new(1, Config { resumption, ..Config::default() });
+        let (device, session) = world.connected(form);
+        world.devices[device].client.close();
+        world.drain();
+        world.settle();
+        let closed = Output::Closed { session, reason: CloseReason::PeerClosed };
+        assert_eq!((world.server.closed() == 1, world.events.contains(&closed)), (stays, !stays));
     }
 }
 
@@ -187,7 +271,7 @@ fn a_session_id_alone_resumes_nothing() {
     let mut world = World::new(1, Config::default());
     let (device, session) = world.connected(client_config());
     let thief = world.device(client_config());
-    let stolen = session.0.to_be_bytes().to_vec();
+    let stolen = [&session.0.to_be_bytes()[..], &[0; 24]].concat();
     world.devices[thief].client.set_resume_for_test(stolen, [1; 48], Suite::PskAes128Ccm8);
     world.connect(thief);
     world.run(Duration::from_secs(130));

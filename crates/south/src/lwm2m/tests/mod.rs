@@ -11,6 +11,7 @@ mod refusals;
 mod registrations;
 mod restarts;
 mod roaming;
+mod sessions;
 mod shadows;
 mod wishes;
 

@@ -287,7 +287,11 @@ impl Hub {
         if let Peer::Plain(address) = to {
             self.by_address.insert(address, device);
         }
-        self.coap.rename(now.since, from, to);
+        match (from, to) {
+            (Peer::Plain(_), Peer::Plain(_)) => self.coap.rename(now.since, from, to),
+            // Another session is another endpoint: message identifiers, tokens and answers of the one mean nothing in the other (RFC 7252 1.2).
+            _ => self.coap.forget(from),
+        }
     }
 
     /// The registered device at the other end, if there is one.

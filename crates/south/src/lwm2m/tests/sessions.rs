@@ -1,4 +1,4 @@
-//! DTLS sessions that their devices closed, and resume.
+//! DTLS sessions and what belongs to them: closed ones that are resumed, and the memory of CoAP, which ends with its session.
 
 use super::*;
 use landfall_core::DeviceChange;
@@ -52,4 +52,45 @@ async fn a_closed_session_ends_with_its_key() {
         ground.run_s(200).await;
         assert!(!ground.happened(sim).iter().any(|one| matches!(one, Happened::Secured { .. })), "deleted: {deleted}");
     }
+}
+
+/// Another session is another endpoint (RFC 7252 1.2): a device that begins anew with the identifiers and tokens of before asks something new.
+#[tokio::test]
+async fn a_device_that_began_anew_is_not_given_an_old_answer() {
+    let mut ground = Ground::new(3).await;
+    let id = ground.known("m-1").await.id;
+    let mut locations = vec![];
+    for _ in 0..2 {
+        // The same seed: the same first identifier and token, from another address.
+        let sim = ground.join(SimDevice::new(Client::new("m-1", Version::V1_1), 1).secured(key_of("m-1")), true, id);
+        ground.tell(sim, SimDevice::register);
+        ground.run_s(5).await;
+        assert_eq!(ground.happened(sim)[1], Happened::Done(Verb::Register));
+        locations.push(ground.core.registration(&ground.scope, id).await.unwrap().unwrap().location);
+        ground.tell(sim, SimDevice::update);
+        ground.run_s(5).await;
+        assert_eq!(ground.happened(sim), [Happened::Done(Verb::Update)], "it knows where it is registered");
+    }
+    assert_ne!(locations[0], locations[1]);
+}
+
+/// Nobody knows whether what went out over the older session was done, so it is not done again over the newer one.
+#[tokio::test]
+async fn a_request_ends_with_its_session() {
+    let mut ground = Ground::new(4).await;
+    let sim = ground.running("m-1").await;
+    ground.network.put_behind_nat(ground.sims[sim].host, None);
+    let command = ground.submit(sim, "REBOOT", json!({}), None).await;
+    ground.settle().await;
+    assert_eq!(ground.states(&[command]).await, [CommandState::Sent]);
+    let host = ground.sims[sim].host;
+    ground.network.rebind(host);
+    ground.tell(sim, |device, now| device.lose_session(now, false));
+    ground.tell(sim, SimDevice::update);
+    ground.run_s(20).await;
+    assert_eq!(ground.states(&[command]).await, [CommandState::Timeout]);
+    assert!(ground.sims[sim].device.lwm2m().take_executed().is_empty());
+    let second = ground.submit(sim, "REBOOT", json!({}), None).await;
+    ground.run_s(20).await;
+    assert_eq!(ground.states(&[second]).await, [CommandState::Successful], "it is heard again");
 }

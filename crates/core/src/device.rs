@@ -246,21 +246,6 @@ impl Core {
         }
         Ok(())
     }
-
-    /// The devices behind a gateway, at most as many as the settings allow one to have.
-    pub(crate) async fn children(&self, gateway: &Device) -> Result<Vec<Arc<Device>>> {
-        let filter = DeviceFilter { gateway: Some(gateway.id), ..DeviceFilter::of(gateway.account) };
-        let mut children = vec![];
-        for no in 0..=self.settings.children / 1_000 {
-            let page = self.store.devices(&filter, PageRequest { no, size: 1_000 }).await?;
-            let last = page.items.len() < 1_000;
-            children.extend(page.items.into_iter().filter(|device| device.id != gateway.id));
-            if last {
-                break;
-            }
-        }
-        Ok(children)
-    }
 }
 
 fn limit_reached() -> Error {

@@ -1,14 +1,19 @@
 //! Reachability: connections, silence and registrations that end (1.4.1, 1.4.9).
 
 use crate::{
-    Core, DeviceCaller, Due, batch, deletion::delete, device::info_changed, device_event, gateway::activate, turns::Record,
+    Core, DeviceCaller, DeviceFilter, Due, batch, deletion::delete, device::info_changed, device_event, gateway::activate,
+    turns::Record,
 };
 use futures_util::future::{join_all, try_join_all};
-use landfall_model::{Batch, BindResult, Cause, Device, DeviceId, DeviceStatus, EventBody, Result, StatusDetail, Write};
+use landfall_model::{
+    Batch, BindResult, Cause, Device, DeviceId, DeviceStatus, EventBody, Result, Sort, StatusDetail, Time, Write,
+};
 use std::sync::Arc;
 
 /// Devices looked at in one round of background work.
 const ROUND: u32 = 500;
+/// Devices behind a gateway that one commit takes.
+const SLICE: u32 = 200;
 
 impl Core {
     /// A connection of the device was opened: ONLINE; the first time it is bound to its application.
@@ -26,25 +31,43 @@ impl Core {
     }
 
     /// The connection of a device is gone: it is OFFLINE, and so are the devices behind it. Does nothing if it holds another one by now.
+    ///
+    /// The devices behind it come first, a slice a commit, so that what stops it in between leaves a gateway that is to be disconnected again.
     pub async fn disconnected(&self, caller: &DeviceCaller) -> Result<()> {
-        self.decide(&[Record::Device(caller.device)], || {
-            Box::pin(async {
-                let Some(device) = self.store.device(caller.device).await? else { return Ok((Batch::default(), ())) };
-                if !device.connected || self.live.is_connected(device.id) {
-                    return Ok((Batch::default(), ()));
-                }
-                let now = self.now();
-                let mut whole = went(&device, DeviceStatus::Offline, StatusDetail::None, now);
-                for child in self.children(&device).await? {
-                    if matches!(child.status, DeviceStatus::Online | DeviceStatus::Abnormal) {
-                        let next = went(&child, DeviceStatus::Offline, StatusDetail::None, now);
-                        whole.merge(next);
-                    }
-                }
-                Ok((whole, ()))
-            })
-        })
-        .await
+        let mut after = None;
+        for _ in 0..=self.settings.children / u64::from(SLICE) + 1 {
+            after = self.decide(&[Record::Device(caller.device)], || Box::pin(self.disconnection(caller, after))).await?;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next devices behind a gateway, and where to go on; the gateway with the last of them.
+    async fn disconnection(
+        &self,
+        caller: &DeviceCaller,
+        after: Option<(Time, DeviceId)>,
+    ) -> Result<(Batch, Option<(Time, DeviceId)>)> {
+        let mut whole = Batch::default();
+        let Some(device) = self.store.device(caller.device).await? else { return Ok((whole, None)) };
+        if !device.connected || self.live.is_connected(device.id) {
+            return Ok((whole, None));
+        }
+        let now = self.now();
+        // A gateway is listed with those behind it.
+        let behind = DeviceFilter { gateway: Some(device.id), sort: Sort::Ascending, ..DeviceFilter::of(device.account) };
+        let slice = self.store.devices_after(&behind, after, SLICE).await?;
+        let online = |child: &&Arc<Device>| matches!(child.status, DeviceStatus::Online | DeviceStatus::Abnormal);
+        for child in slice.iter().filter(|child| child.id != device.id).filter(online) {
+            whole.merge(went(child, DeviceStatus::Offline, StatusDetail::None, now));
+        }
+        let last = slice.last().filter(|_| slice.len() == SLICE as usize);
+        if last.is_none() {
+            whole.merge(went(&device, DeviceStatus::Offline, StatusDetail::None, now));
+        }
+        Ok((whole, last.map(|last| (last.created_at, last.id))))
     }
 
     /// Silent devices become ABNORMAL, then OFFLINE; registrations that were not activated in time and lifetimes end; calls that nobody
@@ -72,7 +95,7 @@ impl Core {
         Ok(more)
     }
 
-    async fn end_registrations(&self, now: landfall_model::Time) -> Result<bool> {
+    async fn end_registrations(&self, now: Time) -> Result<bool> {
         let ended = self.store.due_devices(Due::Expired(now), ROUND).await?;
         let over = |device: &Arc<Device>| {
             let keep = !self.settings.delete_refreshed && device.heard_at.is_some();
@@ -105,7 +128,7 @@ impl Core {
 }
 
 /// The device is heard: ONLINE, and bound if this is the first time.
-pub(crate) fn went_online(device: &Arc<Device>, connected: bool, now: landfall_model::Time) -> Batch {
+pub(crate) fn went_online(device: &Arc<Device>, connected: bool, now: Time) -> Batch {
     let mut next = Device {
         version: device.version + 1,
         modified_at: now,
@@ -125,7 +148,7 @@ pub(crate) fn went_online(device: &Arc<Device>, connected: bool, now: landfall_m
     whole
 }
 
-pub(crate) fn went(device: &Arc<Device>, status: DeviceStatus, detail: StatusDetail, now: landfall_model::Time) -> Batch {
+pub(crate) fn went(device: &Arc<Device>, status: DeviceStatus, detail: StatusDetail, now: Time) -> Batch {
     let next = Device {
         version: device.version + 1,
         modified_at: now,
@@ -137,13 +160,13 @@ pub(crate) fn went(device: &Arc<Device>, status: DeviceStatus, detail: StatusDet
     info_changed(&next, now)
 }
 
-fn went_silent(device: &Arc<Device>, status: DeviceStatus, detail: StatusDetail, now: landfall_model::Time) -> Batch {
+fn went_silent(device: &Arc<Device>, status: DeviceStatus, detail: StatusDetail, now: Time) -> Batch {
     let next = Device { version: device.version + 1, modified_at: now, status, status_detail: detail, ..(**device).clone() };
     info_changed(&next, now)
 }
 
 /// A device whose key was refreshed did not bind in time: bindDevice expired, and it stays inactive.
-fn code_over(device: &Arc<Device>, now: landfall_model::Time) -> Batch {
+fn code_over(device: &Arc<Device>, now: Time) -> Batch {
     let mut next = Device { version: device.version + 1, modified_at: now, ..(**device).clone() };
     next.credentials.code_expires_at = None;
     next.credentials.verify_code = None;
@@ -152,7 +175,7 @@ fn code_over(device: &Arc<Device>, now: landfall_model::Time) -> Batch {
 }
 
 /// The period of a registration is over: bindDevice expired, then the record goes (contract section 4).
-fn expired(device: &Arc<Device>, now: landfall_model::Time) -> Batch {
+fn expired(device: &Arc<Device>, now: Time) -> Batch {
     let body = EventBody::DeviceBound { result: BindResult::Expired, device: Box::new(device.view()) };
     let mut whole = batch(vec![], vec![device_event(device, now, body)]);
     delete(&mut whole, device, now);

@@ -2,7 +2,7 @@
 
 use super::{Domain, Tenant, cause};
 use landfall_core::DeviceFilter;
-use landfall_model::{Cause, Device, DeviceInfo, EventBody, PageRequest, Seq};
+use landfall_model::{Cause, Device, DeviceInfo, DeviceStatus, EventBody, PageRequest, Seq, StatusDetail};
 use std::{collections::HashSet, sync::Arc};
 
 /// More than one slice has.
@@ -69,4 +69,38 @@ async fn a_gateway_whose_deletion_failed_midway_is_deleted_again() {
         let left = domain.core.devices(&tenant.scope, DeviceFilter::of(gateway.account), PageRequest { no: 0, size: 1 }).await;
         assert_eq!(left.unwrap().total, if cascade { 0 } else { BEHIND as u64 });
     }
+}
+
+#[tokio::test]
+async fn a_gateway_whose_disconnection_failed_midway_is_disconnected_again() {
+    let domain = Domain::new(333).await;
+    let tenant = domain.tenant("a").await;
+    let gateway = domain.gateway(&tenant).await;
+    let caller = domain.core.device_caller(&gateway);
+    let filter = DeviceFilter { gateway: Some(gateway.id), ..DeviceFilter::of(gateway.account) };
+    let behind = domain.core.store().devices(&filter, PageRequest { no: 0, size: 1_000 }).await.unwrap().items;
+    let online = behind
+        .iter()
+        .filter(|child| child.id != gateway.id)
+        .map(|child| domain.core.report_status(&caller, child.id, DeviceStatus::Online, StatusDetail::None));
+    futures_util::future::try_join_all(online).await.unwrap();
+    domain.live.shut(gateway.id);
+    let before = domain.newest();
+    let id = hex::encode(gateway.id.0.as_bytes());
+    domain.beside(&format!(
+        "CREATE TRIGGER fails BEFORE UPDATE ON device WHEN OLD.id = x'{id}' BEGIN SELECT RAISE(ABORT, 'no'); END"
+    ));
+    domain.core.disconnected(&caller).await.unwrap_err();
+    assert_eq!(domain.reread(&gateway).await.status, DeviceStatus::Online, "the gateway comes last");
+    let told = domain.told_of_devices(before).await.len();
+    assert!((SLICE - 1..=SLICE).contains(&told), "a slice a commit: {told}");
+
+    domain.beside("DROP TRIGGER fails");
+    domain.core.reconcile().await.unwrap();
+    let told = domain.told_of_devices(before).await;
+    assert_eq!(told.len(), BEHIND + 1);
+    assert_eq!(told.iter().collect::<HashSet<_>>().len(), BEHIND + 1, "each device once");
+    let offline = DeviceFilter { status: Some(DeviceStatus::Offline), ..filter };
+    let offline = domain.core.store().devices(&offline, PageRequest { no: 0, size: 1 }).await.unwrap().total;
+    assert_eq!(offline, BEHIND as u64 + 1);
 }

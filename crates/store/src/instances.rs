@@ -107,7 +107,7 @@ fn make_room(sql: &mut dyn Sql, a: &Append, held: &mut Held) -> SqlResult<()> {
         held.leave(row.seq(1)?);
         Ok(ControlFlow::Continue(()))
     })?;
-    unlinked::put_container(sql, container)
+    unlinked::put_resource(sql, container)
 }
 
 fn taken() -> Refused {
@@ -233,7 +233,7 @@ fn remove(sql: &mut dyn Sql, id: ResourceId) -> SqlResult<Option<(ResourceId, Op
 /// Deletes a container's counters, by which all it holds is gone for readers.
 pub(crate) fn delete_container(sql: &mut dyn Sql, container: ResourceId) -> SqlResult<()> {
     if sql.execute("DELETE FROM container WHERE id = ?1", &[Value::Bytes(&container.0)])? > 0 {
-        unlinked::put_container(sql, container)?;
+        unlinked::put_resource(sql, container)?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use landfall_model::{AccountSettings, Time};
 use std::sync::atomic::Ordering;
 
 const ROWS: i64 = 1_000;
-/// Resources at once; each goes with what is below it.
+/// Resources that are over, at once; each goes with what is below it.
 const RESOURCES: i64 = 50;
 const TOMBSTONE_DAYS: i64 = 90;
 /// How long commands that are over and revocation tasks can be listed.
@@ -37,10 +37,10 @@ pub(crate) fn prune(sql: &mut dyn Sql, now: Time, shared: &Shared) -> SqlResult<
     more |= prune_commands(sql, now)?;
     more |= prune_settings(sql, now)?;
     more |= full(instances::prune(sql, now, ROWS)?);
-    let (over, dropped) = tree::prune(sql, now, RESOURCES)?;
-    more |= over >= RESOURCES.unsigned_abs();
+    let mut dropped = Vec::new();
+    more |= tree::prune(sql, now, RESOURCES, &mut dropped)?;
     more |= provisioning::prune(sql, now, ROWS)?;
-    more |= unlinked::slice(sql, ROWS)?;
+    more |= unlinked::slice(sql, ROWS, &mut dropped)?;
     sql.batch("COMMIT")?;
     shared.caches.drop_resources(&dropped);
     shared.commits.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Resources of the oneM2M tree: rows that know their parent, so that a subtree goes with its top.
+//! Resources of the oneM2M tree: rows that know their parent, so that a subtree goes with its top: some of it at once, a large rest later.
 //!
 //! A resource never moves. Absent: places of accounts and parts of devices, which have no rows.
 
@@ -8,10 +8,14 @@ use crate::{
     lists::{Conditions, arcs, parse},
     rows::{Done, Effects, Refused, Versioned},
     sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+    unlinked,
 };
 use landfall_core::ResourceFilter;
 use landfall_model::{Cause, DeviceId, Error, IdKind, Page, PageRequest, Resource, ResourceId, ResourceKind, Sort, Time};
 use std::{collections::VecDeque, sync::Arc};
+
+/// Resources below a deleted one that go in the same transaction.
+const AT_ONCE: i64 = 200;
 
 /// Whether what a resource or container is below, or belongs to, is there.
 pub(crate) fn has_owner(sql: &mut dyn Sql, parent: ResourceId, device: Option<DeviceId>) -> SqlResult<bool> {
@@ -55,21 +59,37 @@ pub(crate) fn put_resource(sql: &mut dyn Sql, r: &Resource, doc: &str) -> Done {
     SQL.put(sql, &params, r.version)
 }
 
-/// Deletes a resource and all below it.
+/// Deletes a resource and what is below it.
 pub(crate) fn delete_resource(sql: &mut dyn Sql, top: ResourceId, effects: &mut Effects) -> Done {
-    delete_subtree(sql, top, &mut effects.dropped)?;
+    delete_all(sql, &[top], &mut effects.dropped)?;
+    delete_below(sql, top, AT_ONCE, &mut effects.dropped)?;
     Ok(())
 }
 
-fn delete_subtree(sql: &mut dyn Sql, top: ResourceId, dropped: &mut Vec<ResourceId>) -> SqlResult<()> {
-    let text = "WITH RECURSIVE below (id) AS (SELECT id FROM resource WHERE id = ?1 \
-                UNION ALL SELECT r.id FROM resource r JOIN below b ON r.parent = b.id) SELECT id FROM below";
-    let ids = query_all(sql, text, &[Value::Bytes(&top.0)], |row| resource_id(row.bytes(0)?))?;
-    delete_all(sql, ids, dropped)
+/// Deletes at most `limit` resources below one that is gone, and returns how many; those whose children may be left are unlinked.
+pub(crate) fn delete_below(sql: &mut dyn Sql, top: ResourceId, limit: i64, dropped: &mut Vec<ResourceId>) -> SqlResult<i64> {
+    let text = "SELECT id FROM resource WHERE parent = ?1 ORDER BY created_at, id LIMIT ?2";
+    let mut gone = VecDeque::from([top]);
+    let mut left = limit;
+    while left > 0
+        && let Some(parent) = gone.front()
+    {
+        let children = query_all(sql, text, &[Value::Bytes(&parent.0), Value::Int(left)], |row| resource_id(row.bytes(0)?))?;
+        left -= children.len() as i64;
+        if left > 0 {
+            gone.pop_front();
+        }
+        delete_all(sql, &children, dropped)?;
+        gone.extend(children);
+    }
+    for parent in gone {
+        unlinked::put_resource(sql, parent)?;
+    }
+    Ok(limit - left)
 }
 
-fn delete_all(sql: &mut dyn Sql, ids: Vec<ResourceId>, dropped: &mut Vec<ResourceId>) -> SqlResult<()> {
-    for id in &ids {
+fn delete_all(sql: &mut dyn Sql, ids: &[ResourceId], dropped: &mut Vec<ResourceId>) -> SqlResult<()> {
+    for id in ids {
         delete_container(sql, *id)?;
         labels::delete(sql, *id)?;
         sql.execute("DELETE FROM resource WHERE id = ?1", &[Value::Bytes(&id.0)])?;
@@ -78,11 +98,9 @@ fn delete_all(sql: &mut dyn Sql, ids: Vec<ResourceId>, dropped: &mut Vec<Resourc
     Ok(())
 }
 
-/// Deletes what is below a device and by what its parts are found.
+/// Deletes what is below a device, which is unlinked, and by what its parts are found.
 pub(crate) fn delete_of_device(sql: &mut dyn Sql, device: DeviceId, effects: &mut Effects) -> Done {
-    let text = "SELECT id FROM resource WHERE device = ?1";
-    let ids = query_all(sql, text, &[Value::Bytes(device.0.as_bytes())], |row| resource_id(row.bytes(0)?))?;
-    delete_all(sql, ids, &mut effects.dropped)?;
+    delete_some_of_device(sql, device.0.as_bytes(), AT_ONCE, &mut effects.dropped)?;
     for container in containers_of(sql, device)? {
         delete_container(sql, container)?;
     }
@@ -90,15 +108,29 @@ pub(crate) fn delete_of_device(sql: &mut dyn Sql, device: DeviceId, effects: &mu
     Ok(())
 }
 
-/// Deletes the next resources that are over, each with what is below it; returns how many were over and what went.
-pub(crate) fn prune(sql: &mut dyn Sql, now: Time, limit: i64) -> SqlResult<(u64, Vec<ResourceId>)> {
+/// Deletes at most `limit` resources below a device, and returns how many.
+pub(crate) fn delete_some_of_device(
+    sql: &mut dyn Sql,
+    device: &[u8],
+    limit: i64,
+    dropped: &mut Vec<ResourceId>,
+) -> SqlResult<i64> {
+    let text = "SELECT id FROM resource WHERE device = ?1 LIMIT ?2";
+    let ids = query_all(sql, text, &[Value::Bytes(device), Value::Int(limit)], |row| resource_id(row.bytes(0)?))?;
+    delete_all(sql, &ids, dropped)?;
+    Ok(ids.len() as i64)
+}
+
+/// Deletes the next resources that are over, each with what is below it; true when more may be left.
+pub(crate) fn prune(sql: &mut dyn Sql, now: Time, limit: i64, dropped: &mut Vec<ResourceId>) -> SqlResult<bool> {
     let text = "SELECT id FROM resource WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
     let over = query_all(sql, text, &[Value::Int(now.0), Value::Int(limit)], |row| resource_id(row.bytes(0)?))?;
-    let mut dropped = Vec::new();
+    delete_all(sql, &over, dropped)?;
+    let mut left = AT_ONCE;
     for id in &over {
-        delete_subtree(sql, *id, &mut dropped)?;
+        left -= delete_below(sql, *id, left, dropped)?;
     }
-    Ok((over.len() as u64, dropped))
+    Ok(over.len() as i64 == limit)
 }
 
 /// A page of resources, oldest first.

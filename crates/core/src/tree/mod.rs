@@ -11,8 +11,8 @@ mod rights;
 mod subscriber;
 mod window;
 
-pub use discovery::Criteria;
 pub(crate) use discovery::Discoveries;
+pub use discovery::Criteria;
 pub use instance::{ContainerLimits, NewInstance};
 pub(crate) use notice::{Happened, Leaving, drop_pushes};
 pub(crate) use record::check_resource_name;
@@ -59,6 +59,8 @@ pub const OUTCOME_PREFIX: &str = "responseToRequest-";
 /// The object of what the device itself says.
 pub const DEVICE_INFO: &str = "device-info";
 const CREDENTIALS: &str = "credentials";
+/// Levels of resources below a fixed place or a device, at most.
+const LEVELS: usize = 32;
 
 impl Target {
     /// `ri`
@@ -224,6 +226,7 @@ impl Core {
 
     async fn record(&self, account: AccountId, id: ResourceId) -> Result<Target> {
         if let Some(found) = self.store.resource(id).await?.filter(|found| found.account == account && self.is_alive(found)) {
+            self.level(found.parent).await?;
             return Ok(Target::Resource(found));
         }
         if let Some(found) = self.store.instance(id, self.now()).await?.filter(|found| found.account == account) {
@@ -232,6 +235,26 @@ impl Core {
         }
         let found = self.store.provisioning(id).await?.filter(|found| found.account == account);
         found.map(|found| Target::Request(Box::new(found))).ok_or_else(not_found)
+    }
+
+    /// How many resources a new one would have above it. `ResourceNotFound` where one of them is over or deleted: what is below it goes
+    /// soon, and is gone for everyone already.
+    async fn level(&self, parent: ResourceId) -> Result<usize> {
+        let mut above = parent;
+        for level in 0..LEVELS {
+            match above.kind() {
+                Some(IdKind::Record) => {
+                    let found = self.store.resource(above).await?.filter(|found| self.is_alive(found));
+                    above = found.ok_or_else(not_found)?.parent;
+                }
+                Some(IdKind::Device(first, _)) => {
+                    self.store.device_by_prefix(first).await?.ok_or_else(not_found)?;
+                    return Ok(level);
+                }
+                _ => return Ok(level),
+            }
+        }
+        Ok(LEVELS)
     }
 
     fn is_alive(&self, resource: &Resource) -> bool {

@@ -1,7 +1,7 @@
 //! Resources with a record: made, changed and deleted by applications.
 
 use super::{
-    Right, Target,
+    LEVELS, Right, Target,
     notice::{ADDRESSES, Happened, addresses, drop_all_pushes, drop_push, drop_pushes, pushes_changed, reference},
 };
 use crate::{Core, OriginCaller, batch, turns::Record};
@@ -12,8 +12,8 @@ use landfall_model::{
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// Resources below one that are deleted with it in one commit.
-const BELOW: u32 = 10_000;
+/// Resources below a deleted one whose pushes end with it; those of others end by themselves.
+const BELOW: u32 = 1_000;
 
 /// A resource to be made.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,6 +131,9 @@ impl Core {
         self.check_right(by, parent, Right::Create).await?;
         if resource.kind == ResourceKind::Subscription {
             self.check_right(by, parent, Right::Retrieve).await?;
+        }
+        if self.level(resource.parent).await? >= LEVELS {
+            return Err(Error::new(Cause::ChildNotAllowed, "the tree is 32 levels deep at most"));
         }
         self.check_policies(by, &resource.policies).await?;
         self.check_name_is_free(by, parent, resource).await
@@ -256,7 +259,8 @@ impl Core {
         self.delete_record(&by.account, resource).await
     }
 
-    /// Deletes a resource with all below it and tells subscribers, whoever wants that.
+    /// Deletes a resource with all below it and tells subscribers, whoever wants that. Where much is below it the rows go in the background;
+    /// nobody finds them any more.
     pub(crate) async fn delete_record(&self, account: &Account, resource: &Arc<Resource>) -> Result<()> {
         let now = self.now();
         let mut whole = batch(vec![Write::DeleteResource(resource.id)], vec![]);

@@ -122,3 +122,33 @@ pub async fn a_device_with_much_history_is_gone_at_once(place: Place) {
 fn commands_of(device: &Device) -> CommandFilter {
     CommandFilter { account: device.account, app: None, device: None, after: None, before: None }
 }
+
+pub async fn a_subtree_goes_in_slices(place: Place) {
+    let store = place.open();
+    let (one, two) = (account("a").id, account("b").id);
+    let (top, kept) = (container(&store, one, "top").await, container(&store, two, "kept").await);
+    let below = |above: &Resource, n: usize| resource(above.account, above.id, &format!("r{n}"));
+    let mut last = kept.clone();
+    for above in [&top, &kept] {
+        let children: Vec<Resource> = (0..300).map(|n| below(above, n)).collect();
+        store.commit(Batch { writes: children.iter().map(write_resource).collect(), events: vec![] }).await.unwrap();
+        let deep: Vec<Resource> = children.iter().map(|child| below(child, 0)).collect();
+        store.commit(Batch { writes: deep.iter().map(write_resource).collect(), events: vec![] }).await.unwrap();
+        last = if above.id == top.id { deep[299].clone() } else { last };
+    }
+    store.commit(put([append(&instance(one, last.id, "i"))])).await.unwrap();
+    store.commit(put([Write::DeleteResource(top.id)])).await.unwrap();
+    assert_eq!(store.resource(top.id).await, Ok(None));
+    assert_eq!(
+        store.resources_below(top.id, 1_000).await.unwrap().len(),
+        200,
+        "100 children with one each; 100 others lost theirs"
+    );
+    let kept_rows = async || store.resources_below(kept.id, 1_000).await.unwrap().len();
+    assert_eq!(kept_rows().await, 600);
+    assert!(slices(&store).await >= 2);
+    assert_eq!(store.resource(last.id).await, Ok(None));
+    assert_eq!(store.container_state(last.id).await, Ok(ContainerState::default()));
+    assert_eq!(kept_rows().await, 600);
+    assert_eq!(slices(&store).await, 1);
+}

@@ -62,6 +62,7 @@ conformance! {
     lists: devices_by_filter_and_page nul_in_a_filter_finds_nothing lists_stay_within_their_account due_devices_are_found many_devices_page_well;
     counts: counters_equal_counts a_limit_holds_against_parallel_registrations;
     deletion: a_container_is_gone_at_once_and_its_rows_go_in_slices a_lowered_limit_evicts_at_once_and_deletes_later
+        a_subtree_goes_in_slices
         a_device_with_much_history_is_gone_at_once;
     stream: events_have_places_in_order a_refused_batch_takes_no_place events_are_read_from_anywhere waiting_ends_with_the_next_event
         places_by_time retention_of_events the_queue_is_bounded large_batches;

@@ -1,8 +1,12 @@
 //! Deletions of what is large: in slices, so that a failure between two of them leaves what can be deleted again.
 
-use super::{Domain, Tenant, cause};
-use landfall_core::DeviceFilter;
-use landfall_model::{Cause, Device, DeviceInfo, DeviceStatus, EventBody, PageRequest, Seq, StatusDetail};
+use super::{
+    Domain, Tenant, cause,
+    tree::{BASE, new, text},
+};
+use landfall_core::{DeviceFilter, Target};
+use landfall_model::{Cause, Device, DeviceInfo, DeviceStatus, EventBody, PageRequest, ResourceKind, Seq, StatusDetail};
+use serde_json::json;
 use std::{collections::HashSet, sync::Arc};
 
 /// More than one slice has.
@@ -103,4 +107,53 @@ async fn a_gateway_whose_disconnection_failed_midway_is_disconnected_again() {
     let offline = DeviceFilter { status: Some(DeviceStatus::Offline), ..filter };
     let offline = domain.core.store().devices(&offline, PageRequest { no: 0, size: 1 }).await.unwrap().total;
     assert_eq!(offline, BEHIND as u64 + 1);
+}
+
+/// What is below is there for nobody, although its rows go later.
+#[tokio::test]
+async fn a_large_subtree_is_gone_at_once() {
+    let domain = Domain::new(334).await;
+    let tenant = domain.tenant("t").await;
+    let by = tenant.origin(&domain, "Capp").await;
+    let container = |name: &str| new(ResourceKind::Container, name, json!({}));
+    let device = domain.online_device(&tenant, "d").await;
+    let channel = domain.at(&by, &format!("device-communication/{}", device.id)).await;
+    let top = domain.made(&by, &BASE, container("top")).await;
+    for (at, whole) in [(Target::Resource(top.clone()), Target::Resource(top)), (channel, Target::Node(device))] {
+        let mut deep = at.clone();
+        for n in 0..BEHIND {
+            deep = Target::Resource(domain.made(&by, &at, container(&format!("c{n}"))).await);
+        }
+        let deepest = Target::Resource(domain.made(&by, &deep, container("deepest")).await);
+        let instance = domain.core.append(&by, &deepest, text("x")).await.unwrap().id;
+        let id = |target: &Target| target.id(by.account().id);
+        let below = async || domain.core.store().resources_below(id(&at), 1_000).await.unwrap().len();
+        assert_eq!(below().await, BEHIND + 1);
+
+        domain.core.delete_target(&by, &whole).await.unwrap();
+        assert!((1..=BEHIND + 1 - SLICE).contains(&below().await), "the rows of others are still there");
+        for gone in [id(&deep), id(&deepest), instance] {
+            assert_eq!(cause(domain.core.find_id(&by, gone).await), Cause::ResourceNotFound);
+        }
+        let late = domain.core.create_resource(&by, &deepest, container("late")).await;
+        assert_eq!(cause(late), Cause::ResourceNotFound);
+        while domain.core.prune().await.unwrap() {}
+        assert_eq!(below().await, 0);
+        assert_eq!(domain.core.store().resource(id(&deepest)).await, Ok(None));
+        assert_eq!(domain.core.store().instance(instance, domain.core.now()).await, Ok(None));
+    }
+}
+
+#[tokio::test]
+async fn the_tree_has_32_levels() {
+    let domain = Domain::new(335).await;
+    let tenant = domain.tenant("t").await;
+    let by = tenant.origin(&domain, "Capp").await;
+    let mut at = BASE;
+    for _ in 0..32 {
+        at = Target::Resource(domain.made(&by, &at, new(ResourceKind::Container, "c", json!({}))).await);
+    }
+    let deeper = domain.core.create_resource(&by, &at, new(ResourceKind::Container, "c", json!({}))).await;
+    assert_eq!(cause(deeper), Cause::ChildNotAllowed);
+    assert_eq!(domain.core.find_id(&by, at.id(by.account().id)).await.unwrap(), at);
 }

@@ -9,7 +9,8 @@ use landfall_model::{
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-const BASE: Target = Target::Place(AccountPart::Base);
+/// The base of an account.
+pub const BASE: Target = Target::Place(AccountPart::Base);
 
 impl Tenant {
     /// The application's own originator, which is made on the way.
@@ -41,11 +42,11 @@ impl Domain {
         self.core.store().provisioning(request.id).await.unwrap().unwrap().failed
     }
 
-    async fn made(&self, by: &OriginCaller, parent: &Target, new: NewResource) -> Arc<Resource> {
+    pub async fn made(&self, by: &OriginCaller, parent: &Target, new: NewResource) -> Arc<Resource> {
         self.core.create_resource(by, parent, new).await.unwrap()
     }
 
-    async fn at(&self, by: &OriginCaller, path: &str) -> Target {
+    pub async fn at(&self, by: &OriginCaller, path: &str) -> Target {
         self.core.find(by, &path.split('/').collect::<Vec<_>>()).await.unwrap()
     }
 
@@ -60,12 +61,14 @@ impl Domain {
     }
 }
 
-fn new(kind: ResourceKind, name: &str, attributes: Value) -> NewResource {
+/// A resource without labels or policies.
+pub fn new(kind: ResourceKind, name: &str, attributes: Value) -> NewResource {
     let Value::Object(attributes) = attributes else { panic!("attributes are an object") };
     NewResource { kind, name: Some(name.into()), labels: vec![], policies: vec![], attributes, expires_at: None }
 }
 
-fn text(content: &str) -> NewInstance {
+/// An instance.
+pub fn text(content: &str) -> NewInstance {
     NewInstance { content: json!(content).to_string(), size: content.len() as u64, ..NewInstance::default() }
 }
 

@@ -74,8 +74,8 @@ pub use store::{
 pub use subscription::SubscribeRequest;
 pub use throttle::{ShutOut, Throttle};
 pub use tree::{
-    ContainerLimits, Criteria, DEVICE_INFO, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target, Withheld,
-    info_of, node_name,
+    ContainerLimits, Criteria, DEVICE_INFO, Discovered, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target,
+    Withheld, info_of, node_name,
 };
 pub use uplink::{Reading, Taken};
 pub use why::{Why, WhyLog};

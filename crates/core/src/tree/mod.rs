@@ -12,7 +12,7 @@ mod subscriber;
 mod window;
 
 pub(crate) use discovery::Discoveries;
-pub use discovery::Criteria;
+pub use discovery::{Criteria, Discovered};
 pub use instance::{ContainerLimits, NewInstance};
 pub(crate) use notice::{Happened, Leaving, drop_pushes};
 pub(crate) use record::check_resource_name;

@@ -25,11 +25,11 @@ pub(super) async fn discover(
     asked: &Primitive,
     top: &Target,
 ) -> std::result::Result<Outcome, Fault> {
-    let mut found = core.discover(by, top, &asked.criteria, asked.offset, asked.limit.saturating_add(1)).await?;
-    let next_offset = cut(&mut found, asked);
+    let found = core.discover(by, top, &asked.criteria, asked.offset, asked.limit).await?;
+    let next_offset = found.more.then(|| asked.offset.saturating_add(found.targets.len()) as u64);
     let mut addresses = Addresses::new(core, by, asked.unstructured);
-    let mut list = Vec::with_capacity(found.len());
-    for target in &found {
+    let mut list = Vec::with_capacity(found.targets.len());
+    for target in &found.targets {
         list.push(addresses.of(target).await?);
     }
     list.sort_unstable();
@@ -84,7 +84,7 @@ impl Below {
         Ok(Self { types, narrowed: (criteria != by_type).then_some(criteria) })
     }
 
-    /// Some of them, and whether there are more behind.
+    /// Some of them, and after how many of all to go on, where there are more.
     async fn page(
         &self,
         core: &Core,
@@ -92,21 +92,21 @@ impl Below {
         target: &Target,
         skip: usize,
         room: usize,
-    ) -> Result<(Vec<Target>, bool)> {
+    ) -> Result<(Vec<Target>, Option<usize>)> {
         let Some(criteria) = &self.narrowed else {
             let page = core.children_within(by, target, &self.types, skip as u64, room).await?;
-            return Ok((page.items, (skip as u64).saturating_add(room as u64) < page.total));
+            let end = skip.saturating_add(room);
+            return Ok((page.items, Some(end).filter(|end| (*end as u64) < page.total)));
         };
-        let mut found = core.discover(by, target, criteria, skip, room.saturating_add(1)).await?;
-        let more = found.len() > room;
-        found.truncate(room);
-        let mut readable = Vec::with_capacity(found.len());
-        for one in found {
+        let found = core.discover(by, target, criteria, skip, room).await?;
+        let next = found.more.then(|| skip.saturating_add(found.targets.len()));
+        let mut readable = Vec::with_capacity(found.targets.len());
+        for one in found.targets {
             if core.may(by, &one, Right::Retrieve).await? {
                 readable.push(one);
             }
         }
-        Ok((readable, more))
+        Ok((readable, next))
     }
 }
 
@@ -127,23 +127,21 @@ async fn add_children(
     let mut offset = asked.offset;
     let next = 'all: loop {
         let room = chunk.min(end.saturating_sub(offset));
-        let (items, more) = below.page(core, by, target, offset, room).await?;
+        let (items, after) = below.page(core, by, target, offset, room).await?;
         let count = items.len();
         for (at, item) in items.into_iter().enumerate() {
             let (root, attributes) = show(core, by, &item).await?;
             let attributes = Value::Object(attributes);
             bytes += attributes.to_string().len();
             groups.entry(root).or_default().push(attributes);
-            if bytes > ANSWER_BYTES && (more || at + 1 < count) {
+            if bytes > ANSWER_BYTES && (after.is_some() || at + 1 < count) {
                 break 'all Some(offset + at + 1);
             }
         }
-        offset += room;
-        if !more {
-            break None;
-        }
-        if offset >= end {
-            break Some(offset);
+        match after {
+            Some(after) if after == offset + room && after < end => offset = after,
+            // The limit is reached, or much was looked at for less than that.
+            after => break after,
         }
     };
     shown.extend(groups.into_iter().map(|(root, items)| (root.to_owned(), Value::Array(items))));
@@ -158,7 +156,7 @@ async fn references(
     target: &Target,
     below: &Below,
 ) -> std::result::Result<Outcome, Fault> {
-    let (found, more) = below.page(core, by, target, asked.offset, asked.limit).await?;
+    let (found, after) = below.page(core, by, target, asked.offset, asked.limit).await?;
     let mut addresses = Addresses::new(core, by, asked.unstructured);
     let mut list = Vec::with_capacity(found.len());
     for child in &found {
@@ -171,15 +169,8 @@ async fn references(
         shown.insert("ch".to_owned(), list.into());
         named(root, shown)
     };
-    let next_offset = more.then(|| asked.offset.saturating_add(asked.limit) as u64);
+    let next_offset = after.map(|after| after as u64);
     Ok(Outcome { next_offset, ..Outcome::of(rsc::OK, body) })
-}
-
-/// Cuts what is over the limit; returns where the rest begins.
-fn cut(found: &mut Vec<Target>, asked: &Primitive) -> Option<u64> {
-    let over = found.len() > asked.limit;
-    found.truncate(asked.limit);
-    over.then(|| asked.offset.saturating_add(asked.limit) as u64)
 }
 
 /// The addresses of many targets. Those of one parent are built on what was found out for the first.

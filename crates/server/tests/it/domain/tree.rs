@@ -256,12 +256,38 @@ async fn discovery_walks_through_long_containers() {
     let instances = Criteria { types: vec![4], ..Criteria::default() };
     let found = async |offset, limit| {
         let found = domain.core.discover(&by, &within[0], &instances, offset, limit).await.unwrap();
-        let states = found.iter().map(|one| if let Target::Instance(one, _) = one { one.state } else { 0 });
+        let states = found.targets.iter().map(|one| if let Target::Instance(one, _) = one { one.state } else { 0 });
         states.collect::<Vec<_>>()
     };
     assert_eq!(found(0, 5_000).await, (1..=2_300).collect::<Vec<_>>());
     assert_eq!(found(2_298, 5).await, [2_299, 2_300]);
-    assert_eq!(domain.core.discover(&them, &within[1], &instances, 0, 5_000).await.unwrap().len(), 3);
+    assert_eq!(domain.core.discover(&them, &within[1], &instances, 0, 5_000).await.unwrap().targets.len(), 3);
+}
+
+/// What is asked for after the last answer begins there, whatever became of what was found before; but not a minute later.
+#[tokio::test]
+async fn discovery_goes_on_where_the_last_one_ended() {
+    let domain = Domain::new(88).await;
+    let tenant = domain.tenant("t").await;
+    let by = tenant.origin(&domain, "Capp").await;
+    let within = Target::Resource(domain.made(&by, &BASE, new(ResourceKind::Container, "c", json!({ "mni": 5_000 }))).await);
+    futures_util::future::try_join_all((0..2_300).map(|_| domain.core.append(&by, &within, text("x")))).await.unwrap();
+    let instances = Criteria { types: vec![4], ..Criteria::default() };
+    let found = async |offset, limit| {
+        let found = domain.core.discover(&by, &within, &instances, offset, limit).await.unwrap();
+        let state = |one: Option<&Target>| if let Some(Target::Instance(one, _)) = one { one.state } else { 0 };
+        (state(found.targets.first()), state(found.targets.last()), found.more)
+    };
+    assert_eq!(found(0, 1_100).await, (1, 1_100, true));
+    for target in domain.core.discover(&by, &within, &instances, 0, 5).await.unwrap().targets {
+        domain.core.delete_target(&by, &target).await.unwrap();
+    }
+    assert_eq!(found(1_100, 1_000).await, (1_101, 2_100, true));
+    assert_eq!(found(1_100, 1_000).await, (1_101, 2_100, true), "asked again");
+    assert_eq!(found(2_100, 1_000).await, (2_101, 2_300, false));
+    assert_eq!(found(0, 1).await, (6, 6, true), "from the start again");
+    domain.advance_s(61);
+    assert_eq!(found(2_100, 1_000).await, (2_106, 2_300, false), "too late to go on");
 }
 
 /// An account that discovers much is told to wait; others are not.
@@ -293,7 +319,7 @@ async fn discovery_finds_what_fits() {
     domain.core.append(&by, &Target::Resource(container), text("x")).await.unwrap();
     let found = async |criteria: Criteria, offset, limit| {
         let found = domain.core.discover(&by, &BASE, &criteria, offset, limit).await.unwrap();
-        found.iter().map(Target::name).collect::<Vec<_>>()
+        found.targets.iter().map(Target::name).collect::<Vec<_>>()
     };
     let rooms = Criteria { labels: vec!["room:12".into()], ..Criteria::default() };
     let sorted = async |criteria| {

@@ -13,6 +13,8 @@ use std::{
 };
 
 const DATABASE: &str = "landfall.db";
+/// Folders below the data directory in which the database may be.
+const DEPTH: usize = 3;
 const BATCH: usize = 10_000;
 /// Batches in the making while others are written.
 const AHEAD: usize = 3;
@@ -28,7 +30,7 @@ pub struct Preload {
 impl Preload {
     /// Opens the store below a data directory. `template` names one device of it.
     pub async fn open(data: &Path, template: &[api::Device]) -> Outcome<Self> {
-        let dir = folder_of_database(data, 3).ok_or("no database in the data directory")?;
+        let dir = folder_of_database(data).ok_or("no database in the data directory")?;
         let store = open_sqlite(&dir, Options::default(), Arc::new(Machine)).map_err(told)?;
         let id: DeviceId = template.first().ok_or("no device to copy")?.id.parse()?;
         let device = store.device(id).await.map_err(told)?.ok_or("the device to copy is not there")?;
@@ -110,12 +112,21 @@ fn told(error: landfall_model::Error) -> String {
     format!("store: {error:?}")
 }
 
-fn folder_of_database(dir: &Path, depth: usize) -> Option<PathBuf> {
+/// The write-ahead log of the database below a data directory.
+pub fn log_of_database(data: &Path) -> Outcome<PathBuf> {
+    Ok(folder_of_database(data).ok_or("no database in the data directory")?.join(format!("{DATABASE}-wal")))
+}
+
+fn folder_of_database(data: &Path) -> Option<PathBuf> {
+    folder_below(data, DEPTH)
+}
+
+fn folder_below(dir: &Path, depth: usize) -> Option<PathBuf> {
     if dir.join(DATABASE).exists() {
         return Some(dir.to_path_buf());
     }
     let folders = std::fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
-    if depth == 0 { None } else { folders.into_iter().find_map(|folder| folder_of_database(&folder, depth - 1)) }
+    if depth == 0 { None } else { folders.into_iter().find_map(|folder| folder_below(&folder, depth - 1)) }
 }
 
 #[cfg(test)]

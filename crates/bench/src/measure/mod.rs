@@ -3,6 +3,7 @@
 mod connections;
 mod history;
 mod latency;
+mod lists;
 mod lwm2m;
 mod onem2m;
 mod publish;
@@ -36,7 +37,7 @@ pub enum Measure {
     Registrations,
     /// History queries.
     History,
-    /// Start with many devices.
+    /// Start with many devices, and their lists.
     Start,
     /// Full DTLS handshakes.
     Lwm2mHandshakes,

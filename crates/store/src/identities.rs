@@ -6,7 +6,7 @@
 use crate::{
     lists::parse,
     replay,
-    sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+    sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
 };
 use landfall_core::NameClash;
 use landfall_model::{DeviceId, Identity, Page, PageRequest};
@@ -33,12 +33,17 @@ pub(crate) fn taken<'i>(sql: &mut dyn Sql, id: DeviceId, wanted: &'i [Identity])
     Ok(None)
 }
 
-/// Gives a device exactly these identities, none of which is [`taken`].
-pub(crate) fn set(sql: &mut dyn Sql, id: DeviceId, is_new: bool, wanted: &[Identity]) -> SqlResult<()> {
+/// What the names of a device stand for, as the database has them: what it holds or waits for. Empty for one that is not there.
+pub(crate) fn stored(sql: &mut dyn Sql, id: DeviceId) -> SqlResult<Vec<Identity>> {
+    let text = "SELECT node_id, psk_identity FROM device WHERE id = ?1";
+    let names = |row: &dyn Row| Ok(Identity::of_device(row.text(0)?, Some(row.text(1)?)));
+    Ok(query_one(sql, text, &[Value::Bytes(id.0.as_bytes())], names)?.unwrap_or_default())
+}
+
+/// Gives a device exactly these identities, none of which is [`taken`], in place of those `before`.
+pub(crate) fn set(sql: &mut dyn Sql, id: DeviceId, before: &[Identity], wanted: &[Identity]) -> SqlResult<()> {
     let key = Value::Bytes(id.0.as_bytes());
-    if !is_new {
-        leave(sql, id, wanted)?;
-    }
+    leave(sql, id, before.iter().filter(|identity| !wanted.contains(identity)))?;
     for identity in wanted {
         // One that it waits for stays where it is.
         sql.execute(
@@ -49,24 +54,20 @@ pub(crate) fn set(sql: &mut dyn Sql, id: DeviceId, is_new: bool, wanted: &[Ident
     Ok(())
 }
 
-/// Takes all identities from a device but these.
-pub(crate) fn leave(sql: &mut dyn Sql, id: DeviceId, kept: &[Identity]) -> SqlResult<()> {
-    let key = Value::Bytes(id.0.as_bytes());
-    let goes = |name: &String| !kept.iter().any(|identity| identity.as_str() == name);
-    let names = |sql: &mut dyn Sql, text: &str| query_all(sql, text, &[key], |row| Ok(row.text(0)?.to_owned()));
-    for name in names(sql, "SELECT name FROM identity_clash WHERE device = ?1")?.iter().filter(|name| goes(name)) {
-        sql.execute("DELETE FROM identity_clash WHERE name = ?1 AND device = ?2", &[Value::Text(name), key])?;
-    }
-    for name in names(sql, "SELECT name FROM identity WHERE device = ?1")?.iter().filter(|name| goes(name)) {
-        free(sql, name)?;
+/// Takes these identities from a device that holds them or waits for them. Who waits for one the longest holds it next.
+pub(crate) fn leave<'i>(sql: &mut dyn Sql, id: DeviceId, identities: impl Iterator<Item = &'i Identity>) -> SqlResult<()> {
+    for identity in identities {
+        let params = [Value::Text(identity.as_str()), Value::Bytes(id.0.as_bytes())];
+        sql.execute("DELETE FROM identity_clash WHERE name = ?1 AND device = ?2", &params)?;
+        if sql.execute("DELETE FROM identity WHERE name = ?1 AND device = ?2", &params)? > 0 {
+            pass_on(sql, identity)?;
+        }
     }
     Ok(())
 }
 
-/// The oldest device that waits for a name holds it next.
-fn free(sql: &mut dyn Sql, name: &str) -> SqlResult<()> {
-    let name = [Value::Text(name)];
-    sql.execute("DELETE FROM identity WHERE name = ?1", &name)?;
+fn pass_on(sql: &mut dyn Sql, identity: &Identity) -> SqlResult<()> {
+    let name = [Value::Text(identity.as_str())];
     let next = "INSERT INTO identity (name, device) SELECT name, device FROM identity_clash WHERE name = ?1 ORDER BY created_at, device LIMIT 1";
     if sql.execute(next, &name)? > 0 {
         sql.execute(

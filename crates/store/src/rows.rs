@@ -377,12 +377,13 @@ fn write_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
     if r.version > 1 && sql.execute(DEVICE_PRESENCE, &params)? > 0 {
         return Ok(());
     }
+    let before = if r.version > 1 { identities::stored(sql, r.id)? } else { vec![] };
     let identities = r.identities();
     if let Some(taken) = identities::taken(sql, r.id, &identities)? {
         return Err(SQL.refused(sql, &params, r.version, || name_taken(r, taken))?);
     }
     match SQL.put(sql, &params, r.version) {
-        Ok(()) => Ok(identities::set(sql, r.id, r.version == 1, &identities)?),
+        Ok(()) => Ok(identities::set(sql, r.id, &before, &identities)?),
         Err(Refused::Batch(error)) if error.cause == Cause::NodeIdTaken => Err(name_the_taken(sql, r, error)?),
         Err(refused) => Err(refused),
     }
@@ -448,13 +449,14 @@ fn delete(sql: &mut dyn Sql, text: &str, id: &[u8]) -> Done {
 fn delete_device(sql: &mut dyn Sql, id: DeviceId, now: Time, counts: &mut Counts) -> std::result::Result<bool, Refused> {
     let key = id.0.as_bytes();
     let Some(before) = Counted::stored(sql, id)? else { return Ok(false) };
+    let identities = identities::stored(sql, id)?;
     sql.execute("DELETE FROM device WHERE id = ?1", &[Value::Bytes(key)])?;
     counts.change(Some(&before), None);
     sql.execute(
         "INSERT INTO tombstone (device, deleted_at) VALUES (?1, ?2) ON CONFLICT (device) DO NOTHING",
         &[Value::Bytes(key), Value::Int(now.0)],
     )?;
-    identities::leave(sql, id, &[])?;
+    identities::leave(sql, id, identities.iter())?;
     delete(sql, "DELETE FROM device_state WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM service_call WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM address_use WHERE device = ?1", key)?;

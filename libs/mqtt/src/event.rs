@@ -180,11 +180,13 @@ pub enum Output {
     },
     /// A request to unsubscribe: answer with [`Input::UnsubscribeDone`].
     Unsubscribe(Unsubscribe),
-    /// PUBACK was received; for QoS 0: the bytes were handed out before this.
+    /// The client has taken the message over: PUBACK (QoS 1) or PUBREC (QoS 2) was received. For QoS 0: the bytes were handed out before this.
+    ///
+    /// PUBREL is handed out after this: an owner that promises exactly once over its own crash makes the state durable in between.
     Delivered {
         /// From [`Delivery::token`].
         token: u64,
-        /// Reason code of PUBACK, 0x80 and above when the client refused the message. Always 0 from MQTT 3.1.1 clients.
+        /// Reason code of PUBACK or PUBREC, 0x80 and above when the client refused the message. Always 0 from MQTT 3.1.1 clients.
         code: u8,
     },
     /// A delivery was not taken.

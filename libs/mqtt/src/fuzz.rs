@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{
-    Accept, Connection, Delivery, DisconnectReason, Input, Limits, Output, PublishRefusal, Qos, SubscribeGrant, SubscribeRefusal,
-    Ticket,
+    Accept, Connection, Delivery, DisconnectReason, Input, Limits, OutboundMessage, Output, PublishRefusal, Qos, SavedSession,
+    SubscribeGrant, SubscribeRefusal, Ticket,
 };
 
 /// Drives one connection with `data`: the first byte seeds portions and answers, the rest is what the client sends.
@@ -26,6 +26,7 @@ pub fn fuzz_connection(data: &[u8]) {
         subscriptions: 4,
         outbound_queue: 4,
         outbound_inflight: 2,
+        qos_out: Qos::ExactlyOnce,
         ..Limits::default()
     });
     let mut run = Run {
@@ -45,6 +46,17 @@ pub fn fuzz_connection(data: &[u8]) {
         run.disturb();
     }
     run.finish();
+}
+
+/// A session with an exchange in each state.
+fn kept() -> SavedSession {
+    let message = |packet_id, qos| OutboundMessage { delivery: Delivery::new(2, "k", Bytes::new(), qos), packet_id };
+    SavedSession {
+        qos2_received: vec![2],
+        outbound: vec![message(Some(2), Qos::ExactlyOnce), message(None, Qos::AtLeastOnce)],
+        qos2_released: vec![1],
+        ..SavedSession::default()
+    }
 }
 
 struct Run {
@@ -74,7 +86,8 @@ impl Run {
             assert!(!self.closed || matches!(output, Output::Dropped { .. }), "output after the end: {output:?}");
             match output {
                 Output::Connect(_) => {
-                    let accept = Accept { session_present: self.roll(2) == 0, ..Accept::default() };
+                    let resume = (self.roll(2) == 0).then(|| Box::new(kept()));
+                    let accept = Accept { session_present: resume.is_some(), resume, ..Accept::default() };
                     self.connection.handle(self.now, Input::Accept(accept));
                 }
                 Output::Publish(publish) => {
@@ -83,7 +96,7 @@ impl Run {
                 }
                 Output::Subscribe(subscribe) => {
                     let granted =
-                        [SubscribeGrant::Granted(Qos::AtLeastOnce), SubscribeGrant::Refused(SubscribeRefusal::NotAuthorized)];
+                        [SubscribeGrant::Granted(Qos::ExactlyOnce), SubscribeGrant::Refused(SubscribeRefusal::NotAuthorized)];
                     let grants = subscribe.filters.iter().zip(granted.into_iter().cycle()).map(|(_, grant)| grant).collect();
                     self.connection.handle(self.now, Input::SubscribeDone { ticket: subscribe.ticket, grants });
                 }
@@ -97,6 +110,8 @@ impl Run {
         }
         assert!(self.open.len() <= usize::from(self.limits.inflight), "{} questions open", self.open.len());
         assert!(self.connection.subscriptions().len() <= self.limits.subscriptions, "too many subscriptions");
+        let released = self.connection.qos2_released().len();
+        assert!(released <= usize::from(self.limits.outbound_inflight), "{released} exchanges wait for PUBCOMP");
         assert_eq!(self.connection.poll_timeout().is_none(), self.closed, "timer and end disagree");
     }
 
@@ -110,16 +125,9 @@ impl Run {
                 self.step(Input::PublishDone { ticket, result });
             }
             4 => {
-                let qos = if self.roll(2) == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce };
+                let qos = Qos::from_level(self.roll(3) as u8).unwrap_or(Qos::AtMostOnce);
                 let payload = Bytes::from(vec![0; self.roll(16)]);
-                self.step(Input::Deliver(Delivery {
-                    token: 1,
-                    topic: "t".into(),
-                    payload,
-                    qos,
-                    retain: false,
-                    properties: None,
-                }));
+                self.step(Input::Deliver(Delivery::new(1, "t", payload, qos)));
             }
             5 => self.now += Duration::from_secs(1),
             6 if self.roll(32) == 0 => self.step(Input::Timeout),

@@ -5,7 +5,7 @@
 //! and names the exact check that ended a connection ([`CloseReason`]).
 //!
 //! Absent on purpose: sockets, TLS, WebSocket framing, clocks, threads; routing between connections, retained messages and shared
-//! subscriptions; enhanced authentication; outbound quality of service 2.
+//! subscriptions; enhanced authentication.
 #![forbid(unsafe_code)]
 
 mod check;

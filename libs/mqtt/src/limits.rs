@@ -25,9 +25,9 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Most packet identifiers waiting for PUBREL.
     pub qos2_received: usize,
-    /// Most outbound QoS 1 messages kept, sent or not; above 60,000 counts as 60,000.
+    /// Most outbound QoS 1 and 2 messages kept, sent or not; above 60,000 counts as 60,000.
     pub outbound_queue: usize,
-    /// Most outbound QoS 1 messages sent and not yet acknowledged; the client's receive maximum may lower it.
+    /// Most outbound QoS 1 and 2 exchanges under way; the client's receive maximum may lower it.
     pub outbound_inflight: u16,
     /// Highest topic alias a client may use.
     pub topic_aliases: u16,
@@ -41,7 +41,7 @@ pub struct Limits {
     pub silence: Duration,
     /// Highest quality of service a client may publish with.
     pub qos_in: Qos,
-    /// Highest quality of service granted to a subscription; 2 counts as 1.
+    /// Highest quality of service granted to a subscription.
     pub qos_out: Qos,
     /// Whether clients may set RETAIN (what it means is the owner's business).
     pub retain_available: bool,

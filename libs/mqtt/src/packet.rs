@@ -18,9 +18,9 @@ pub(crate) const PUBLISH: u8 = 3;
 pub(crate) enum Packet<'a> {
     Publish(Incoming<'a>),
     Puback { id: u16, code: u8 },
-    Pubrec { id: u16, failed: bool },
+    Pubrec { id: u16, code: u8 },
     Pubrel { id: u16 },
-    Pubcomp,
+    Pubcomp { id: u16 },
     Subscribe { id: u16, with_id: bool, filters: Vec<(&'a str, u8)> },
     Unsubscribe { id: u16, filters: Vec<&'a str> },
     Pingreq,
@@ -67,13 +67,10 @@ pub(crate) fn decode<'a>(first: u8, body: &'a [u8], version: Version, limits: &L
         }
         5 => {
             let (id, code) = ack(&mut reader, version, limits)?;
-            Packet::Pubrec { id, failed: code >= 0x80 }
+            Packet::Pubrec { id, code }
         }
         6 => Packet::Pubrel { id: ack(&mut reader, version, limits)?.0 },
-        7 => {
-            ack(&mut reader, version, limits)?;
-            Packet::Pubcomp
-        }
+        7 => Packet::Pubcomp { id: ack(&mut reader, version, limits)?.0 },
         8 => subscribe(&mut reader, version, limits)?,
         10 => unsubscribe(&mut reader, version, limits)?,
         12 => Packet::Pingreq,

@@ -15,12 +15,19 @@ pub struct Delivery {
     pub topic: Arc<str>,
     /// Payload.
     pub payload: Bytes,
-    /// 0 or 1; 2 is sent as 1.
+    /// Quality of service it is sent with.
     pub qos: Qos,
     /// The RETAIN flag to show.
     pub retain: bool,
     /// MQTT 5 properties; not sent to MQTT 3.1.1 clients.
     pub properties: Option<Box<PublishProperties>>,
+}
+
+impl Delivery {
+    /// A message without RETAIN and properties.
+    pub fn new(token: u64, topic: impl Into<Arc<str>>, payload: impl Into<Bytes>, qos: Qos) -> Self {
+        Self { token, topic: topic.into(), payload: payload.into(), qos, retain: false, properties: None }
+    }
 }
 
 /// A granted subscription.
@@ -38,7 +45,7 @@ pub struct Subscription {
     pub retain_handling: u8,
 }
 
-/// A QoS 1 message not yet acknowledged.
+/// A QoS 1 message without its PUBACK, or a QoS 2 message without its PUBREC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboundMessage {
     /// The message.
@@ -54,6 +61,8 @@ pub struct SavedSession {
     pub subscriptions: Vec<Subscription>,
     /// Inbound QoS 2 identifiers taken over and not yet released [MQTT-4.3.3-2].
     pub qos2_received: Vec<u16>,
-    /// Outbound QoS 1 messages, oldest first.
+    /// Outbound QoS 1 and 2 messages that the client has not taken over, oldest first.
     pub outbound: Vec<OutboundMessage>,
+    /// Outbound QoS 2 identifiers between PUBREC and PUBCOMP, in the order of the PUBRECs [MQTT-4.3.3-8].
+    pub qos2_released: Vec<u16>,
 }

@@ -99,7 +99,7 @@ pub fn publish_bytes(version: Version, qos: Qos, topic: usize, properties: usize
     (topic <= usize::from(u16::MAX) && body <= REMAINING_MAX).then(|| 1 + varint_len(body) + body)
 }
 
-/// PUBLISH; QoS 1 when there is an identifier.
+/// PUBLISH; with an identifier unless it is QoS 0.
 pub(crate) fn publish(out: &mut Vec<u8>, version: Version, delivery: &Delivery, id: Option<u16>, dup: bool) {
     let mut properties = Vec::new();
     if version == Version::V5
@@ -110,7 +110,7 @@ pub(crate) fn publish(out: &mut Vec<u8>, version: Version, delivery: &Delivery, 
     let property_part = if version == Version::V5 { varint_len(properties.len()) + properties.len() } else { 0 };
     let body = 2 + delivery.topic.len() + id.map_or(0, |_| 2) + property_part + delivery.payload.len();
     out.reserve(body + 5);
-    out.push(0x30 | u8::from(dup) << 3 | u8::from(id.is_some()) << 1 | u8::from(delivery.retain));
+    out.push(0x30 | u8::from(dup) << 3 | (delivery.qos as u8) << 1 | u8::from(delivery.retain));
     varint(out, body);
     binary(out, delivery.topic.as_bytes());
     if let Some(id) = id {

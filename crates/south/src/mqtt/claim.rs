@@ -86,14 +86,7 @@ impl Claim {
             Ok((device, secret)) => {
                 count(&mqtt.tally.claims);
                 let message = serde_json::json!({"msgType": "cloudSendSecret", "deviceid": device.id.to_string(), "secret": secret.expose()});
-                self.secret = Some(Delivery {
-                    token: 0,
-                    topic: self.topics.notify.as_str().into(),
-                    payload: message.to_string().into(),
-                    qos: Qos::AtLeastOnce,
-                    retain: false,
-                    properties: None,
-                });
+                self.secret = Some(Delivery::new(0, self.topics.notify.as_str(), message.to_string(), Qos::AtLeastOnce));
                 Ok(SubscribeGrant::Granted(Qos::AtLeastOnce))
             }
             Err(refused) => {

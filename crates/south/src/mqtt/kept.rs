@@ -57,14 +57,7 @@ fn subscription(filter: Filter, qos: u8) -> Subscription {
 }
 
 fn outbound(message: StoredMessage, token: u64) -> OutboundMessage {
-    let delivery = Delivery {
-        token,
-        topic: message.topic.into(),
-        payload: message.payload.into(),
-        qos: Qos::AtLeastOnce,
-        retain: false,
-        properties: None,
-    };
+    let delivery = Delivery::new(token, message.topic, message.payload, Qos::AtLeastOnce);
     OutboundMessage { delivery, packet_id: (message.packet_id > 0).then_some(message.packet_id) }
 }
 

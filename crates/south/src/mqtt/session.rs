@@ -108,7 +108,7 @@ impl Session {
     ) -> Result<(), DisconnectReason> {
         let qos2_received = [machine.qos2_received(), new_qos2].concat();
         self.kept_qos2.clone_from(&qos2_received);
-        let session = SavedSession { subscriptions, qos2_received, outbound: vec![] };
+        let session = SavedSession { subscriptions, qos2_received, ..SavedSession::default() };
         let stored = kept::stored(&self.caller, session, |_| None);
         self.is_kept = true;
         mqtt.core.keep_session(&self.caller, stored, machine.session_expiry_s()).await.map_err(|error| {
@@ -142,7 +142,7 @@ impl Session {
         self.next_token += 1;
         self.calls.push((token, message.call.id, qos));
         count(&mqtt.tally.commands);
-        Some(Delivery { token, topic: topic.into(), payload: message.payload.into(), qos, retain: false, properties: None })
+        Some(Delivery::new(token, topic, message.payload, qos))
     }
 
     /// The end of a command's way. A QoS 0 message has no acknowledgement, so nothing is known of its arrival.

@@ -160,6 +160,16 @@ impl Connection {
         &self.inbound.qos2_received
     }
 
+    /// Outbound QoS 1 and 2 messages that the client has not taken over, oldest first: what [`SavedSession::outbound`] would be now.
+    pub fn outbound(&self) -> impl Iterator<Item = &OutboundMessage> {
+        self.outbound.messages()
+    }
+
+    /// Outbound QoS 2 identifiers between PUBREC and PUBCOMP: what [`SavedSession::qos2_released`] would be now.
+    pub fn qos2_released(&self) -> &[u16] {
+        self.outbound.released()
+    }
+
     /// The subscription that takes messages of `topic`, with the highest quality of service if there are several [MQTT-3.3.5-1].
     pub fn subscription_for(&self, topic: &str) -> Option<&Subscription> {
         self.subscriptions
@@ -175,8 +185,8 @@ impl Connection {
 
     /// The state to keep.
     pub fn into_session(self) -> SavedSession {
-        let outbound: VecDeque<OutboundMessage> = self.outbound.queue;
-        SavedSession { subscriptions: self.subscriptions, qos2_received: self.inbound.qos2_received, outbound: outbound.into() }
+        let (outbound, qos2_released) = self.outbound.into_saved();
+        SavedSession { subscriptions: self.subscriptions, qos2_received: self.inbound.qos2_received, outbound, qos2_released }
     }
 
     fn data(&mut self, now: Duration, bytes: &[u8]) {
@@ -270,12 +280,9 @@ impl Connection {
     fn dispatch(&mut self, version: Version, packet: Packet<'_>) -> Parse<()> {
         match packet {
             Packet::Publish(incoming) => return self.publish(version, incoming),
-            Packet::Puback { id, code } => self.acknowledged(id, code),
-            // Nothing is ever sent with QoS 2, so these name an unknown identifier; the answers end the client's half.
-            Packet::Pubrec { id, failed: false } => {
-                self.emit(|tx| write::ack(tx, 0x62, version, id, UNKNOWN_ID));
-            }
-            Packet::Pubrec { .. } | Packet::Pubcomp => {}
+            Packet::Puback { id, code } => self.acknowledged(version, id, code),
+            Packet::Pubrec { id, code } => self.received(version, id, code),
+            Packet::Pubcomp { id } => self.completed(version, id),
             Packet::Pubrel { id } => self.release(version, id),
             Packet::Subscribe { id, with_id, filters } => self.subscribe(version, id, with_id, &filters),
             Packet::Unsubscribe { id, filters } => self.unsubscribe(id, &filters),
@@ -346,6 +353,19 @@ impl Connection {
         if self.tx.len() - start > self.outbound.packet_bytes() {
             self.tx.truncate(start);
             self.fail(&check::PEER_PACKET_LIMIT);
+        }
+    }
+
+    /// Writes a packet that must not be handed out before the events of now.
+    fn emit_after_events(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = Vec::new();
+        write(&mut bytes);
+        if bytes.len() > self.outbound.packet_bytes() {
+            return self.fail(&check::PEER_PACKET_LIMIT);
+        }
+        match self.events.back_mut() {
+            Some(Output::Send(before)) => before.extend(bytes),
+            _ => self.events.push_back(Output::Send(bytes)),
         }
     }
 

@@ -1,25 +1,36 @@
-//! Messages for the client: packet identifiers, receive maximum, redelivery. Absent: QoS 2 towards the client.
+//! Messages for the client: packet identifiers, receive maximum, the exchanges of QoS 1 (4.3.2) and QoS 2 (4.3.3), redelivery (4.4).
+//! Absent: what of it is durable; the owner keeps [`crate::SavedSession`].
 
 use std::collections::VecDeque;
 
-use super::{Connection, Phase};
+use super::{Connection, Phase, UNKNOWN_ID};
 use crate::event::{DropReason, Output};
 use crate::limits::Limits;
 use crate::session::{Delivery, OutboundMessage};
 use crate::{Qos, Version, write};
 
-/// Below the number of packet identifiers, so that a free one always exists.
+/// Below the number of packet identifiers.
 const QUEUE_MAX: usize = 60_000;
+/// PUBREL with its flags.
+const PUBREL: u8 = 0x62;
 
-/// The outbound half of the state.
+/// The outbound half of the state. What a connection without a message under way does not need is behind a pointer: most are such.
 #[derive(Default)]
 pub(super) struct Outbound {
-    /// QoS 1 messages; the first `sent` of them are on their way.
-    pub(super) queue: VecDeque<OutboundMessage>,
-    sent: usize,
+    flight: Option<Box<Flight>>,
     last_id: u16,
     window: u16,
     peer_packet_bytes: Option<u32>,
+}
+
+/// Messages under way or waiting for it.
+#[derive(Default)]
+struct Flight {
+    /// Not taken over by the client. First those with an identifier, of which the first `sent` were sent on this connection.
+    queue: VecDeque<OutboundMessage>,
+    sent: usize,
+    /// QoS 2 identifiers between PUBREC and PUBCOMP, in the order of the PUBRECs.
+    released: Vec<u16>,
 }
 
 impl Outbound {
@@ -32,16 +43,69 @@ impl Outbound {
         self.peer_packet_bytes.map_or(usize::MAX, |bytes| bytes as usize)
     }
 
-    fn in_use(&self, id: u16) -> bool {
-        self.queue.iter().any(|message| message.packet_id == Some(id))
+    pub(super) fn messages(&self) -> impl Iterator<Item = &OutboundMessage> {
+        self.flight.iter().flat_map(|flight| &flight.queue)
     }
 
-    /// An identifier not in flight, never 0 [MQTT-2.3.1-1]. Ends, because the queue is shorter than the number of identifiers.
-    fn free_id(&mut self) -> u16 {
+    pub(super) fn released(&self) -> &[u16] {
+        self.flight.as_ref().map_or(&[], |flight| &flight.released)
+    }
+
+    pub(super) fn into_saved(self) -> (Vec<OutboundMessage>, Vec<u16>) {
+        self.flight.map(|flight| (flight.queue.into(), flight.released)).unwrap_or_default()
+    }
+
+    fn queued(&self) -> usize {
+        self.flight.as_ref().map_or(0, |flight| flight.queue.len())
+    }
+
+    fn flight(&mut self) -> &mut Flight {
+        self.flight.get_or_insert_default()
+    }
+
+    /// Takes the message that was sent with `id` and `qos` out of the queue.
+    fn take_sent(&mut self, id: u16, qos: Qos) -> Option<OutboundMessage> {
+        let flight = self.flight.as_mut()?;
+        let is_meant = |message: &OutboundMessage| message.packet_id == Some(id) && message.delivery.qos == qos;
+        let at = flight.queue.iter().take(flight.sent).position(is_meant)?;
+        flight.sent -= 1;
+        flight.queue.remove(at)
+    }
+
+    /// The next message that the client's receive maximum lets through (MQTT 5, 4.9), with its identifier and whether that is an old one.
+    /// A QoS 2 exchange counts until its PUBCOMP.
+    fn next(&mut self) -> Option<(&Delivery, u16, bool)> {
+        let flight = self.flight.as_mut()?;
+        if flight.sent + flight.released.len() >= usize::from(self.window) {
+            return None;
+        }
+        let given = flight.queue.get(flight.sent)?.packet_id;
+        let id = given.unwrap_or_else(|| flight.free_id(&mut self.last_id));
+        let message = flight.queue.get_mut(flight.sent)?;
+        message.packet_id = Some(id);
+        flight.sent += 1;
+        Some((&message.delivery, id, given.is_some()))
+    }
+
+    /// Gives memory back when nothing is under way.
+    fn shrink(&mut self) {
+        if self.flight.as_ref().is_some_and(|flight| flight.queue.is_empty() && flight.released.is_empty()) {
+            self.flight = None;
+        }
+    }
+}
+
+impl Flight {
+    /// An identifier not in use, never 0 [MQTT-2.2.1-4]. Ends, because fewer than the window are in use, and so fewer than there are.
+    fn free_id(&self, last: &mut u16) -> u16 {
+        let in_use = |id| {
+            let mut numbered = self.queue.iter().map_while(|message| message.packet_id);
+            numbered.any(|used| used == id) || self.released.contains(&id)
+        };
         loop {
-            self.last_id = self.last_id.wrapping_add(1).max(1);
-            if !self.in_use(self.last_id) {
-                return self.last_id;
+            *last = last.wrapping_add(1).max(1);
+            if !in_use(*last) {
+                return *last;
             }
         }
     }
@@ -67,13 +131,13 @@ impl Connection {
             return Ok(());
         }
         self.check_room()?;
-        self.outbound.queue.push_back(OutboundMessage { delivery, packet_id: None });
+        self.outbound.flight().queue.push_back(OutboundMessage { delivery, packet_id: None });
         self.fill_window(version);
         Ok(())
     }
 
     fn check_room(&self) -> Result<(), DropReason> {
-        if self.outbound.queue.len() < self.limits.outbound_queue.min(QUEUE_MAX) { Ok(()) } else { Err(DropReason::QueueFull) }
+        if self.outbound.queued() < self.limits.outbound_queue.min(QUEUE_MAX) { Ok(()) } else { Err(DropReason::QueueFull) }
     }
 
     /// Measured, not written: a message may be far larger than the client takes.
@@ -87,42 +151,67 @@ impl Connection {
         if size.is_some_and(|bytes| bytes <= self.outbound.packet_bytes()) { Ok(()) } else { Err(DropReason::TooLarge) }
     }
 
-    /// Sends what the client's receive maximum lets through [MQTT-3.3.4-9]. A message that has an identifier already was sent on an earlier
-    /// connection: it keeps it and gets DUP [MQTT-4.4.0-1], [MQTT-3.3.1-1].
+    /// A message that has an identifier already was sent on an earlier connection: it keeps it and gets DUP [MQTT-4.4.0-1], [MQTT-3.3.1-1].
     fn fill_window(&mut self, version: Version) {
-        while self.outbound.sent < usize::from(self.outbound.window) && self.outbound.sent < self.outbound.queue.len() {
-            let given = self.outbound.queue.get(self.outbound.sent).and_then(|message| message.packet_id);
-            let id = given.unwrap_or_else(|| self.outbound.free_id());
-            let Some(message) = self.outbound.queue.get_mut(self.outbound.sent) else { break };
-            message.packet_id = Some(id);
-            write::publish(&mut self.tx, version, &message.delivery, Some(id), given.is_some());
-            self.outbound.sent += 1;
+        while self.phase == Phase::Open
+            && let Some((delivery, id, again)) = self.outbound.next()
+        {
+            write::publish(&mut self.tx, version, delivery, Some(id), again);
         }
+        self.outbound.shrink();
     }
 
     /// PUBACK; one for an unknown identifier is ignored.
-    pub(super) fn acknowledged(&mut self, id: u16, code: u8) {
-        let Some(version) = self.version else { return };
-        let found = self.outbound.queue.iter().take(self.outbound.sent).position(|message| message.packet_id == Some(id));
-        let Some(message) = found.and_then(|at| self.outbound.queue.remove(at)) else { return };
-        self.outbound.sent -= 1;
-        if self.outbound.queue.is_empty() {
-            self.outbound.queue = VecDeque::new();
-        }
+    pub(super) fn acknowledged(&mut self, version: Version, id: u16, code: u8) {
+        let Some(message) = self.outbound.take_sent(id, Qos::AtLeastOnce) else { return };
         self.events.push_back(Output::Delivered { token: message.delivery.token, code });
         self.fill_window(version);
     }
 
-    /// A kept session goes on: unacknowledged messages first, in their order [MQTT-4.6.0-1]. What the limits no longer allow is dropped.
-    pub(super) fn redeliver(&mut self, mut saved: Vec<OutboundMessage>) {
-        let (Phase::Open, Some(version)) = (self.phase, self.version) else { return };
+    /// PUBREC: the client has the message, or refuses it, which ends the exchange. PUBREL leaves after the owner was told, in the order of
+    /// the PUBRECs [MQTT-4.3.3-4], [MQTT-4.6.0-4]; a repeated PUBREC gets it again. An unknown identifier is answered too, or the client would
+    /// never end.
+    pub(super) fn received(&mut self, version: Version, id: u16, code: u8) {
+        if let Some(message) = self.outbound.take_sent(id, Qos::ExactlyOnce) {
+            self.events.push_back(Output::Delivered { token: message.delivery.token, code });
+            if code >= 0x80 {
+                return self.fill_window(version);
+            }
+            self.outbound.flight().released.push(id);
+        }
+        if code < 0x80 {
+            let code = if self.outbound.released().contains(&id) { 0 } else { UNKNOWN_ID };
+            self.emit_after_events(|tx| write::ack(tx, PUBREL, version, id, code));
+        }
+    }
+
+    /// PUBCOMP: the identifier is free again [MQTT-4.3.3-6]; an unknown one is ignored.
+    pub(super) fn completed(&mut self, version: Version, id: u16) {
+        let Some(flight) = &mut self.outbound.flight else { return };
+        flight.released.retain(|released| *released != id);
+        self.fill_window(version);
+    }
+
+    /// A kept session goes on: PUBREL for what the client has, then unacknowledged messages in their order [MQTT-4.4.0-1], [MQTT-4.6.0-1].
+    /// What the limits no longer allow is dropped.
+    pub(super) fn redeliver(&mut self, version: Version, mut saved: Vec<OutboundMessage>, released: Vec<u16>) {
         saved.sort_by_key(|message| message.packet_id.is_none());
         for message in saved {
             let token = message.delivery.token;
+            if message.delivery.qos == Qos::AtMostOnce {
+                self.deliver(message.delivery);
+                continue;
+            }
             match self.check_size(version, &message.delivery).and(self.check_room()) {
-                Ok(()) => self.outbound.queue.push_back(message),
+                Ok(()) => self.outbound.flight().queue.push_back(message),
                 Err(reason) => self.events.push_back(Output::Dropped { token, reason }),
             }
+        }
+        for id in &released {
+            self.emit(|tx| write::ack(tx, PUBREL, version, *id, 0));
+        }
+        if !released.is_empty() {
+            self.outbound.flight().released = released;
         }
         self.fill_window(version);
     }

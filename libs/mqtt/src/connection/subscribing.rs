@@ -109,14 +109,13 @@ impl Connection {
     /// Records what was granted and answers, one code per filter in its order [MQTT-3.8.4-5], [MQTT-3.9.3-1].
     fn suback(&mut self, version: Version, packet_id: u16, asked: &[Result<Subscription, u8>], grants: &[SubscribeGrant]) {
         let mut grants = grants.iter();
-        let highest = self.limits.qos_out.min(Qos::AtLeastOnce);
         let mut codes = Vec::with_capacity(asked.len());
         for filter in asked {
             let code = match filter {
                 Err(code) => *code,
                 Ok(wanted) => match grants.next() {
                     Some(SubscribeGrant::Granted(qos)) => {
-                        let qos = wanted.qos.min(*qos).min(highest);
+                        let qos = wanted.qos.min(*qos).min(self.limits.qos_out);
                         self.record(Subscription { qos, ..wanted.clone() });
                         qos as u8
                     }

@@ -494,6 +494,7 @@ fn a_session_survives_as_plain_data() {
         subscriptions: Vec::new(),
         qos2_received: vec![3],
         outbound: vec![OutboundMessage { delivery: delivery(9, Qos::AtLeastOnce), packet_id: Some(4) }],
+        qos2_released: vec![8],
     };
     let bench = Bench::open_with(5, Limits::default(), Some(saved.clone()));
     assert_eq!(bench.save(), saved);

@@ -16,6 +16,7 @@ fn corpus() -> Vec<Vec<u8>> {
             publish(level, 0x32, 1),
             publish(level, 0x34, 2),
             vec![0x62, 2, 0, 2, 0x40, 2, 0, 1, 0xc0, 0],
+            vec![0x50, 2, 0, 1, 0x70, 2, 0, 1, 0x50, 2, 0, 2, 0x70, 2, 0, 2, 0x40, 2, 0, 3],
             publish(level, 0x3c, 2),
             unsubscribe,
             vec![0xe0, 0],

@@ -66,6 +66,12 @@ impl Pair {
         self.input(Input::PublishDone { ticket, result: Ok(()) });
     }
 
+    fn deliver_exactly_once(&mut self) {
+        self.input(Input::Deliver(super::delivery(7, Qos::ExactlyOnce)));
+        assert!(self.bench.events.iter().any(|event| matches!(event, Output::Delivered { token: 7, code: 0 })));
+        assert!(self.bench.connection.outbound().next().is_none() && self.bench.connection.qos2_released().is_empty());
+    }
+
     fn answer_subscribe(&mut self) {
         let Some(Output::Subscribe(asked)) = self.bench.events.pop() else { panic!("no question") };
         let grants = vec![SubscribeGrant::Granted(Qos::AtLeastOnce); asked.filters.len()];
@@ -93,11 +99,12 @@ fn version_3_1_1() {
         assert_eq!(&pair.bench.publishes[0].payload[..], b"hello");
         pair.answer_publish();
     }
-    pair.input(Input::Deliver(Delivery { qos: Qos::AtLeastOnce, ..super::delivery(1, Qos::AtLeastOnce) }));
+    pair.deliver_exactly_once();
+    pair.input(Input::Deliver(super::delivery(1, Qos::AtLeastOnce)));
     assert!(pair.bench.events.iter().any(|event| matches!(event, Output::Delivered { token: 1, .. })));
     pair.send(v3_1_1::Pingreq::new());
     let kinds: Vec<String> = pair.received.iter().map(|packet| packet.packet_type().as_str().to_owned()).collect();
-    assert_eq!(kinds, ["connack", "suback", "puback", "pubrec", "pubcomp", "publish", "pingresp"]);
+    assert_eq!(kinds, ["connack", "suback", "puback", "pubrec", "pubcomp", "publish", "pubrel", "publish", "pingresp"]);
 }
 
 #[test]
@@ -119,6 +126,7 @@ fn version_5() {
         pair.send(publish.build().unwrap());
         pair.answer_publish();
     }
+    pair.deliver_exactly_once();
     let properties = PublishProperties {
         payload_is_utf8: true,
         message_expiry_s: Some(7),
@@ -136,5 +144,5 @@ fn version_5() {
     let Some(Output::Unsubscribe(asked)) = pair.bench.events.pop() else { panic!("no question") };
     pair.input(Input::UnsubscribeDone { ticket: asked.ticket });
     let kinds: Vec<String> = pair.received.iter().map(|packet| packet.packet_type().as_str().to_owned()).collect();
-    assert_eq!(kinds, ["connack", "suback", "puback", "pubrec", "pubcomp", "publish", "unsuback"]);
+    assert_eq!(kinds, ["connack", "suback", "puback", "pubrec", "pubcomp", "publish", "pubrel", "publish", "unsuback"]);
 }

@@ -1,6 +1,7 @@
 //! A client of bytes around one connection, in virtual time.
 
 mod cases;
+mod exactly_once;
 mod flows;
 mod hostile;
 mod interop;
@@ -122,5 +123,5 @@ pub(super) fn publish(level: u8, first: u8, id: u16) -> Vec<u8> {
 }
 
 pub(super) fn delivery(token: u64, qos: Qos) -> Delivery {
-    Delivery { token, topic: "d".into(), payload: Bytes::from_static(b"y"), qos, retain: false, properties: None }
+    Delivery::new(token, "d", Bytes::from_static(b"y"), qos)
 }

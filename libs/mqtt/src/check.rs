@@ -121,6 +121,7 @@ checks! {
     SILENCE              "silence"                        "3.1.2.10"       "3.1.2.10"       0x98 Timeout;
     SUBSCRIBE_EMPTY      "subscribe.empty"                "MQTT-3.8.3-3"   "MQTT-3.8.3-2"   0x82 Protocol;
     SUBSCRIBE_OPTIONS    "subscribe.options"              "MQTT-3-8.3-4"   "MQTT-3.8.3-5"   0x81 Malformed;
+    SUBSCRIBE_SHARED_LOCAL "subscribe.shared-no-local"    "-"              "MQTT-3.8.3-4"   0x82 Protocol;
     TOPIC_TOO_LONG       "topic.too-long"                 "4.7.3"          "4.7.3"          0x90 Limit;
     TRAILING             "packet.trailing-bytes"          "MQTT-4.8.0-1"   "4.13.1"         0x81 Malformed;
     TRUNCATED            "packet.truncated"               "MQTT-4.8.0-1"   "4.13.1"         0x81 Malformed;

@@ -276,7 +276,7 @@ pub struct Will {
     /// MQTT 5 will delay, seconds; the owner waits, not the machine.
     pub delay_s: u32,
     /// MQTT 5 properties.
-    pub properties: Option<Box<PublishProperties>>,
+    pub properties: Option<Arc<PublishProperties>>,
 }
 
 /// A message from the client.
@@ -297,7 +297,15 @@ pub struct Publish {
     /// Packet identifier, for diagnosis.
     pub packet_id: Option<u16>,
     /// MQTT 5 properties.
-    pub properties: Option<Box<PublishProperties>>,
+    pub properties: Option<Arc<PublishProperties>>,
+}
+
+impl From<Will> for Publish {
+    /// The will as the message it is; nobody waits for an answer to it.
+    fn from(will: Will) -> Self {
+        let Will { topic, payload, qos, retain, properties, .. } = will;
+        Self { ticket: Ticket(0), topic, payload, qos, dup: false, retain, packet_id: None, properties }
+    }
 }
 
 /// A request to subscribe, only the filters that are well formed and within limits.

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-/// A checked topic filter. Shared subscriptions (`$share/...`) are told apart, not supported.
+/// How the filter of a shared subscription begins (MQTT 5, 4.8.2).
+pub(crate) const SHARE: &str = "$share/";
+
+/// A checked topic filter, also that of a shared subscription (`$share/GROUP/FILTER`).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Filter(Box<str>);
 
@@ -17,7 +20,7 @@ pub enum FilterError {
     MultiLevel,
     /// `+` does not fill its level [MQTT-4.7.1-3] (5.0: [MQTT-4.7.1-2]).
     SingleLevel,
-    /// A shared subscription.
+    /// A shared subscription whose group is empty or has a wildcard, or that has no filter [MQTT-4.8.2-1], [MQTT-4.8.2-2].
     Shared,
 }
 
@@ -36,7 +39,11 @@ impl Filter {
         if text.contains('\0') {
             return Err(FilterError::Nul);
         }
-        let mut levels = text.split('/').peekable();
+        let (group, filter) = parts(text);
+        if group.is_some_and(|group| group.is_empty() || group.contains(['+', '#'])) || filter.is_empty() {
+            return Err(FilterError::Shared);
+        }
+        let mut levels = filter.split('/').peekable();
         while let Some(level) = levels.next() {
             if level.contains('#') && (level != "#" || levels.peek().is_some()) {
                 return Err(FilterError::MultiLevel);
@@ -45,12 +52,22 @@ impl Filter {
                 return Err(FilterError::SingleLevel);
             }
         }
-        if text.starts_with("$share/") { Err(FilterError::Shared) } else { Ok(()) }
+        Ok(())
     }
 
     /// The text as subscribed.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The group of a shared subscription.
+    pub fn group(&self) -> Option<&str> {
+        parts(&self.0).0
+    }
+
+    /// The filter of topics, without the group of a shared subscription.
+    pub fn topic_filter(&self) -> &str {
+        parts(&self.0).1
     }
 
     /// Whether `+` or `#` occurs.
@@ -61,11 +78,12 @@ impl Filter {
     /// Whether a message published to `topic` belongs to this filter. A wildcard in the first level never matches a topic that starts
     /// with `$` [MQTT-4.7.2-1]; `a/#` matches `a` too.
     pub fn matches(&self, topic: &str) -> bool {
-        if topic.starts_with('$') && self.0.starts_with(['+', '#']) {
+        let filter = self.topic_filter();
+        if topic.starts_with('$') && filter.starts_with(['+', '#']) {
             return false;
         }
         let mut names = topic.split('/');
-        for level in self.0.split('/') {
+        for level in filter.split('/') {
             if level == "#" {
                 return true;
             }
@@ -75,6 +93,14 @@ impl Filter {
             }
         }
         names.next().is_none()
+    }
+}
+
+/// The group, where `text` names one, and the filter of topics.
+fn parts(text: &str) -> (Option<&str>, &str) {
+    match text.strip_prefix(SHARE) {
+        Some(shared) => shared.split_once('/').map_or((Some(shared), ""), |(group, filter)| (Some(group), filter)),
+        None => (None, text),
     }
 }
 
@@ -132,6 +158,10 @@ mod tests {
             ("a//b", "a//b", true),
             ("a/+/b", "a//b", true),
             ("é/+", "é/ü", true),
+            ("$share/g/a/+", "a/b", true),
+            ("$share/g/a/+", "$share/g/a/b", false),
+            ("$share/g/#", "$SYS/x", false),
+            ("$share/g/$SYS/#", "$SYS/x", true),
         ];
         for (filter, topic, expected) in cases {
             assert_eq!(Filter::new(filter).unwrap().matches(topic), expected, "{filter} {topic}");
@@ -153,8 +183,17 @@ mod tests {
             ("a/+b/c", Err(FilterError::SingleLevel)),
             ("++", Err(FilterError::SingleLevel)),
             ("/", Ok(())),
-            ("$share/g/t", Err(FilterError::Shared)),
+            ("$share/g/t", Ok(())),
+            ("$share/g/+/t/#", Ok(())),
+            ("$share/g//", Ok(())),
             ("$share", Ok(())),
+            ("$share/", Err(FilterError::Shared)),
+            ("$share/g", Err(FilterError::Shared)),
+            ("$share/g/", Err(FilterError::Shared)),
+            ("$share//t", Err(FilterError::Shared)),
+            ("$share/+/t", Err(FilterError::Shared)),
+            ("$share/g#/t", Err(FilterError::Shared)),
+            ("$share/g/t#", Err(FilterError::MultiLevel)),
         ];
         for (text, expected) in cases {
             assert_eq!(Filter::check(text), expected, "{text:?}");

@@ -27,6 +27,8 @@ pub fn fuzz_connection(data: &[u8]) {
         outbound_queue: 4,
         outbound_inflight: 2,
         qos_out: Qos::ExactlyOnce,
+        subscription_ids_available: true,
+        shared_available: true,
         ..Limits::default()
     });
     let mut run = Run {
@@ -127,7 +129,9 @@ impl Run {
             4 => {
                 let qos = Qos::from_level(self.roll(3) as u8).unwrap_or(Qos::AtMostOnce);
                 let payload = Bytes::from(vec![0; self.roll(16)]);
-                self.step(Input::Deliver(Delivery::new(1, "t", payload, qos)));
+                let matched = crate::matched(self.connection.subscriptions(), "t", false);
+                let subscription_ids = matched.map(|matched| matched.ids).unwrap_or_default();
+                self.step(Input::Deliver(Delivery { subscription_ids, ..Delivery::new(1, "t", payload, qos) }));
             }
             5 => self.now += Duration::from_secs(1),
             6 if self.roll(32) == 0 => self.step(Input::Timeout),

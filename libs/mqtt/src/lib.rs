@@ -19,6 +19,7 @@ mod packet;
 mod property;
 mod read;
 mod session;
+mod subscription;
 mod write;
 
 pub use check::{Check, CloseKind, CloseReason};
@@ -30,7 +31,8 @@ pub use event::{
 pub use filter::{Filter, FilterError, topic_is_valid};
 pub use limits::Limits;
 pub use property::PublishProperties;
-pub use session::{Delivery, OutboundMessage, SavedSession, Subscription};
+pub use session::{Delivery, OutboundMessage, SavedSession};
+pub use subscription::{Matched, Subscription, matched};
 pub use write::publish_bytes;
 
 /// The protocol version a client asked for in its CONNECT.

@@ -47,6 +47,10 @@ pub struct Limits {
     pub retain_available: bool,
     /// Whether clients may subscribe with `+` and `#`.
     pub wildcards_available: bool,
+    /// Whether clients may give their subscriptions identifiers.
+    pub subscription_ids_available: bool,
+    /// Whether clients may share subscriptions.
+    pub shared_available: bool,
 }
 
 impl Default for Limits {
@@ -72,6 +76,8 @@ impl Default for Limits {
             qos_out: Qos::AtLeastOnce,
             retain_available: true,
             wildcards_available: true,
+            subscription_ids_available: false,
+            shared_available: false,
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Client packets, decoded and checked without regard to the state of the connection. Absent: packets only a server sends.
 
+use std::num::NonZeroU32;
+
 use bytes::Bytes;
 
 use crate::check::{self, Check};
 use crate::event::{ConnectRequest, Secret, Will};
+use crate::filter::SHARE;
 use crate::limits::Limits;
 use crate::property::{self, Properties};
 use crate::read::{Parse, Reader};
@@ -11,6 +14,8 @@ use crate::{Qos, Version, topic_is_valid};
 
 /// Set in the protocol level by brokers that connect as bridges (mosquitto); nothing else differs.
 const BRIDGE: u8 = 0x80;
+/// The bit of a subscription's options.
+pub(crate) const NO_LOCAL: u8 = 0x04;
 /// Packet types by the high half of the first byte.
 pub(crate) const CONNECT: u8 = 1;
 pub(crate) const PUBLISH: u8 = 3;
@@ -21,7 +26,7 @@ pub(crate) enum Packet<'a> {
     Pubrec { id: u16, code: u8 },
     Pubrel { id: u16 },
     Pubcomp { id: u16 },
-    Subscribe { id: u16, with_id: bool, filters: Vec<(&'a str, u8)> },
+    Subscribe { id: u16, subscription_id: Option<NonZeroU32>, filters: Vec<(&'a str, u8)> },
     Unsubscribe { id: u16, filters: Vec<&'a str> },
     Pingreq,
     Disconnect { code: u8, session_expiry_s: Option<u32> },
@@ -134,9 +139,9 @@ fn ack(reader: &mut Reader<'_>, version: Version, limits: &Limits) -> Parse<(u16
 
 fn subscribe<'a>(reader: &mut Reader<'a>, version: Version, limits: &Limits) -> Parse<Packet<'a>> {
     let id = reader.packet_id()?;
-    let mut with_id = false;
+    let mut subscription_id = None;
     if version == Version::V5 {
-        with_id = Properties::read(reader, property::SUBSCRIBE, limits)?.subscription_id.is_some();
+        subscription_id = Properties::read(reader, property::SUBSCRIBE, limits)?.subscription_id;
     }
     let mut filters = Vec::new();
     while !reader.is_empty() {
@@ -146,9 +151,12 @@ fn subscribe<'a>(reader: &mut Reader<'a>, version: Version, limits: &Limits) -> 
         if options & reserved != 0 || options & 3 == 3 || options & 0x30 == 0x30 {
             return Err(&check::SUBSCRIBE_OPTIONS);
         }
+        if options & NO_LOCAL != 0 && filter.starts_with(SHARE) {
+            return Err(&check::SUBSCRIBE_SHARED_LOCAL);
+        }
         filters.push((filter, options));
     }
-    if filters.is_empty() { Err(&check::SUBSCRIBE_EMPTY) } else { Ok(Packet::Subscribe { id, with_id, filters }) }
+    if filters.is_empty() { Err(&check::SUBSCRIBE_EMPTY) } else { Ok(Packet::Subscribe { id, subscription_id, filters }) }
 }
 
 fn unsubscribe<'a>(reader: &mut Reader<'a>, version: Version, limits: &Limits) -> Parse<Packet<'a>> {

@@ -1,5 +1,8 @@
 //! MQTT 5 properties (2.2.2): one pass, each at most once, only where allowed. Absent: properties of packets only a server sends.
 
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::check;
@@ -55,7 +58,7 @@ pub(crate) struct Properties<'a> {
     pub content_type: Option<&'a str>,
     pub response_topic: Option<&'a str>,
     pub correlation_data: Option<&'a [u8]>,
-    pub subscription_id: Option<u32>,
+    pub subscription_id: Option<NonZeroU32>,
     pub session_expiry_s: Option<u32>,
     pub auth_method: Option<&'a str>,
     pub auth_data: Option<&'a [u8]>,
@@ -82,8 +85,8 @@ impl<'a> Properties<'a> {
             if bit & allowed.0 == 0 {
                 return Err(&check::PROPERTY_UNKNOWN);
             }
-            // A subscription identifier and user properties may occur several times.
-            if seen & bit != 0 && id != 38 && id != 11 {
+            // User properties may occur several times; several subscription identifiers only come from a server.
+            if seen & bit != 0 && id != 38 {
                 return Err(&check::PROPERTY_DUPLICATE);
             }
             seen |= bit;
@@ -99,7 +102,7 @@ impl<'a> Properties<'a> {
             3 => self.content_type = Some(block.text()?),
             8 => self.response_topic = Some(block.text()?),
             9 => self.correlation_data = Some(block.binary()?),
-            11 => self.subscription_id = Some(not_zero(block.varint()?)?),
+            11 => self.subscription_id = Some(NonZeroU32::new(block.varint()?).ok_or(&check::PROPERTY_ZERO)?),
             17 => self.session_expiry_s = Some(block.u32()?),
             21 => self.auth_method = Some(block.text()?),
             22 => self.auth_data = Some(block.binary()?),
@@ -128,7 +131,7 @@ impl<'a> Properties<'a> {
     }
 
     /// The owned part a message keeps; `None` when there is none, which is the common case.
-    pub fn message(&self) -> Option<Box<PublishProperties>> {
+    pub fn message(&self) -> Option<Arc<PublishProperties>> {
         let empty = self.payload_is_utf8 != Some(true)
             && self.message_expiry_s.is_none()
             && self.content_type.is_none()
@@ -138,7 +141,7 @@ impl<'a> Properties<'a> {
         if empty {
             return None;
         }
-        Some(Box::new(PublishProperties {
+        Some(Arc::new(PublishProperties {
             payload_is_utf8: self.payload_is_utf8 == Some(true),
             message_expiry_s: self.message_expiry_s,
             content_type: self.content_type.map(Into::into),

@@ -1,10 +1,12 @@
 //! The state that outlives a connection (MQTT 4.1), as plain data for any store. Absent: its key and its expiry, which the owner knows.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Filter, PublishProperties, Qos};
+use crate::subscription::{Matched, Subscription};
+use crate::{Publish, PublishProperties, Qos};
 
 /// A message for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,29 +22,34 @@ pub struct Delivery {
     /// The RETAIN flag to show.
     pub retain: bool,
     /// MQTT 5 properties; not sent to MQTT 3.1.1 clients.
-    pub properties: Option<Box<PublishProperties>>,
+    pub properties: Option<Arc<PublishProperties>>,
+    /// Identifiers of the subscriptions it belongs to (MQTT 5, 3.3.2.3.8).
+    pub subscription_ids: Box<[NonZeroU32]>,
 }
 
 impl Delivery {
     /// A message without RETAIN and properties.
     pub fn new(token: u64, topic: impl Into<Arc<str>>, payload: impl Into<Bytes>, qos: Qos) -> Self {
-        Self { token, topic: topic.into(), payload: payload.into(), qos, retain: false, properties: None }
+        Self {
+            token,
+            topic: topic.into(),
+            payload: payload.into(),
+            qos,
+            retain: false,
+            properties: None,
+            subscription_ids: Box::default(),
+        }
     }
-}
 
-/// A granted subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subscription {
-    /// What it matches.
-    pub filter: Filter,
-    /// Highest quality of service for it.
-    pub qos: Qos,
-    /// MQTT 5: do not send the client its own messages.
-    pub no_local: bool,
-    /// MQTT 5: keep the RETAIN flag as published.
-    pub retain_as_published: bool,
-    /// MQTT 5 retain handling, 0 to 2 (3.8.3.1).
-    pub retain_handling: u8,
+    /// A copy of a published message for a session whose subscriptions matched it.
+    pub fn of(token: u64, publish: &Publish, matched: Matched) -> Self {
+        Self {
+            retain: publish.retain && matched.retain_as_published,
+            properties: publish.properties.clone(),
+            subscription_ids: matched.ids,
+            ..Self::new(token, Arc::clone(&publish.topic), publish.payload.clone(), publish.qos.min(matched.qos))
+        }
+    }
 }
 
 /// A QoS 1 message without its PUBACK, or a QoS 2 message without its PUBREC.

@@ -101,12 +101,7 @@ pub fn publish_bytes(version: Version, qos: Qos, topic: usize, properties: usize
 
 /// PUBLISH; with an identifier unless it is QoS 0.
 pub(crate) fn publish(out: &mut Vec<u8>, version: Version, delivery: &Delivery, id: Option<u16>, dup: bool) {
-    let mut properties = Vec::new();
-    if version == Version::V5
-        && let Some(found) = &delivery.properties
-    {
-        found.write(&mut properties);
-    }
+    let properties = publish_properties(version, delivery);
     let property_part = if version == Version::V5 { varint_len(properties.len()) + properties.len() } else { 0 };
     let body = 2 + delivery.topic.len() + id.map_or(0, |_| 2) + property_part + delivery.payload.len();
     out.reserve(body + 5);
@@ -121,4 +116,20 @@ pub(crate) fn publish(out: &mut Vec<u8>, version: Version, delivery: &Delivery, 
         out.extend_from_slice(&properties);
     }
     out.extend_from_slice(&delivery.payload);
+}
+
+/// The properties of a PUBLISH without their length; MQTT 3.1.1 has none.
+pub(crate) fn publish_properties(version: Version, delivery: &Delivery) -> Vec<u8> {
+    let mut out = Vec::new();
+    if version == Version::V311 {
+        return out;
+    }
+    if let Some(properties) = &delivery.properties {
+        properties.write(&mut out);
+    }
+    for id in &delivery.subscription_ids {
+        out.push(11);
+        varint(&mut out, id.get() as usize);
+    }
+    out
 }

@@ -53,7 +53,7 @@ pub(super) async fn resume(mqtt: &Mqtt, caller: &DeviceCaller, own: &Own, clean_
 
 fn subscription(filter: Filter, qos: u8) -> Subscription {
     let qos = if qos == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce };
-    Subscription { filter, qos, no_local: false, retain_as_published: false, retain_handling: 0 }
+    Subscription::new(filter, qos)
 }
 
 fn outbound(message: StoredMessage, token: u64) -> OutboundMessage {

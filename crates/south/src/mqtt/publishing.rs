@@ -1,6 +1,5 @@
 //! Messages on their way into the store: many of a connection at once, so that they share commits, and their ends.
 
-use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use landfall_core::{DeviceCaller, Reading};
 use landfall_model::{DeviceId, Error, ErrorKind};
@@ -191,20 +190,6 @@ pub(super) fn note_topic(mqtt: &Mqtt, caller: &DeviceCaller, peer: SocketAddr, c
         Some((caller.account(), caller.device())),
         Note { identity: &identity, peer: Some(peer), step: "mqtt.publish", check, detail },
     );
-}
-
-/// A will as the message it is.
-pub(super) fn will(will: landfall_mqtt::Will) -> Publish {
-    Publish {
-        ticket: Ticket(0),
-        topic: will.topic,
-        payload: Bytes::clone(&will.payload),
-        qos: will.qos,
-        dup: false,
-        retain: will.retain,
-        packet_id: None,
-        properties: will.properties,
-    }
 }
 
 #[cfg(test)]

@@ -292,7 +292,7 @@ impl Role {
 
     /// The will as the message it is; nothing where its topic is not the client's.
     pub(crate) fn will(&self, mqtt: &Arc<Mqtt>, will: Will) -> Option<Job> {
-        let job = self.publish(mqtt, publishing::will(will)).ok()?;
+        let job = self.publish(mqtt, will.into()).ok()?;
         Some(Job { message: None, ..job })
     }
 

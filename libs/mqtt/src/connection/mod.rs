@@ -17,8 +17,8 @@ use crate::frame::{self, Header};
 use crate::limits::Limits;
 use crate::packet::{self, Packet};
 use crate::read::Parse;
-use crate::session::{OutboundMessage, SavedSession, Subscription};
-use crate::{Version, write};
+use crate::session::{OutboundMessage, SavedSession};
+use crate::{Subscription, Version, write};
 
 /// One network connection of one client, from its first byte to its end.
 ///
@@ -170,11 +170,12 @@ impl Connection {
         self.outbound.released()
     }
 
-    /// The subscription that takes messages of `topic`, with the highest quality of service if there are several [MQTT-3.3.5-1].
+    /// The subscription that takes messages of `topic`, with the highest quality of service if there are several [MQTT-3.3.5-1]; none that is
+    /// shared. [`crate::matched`] says more.
     pub fn subscription_for(&self, topic: &str) -> Option<&Subscription> {
         self.subscriptions
             .iter()
-            .filter(|subscription| subscription.filter.matches(topic))
+            .filter(|subscription| subscription.filter.group().is_none() && subscription.filter.matches(topic))
             .max_by_key(|subscription| subscription.qos)
     }
 
@@ -284,7 +285,7 @@ impl Connection {
             Packet::Pubrec { id, code } => self.received(version, id, code),
             Packet::Pubcomp { id } => self.completed(version, id),
             Packet::Pubrel { id } => self.release(version, id),
-            Packet::Subscribe { id, with_id, filters } => self.subscribe(version, id, with_id, &filters),
+            Packet::Subscribe { id, subscription_id, filters } => self.subscribe(version, id, subscription_id, &filters),
             Packet::Unsubscribe { id, filters } => self.unsubscribe(id, &filters),
             Packet::Pingreq => self.emit(|tx| tx.extend_from_slice(&write::PINGRESP)),
             Packet::Disconnect { code, session_expiry_s } => return self.client_disconnect(code, session_expiry_s),

@@ -98,8 +98,12 @@ impl Connection {
         if !limits.wildcards_available {
             out.extend_from_slice(&[40, 0]);
         }
-        // No subscription identifiers, no shared subscriptions.
-        out.extend_from_slice(&[41, 0, 42, 0]);
+        if !limits.subscription_ids_available {
+            out.extend_from_slice(&[41, 0]);
+        }
+        if !limits.shared_available {
+            out.extend_from_slice(&[42, 0]);
+        }
         out
     }
 }

@@ -142,12 +142,9 @@ impl Connection {
 
     /// Measured, not written: a message may be far larger than the client takes.
     fn check_size(&self, version: Version, delivery: &Delivery) -> Result<(), DropReason> {
-        let mut properties = Vec::new();
-        if let Some(found) = delivery.properties.as_ref().filter(|_| version == Version::V5) {
-            found.write(&mut properties);
-        }
+        let properties = write::publish_properties(version, delivery).len();
         let (topic, payload) = (delivery.topic.len(), delivery.payload.len());
-        let size = write::publish_bytes(version, delivery.qos, topic, properties.len(), payload);
+        let size = write::publish_bytes(version, delivery.qos, topic, properties, payload);
         if size.is_some_and(|bytes| bytes <= self.outbound.packet_bytes()) { Ok(()) } else { Err(DropReason::TooLarge) }
     }
 

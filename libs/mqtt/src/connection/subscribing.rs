@@ -1,10 +1,12 @@
 //! SUBSCRIBE and UNSUBSCRIBE. Absent: rights; the owner decides per filter.
 
+use std::num::NonZeroU32;
+
 use super::Connection;
 use crate::event::{Output, Subscribe, SubscribeGrant, Ticket, Unsubscribe};
-use crate::filter::{Filter, FilterError};
-use crate::session::Subscription;
-use crate::{Qos, Version, write};
+use crate::filter::{Filter, SHARE};
+use crate::packet::NO_LOCAL;
+use crate::{Qos, Subscription, Version, write};
 
 const SUBACK: u8 = 0x90;
 const UNSUBACK: u8 = 0xb0;
@@ -46,12 +48,13 @@ enum Kind {
 }
 
 impl Connection {
-    pub(super) fn subscribe(&mut self, version: Version, packet_id: u16, with_id: bool, filters: &[(&str, u8)]) {
+    pub(super) fn subscribe(&mut self, version: Version, packet_id: u16, id: Option<NonZeroU32>, filters: &[(&str, u8)]) {
         let mut asked: Vec<Result<Subscription, u8>> = Vec::with_capacity(filters.len());
+        let id_refused = id.is_some() && !self.limits.subscription_ids_available;
         let mut room = self.limits.subscriptions.saturating_sub(self.subscriptions.len() + self.subscriptions_pending());
         for (text, options) in filters {
-            let checked = if with_id { Err(WITH_ID) } else { self.check_filter(text, *options, &mut room) };
-            asked.push(checked);
+            let checked = if id_refused { Err(WITH_ID) } else { self.check_filter(text, *options, &mut room) };
+            asked.push(checked.map(|subscription| Subscription { id, ..subscription }));
         }
         let mut refused = filters.iter().zip(&asked).filter_map(|((text, _), checked)| Some((text, checked.as_ref().err()?)));
         if let Some((text, code)) = refused.next() {
@@ -80,7 +83,10 @@ impl Connection {
         if text.len() > self.limits.topic_bytes {
             return Err(FILTER_INVALID);
         }
-        let filter = Filter::new(text).map_err(|failed| if failed == FilterError::Shared { SHARED } else { FILTER_INVALID })?;
+        if text.starts_with(SHARE) && !self.limits.shared_available {
+            return Err(SHARED);
+        }
+        let filter = Filter::new(text).map_err(|_| FILTER_INVALID)?;
         if filter.has_wildcard() && !self.limits.wildcards_available {
             return Err(WILDCARD);
         }
@@ -90,9 +96,10 @@ impl Connection {
         Ok(Subscription {
             filter,
             qos: Qos::from_level(options & 3).ok_or(FILTER_INVALID)?,
-            no_local: options & 0x04 != 0,
+            no_local: options & NO_LOCAL != 0,
             retain_as_published: options & 0x08 != 0,
             retain_handling: options >> 4 & 3,
+            id: None,
         })
     }
 

@@ -24,6 +24,8 @@ fn corpus() -> Vec<Vec<u8>> {
         corpus.push(flow.concat());
         corpus.push([connect(level), publish(level, 0x33, 9).repeat(20)].concat());
     }
+    let shared = packet(0x82, b"\0\x03\x05\x0b\xff\xff\xff\x7f\0\x0c$share/g/a/+\x29\0\x01#\x12");
+    corpus.push([connect(5), shared, packet(0xa2, b"\0\x04\0\0\x0c$share/g/a/+")].concat());
     let rich = b"\0\x01t\0\x05\x1d\x01\x01\x02\0\0\0\x05\x03\0\x01c\x08\0\x01r\x09\0\x01d\x23\0\x03\x26\0\x01n\0\0pay";
     corpus.push([connect(5), packet(0x32, rich), packet(0x30, b"\0\0\x03\x23\0\x03x")].concat());
     corpus.push(

@@ -135,7 +135,7 @@ fn version_5() {
         correlation_data: Some(vec![1, 2].into()),
         user: vec![("n".into(), "v".into())],
     };
-    let delivery = Delivery { properties: Some(Box::new(properties)), ..super::delivery(1, Qos::AtLeastOnce) };
+    let delivery = Delivery { properties: Some(std::sync::Arc::new(properties)), ..super::delivery(1, Qos::AtLeastOnce) };
     pair.input(Input::Deliver(delivery));
     let Some(Packet::V5_0Publish(publish)) = pair.received.last() else { panic!("no PUBLISH") };
     assert_eq!((publish.topic_name(), publish.props().len()), ("d", 6));

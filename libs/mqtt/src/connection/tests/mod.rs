@@ -6,6 +6,7 @@ mod flows;
 mod hostile;
 mod interop;
 mod model;
+mod subscribers;
 
 use std::sync::Arc;
 use std::time::Duration;

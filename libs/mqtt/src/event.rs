@@ -214,6 +214,8 @@ pub enum DropReason {
     TooLarge,
     /// The connection is not open.
     NotConnected,
+    /// Its life time was over before it could be sent for the first time [MQTT-3.3.2-5].
+    Expired,
 }
 
 /// Bytes that never show in `Debug`.

@@ -131,7 +131,8 @@ impl Run {
                 let payload = Bytes::from(vec![0; self.roll(16)]);
                 let matched = crate::matched(self.connection.subscriptions(), "t", false);
                 let subscription_ids = matched.map(|matched| matched.ids).unwrap_or_default();
-                self.step(Input::Deliver(Delivery { subscription_ids, ..Delivery::new(1, "t", payload, qos) }));
+                let expires_at = (self.roll(2) == 0).then(|| self.now + Duration::from_secs(self.roll(4) as u64));
+                self.step(Input::Deliver(Delivery { subscription_ids, expires_at, ..Delivery::new(1, "t", payload, qos) }));
             }
             5 => self.now += Duration::from_secs(1),
             6 if self.roll(32) == 0 => self.step(Input::Timeout),

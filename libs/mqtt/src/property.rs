@@ -165,12 +165,12 @@ fn not_zero<T: Default + PartialEq>(value: T) -> Parse<T> {
 }
 
 impl PublishProperties {
-    /// Appends the properties without their length.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    /// Appends the properties without their length; `expiry_left_s` instead of the whole life time.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, expiry_left_s: Option<u32>) {
         if self.payload_is_utf8 {
             out.extend_from_slice(&[1, 1]);
         }
-        if let Some(seconds) = self.message_expiry_s {
+        if let Some(seconds) = expiry_left_s {
             write::property_u32(out, 2, seconds);
         }
         if let Some(content_type) = &self.content_type {

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -25,6 +26,9 @@ pub struct Delivery {
     pub properties: Option<Arc<PublishProperties>>,
     /// Identifiers of the subscriptions it belongs to (MQTT 5, 3.3.2.3.8).
     pub subscription_ids: Box<[NonZeroU32]>,
+    /// When it is over, on the clock of the connection: once that has come it is not sent for the first time [MQTT-3.3.2-5]. `None`: when
+    /// [`PublishProperties::message_expiry_s`] have gone by since the machine took it.
+    pub expires_at: Option<Duration>,
 }
 
 impl Delivery {
@@ -38,17 +42,38 @@ impl Delivery {
             retain: false,
             properties: None,
             subscription_ids: Box::default(),
+            expires_at: None,
         }
     }
 
-    /// A copy of a published message for a session whose subscriptions matched it.
-    pub fn of(token: u64, publish: &Publish, matched: Matched) -> Self {
-        Self {
+    /// A copy of a message that was published at `now`, for a session whose subscriptions matched it.
+    pub fn of(now: Duration, token: u64, publish: &Publish, matched: Matched) -> Self {
+        let mut copy = Self {
             retain: publish.retain && matched.retain_as_published,
             properties: publish.properties.clone(),
             subscription_ids: matched.ids,
             ..Self::new(token, Arc::clone(&publish.topic), publish.payload.clone(), publish.qos.min(matched.qos))
-        }
+        };
+        copy.start_expiry(now);
+        copy
+    }
+}
+
+impl Delivery {
+    /// Its life begins at `now`, unless it has begun.
+    pub(crate) fn start_expiry(&mut self, now: Duration) {
+        let life_s = self.properties.as_ref().and_then(|properties| properties.message_expiry_s);
+        self.expires_at = self.expires_at.or(life_s.map(|seconds| now + Duration::from_secs(seconds.into())));
+    }
+
+    pub(crate) fn is_over(&self, now: Duration) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// What is left of its life, in begun seconds [MQTT-3.3.2-6].
+    pub(crate) fn expiry_left_s(&self, now: Duration) -> Option<u32> {
+        let left = self.expires_at?.saturating_sub(now);
+        Some(u32::try_from(left.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX))
     }
 }
 

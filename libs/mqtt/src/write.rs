@@ -1,7 +1,9 @@
 //! Server packets, appended to one buffer so that several leave in one write. Absent: packets only a client sends.
 
+use std::time::Duration;
+
 use crate::session::Delivery;
-use crate::{Qos, Version};
+use crate::{PublishProperties, Qos, Version};
 
 /// Largest remaining length of a packet (2.2.3).
 const REMAINING_MAX: usize = 268_435_455;
@@ -99,9 +101,9 @@ pub fn publish_bytes(version: Version, qos: Qos, topic: usize, properties: usize
     (topic <= usize::from(u16::MAX) && body <= REMAINING_MAX).then(|| 1 + varint_len(body) + body)
 }
 
-/// PUBLISH; with an identifier unless it is QoS 0.
-pub(crate) fn publish(out: &mut Vec<u8>, version: Version, delivery: &Delivery, id: Option<u16>, dup: bool) {
-    let properties = publish_properties(version, delivery);
+/// PUBLISH at `now`; with an identifier unless it is QoS 0.
+pub(crate) fn publish(out: &mut Vec<u8>, now: Duration, version: Version, delivery: &Delivery, id: Option<u16>, dup: bool) {
+    let properties = publish_properties(now, version, delivery);
     let property_part = if version == Version::V5 { varint_len(properties.len()) + properties.len() } else { 0 };
     let body = 2 + delivery.topic.len() + id.map_or(0, |_| 2) + property_part + delivery.payload.len();
     out.reserve(body + 5);
@@ -119,14 +121,13 @@ pub(crate) fn publish(out: &mut Vec<u8>, version: Version, delivery: &Delivery, 
 }
 
 /// The properties of a PUBLISH without their length; MQTT 3.1.1 has none.
-pub(crate) fn publish_properties(version: Version, delivery: &Delivery) -> Vec<u8> {
+pub(crate) fn publish_properties(now: Duration, version: Version, delivery: &Delivery) -> Vec<u8> {
     let mut out = Vec::new();
     if version == Version::V311 {
         return out;
     }
-    if let Some(properties) = &delivery.properties {
-        properties.write(&mut out);
-    }
+    let none = PublishProperties::default();
+    delivery.properties.as_deref().unwrap_or(&none).write(&mut out, delivery.expiry_left_s(now));
     for id in &delivery.subscription_ids {
         out.push(11);
         varint(&mut out, id.get() as usize);

@@ -171,6 +171,7 @@ impl Session {
             DropReason::QueueFull => "command.queue-full",
             DropReason::TooLarge => "command.too-large",
             DropReason::NotConnected => "command.not-connected",
+            DropReason::Expired => "command.expired",
         };
         if self.take_call(token).is_some() {
             self.note(mqtt, "mqtt.command", check, "the command was not sent".into());

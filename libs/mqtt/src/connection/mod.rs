@@ -86,7 +86,7 @@ impl Connection {
             Input::PublishDone { ticket, result } => self.publish_done(ticket, result),
             Input::SubscribeDone { ticket, grants } => self.subscribe_done(ticket, &grants),
             Input::UnsubscribeDone { ticket } => self.unsubscribe_done(ticket),
-            Input::Deliver(delivery) => self.deliver(delivery),
+            Input::Deliver(delivery) => self.deliver(now, delivery),
             _ if self.phase == Phase::Closed => {}
             Input::Data(bytes) => return self.data(now, bytes),
             Input::Closed => self.fail_silently(&check::NETWORK_LOST),
@@ -114,7 +114,7 @@ impl Connection {
 
     /// When to call with [`Input::Timeout`]; `None` after the end. Moves with every packet, so ask again after it.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        (self.phase != Phase::Closed).then_some(self.deadline)
+        (self.phase != Phase::Closed).then(|| self.outbound.next_expiry().map_or(self.deadline, |at| at.min(self.deadline)))
     }
 
     /// Whether to read from the network. While false, leave the bytes in the socket: the client feels the back-pressure.
@@ -272,18 +272,18 @@ impl Connection {
         let Some(version) = self.version else { return self.connect(now, body) };
         self.deadline = now + self.silence_allowed();
         let limits = Arc::clone(&self.limits);
-        let handled = packet::decode(first, body, version, &limits).and_then(|packet| self.dispatch(version, packet));
+        let handled = packet::decode(first, body, version, &limits).and_then(|packet| self.dispatch(now, version, packet));
         if let Err(failed) = handled {
             self.fail(failed);
         }
     }
 
-    fn dispatch(&mut self, version: Version, packet: Packet<'_>) -> Parse<()> {
+    fn dispatch(&mut self, now: Duration, version: Version, packet: Packet<'_>) -> Parse<()> {
         match packet {
             Packet::Publish(incoming) => return self.publish(version, incoming),
-            Packet::Puback { id, code } => self.acknowledged(version, id, code),
-            Packet::Pubrec { id, code } => self.received(version, id, code),
-            Packet::Pubcomp { id } => self.completed(version, id),
+            Packet::Puback { id, code } => self.acknowledged(now, version, id, code),
+            Packet::Pubrec { id, code } => self.received(now, version, id, code),
+            Packet::Pubcomp { id } => self.completed(now, version, id),
             Packet::Pubrel { id } => self.release(version, id),
             Packet::Subscribe { id, subscription_id, filters } => self.subscribe(version, id, subscription_id, &filters),
             Packet::Unsubscribe { id, filters } => self.unsubscribe(id, &filters),
@@ -317,6 +317,7 @@ impl Connection {
     }
 
     fn timeout(&mut self, now: Duration) {
+        self.expire(now);
         if now < self.deadline {
             return;
         }

@@ -55,7 +55,7 @@ impl Connection {
         if let Some(saved) = accept.resume {
             self.subscriptions = saved.subscriptions;
             self.inbound.qos2_received = saved.qos2_received;
-            self.redeliver(version, saved.outbound, saved.qos2_released);
+            self.redeliver(now, version, saved.outbound, saved.qos2_released);
         }
     }
 

@@ -2,6 +2,7 @@
 //! Absent: what of it is durable; the owner keeps [`crate::SavedSession`].
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::{Connection, Phase, UNKNOWN_ID};
 use crate::event::{DropReason, Output};
@@ -31,6 +32,8 @@ struct Flight {
     sent: usize,
     /// QoS 2 identifiers between PUBREC and PUBCOMP, in the order of the PUBRECs.
     released: Vec<u16>,
+    /// No later than the first end of a message that waits.
+    next_expiry: Option<Duration>,
 }
 
 impl Outbound {
@@ -53,6 +56,10 @@ impl Outbound {
 
     pub(super) fn into_saved(self) -> (Vec<OutboundMessage>, Vec<u16>) {
         self.flight.map(|flight| (flight.queue.into(), flight.released)).unwrap_or_default()
+    }
+
+    pub(super) fn next_expiry(&self) -> Option<Duration> {
+        self.flight.as_ref().and_then(|flight| flight.next_expiry)
     }
 
     fn queued(&self) -> usize {
@@ -96,6 +103,27 @@ impl Outbound {
 }
 
 impl Flight {
+    fn push(&mut self, message: OutboundMessage) {
+        let ends = [self.next_expiry, message.delivery.expires_at];
+        self.next_expiry = ends.into_iter().flatten().min();
+        self.queue.push_back(message);
+    }
+
+    /// Takes out what waits and is over; what was sent before stays, as its exchange goes on.
+    fn expire(&mut self, now: Duration) -> Vec<u64> {
+        let mut over = Vec::new();
+        self.queue.retain(|message| {
+            let stays = message.packet_id.is_some() || !message.delivery.is_over(now);
+            if !stays {
+                over.push(message.delivery.token);
+            }
+            stays
+        });
+        let waiting = self.queue.iter().filter(|message| message.packet_id.is_none());
+        self.next_expiry = waiting.filter_map(|message| message.delivery.expires_at).min();
+        over
+    }
+
     /// An identifier not in use, never 0 [MQTT-2.2.1-4]. Ends, because fewer than the window are in use, and so fewer than there are.
     fn free_id(&self, last: &mut u16) -> u16 {
         let in_use = |id| {
@@ -112,27 +140,32 @@ impl Flight {
 }
 
 impl Connection {
-    pub(super) fn deliver(&mut self, delivery: Delivery) {
+    pub(super) fn deliver(&mut self, now: Duration, delivery: Delivery) {
         let token = delivery.token;
-        if let Err(reason) = self.try_deliver(delivery) {
+        if let Err(reason) = self.try_deliver(now, delivery) {
             self.events.push_back(Output::Dropped { token, reason });
         }
     }
 
-    fn try_deliver(&mut self, delivery: Delivery) -> Result<(), DropReason> {
+    fn try_deliver(&mut self, now: Duration, mut delivery: Delivery) -> Result<(), DropReason> {
         let (Phase::Open, Some(version)) = (self.phase, self.version) else { return Err(DropReason::NotConnected) };
-        self.check_size(version, &delivery)?;
+        delivery.start_expiry(now);
+        if delivery.is_over(now) {
+            return Err(DropReason::Expired);
+        }
+        self.check_size(now, version, &delivery)?;
         if delivery.qos == Qos::AtMostOnce {
             if self.tx.len() > self.limits.packet_bytes {
                 return Err(DropReason::QueueFull);
             }
-            write::publish(&mut self.tx, version, &delivery, None, false);
+            write::publish(&mut self.tx, now, version, &delivery, None, false);
             self.events.push_back(Output::Delivered { token: delivery.token, code: 0 });
             return Ok(());
         }
+        self.expire(now);
         self.check_room()?;
-        self.outbound.flight().queue.push_back(OutboundMessage { delivery, packet_id: None });
-        self.fill_window(version);
+        self.outbound.flight().push(OutboundMessage { delivery, packet_id: None });
+        self.fill_window(now, version);
         Ok(())
     }
 
@@ -141,38 +174,50 @@ impl Connection {
     }
 
     /// Measured, not written: a message may be far larger than the client takes.
-    fn check_size(&self, version: Version, delivery: &Delivery) -> Result<(), DropReason> {
-        let properties = write::publish_properties(version, delivery).len();
+    fn check_size(&self, now: Duration, version: Version, delivery: &Delivery) -> Result<(), DropReason> {
+        let properties = write::publish_properties(now, version, delivery).len();
         let (topic, payload) = (delivery.topic.len(), delivery.payload.len());
         let size = write::publish_bytes(version, delivery.qos, topic, properties, payload);
         if size.is_some_and(|bytes| bytes <= self.outbound.packet_bytes()) { Ok(()) } else { Err(DropReason::TooLarge) }
     }
 
     /// A message that has an identifier already was sent on an earlier connection: it keeps it and gets DUP [MQTT-4.4.0-1], [MQTT-3.3.1-1].
-    fn fill_window(&mut self, version: Version) {
+    fn fill_window(&mut self, now: Duration, version: Version) {
+        self.expire(now);
         while self.phase == Phase::Open
             && let Some((delivery, id, again)) = self.outbound.next()
         {
-            write::publish(&mut self.tx, version, delivery, Some(id), again);
+            write::publish(&mut self.tx, now, version, delivery, Some(id), again);
+        }
+        self.outbound.shrink();
+    }
+
+    /// Drops what waits behind the window and is over [MQTT-3.3.2-5].
+    pub(super) fn expire(&mut self, now: Duration) {
+        let Some(flight) = self.outbound.flight.as_mut().filter(|flight| flight.next_expiry.is_some_and(|at| at <= now)) else {
+            return;
+        };
+        for token in flight.expire(now) {
+            self.events.push_back(Output::Dropped { token, reason: DropReason::Expired });
         }
         self.outbound.shrink();
     }
 
     /// PUBACK; one for an unknown identifier is ignored.
-    pub(super) fn acknowledged(&mut self, version: Version, id: u16, code: u8) {
+    pub(super) fn acknowledged(&mut self, now: Duration, version: Version, id: u16, code: u8) {
         let Some(message) = self.outbound.take_sent(id, Qos::AtLeastOnce) else { return };
         self.events.push_back(Output::Delivered { token: message.delivery.token, code });
-        self.fill_window(version);
+        self.fill_window(now, version);
     }
 
     /// PUBREC: the client has the message, or refuses it, which ends the exchange. PUBREL leaves after the owner was told, in the order of
     /// the PUBRECs [MQTT-4.3.3-4], [MQTT-4.6.0-4]; a repeated PUBREC gets it again. An unknown identifier is answered too, or the client would
     /// never end.
-    pub(super) fn received(&mut self, version: Version, id: u16, code: u8) {
+    pub(super) fn received(&mut self, now: Duration, version: Version, id: u16, code: u8) {
         if let Some(message) = self.outbound.take_sent(id, Qos::ExactlyOnce) {
             self.events.push_back(Output::Delivered { token: message.delivery.token, code });
             if code >= 0x80 {
-                return self.fill_window(version);
+                return self.fill_window(now, version);
             }
             self.outbound.flight().released.push(id);
         }
@@ -183,24 +228,25 @@ impl Connection {
     }
 
     /// PUBCOMP: the identifier is free again [MQTT-4.3.3-6]; an unknown one is ignored.
-    pub(super) fn completed(&mut self, version: Version, id: u16) {
+    pub(super) fn completed(&mut self, now: Duration, version: Version, id: u16) {
         let Some(flight) = &mut self.outbound.flight else { return };
         flight.released.retain(|released| *released != id);
-        self.fill_window(version);
+        self.fill_window(now, version);
     }
 
     /// A kept session goes on: PUBREL for what the client has, then unacknowledged messages in their order [MQTT-4.4.0-1], [MQTT-4.6.0-1].
     /// What the limits no longer allow is dropped.
-    pub(super) fn redeliver(&mut self, version: Version, mut saved: Vec<OutboundMessage>, released: Vec<u16>) {
+    pub(super) fn redeliver(&mut self, now: Duration, version: Version, mut saved: Vec<OutboundMessage>, released: Vec<u16>) {
         saved.sort_by_key(|message| message.packet_id.is_none());
-        for message in saved {
+        for mut message in saved {
+            message.delivery.start_expiry(now);
             let token = message.delivery.token;
             if message.delivery.qos == Qos::AtMostOnce {
-                self.deliver(message.delivery);
+                self.deliver(now, message.delivery);
                 continue;
             }
-            match self.check_size(version, &message.delivery).and(self.check_room()) {
-                Ok(()) => self.outbound.flight().queue.push_back(message),
+            match self.check_size(now, version, &message.delivery).and(self.check_room()) {
+                Ok(()) => self.outbound.flight().push(message),
                 Err(reason) => self.events.push_back(Output::Dropped { token, reason }),
             }
         }
@@ -210,6 +256,6 @@ impl Connection {
         if !released.is_empty() {
             self.outbound.flight().released = released;
         }
-        self.fill_window(version);
+        self.fill_window(now, version);
     }
 }

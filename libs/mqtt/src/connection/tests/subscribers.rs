@@ -1,7 +1,12 @@
 //! What subscribers need beside the exchanges: identifiers of subscriptions, shared subscriptions, expiry, room.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::{Bench, delivery, packet};
-use crate::{Delivery, Input, Limits, Output, Publish, Qos, SubscribeGrant, matched};
+use crate::{
+    Delivery, DropReason, Input, Limits, Output, Publish, PublishProperties, Qos, SavedSession, SubscribeGrant, matched,
+};
 
 fn limits() -> Limits {
     Limits { subscription_ids_available: true, shared_available: true, qos_out: Qos::ExactlyOnce, ..Limits::default() }
@@ -36,7 +41,7 @@ fn identifiers_of_all_matching_subscriptions_travel() {
     ];
     for (topic, bytes) in cases {
         let found = matched(bench.connection.subscriptions(), topic, false).unwrap();
-        bench.input(Input::Deliver(Delivery::of(1, &message(topic), found)));
+        bench.input(Input::Deliver(Delivery::of(bench.now, 1, &message(topic), found)));
         assert_eq!(bench.take(), *bytes, "{topic}");
     }
     // A subscription made anew without an identifier has none [MQTT-3.8.4-3].
@@ -72,4 +77,82 @@ fn a_client_of_3_1_1_sees_no_identifier() {
     let with_id = Delivery { subscription_ids: [7.try_into().unwrap()].into(), ..delivery(1, Qos::AtMostOnce) };
     bench.input(Input::Deliver(with_id));
     assert_eq!(bench.take(), [0x30, 4, 0, 1, b'd', b'y']);
+}
+
+fn expiring(token: u64, seconds: u32) -> Delivery {
+    let properties = PublishProperties { message_expiry_s: Some(seconds), ..PublishProperties::default() };
+    Delivery { properties: Some(Arc::new(properties)), ..delivery(token, Qos::AtLeastOnce) }
+}
+
+/// PUBLISH with QoS 1 of the expiring message; `left_s` as MQTT 5 tells it.
+fn sent(level: u8, first: u8, id: u8, left_s: u8) -> Vec<u8> {
+    let properties: &[u8] = if level == 5 { &[5, 2, 0, 0, 0, left_s] } else { &[] };
+    packet(first, &[&[0, 1, b'd', 0, id], properties, b"y"].concat())
+}
+
+fn dropped(bench: &mut Bench) -> Vec<(u64, DropReason)> {
+    let told = |event| match event {
+        Output::Dropped { token, reason } => Some((token, reason)),
+        _ => None,
+    };
+    bench.events.drain(..).filter_map(told).collect()
+}
+
+#[test]
+fn a_message_that_waits_expires_and_what_is_left_is_told() {
+    for level in [4, 5] {
+        let mut bench = Bench::open_with(level, Limits { outbound_inflight: 1, outbound_queue: 4, ..Limits::default() }, None);
+        for (token, seconds) in [(1, 20), (2, 3), (3, 10), (4, 7)] {
+            bench.input(Input::Deliver(expiring(token, seconds)));
+        }
+        assert_eq!(bench.take(), sent(level, 0x32, 1, 20));
+        assert_eq!(bench.connection.poll_timeout(), Some(Duration::from_secs(3)));
+        bench.at(3);
+        assert_eq!(dropped(&mut bench), [(2, DropReason::Expired)], "told when it is over");
+        assert_eq!(bench.connection.poll_timeout(), Some(Duration::from_secs(7)));
+        // Its place is free, also for one that comes at the very end of another.
+        bench.now = Duration::from_millis(7_500);
+        bench.input(Input::Deliver(expiring(5, 60)));
+        bench.input(Input::Deliver(expiring(6, 60)));
+        assert_eq!(dropped(&mut bench), [(4, DropReason::Expired)]);
+        // 10 s less 7.5 s, in begun seconds.
+        bench.data(&[0x40, 2, 0, 1]);
+        assert_eq!(bench.take(), sent(level, 0x32, 2, 3));
+        // What was sent is not dropped any more.
+        bench.at(80);
+        assert_eq!(dropped(&mut bench), [(5, DropReason::Expired), (6, DropReason::Expired)]);
+        let saved = bench.save();
+        assert_eq!(saved.outbound.iter().map(|kept| kept.delivery.token).collect::<Vec<_>>(), [3]);
+    }
+}
+
+#[test]
+fn expiry_goes_on_in_a_kept_session() {
+    let mut bench = Bench::open_with(5, Limits { outbound_inflight: 1, ..Limits::default() }, None);
+    for (token, seconds) in [(1, 5), (2, 5), (3, 60)] {
+        bench.input(Input::Deliver(expiring(token, seconds)));
+    }
+    let saved = bench.save();
+    let mut bench = Bench::new(Limits { outbound_inflight: 2, ..Limits::default() });
+    bench.now = Duration::from_secs(20);
+    bench.data(&super::connect(5));
+    bench.input(Input::Accept(crate::Accept { resume: Some(Box::new(saved)), ..crate::Accept::default() }));
+    assert!(bench.take().ends_with(&[sent(5, 0x3a, 1, 0), sent(5, 0x32, 2, 40)].concat()));
+    assert_eq!(dropped(&mut bench), [(2, DropReason::Expired)]);
+}
+
+#[test]
+fn a_message_that_is_over_is_not_sent() {
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        let mut bench = Bench::open(5);
+        bench.now = Duration::from_secs(9);
+        for (token, at) in [(1, 8), (2, 9)] {
+            let expires_at = Some(Duration::from_secs(at));
+            bench.input(Input::Deliver(Delivery { expires_at, ..delivery(token, qos) }));
+        }
+        bench.input(Input::Deliver(Delivery { qos, ..expiring(3, 0) }));
+        let over = [1, 2, 3].map(|token| (token, DropReason::Expired));
+        assert_eq!((dropped(&mut bench), bench.take().len()), (over.to_vec(), 0));
+        assert_eq!(bench.save(), SavedSession::default());
+    }
 }

@@ -26,6 +26,7 @@ pub fn fuzz_connection(data: &[u8]) {
         subscriptions: 4,
         outbound_queue: 4,
         outbound_inflight: 2,
+        outbound_waiting: 1,
         qos_out: Qos::ExactlyOnce,
         subscription_ids_available: true,
         shared_available: true,
@@ -114,6 +115,8 @@ impl Run {
         assert!(self.connection.subscriptions().len() <= self.limits.subscriptions, "too many subscriptions");
         let released = self.connection.qos2_released().len();
         assert!(released <= usize::from(self.limits.outbound_inflight), "{released} exchanges wait for PUBCOMP");
+        let (queued, wanted) = (self.connection.outbound().count(), self.connection.deliveries_wanted());
+        assert!(queued + wanted <= self.limits.outbound_queue, "{queued} messages and room for {wanted}");
         assert_eq!(self.connection.poll_timeout().is_none(), self.closed, "timer and end disagree");
     }
 

@@ -25,8 +25,10 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Most packet identifiers waiting for PUBREL.
     pub qos2_received: usize,
-    /// Most outbound QoS 1 and 2 messages kept, sent or not; above 60,000 counts as 60,000.
+    /// Most outbound QoS 1 and 2 messages kept, sent or not, also from a kept session; above 60,000 counts as 60,000.
     pub outbound_queue: usize,
+    /// Most outbound QoS 1 and 2 messages taken beside those that the client's receive maximum lets through.
+    pub outbound_waiting: usize,
     /// Most outbound QoS 1 and 2 exchanges under way; the client's receive maximum may lower it.
     pub outbound_inflight: u16,
     /// Highest topic alias a client may use.
@@ -66,6 +68,7 @@ impl Default for Limits {
             subscriptions: 64,
             qos2_received: 1_024,
             outbound_queue: 64,
+            outbound_waiting: 64,
             outbound_inflight: 16,
             topic_aliases: 16,
             connect_timeout: Duration::from_secs(10),

@@ -140,6 +140,23 @@ impl Flight {
 }
 
 impl Connection {
+    /// How many more messages [`crate::Input::Deliver`] takes now. Those of QoS 1 and 2 go up to what the client's receive maximum lets through
+    /// and [`Limits::outbound_waiting`] behind it; any more are dropped with [`DropReason::QueueFull`].
+    ///
+    /// An owner with a durable cursor feeds so many, and asks again after each [`Output::Delivered`] and [`Output::Dropped`]: nothing waits
+    /// here that the cursor could not give again. 0 also while more bytes than a packet wait for [`Connection::poll`].
+    pub fn deliveries_wanted(&self) -> usize {
+        if self.phase != Phase::Open || self.tx.len() > self.limits.packet_bytes {
+            return 0;
+        }
+        let most = usize::from(self.outbound.window).saturating_add(self.limits.outbound_waiting);
+        most.min(self.queue_max()).saturating_sub(self.outbound.queued())
+    }
+
+    fn queue_max(&self) -> usize {
+        self.limits.outbound_queue.min(QUEUE_MAX)
+    }
+
     pub(super) fn deliver(&mut self, now: Duration, delivery: Delivery) {
         let token = delivery.token;
         if let Err(reason) = self.try_deliver(now, delivery) {
@@ -154,6 +171,7 @@ impl Connection {
             return Err(DropReason::Expired);
         }
         self.check_size(now, version, &delivery)?;
+        self.expire(now);
         if delivery.qos == Qos::AtMostOnce {
             if self.tx.len() > self.limits.packet_bytes {
                 return Err(DropReason::QueueFull);
@@ -162,15 +180,17 @@ impl Connection {
             self.events.push_back(Output::Delivered { token: delivery.token, code: 0 });
             return Ok(());
         }
-        self.expire(now);
-        self.check_room()?;
+        if self.deliveries_wanted() == 0 {
+            return Err(DropReason::QueueFull);
+        }
         self.outbound.flight().push(OutboundMessage { delivery, packet_id: None });
         self.fill_window(now, version);
         Ok(())
     }
 
-    fn check_room(&self) -> Result<(), DropReason> {
-        if self.outbound.queued() < self.limits.outbound_queue.min(QUEUE_MAX) { Ok(()) } else { Err(DropReason::QueueFull) }
+    /// A kept session may hold more than is taken anew: the client's receive maximum may have become smaller.
+    fn check_kept(&self) -> Result<(), DropReason> {
+        if self.outbound.queued() < self.queue_max() { Ok(()) } else { Err(DropReason::QueueFull) }
     }
 
     /// Measured, not written: a message may be far larger than the client takes.
@@ -245,7 +265,7 @@ impl Connection {
                 self.deliver(now, message.delivery);
                 continue;
             }
-            match self.check_size(now, version, &message.delivery).and(self.check_room()) {
+            match self.check_size(now, version, &message.delivery).and(self.check_kept()) {
                 Ok(()) => self.outbound.flight().push(message),
                 Err(reason) => self.events.push_back(Output::Dropped { token, reason }),
             }

@@ -156,3 +156,91 @@ fn a_message_that_is_over_is_not_sent() {
         assert_eq!(bench.save(), SavedSession::default());
     }
 }
+
+/// An owner that keeps 30 messages and a cursor behind the last one that the client took.
+struct Owner {
+    cursor: u64,
+    fed: u64,
+    dropped: usize,
+}
+
+impl Owner {
+    fn feed(&mut self, bench: &mut Bench) {
+        for event in bench.events.drain(..) {
+            match event {
+                Output::Delivered { token, .. } => {
+                    assert_eq!(token, self.cursor + 1, "in order");
+                    self.cursor = token;
+                }
+                Output::Dropped { .. } => self.dropped += 1,
+                _ => {}
+            }
+        }
+        while self.fed < 30 && bench.connection.deliveries_wanted() > 0 {
+            self.fed += 1;
+            let qos = if self.fed.is_multiple_of(3) { Qos::ExactlyOnce } else { Qos::AtLeastOnce };
+            bench.input(Input::Deliver(delivery(self.fed, qos)));
+        }
+    }
+}
+
+/// Connected with receive maximum 2, keep-alive 60 s.
+fn narrow(limits: Limits, saved: Option<SavedSession>) -> Bench {
+    let mut bench = Bench::new(limits);
+    bench.data(b"\x10\x11\0\x04MQTT\x05\0\0\x3c\x03\x21\0\x02\0\x01c");
+    bench.input(Input::Accept(crate::Accept { resume: saved.map(Box::new), ..crate::Accept::default() }));
+    let connack = bench.take();
+    bench.sent = connack[usize::from(connack[1]) + 2..].to_vec();
+    bench
+}
+
+#[test]
+fn a_cursor_feeds_no_more_than_the_client_and_the_wait_take() {
+    let limits = Limits { outbound_waiting: 1, ..limits() };
+    let mut bench = narrow(limits.clone(), None);
+    let mut owner = Owner { cursor: 0, fed: 0, dropped: 0 };
+    let mut rounds = 0;
+    loop {
+        owner.feed(&mut bench);
+        assert!(bench.connection.outbound().count() <= 3 && bench.connection.qos2_released().len() <= 2);
+        let sent = bench.take();
+        let Some(length) = sent.get(1).map(|length| usize::from(*length) + 2) else { break };
+        bench.sent = sent[length..].to_vec();
+        rounds += 1;
+        if u32::is_multiple_of(rounds, 7) {
+            owner.feed(&mut bench);
+            bench = narrow(limits.clone(), Some(bench.save()));
+            continue;
+        }
+        let answer = match sent[0] & 0xf6 {
+            0x32 => [0x40, 2, sent[5], sent[6]],
+            0x34 => [0x50, 2, sent[5], sent[6]],
+            _ => [0x70, 2, sent[2], sent[3]],
+        };
+        bench.data(&answer);
+    }
+    assert_eq!((owner.cursor, owner.fed, owner.dropped), (30, 30, 0));
+}
+
+#[test]
+fn room_says_what_is_taken() {
+    // Waiting, queue, room; the receive maximum is 2.
+    for (outbound_waiting, outbound_queue, room) in [(0, 64, 2), (3, 64, 5), (3, 4, 4), (usize::MAX, 70_000, 60_000)] {
+        let bench = narrow(Limits { outbound_waiting, outbound_queue, ..Limits::default() }, None);
+        assert_eq!(bench.connection.deliveries_wanted(), room, "{outbound_waiting}, {outbound_queue}");
+    }
+    let mut bench = narrow(Limits { outbound_waiting: 0, ..limits() }, None);
+    for token in 1..=3 {
+        bench.input(Input::Deliver(delivery(token, Qos::ExactlyOnce)));
+    }
+    assert_eq!((dropped(&mut bench), bench.connection.deliveries_wanted()), (vec![(3, DropReason::QueueFull)], 0));
+    bench.data(&[0x50, 2, 0, 1]);
+    assert_eq!(bench.connection.deliveries_wanted(), 1, "the client has one");
+    let saved = bench.save();
+    // All of a kept session is taken, whatever the receive maximum is now.
+    let limits = Limits { outbound_waiting: 0, outbound_inflight: 1, ..limits() };
+    let mut bench = narrow(limits, Some(SavedSession { outbound: [saved.outbound.clone(), saved.outbound].concat(), ..saved }));
+    assert_eq!((bench.connection.outbound().count(), bench.connection.deliveries_wanted()), (2, 0));
+    bench.input(Input::Closed);
+    assert_eq!(bench.connection.deliveries_wanted(), 0);
+}

@@ -275,7 +275,7 @@ pub struct Will {
     pub qos: Qos,
     /// RETAIN flag.
     pub retain: bool,
-    /// MQTT 5 will delay, seconds; the owner waits, not the machine.
+    /// MQTT 5 will delay, seconds; [`crate::DelayedWills`] waits, not the machine.
     pub delay_s: u32,
     /// MQTT 5 properties.
     pub properties: Option<Arc<PublishProperties>>,

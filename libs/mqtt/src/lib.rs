@@ -20,6 +20,7 @@ mod property;
 mod read;
 mod session;
 mod subscription;
+mod wills;
 mod write;
 
 pub use check::{Check, CloseKind, CloseReason};
@@ -33,6 +34,7 @@ pub use limits::Limits;
 pub use property::PublishProperties;
 pub use session::{Delivery, OutboundMessage, SavedSession};
 pub use subscription::{Matched, Subscription, matched};
+pub use wills::DelayedWills;
 pub use write::publish_bytes;
 
 /// The protocol version a client asked for in its CONNECT.

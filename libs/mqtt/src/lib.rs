@@ -18,6 +18,7 @@ mod limits;
 mod packet;
 mod property;
 mod read;
+mod retained;
 mod session;
 mod subscription;
 mod wills;
@@ -32,6 +33,7 @@ pub use event::{
 pub use filter::{Filter, FilterError, topic_is_valid};
 pub use limits::Limits;
 pub use property::PublishProperties;
+pub use retained::{Retained, RetainedFull, RetainedMessages};
 pub use session::{Delivery, OutboundMessage, SavedSession};
 pub use subscription::{Matched, Subscription, matched};
 pub use wills::DelayedWills;

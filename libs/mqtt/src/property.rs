@@ -165,6 +165,13 @@ fn not_zero<T: Default + PartialEq>(value: T) -> Parse<T> {
 }
 
 impl PublishProperties {
+    /// Bytes of its texts and data.
+    pub(crate) fn weight(&self) -> usize {
+        let user = self.user.iter().map(|(name, value)| name.len() + value.len() + size_of::<(Box<str>, Box<str>)>());
+        let texts = [&self.content_type, &self.response_topic].into_iter().flatten().map(|text| text.len());
+        size_of::<Self>() + self.correlation_data.as_ref().map_or(0, Bytes::len) + texts.sum::<usize>() + user.sum::<usize>()
+    }
+
     /// Appends the properties without their length; `expiry_left_s` instead of the whole life time.
     pub(crate) fn write(&self, out: &mut Vec<u8>, expiry_left_s: Option<u32>) {
         if self.payload_is_utf8 {

@@ -4,8 +4,10 @@
 //! keeps packet identifiers, acknowledges in MQTT order and only after the owner said so, enforces [`Limits`] on everything that can grow,
 //! and names the exact check that ended a connection ([`CloseReason`]).
 //!
-//! Absent on purpose: sockets, TLS, WebSocket framing, clocks, threads; routing between connections, retained messages and shared
-//! subscriptions; enhanced authentication.
+//! Beside it are the pure parts that owners of many sessions put between their machines: [`matched`], [`RetainedMessages`],
+//! [`SharedSubscriptions`], [`DelayedWills`]. The example `broker` puts them together.
+//!
+//! Absent on purpose: sockets, TLS, WebSocket framing, clocks, threads; what is durable; enhanced authentication.
 #![forbid(unsafe_code)]
 
 mod check;
@@ -20,6 +22,7 @@ mod property;
 mod read;
 mod retained;
 mod session;
+mod shared;
 mod subscription;
 mod wills;
 mod write;
@@ -35,6 +38,7 @@ pub use limits::Limits;
 pub use property::PublishProperties;
 pub use retained::{Retained, RetainedFull, RetainedMessages};
 pub use session::{Delivery, OutboundMessage, SavedSession};
+pub use shared::{Chosen, SharedFull, SharedSubscriptions};
 pub use subscription::{Matched, Subscription, matched};
 pub use wills::DelayedWills;
 pub use write::publish_bytes;

@@ -98,3 +98,12 @@ pub struct SavedSession {
     /// Outbound QoS 2 identifiers between PUBREC and PUBCOMP, in the order of the PUBRECs [MQTT-4.3.3-8].
     pub qos2_released: Vec<u16>,
 }
+
+impl SavedSession {
+    /// Takes out the messages that were never sent and whose token `is_meant`: what a member of a shared subscription did not get goes to
+    /// another one so (MQTT 5, 4.8.2). What was sent stays, as the client may have it.
+    pub fn take_unsent(&mut self, is_meant: impl Fn(u64) -> bool) -> Vec<Delivery> {
+        let taken = self.outbound.extract_if(.., |message| message.packet_id.is_none() && is_meant(message.delivery.token));
+        taken.map(|message| message.delivery).collect()
+    }
+}

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Bench, delivery, packet};
 use crate::{
-    Delivery, DropReason, Input, Limits, Output, Publish, PublishProperties, Qos, SavedSession, SubscribeGrant, matched,
+    Delivery, DropReason, Input, Limits, Output, Publish, PublishProperties, Qos, SavedSession, SharedSubscriptions,
+    SubscribeGrant, matched,
 };
 
 fn limits() -> Limits {
@@ -243,4 +244,39 @@ fn room_says_what_is_taken() {
     assert_eq!((bench.connection.outbound().count(), bench.connection.deliveries_wanted()), (2, 0));
     bench.input(Input::Closed);
     assert_eq!(bench.connection.deliveries_wanted(), 0);
+}
+
+#[test]
+fn what_a_member_of_a_shared_subscription_did_not_get_goes_to_another() {
+    let limits = Limits { outbound_inflight: 1, ..limits() };
+    let mut members = [Bench::open_with(5, limits.clone(), None), Bench::open_with(5, limits.clone(), None)];
+    let mut shared = SharedSubscriptions::new(2);
+    for (key, bench) in members.iter_mut().enumerate() {
+        subscribe(bench, &[], "$share/g/t", 2);
+        shared.join(&key, &bench.connection.subscriptions()[0]).unwrap();
+    }
+    for token in 1..=6 {
+        for chosen in shared.choose("t", |_| true) {
+            let copy = Delivery::of(Duration::ZERO, token, &message("t"), chosen.matched);
+            members[chosen.key].input(Input::Deliver(copy));
+        }
+    }
+    let [first, mut second] = members;
+    second.input(Input::Deliver(delivery(7, Qos::AtLeastOnce)));
+    let tokens = |saved: &SavedSession| saved.outbound.iter().map(|kept| kept.delivery.token).collect::<Vec<_>>();
+    let (mut saved, mut other) = (second.save(), first.save());
+    assert_eq!((tokens(&saved), tokens(&other)), (vec![2, 4, 6, 7], vec![1, 3, 5]));
+    let moved = saved.take_unsent(|token| token != 7);
+    assert_eq!(tokens(&saved), [2, 7], "what was sent and what is not shared stay");
+    let moved = moved.into_iter().map(|delivery| crate::OutboundMessage { delivery, packet_id: None });
+    other.outbound.extend(moved);
+    let mut first = Bench::open_with(5, limits, Some(other));
+    let mut got = Vec::new();
+    let next = |bench: &Bench| bench.connection.outbound().next().map(|next| (next.delivery.token, next.packet_id.unwrap()));
+    while let Some((token, id)) = next(&first) {
+        let [high, low] = id.to_be_bytes();
+        got.push(token);
+        first.data(&[0x50, 2, high, low, 0x70, 2, high, low]);
+    }
+    assert_eq!(got, [1, 3, 5, 4, 6]);
 }

@@ -9,6 +9,8 @@ venv=.venv
 paho_version=2.1.0
 aiocoap_version=0.4.17
 d2c_version=0.9.1
+gmqtt_version=0.8.0
+paho_golang_version=v1.4.3
 leshan=tests/foreign/lwm2m/leshan
 acme=.cache/acme
 acme_version=2026.5.3
@@ -41,6 +43,7 @@ missing() {
     if [ "$level" = test ]; then
         has javac || echo default-jdk-headless
         has mvn || echo maven
+        has go || echo golang-go
     fi
 }
 
@@ -88,6 +91,29 @@ if [ "$level" = test ] && { ! [ -e "$leshan/target/built" ] || [ -n "$(find "$le
     echo "building: $leshan"
     mvn -q -B -f "$leshan/pom.xml" process-classes
     touch "$leshan/target/built"
+fi
+
+# Suites that packages of their registries carry: they are unpacked or built here, and run by tests/foreign/broker.sh.
+if [ "$level" = test ] && ! [ -e ".cache/gmqtt/$gmqtt_version" ]; then
+    echo "installing: gmqtt $gmqtt_version and its tests in .cache/gmqtt"
+    rm -rf .cache/gmqtt
+    mkdir -p .cache/gmqtt
+    python3 -m venv .cache/gmqtt/venv
+    .cache/gmqtt/venv/bin/pip install --quiet --disable-pip-version-check "gmqtt==$gmqtt_version" "pytest==9.0.2" "pytest-asyncio==1.3.0"
+    .cache/gmqtt/venv/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: -d .cache/gmqtt "gmqtt==$gmqtt_version"
+    tar xzf ".cache/gmqtt/gmqtt-$gmqtt_version.tar.gz" -C .cache/gmqtt --strip-components=1 "gmqtt-$gmqtt_version/tests"
+    touch ".cache/gmqtt/$gmqtt_version"
+fi
+
+if [ "$level" = test ] && ! [ -e ".cache/paho-golang/$paho_golang_version" ]; then
+    echo "building: the tests of paho.mqtt.golang $paho_golang_version in .cache/paho-golang"
+    rm -rf .cache/paho-golang
+    mkdir -p .cache
+    module=$(go mod download -json "github.com/eclipse/paho.mqtt.golang@$paho_golang_version" | python3 -c 'import json,sys; print(json.load(sys.stdin)["Dir"])')
+    cp -r "$module" .cache/paho-golang
+    chmod -R u+w .cache/paho-golang
+    (cd .cache/paho-golang && go test -c -o suite .)
+    touch ".cache/paho-golang/$paho_golang_version"
 fi
 
 if [ "$level" = bench ] && ! "$acme/bin/python" -c "import importlib.metadata as m; assert m.version('acmecse') == '$acme_version'" 2>/dev/null; then

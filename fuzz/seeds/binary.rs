@@ -155,6 +155,10 @@ pub fn mqtt_connections() -> Seeds {
     let rich = b"\0\x01t\0\x05\x1d\x01\x01\x02\0\0\0\x05\x03\0\x01c\x08\0\x01r\x09\0\x01d\x23\0\x03\x26\0\x01n\0\0pay";
     let alias = [packet(0x10, will), packet(0x32, rich), packet(0x30, b"\0\0\x03\x23\0\x03x"), b"\xe0\x01\x04".to_vec()];
     flows.push(alias.concat());
+    let shared = packet(0x82, b"\0\x03\x05\x0b\xff\xff\xff\x7f\0\x0c$share/g/a/+\x29\0\x01#\x12");
+    let leave = packet(0xa2, b"\0\x04\0\0\x0c$share/g/a/+");
+    let taken = [[0x50, 2, 0, 2], [0x70, 2, 0, 1], [0x70, 2, 0, 2], [0x50, 2, 0, 3], [0x70, 2, 0, 3]].concat();
+    flows.push([packet(0x10, b"\0\x04MQTT\x05\x02\0\x3c\x03\x21\0\x02\0\x02id"), shared, taken, leave].concat());
     flows.iter().zip(1u8..).map(|(flow, seed)| [&[seed][..], &flow[..]].concat()).collect()
 }
 

@@ -111,28 +111,43 @@ struct CoreNumbers {
     clock_doubted: u64,
 }
 
+/// Name, help and number of a metric.
+type Row = (&'static str, &'static str, u64);
+/// A metric by labels.
+type Labelled<M> = Family<Vec<(String, String)>, M>;
+
 /// The exposition text of one scrape. Built anew each time, as the counters live where they are counted.
 fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now: Time) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("landfall");
-    let expires = Family::<Vec<(String, String)>, Gauge>::default();
-    for certificate in &snapshot.certificates {
-        let label = vec![("certificate".to_owned(), certificate.name.to_owned())];
-        expires.get_or_create(&label).set(certificate.until.unix_s() - now.unix_s());
+    let left = snapshot.certificates.iter().map(|one| (one.name, one.until.unix_s() - now.unix_s()));
+    let help = "Time to the end of a TLS certificate in use";
+    registry.register_with_unit("tls_certificate_expires", help, Unit::Seconds, by_label("certificate", left));
+    let open = snapshot.mqtt_connections.iter().map(|(transport, open)| (*transport, signed(*open)));
+    registry.register("mqtt_connections", "Open MQTT connections", by_label("transport", open));
+    let help = "DTLS handshakes and records, CoAP messages and LwM2M requests refused; part of landfall_refusals_by_check";
+    registry.register("lwm2m_refused", help, by_check(&snapshot.lwm2m_refused));
+    registry.register("refusals_by_check", "Refusals by step and check", by_check(&numbers.refusals));
+    for (name, help, value) in totals(snapshot, stats, numbers) {
+        let counter = Counter::<u64>::default();
+        counter.inc_by(value);
+        registry.register(name, help, counter);
     }
-    registry.register_with_unit("tls_certificate_expires", "Time to the end of a TLS certificate in use", Unit::Seconds, expires);
-    let connections = Family::<Vec<(String, String)>, Gauge>::default();
-    for (transport, open) in &snapshot.mqtt_connections {
-        let label = vec![("transport".to_owned(), (*transport).to_owned())];
-        connections.get_or_create(&label).set(i64::try_from(*open).unwrap_or(i64::MAX));
+    for (name, help, value) in states(snapshot, stats, numbers) {
+        registry.register(name, help, gauge(value));
     }
-    registry.register("mqtt_connections", "Open MQTT connections", connections);
-    let refused = Family::<[(&str, &str); 2], Counter>::default();
-    for (step, check, count) in &snapshot.lwm2m_refused {
-        refused.get_or_create(&[("step", *step), ("check", *check)]).inc_by(*count);
-    }
-    let help = "DTLS handshakes and records, CoAP messages and LwM2M requests refused, as their why records name them";
-    registry.register("lwm2m_refused", help, refused);
-    for (name, help, value) in [
+    registry.register_with_unit("process_resident_memory", "Resident memory", Unit::Bytes, gauge(snapshot.memory_bytes));
+    registry.register_with_unit("store_wal", "SQLite's write-ahead log in use", Unit::Bytes, gauge(stats.wal_bytes));
+    let cpu = Counter::<f64, AtomicU64>::default();
+    cpu.inc_by(snapshot.cpu_s.max(0.0));
+    registry.register_with_unit("process_cpu", "CPU time", Unit::Seconds, cpu);
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// What is counted from the start.
+fn totals(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers) -> [Row; 23] {
+    [
         ("mqtt_publishes", "MQTT publishes taken", snapshot.publishes),
         ("mqtt_refused", "MQTT connects and publishes refused", snapshot.refused),
         ("claims", "Secrets that nodes got with that of their product", snapshot.claims),
@@ -156,12 +171,12 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
         ("store_batches", "Batches committed", stats.batches),
         ("store_commits", "Transactions that carried them", stats.commits),
         ("store_lists_overdue", "Lists that were ended by their deadline", stats.overdue_lists),
-    ] {
-        let counter = Counter::<u64>::default();
-        counter.inc_by(value);
-        registry.register(name, help, counter);
-    }
-    for (name, help, value) in [
+    ]
+}
+
+/// What is so many now.
+fn states(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers) -> [Row; 8] {
+    [
         ("devices", "Registered devices", stats.devices),
         ("lwm2m_registered", "Devices with an LwM2M registration", snapshot.lwm2m_registered),
         ("dtls_sessions", "Live DTLS sessions", snapshot.dtls_sessions),
@@ -170,22 +185,19 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
         ("clock_doubted", "1 while the clock is not trusted after a jump: nothing expires then", numbers.clock_doubted),
         ("events_newest", "Newest place of the event stream", numbers.newest),
         ("events_oldest", "Oldest place that is still kept", stats.oldest_seq),
-    ] {
-        registry.register(name, help, gauge(value));
-    }
-    registry.register("refusals_by_check", "Refusals by step and check", by_check(&numbers.refusals));
-    registry.register_with_unit("process_resident_memory", "Resident memory", Unit::Bytes, gauge(snapshot.memory_bytes));
-    registry.register_with_unit("store_wal", "SQLite's write-ahead log in use", Unit::Bytes, gauge(stats.wal_bytes));
-    let cpu = Counter::<f64, AtomicU64>::default();
-    cpu.inc_by(snapshot.cpu_s.max(0.0));
-    registry.register_with_unit("process_cpu", "CPU time", Unit::Seconds, cpu);
-    let mut text = String::new();
-    encode(&mut text, &registry)?;
-    Ok(text)
+    ]
 }
 
-fn by_check(refusals: &[(&str, &str, u64)]) -> Family<Vec<(String, String)>, Counter> {
-    let family = Family::<Vec<(String, String)>, Counter>::default();
+fn by_label<'a>(label: &str, values: impl Iterator<Item = (&'a str, i64)>) -> Labelled<Gauge> {
+    let family = Labelled::<Gauge>::default();
+    for (name, value) in values {
+        family.get_or_create(&vec![(label.to_owned(), name.to_owned())]).set(value);
+    }
+    family
+}
+
+fn by_check(refusals: &[(&str, &str, u64)]) -> Labelled<Counter> {
+    let family = Labelled::<Counter>::default();
     for (step, check, count) in refusals {
         let label = vec![("step".to_owned(), (*step).to_owned()), ("check".to_owned(), (*check).to_owned())];
         family.get_or_create(&label).inc_by(*count);
@@ -195,8 +207,12 @@ fn by_check(refusals: &[(&str, &str, u64)]) -> Family<Vec<(String, String)>, Cou
 
 fn gauge(value: u64) -> Gauge {
     let gauge = Gauge::default();
-    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge.set(signed(value));
     gauge
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -49,4 +49,5 @@ stop_postgres() {
     fi
     rm -rf "$postgres_dir"
     postgres_dir=
+    unset LANDFALL_TEST_POSTGRES
 }

@@ -8,7 +8,7 @@ use crate::spec::{Row, Status};
 pub(crate) const PATH: &str = "docs/support.md";
 
 /// Group, heading and the contract it comes from; groups appear in this order, unknown ones behind.
-const GROUPS: [(&str, &str, &str); 12] = [
+const GROUPS: [(&str, &str, &str); 13] = [
     ("oceanconnect", "OceanConnect northbound API", "../spec/oceanconnect/huawei-northbound.md"),
     ("oceanconnect-push", "OceanConnect notifications", "../spec/oceanconnect/huawei-northbound.md"),
     ("device-side", "MQTT and AgentLite devices", "../spec/device-side/device-side.md"),
@@ -20,6 +20,7 @@ const GROUPS: [(&str, &str, &str); 12] = [
     ("lwm2m", "LwM2M over CoAP", ""),
     ("coap", "CoAP", ""),
     ("dtls", "DTLS", ""),
+    ("tls", "TLS", ""),
     ("lorawan", "LoRaWAN", ""),
 ];
 

@@ -103,7 +103,7 @@ impl Tls {
 
     /// When the certificates end.
     pub fn expiries(&self) -> Vec<Expiry> {
-        let (now, looked) = (self.world.now(), self.looked.lock());
+        let (now, looked) = (self.world.bounds().earliest, self.looked.lock());
         let shown = looked.sources.iter().filter_map(|source| Some((source.name, source.loaded.as_ref()?.1)));
         let all = shown.chain(looked.ca_until.map(|until| ("ca", until)));
         all.map(|(name, until)| Expiry { name, until, is_near: until.unix_s() - now.unix_s() < WARN_S }).collect()
@@ -131,10 +131,11 @@ impl Tls {
 
     /// Renews what is due, loads what changed, and warns; returns what went wrong.
     fn look(&self) -> Vec<String> {
-        let now = self.world.now();
+        let bounds = self.world.bounds();
+        let now = bounds.earliest;
         let mut troubles = vec![];
         let mut looked = self.looked.lock();
-        match self.own.as_ref().map(|own| own.keep(now)) {
+        match self.own.as_ref().map(|own| own.keep(bounds)) {
             Some(Ok(until)) => looked.ca_until = Some(until),
             Some(Err(error)) => troubles.push(error),
             None => {}

@@ -4,9 +4,12 @@
 //! `ca.pem` is what devices trust. When two thirds of the CA's life are over it gets a successor: its certificate joins the old one in `ca.pem`, its key waits
 //! in `ca-next.key`. Devices have the time until a year before the old one's end to get the new file; then the successor signs. Whose key is in
 //! `ca.key` is the one that signs, so the change is one move of a file.
+//!
+//! While the clock is doubted, what cannot be undone goes by the earliest time that it may be, and what is made is valid at all of them.
 
 use super::certificate::{Certificate, Pair};
 use crate::files::{PRIVATE, PUBLIC, replace_text};
+use landfall_core::TimeBounds;
 use landfall_model::Time;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
@@ -38,7 +41,8 @@ impl Authority {
     }
 
     /// Makes what is missing and renews what is due; returns when the CA that signs will do so no more.
-    pub fn keep(&self, now: Time) -> Result<Time, String> {
+    pub fn keep(&self, bounds: TimeBounds) -> Result<Time, String> {
+        let now = bounds.earliest;
         let (file, key_file) = (self.data.join("ca.pem"), self.data.join("ca.key"));
         if !file.exists() || !key_file.exists() {
             let (certificate, key) = make_ca(now)?;
@@ -63,7 +67,7 @@ impl Authority {
                 tracing::warn!("the new CA signs the server's certificate from now on; devices need the new {}", file.display());
             }
         }
-        self.keep_server(&signs, &key, now)?;
+        self.keep_server(&signs, &key, bounds)?;
         Ok(signs.until.minus_s(SERVER_DAYS * DAY_S))
     }
 
@@ -78,21 +82,24 @@ impl Authority {
         Ok(made)
     }
 
-    fn keep_server(&self, ca: &Certificate, ca_key: &KeyPair, now: Time) -> Result<(), String> {
+    fn keep_server(&self, ca: &Certificate, ca_key: &KeyPair, bounds: TimeBounds) -> Result<(), String> {
+        let TimeBounds { earliest, latest } = bounds;
         let (pair, stamp) = (self.pair(), self.data.join("server.names"));
         let good = || {
             let chain = Certificate::all(&read(&pair.certificate).ok()?).ok()?;
             let own = chain.first()?;
-            let (life, left) = (own.until.0 - own.from.0, own.until.0 - now.0);
+            let (life, left) = (own.until.0 - own.from.0, own.until.0 - earliest.0);
+            // Over or not there yet, whatever time it is; what ends with its CA cannot be better.
+            let fits_all = latest >= own.from && (latest < own.until || own.until >= ca.until);
             let names = fs::read_to_string(&stamp).ok()?;
             let fits = owner(&chain[..1], &read_key(&pair.key).ok()?).is_some() && chain.last()?.key == ca.key;
-            Some(fits && left > life / 3 && now >= own.from && names.lines().skip(1).eq(self.names.iter().map(String::as_str)))
+            Some(fits && left > life / 3 && fits_all && names.lines().skip(1).eq(self.names.iter().map(String::as_str)))
         };
         if good() == Some(true) {
             return Ok(());
         }
-        let until = now.plus_s(SERVER_DAYS * DAY_S).min(ca.until);
-        let (certificate, key) = make_server(ca_key, &self.names, now, until)?;
+        let until = latest.plus_s(SERVER_DAYS * DAY_S).min(ca.until);
+        let (certificate, key) = make_server(ca_key, &self.names, earliest, until)?;
         replace_text(&pair.key, PRIVATE, &key.serialize_pem())?;
         replace_text(&pair.certificate, PUBLIC, &(certificate + &ca.text))?;
         replace_text(&stamp, PUBLIC, &format!("{}\n{}\n", until.unix_s(), self.names.join("\n")))
@@ -131,7 +138,7 @@ fn make_ca(now: Time) -> Result<(String, KeyPair), String> {
     Ok((params.self_signed(&key).map_err(text)?.pem(), key))
 }
 
-fn make_server(ca_key: &KeyPair, names: &[String], now: Time, until: Time) -> Result<(String, KeyPair), String> {
+fn make_server(ca_key: &KeyPair, names: &[String], from: Time, until: Time) -> Result<(String, KeyPair), String> {
     let issuer_params = ca_params();
     let issuer = Issuer::from_params(&issuer_params, ca_key);
     let key = KeyPair::generate().map_err(text)?;
@@ -139,7 +146,7 @@ fn make_server(ca_key: &KeyPair, names: &[String], now: Time, until: Time) -> Re
     params.distinguished_name.push(DnType::CommonName, "Landfall");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
-    set_validity(&mut params, now, until);
+    set_validity(&mut params, from, until);
     Ok((params.signed_by(&key, &issuer).map_err(text)?.pem(), key))
 }
 
@@ -176,7 +183,12 @@ mod tests {
         }
 
         fn keep(&self, day: i64) {
-            self.authority().keep(after(day)).unwrap();
+            self.keep_between(day, day);
+        }
+
+        /// While nobody knows which of the two days it is.
+        fn keep_between(&self, earliest: i64, latest: i64) {
+            self.authority().keep(TimeBounds { earliest: after(earliest), latest: after(latest) }).unwrap();
         }
 
         fn certificates(&self, file: &str) -> Vec<Certificate> {
@@ -226,7 +238,7 @@ mod tests {
         }
         let other = Authority::new(ground.data.path(), vec!["other.example".into()]);
         let before = ground.server().0.text;
-        other.keep(after(1)).unwrap();
+        other.keep(TimeBounds::exactly(after(1))).unwrap();
         assert_ne!(ground.server().0.text, before);
     }
 
@@ -261,7 +273,24 @@ mod tests {
         ground.keep(2434);
         assert_eq!(ground.certificates("ca.pem").len(), 2);
         fs::write(ground.data.path().join("ca.key"), KeyPair::generate().unwrap().serialize_pem()).unwrap();
-        assert!(ground.authority().keep(after(2434)).unwrap_err().contains("ca.key"));
+        assert!(ground.authority().keep(TimeBounds::exactly(after(2434))).unwrap_err().contains("ca.key"));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_makes_no_certificate_of_another_year() {
+        for (earliest, latest) in [(10, 410), (-390, 10), (10, 3_700), (-3_700, 10)] {
+            let ground = ground();
+            ground.keep(0);
+            let ca = ground.certificates("ca.pem");
+            ground.keep_between(earliest, latest);
+            let (server, _) = ground.server();
+            assert!(server.from <= after(10) && server.until > after(10), "on the right day, between {earliest} and {latest}");
+            assert!(server.until > after(latest.min(CA_DAYS - 1)), "if it is {latest} after all");
+            ground.keep_between(earliest, latest);
+            assert_eq!(ground.server().0.text, server.text, "once");
+            let texts = |all: &[Certificate]| all.iter().map(|one| one.text.clone()).collect::<Vec<_>>();
+            assert_eq!(texts(&ground.certificates("ca.pem")), texts(&ca), "no CA joins or leaves");
+        }
     }
 
     #[test]

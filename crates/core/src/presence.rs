@@ -24,7 +24,7 @@ impl Core {
                 if device.connected && device.status == DeviceStatus::Online && device.activated {
                     return Ok((Batch::default(), ()));
                 }
-                Ok((went_online(&device, true, self.now()), ()))
+                Ok((went_online(&device, true, (self.now(), self.earliest())), ()))
             })
         })
         .await
@@ -127,15 +127,15 @@ impl Core {
     }
 }
 
-/// The device is heard: ONLINE, and bound if this is the first time.
-pub(crate) fn went_online(device: &Arc<Device>, connected: bool, now: Time) -> Batch {
+/// The device is heard, surely not before `earliest`: ONLINE, and bound if this is the first time.
+pub(crate) fn went_online(device: &Arc<Device>, connected: bool, (now, earliest): (Time, Time)) -> Batch {
     let mut next = Device {
         version: device.version + 1,
         modified_at: now,
         status: DeviceStatus::Online,
         status_detail: StatusDetail::None,
         connected: connected || device.connected,
-        heard_at: Some(now),
+        heard_at: Some(earliest),
         ..(**device).clone()
     };
     let mut whole = batch(vec![], vec![]);

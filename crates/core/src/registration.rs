@@ -38,7 +38,7 @@ impl Core {
                 let device = self.caller_device(caller).await?;
                 let mut whole = Batch::default();
                 if device.status != DeviceStatus::Online || !device.activated {
-                    whole = went_online(&device, false, self.now());
+                    whole = went_online(&device, false, (self.now(), self.earliest()));
                 }
                 whole.writes.push(Write::Registration(Box::new(registration.clone())));
                 Ok((whole, ()))

@@ -210,7 +210,7 @@ impl Core {
                 let device = device.ok_or_else(|| Error::new(Cause::DeviceNotFound, "the device was deleted"))?;
                 let mut whole = batch(vec![], vec![]);
                 if device.status != DeviceStatus::Online {
-                    whole = went_online(&device, false, self.now());
+                    whole = went_online(&device, false, (self.now(), self.earliest()));
                 }
                 whole.merge(said.clone());
                 Ok((whole, ()))

@@ -75,6 +75,7 @@ struct Part {
     first_seq: u64,
     last_seq: u64,
     last_seen: i64,
+    arrived_at: i64,
     t0: i64,
     t1: i64,
     n: u64,
@@ -101,6 +102,7 @@ impl Part {
             first_seq: entry.first_seq,
             last_seq: entry.last_seq,
             last_seen: entry.last_seen.0,
+            arrived_at: entry.arrived_at.0,
             t0: entry.t0,
             t1: entry.t1,
             n: entry.n,
@@ -139,7 +141,7 @@ impl Part {
         )?;
         let Some((first_seq, n, arrived_at, frame_bytes)) = last else { return Ok(None) };
         let too_many = n + self.n > MERGE_POINTS || frame_bytes + self.frames.len() as u64 > MERGE_FRAME_BYTES;
-        if too_many || arrived_at.div_euclid(DAY_MS) != self.last_seen.div_euclid(DAY_MS) {
+        if too_many || arrived_at.div_euclid(DAY_MS) != self.arrived_at.div_euclid(DAY_MS) {
             return Ok(None);
         }
         let tail = query_one(
@@ -171,7 +173,7 @@ impl Part {
                 device,
                 Value::Int(tail.first_seq),
                 Value::Int(to_db(self.last_seq)),
-                Value::Int(self.last_seen),
+                Value::Int(self.arrived_at),
                 Value::Int(self.t0.min(tail.t0)),
                 Value::Int(self.t1.max(tail.t1)),
                 Value::Int(to_db(self.n + tail.n)),
@@ -206,7 +208,7 @@ impl Part {
                 Value::Int(to_db(self.first_seq)),
                 Value::Int(to_db(self.last_seq)),
                 Value::Bytes(&self.account),
-                Value::Int(self.last_seen),
+                Value::Int(self.arrived_at),
                 Value::Int(self.t0),
                 Value::Int(self.t1),
                 Value::Int(to_db(self.n)),

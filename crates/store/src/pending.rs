@@ -13,6 +13,8 @@ pub(crate) struct Entry {
     pub(crate) first_seq: u64,
     pub(crate) last_seq: u64,
     pub(crate) last_seen: Time,
+    /// When the newest came; what its retention counts from.
+    pub(crate) arrived_at: Time,
     pub(crate) t0: i64,
     pub(crate) t1: i64,
     pub(crate) n: u64,
@@ -24,12 +26,13 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    fn new(report: &Report, seq: u64) -> Self {
+    fn new(report: &Report, seq: u64, seen: Time) -> Self {
         Self {
             account: report.account,
             first_seq: seq,
             last_seq: seq,
-            last_seen: report.received_at,
+            last_seen: seen,
+            arrived_at: report.received_at,
             t0: i64::MAX,
             t1: i64::MIN,
             n: 0,
@@ -49,9 +52,10 @@ impl Entry {
         self.points.body().len() + self.frames().len()
     }
 
-    fn add(&mut self, report: &Report, seq: u64) {
+    fn add(&mut self, report: &Report, seq: u64, (seen, at): (Time, Time)) {
         self.last_seq = seq;
-        self.last_seen = self.last_seen.max(report.received_at);
+        self.last_seen = self.last_seen.max(seen);
+        self.arrived_at = self.arrived_at.max(report.received_at).max(at);
         if let Some(frame) = &report.raw {
             self.frames.get_or_insert_default().push(&FrameView {
                 seq,
@@ -125,17 +129,26 @@ const ENTRY_BYTES: usize = 512;
 pub(crate) struct Pending {
     active: Layer,
     sealed: Layer,
+    /// What time it is at least: no device is seen later than that.
+    earliest: Option<Time>,
 }
 
 impl Pending {
+    /// From now on the time is at least this.
+    pub(crate) fn trust(&mut self, earliest: Time) {
+        self.earliest = Some(earliest);
+    }
+
+    /// A report that was written at `at`.
     pub(crate) fn add(&mut self, report: &Report, seq: u64, at: Time) {
+        let seen = self.earliest.map_or(report.received_at, |earliest| report.received_at.min(earliest));
         let layer = &mut self.active;
         let entry = layer.devices.entry(report.device).or_insert_with(|| {
             layer.bytes += ENTRY_BYTES;
-            Entry::new(report, seq)
+            Entry::new(report, seq, seen)
         });
         let before = entry.bytes();
-        entry.add(report, seq);
+        entry.add(report, seq, (seen, at));
         layer.bytes += entry.bytes() - before;
         layer.points += report.services.len() as u64;
         layer.oldest.get_or_insert(at);

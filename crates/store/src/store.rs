@@ -81,6 +81,7 @@ impl SharedStore {
             world.known(at);
         }
         let shared = Arc::new(Shared::new(options, start.newest));
+        shared.pending.lock().trust(world.bounds().earliest);
         replay::replay(&mut *sql, &shared)?;
         shared.work.load(&mut *sql)?;
         shared.caches.subscribers.load(&mut *sql)?;

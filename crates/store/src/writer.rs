@@ -191,6 +191,7 @@ impl Writer {
         let mut seq = self.newest;
         {
             let mut pending = self.shared.pending.lock();
+            pending.trust(self.world.bounds().earliest);
             let mut ring = self.shared.ring.lock();
             for (job, outcome) in jobs.iter_mut().zip(&outcomes) {
                 let Ok((_, effects)) = outcome else { continue };

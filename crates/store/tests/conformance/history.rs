@@ -134,6 +134,7 @@ pub async fn newest_values(place: Place) {
     for (i, service) in ["b", "a", "b", "c", "a"].into_iter().enumerate() {
         let (text, t) = (format!("{{\"v\":{i}}}"), 100 - i as i64);
         let at = START.plus_s(i as i64);
+        place.set(at);
         store.commit(tell(vec![reported(&de, at, service, &text, Time(t))])).await.unwrap();
         expected.retain(|v| v.service_id != service);
         expected.push(value(service, &text, t));

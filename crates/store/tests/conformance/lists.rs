@@ -150,7 +150,8 @@ pub async fn due_devices_are_found(place: Place) {
         assert_eq!(connected, names("n2 n4"));
     }
     // What waits in memory counts as heard, and so does what was flushed.
-    store.commit(tell(vec![reported(&all[1], START.plus_s(50), "s", "{}", START)])).await.unwrap();
+    place.set(START.plus_s(50));
+    store.commit(tell(vec![reported(&all[1], place.now(), "s", "{}", START)])).await.unwrap();
     for _ in 0..2 {
         assert_eq!(ids(online(30), 1).await, names("n2"));
         let mut silent = ids(online(51), 100).await;

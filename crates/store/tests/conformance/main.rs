@@ -90,7 +90,7 @@ conformance! {
     life: a_crash_loses_nothing a_crash_inside_a_flush_repeats_nothing a_second_process_is_refused shutdown_drains
         small_chunks_are_merged a_lost_connection_is_replaced another_writer_ends_the_store a_lock_that_another_took_ends_the_store
         a_probe_writes a_clean_end_leaves_one_file a_database_that_is_gone_is_no_fresh_start;
-    time: a_wrong_time_is_not_held a_small_step_back_is_not_shown a_start_tells_when_the_database_was_in_use;
+    time: a_wrong_time_is_not_held a_report_of_a_wrong_time_counts_as_of_now a_small_step_back_is_not_shown a_start_tells_when_the_database_was_in_use;
     hang: a_database_that_hangs_is_given_up a_database_that_hangs_holds_no_end_and_no_start;
     tls: certificates_of_the_database_are_checked;
 }

@@ -1,6 +1,6 @@
 //! Clocks that are wrong, and what a start knows of the time.
 
-use crate::place::*;
+use crate::{life::totals, place::*};
 use landfall_core::Store;
 use landfall_model::*;
 use std::sync::atomic::Ordering;
@@ -33,6 +33,23 @@ pub async fn a_wrong_time_is_not_held(place: Place) {
     store.shutdown().await;
     let left = place.open().events_after(Seq(0), 10).await.unwrap();
     assert_eq!(left.len(), 1, "the newest");
+}
+
+/// What was stamped by a clock that was wrong is kept for its retention, and nobody is seen in the future.
+pub async fn a_report_of_a_wrong_time_counts_as_of_now(place: Place) {
+    let store = place.open();
+    let (behind, ahead) = (one_device(&store, "behind").await, one_device(&store, "ahead").await);
+    let late = START.plus_s(days(400));
+    store.commit(tell(vec![reported(&behind, START.minus_s(days(400)), "s", "v", START)])).await.unwrap();
+    store.commit(tell(vec![reported(&ahead, late, "s", "w", START)])).await.unwrap();
+    for flushed in [false, true] {
+        if flushed {
+            store.flush().await.unwrap();
+        }
+        assert_eq!(store.device_state(ahead.id).await.unwrap().last_seen, Some(START), "flushed: {flushed}");
+    }
+    while store.prune(START.plus_s(days(1))).await.unwrap() {}
+    assert_eq!(totals(&store, &[behind, ahead]).await, 2);
 }
 
 /// A small step back is not shown, so that places stay in the order of time.

@@ -142,3 +142,27 @@ async fn tokens_of_a_wrong_clock_do_not_outlast_it() {
     let pair = case.domain.core.login(&id, &case.tenant.secret).await.unwrap();
     case.domain.core.authenticate(&id, pair.access.expose()).await.unwrap();
 }
+
+#[tokio::test]
+async fn no_device_is_heard_in_the_future() {
+    let case = Case::new(314).await;
+    let core = &case.domain.core;
+    let late = case.domain.device(&case.tenant, "late").await;
+    let last_seen = async |device: &Device| core.device_state(device).await.unwrap().last_seen.unwrap();
+    for wrong_s in [-400 * DAY_S, 400 * DAY_S] {
+        case.domain.world.set_clock_by_s(wrong_s);
+        case.domain.advance_s(30);
+        core.take_json(&core.device_caller(&case.online), case.online.id, REPORT).await.unwrap();
+        core.connected(&core.device_caller(&late)).await.unwrap();
+        case.domain.world.set_clock_by_s(-wrong_s);
+        assert!(last_seen(&case.online).await <= core.now());
+        assert!(case.domain.reread(&late).await.heard_at.unwrap() <= core.now());
+        case.work().await;
+        assert_eq!(case.kept().await.2, DeviceStatus::Online, "it was just heard");
+    }
+    case.domain.advance_s(176_400 + 60);
+    case.work().await;
+    for device in [&case.online, &late] {
+        assert_eq!(case.domain.reread(device).await.status, DeviceStatus::Offline, "silent for two days");
+    }
+}

@@ -8,7 +8,9 @@ use crate::{
     node::{changed_node, follow_labels},
     turns::Record,
 };
-use landfall_model::{Batch, Device, DevicePart, Error, Instance, MessageBox, NodeObservation, ResourceId, Result, Sort, Write};
+use landfall_model::{
+    Batch, Cause, Device, DevicePart, Error, Instance, MessageBox, NodeObservation, ResourceId, Result, Sort, Write,
+};
 use std::sync::Arc;
 
 /// Resources that applications may observe at one device.
@@ -23,8 +25,8 @@ enum Order {
 }
 
 impl Core {
-    /// The next message for a device. What is wrong with one is told in `error-msg`, and the next one's turn has come. A message is in
-    /// `sent-msg` when this returns.
+    /// The next message for a device. What is wrong with one is told in `error-msg`, and the next one's turn has come; one whose application
+    /// may not act for the device any more goes no further than that. A message is in `sent-msg` when this returns.
     pub(crate) async fn next_message(&self, device: &Arc<Device>) -> Result<Option<Work>> {
         if device.node.is_none() {
             return Ok(None);
@@ -32,6 +34,13 @@ impl Core {
         let container = ResourceId::of_device(device.id, DevicePart::Box(MessageBox::Outgoing));
         loop {
             let Some(message) = self.store.end_instance(container, self.now(), Sort::Ascending).await? else { return Ok(None) };
+            if let Some(reason) = self.bar(device.app, message.by).await? {
+                self.refused(device, "message.rights", &Error::new(Cause::Forbidden, reason));
+                let mut whole = self.faulted(device, NodeFault::ProcessNotification, &text_of(&message)).await?;
+                whole.writes.push(Write::DeleteInstance(message.id));
+                self.store.commit(whole).await?;
+                continue;
+            }
             let order = parse(&text_of(&message));
             let whole = self.moved_to_sent(device, &message).await?;
             self.store.commit(whole).await?;

@@ -344,6 +344,9 @@ pub struct Instance {
     pub labels: Vec<String>,
     /// Originator that made it.
     pub creator: Option<String>,
+    /// Application that the originator came with; none: the server made it, or a version that did not keep this.
+    #[serde(default)]
+    pub by: Option<AppId>,
     /// When it was made.
     pub created_at: Time,
     /// When it ends by itself.

@@ -119,6 +119,7 @@ fn append(i: u64, n: u64, uuids: bool) -> Write {
         size: content.len() as u64,
         labels: vec!["d2c:1.0".into(), "resource:/3303/0/5700".into()],
         creator: Some("C-d2c-platform".into()),
+        by: None,
         created_at: now,
         expires_at: None,
     };

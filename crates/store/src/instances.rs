@@ -356,6 +356,7 @@ fn read(row: &dyn Row) -> SqlResult<Instance> {
         size: from_db(row.int(4)?),
         labels: body.labels,
         creator: body.creator,
+        by: body.by,
         created_at: body.created_at,
         expires_at: row.opt_int(5)?.map(Time),
     })

@@ -73,7 +73,8 @@ impl Core {
             self.check_outgoing(within.id(by.account.id), new.size).await?;
         }
         let id = ResourceId::new(self.now(), self.random_16());
-        let append = self.new_append(id, by.account.id, within, Some(by.name.clone()), new)?;
+        let mut append = self.new_append(id, by.account.id, within, Some(by.name.clone()), new)?;
+        append.instance.by = Some(by.app.id);
         let made = append.instance.clone();
         let whole = self.append_batch(&by.account, within, append).await?;
         let state = self.store.commit(whole).await?.states.first().copied().unwrap_or_default();
@@ -131,6 +132,7 @@ impl Core {
             size: new.size,
             labels: new.labels,
             creator,
+            by: None,
             created_at: now,
             expires_at: new.expires_at.into_iter().chain(aged).min(),
         };

@@ -111,6 +111,7 @@ mod tests {
             size: 2,
             labels: vec![],
             creator: Some("CmyApplication".into()),
+            by: None,
             created_at: NOW,
             expires_at: None,
         }))

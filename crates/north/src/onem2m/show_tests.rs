@@ -92,6 +92,7 @@ fn instances_are_shown() {
         size: 23,
         labels: vec![],
         creator: None,
+        by: None,
         created_at: NOW,
         expires_at: None,
     };

@@ -1,13 +1,14 @@
 //! What of a content instance is not a column of its own.
 
-use super::wire::{Input, Malformed, Read, put_bytes, put_i64, put_u64};
-use landfall_model::{Instance, Time};
+use super::wire::{Input, Malformed, Read, put_bytes, put_i64, put_id, put_u64};
+use landfall_model::{AppId, Instance, Time};
 
 /// First byte of the record.
 const VERSION: u8 = 1;
 
 const HAS_FORMAT: u8 = 1;
 const HAS_CREATOR: u8 = 2;
+const HAS_APP: u8 = 4;
 
 /// The part of an instance that its record holds.
 #[derive(Debug, PartialEq)]
@@ -16,13 +17,15 @@ pub(crate) struct InstanceBody {
     pub(crate) content: String,
     pub(crate) format: Option<String>,
     pub(crate) creator: Option<String>,
+    pub(crate) by: Option<AppId>,
     pub(crate) labels: Vec<String>,
 }
 
 pub(crate) fn encode_instance(r: &Instance) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + r.content.len());
     out.push(VERSION);
-    out.push((u8::from(r.format.is_some()) * HAS_FORMAT) | (u8::from(r.creator.is_some()) * HAS_CREATOR));
+    let flag = |there: bool, flag: u8| u8::from(there) * flag;
+    out.push(flag(r.format.is_some(), HAS_FORMAT) | flag(r.creator.is_some(), HAS_CREATOR) | flag(r.by.is_some(), HAS_APP));
     put_i64(&mut out, r.created_at.0);
     put_bytes(&mut out, r.content.as_bytes());
     for text in [&r.format, &r.creator].into_iter().flatten() {
@@ -30,6 +33,9 @@ pub(crate) fn encode_instance(r: &Instance) -> Vec<u8> {
     }
     put_u64(&mut out, r.labels.len() as u64);
     r.labels.iter().for_each(|label| put_bytes(&mut out, label.as_bytes()));
+    if let Some(by) = r.by {
+        put_id(&mut out, &by.0);
+    }
     out
 }
 
@@ -39,7 +45,7 @@ pub(crate) fn decode_instance(record: &[u8]) -> Result<InstanceBody, Malformed> 
         return Err(Malformed);
     }
     let flags = input.byte()?;
-    if flags & !(HAS_FORMAT | HAS_CREATOR) != 0 {
+    if flags & !(HAS_FORMAT | HAS_CREATOR | HAS_APP) != 0 {
         return Err(Malformed);
     }
     let created_at = Time(input.i64()?);
@@ -50,10 +56,11 @@ pub(crate) fn decode_instance(record: &[u8]) -> Result<InstanceBody, Malformed> 
     for _ in 0..input.u64()? {
         labels.push(input.str()?.to_owned());
     }
+    let by = (flags & HAS_APP != 0).then(|| input.id().map(AppId)).transpose()?;
     if !input.is_empty() {
         return Err(Malformed);
     }
-    Ok(InstanceBody { created_at, content, format, creator, labels })
+    Ok(InstanceBody { created_at, content, format, creator, by, labels })
 }
 
 fn optional(input: &mut Input<'_>, there: bool) -> Read<Option<String>> {

@@ -68,6 +68,7 @@ fn random_instance(dice: &mut Dice) -> Instance {
         size: dice.next(),
         labels: dice.texts(),
         creator: (dice.below(2) == 0).then(|| dice.text()),
+        by: (dice.below(2) == 0).then(|| AppId(dice.id())),
         created_at: Time(dice.time()),
         expires_at: (dice.below(2) == 0).then(|| Time(dice.time())),
     }

@@ -396,6 +396,7 @@ pub fn instance(account: AccountId, container: ResourceId, name: &str) -> Instan
         size: 10,
         labels: vec!["x".into(), String::new()],
         creator: Some("C1".into()),
+        by: Some(AppId(fresh_uuid())),
         created_at: START,
         expires_at: None,
     }

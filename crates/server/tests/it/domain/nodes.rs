@@ -1,7 +1,9 @@
 //! Nodes: one device in every dialect, what it says of itself, messages to it, and what went wrong about it.
 
-use super::{Domain, Tenant, cause, tree::node};
-use landfall_core::{DeviceChange, InfoChange, NewInstance, NodeFault, OriginCaller, Outcome, Step, Target, Work, WorkOf};
+use super::{Domain, Tenant, cause, rights::caller, tree::node};
+use landfall_core::{
+    AppChange, DeviceChange, InfoChange, NewInstance, NodeFault, OriginCaller, Outcome, Step, Target, Work, WorkOf,
+};
 use landfall_model::{Cause, Device, DeviceInfo, PageRequest, Sort};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -121,6 +123,37 @@ async fn messages_go_out_one_after_the_other_and_are_answered() {
     assert_eq!(case.next().await, None);
     assert_eq!(case.contents("sent-msg").await.len(), 3);
     assert_eq!(case.contents("outgoing-msg").await.len(), 0);
+}
+
+/// Another application leaves a message for the device while it may act for it.
+#[tokio::test]
+async fn a_message_of_an_application_that_may_no_more_goes_not_out() {
+    for frozen in [false, true] {
+        let mut case = Case::new(95).await;
+        let (all, owner) = (case.tenant.all.clone(), case.by.clone());
+        case.by = caller(&case.domain, &case.tenant, "Cguest").await;
+        let guest = case.by.app().id;
+        let core = case.domain.core.clone();
+        core.authorize_app(&all, case.tenant.app.id, guest, true).await.unwrap();
+        case.send("GET /3/0").await;
+        case.by = owner;
+        case.send("GET /1/0").await;
+        let expected = if frozen {
+            let change = AppChange { frozen: Some(true), ..AppChange::default() };
+            core.change_app(&all, guest, change).await.unwrap();
+            "the application Cguest is frozen"
+        } else {
+            core.authorize_app(&all, case.tenant.app.id, guest, false).await.unwrap();
+            "the authorisation of the application Cguest by app was withdrawn"
+        };
+        let next = case.next().await.map(|work| work.steps);
+        assert_eq!(next, Some(vec![Step::Read { path: "/1/0".into() }]), "the owner's own");
+        assert_eq!((case.contents("sent-msg").await, case.contents("outgoing-msg").await.len()), (vec![json!("GET /1/0")], 0));
+        assert_eq!(case.contents("error-msg").await[0]["data"], "GET /3/0");
+        let whys = core.why().device(case.device.account, case.device.id);
+        let told = whys.iter().filter(|why| why.step == "message.rights" && why.detail.contains(expected)).count();
+        assert_eq!(told, 1, "{whys:?}");
+    }
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ fn shown(notice: &Notice) -> (u8, String) {
     (notice.kind, what)
 }
 
-async fn caller(domain: &Domain, tenant: &Tenant, originator: &str) -> OriginCaller {
+pub async fn caller(domain: &Domain, tenant: &Tenant, originator: &str) -> OriginCaller {
     let app = application(domain, tenant, originator).await;
     domain.core.set_originator(&tenant.all, app.id, Some(originator)).await.unwrap();
     let token = domain.core.rotate_originator_token(&tenant.all, app.id).await.unwrap();

@@ -114,6 +114,7 @@ impl Ground {
             size: text.len() as u64,
             labels: vec![],
             creator: None,
+            by: None,
             created_at: now,
             expires_at: None,
         };

@@ -250,13 +250,14 @@ impl Core {
     }
 
     /// Marks a command as sent. One that its application may not give any more, or that cannot be put in the device's form, fails here and
-    /// now, and the next one's turn has come.
+    /// now, and the next one's turn has come; one that could not be looked at stays as it is.
     async fn send_command(&self, device: &Arc<Device>, command: Command) -> Result<Option<Work>> {
         if let Some(reason) = self.bar(command.app, command.by).await? {
             return self.fail_command(device, &command, "command.rights", &Error::new(Cause::Forbidden, reason)).await;
         }
         let steps = match self.steps(device, &command).await {
             Ok(steps) => steps,
+            Err(error) if error.is_ours() => return Err(error),
             Err(error) => return self.fail_command(device, &command, "command.encode", &error).await,
         };
         let now = self.now();

@@ -1,7 +1,7 @@
 //! What went wrong about devices, in the words of Device-to-Cloud: entries of `error-msg` and of the shared `logs`.
 
 use crate::{Core, DeviceCaller, Target, node::json_instance, node_name};
-use landfall_model::{AccountPart, Batch, Device, DeviceId, ErrorKind, MessageBox, Result};
+use landfall_model::{AccountPart, Batch, Device, DeviceId, Error, MessageBox, Result};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ impl NodeFault {
 impl Core {
     /// Where the server itself failed at a device, its `error-msg` and `logs` tell so, as far as they still can be written.
     pub(crate) async fn told_of<T>(&self, id: DeviceId, fault: NodeFault, outcome: Result<T>) -> Result<T> {
-        if outcome.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Internal | ErrorKind::Unavailable))
+        if outcome.as_ref().is_err_and(Error::is_ours)
             && let Ok(Some(device)) = self.store.device(id).await
         {
             // Without a database there is nowhere to tell it.

@@ -335,7 +335,7 @@ impl Core {
         let taken = self.store.claims(account, nodes.iter().map(claim).collect()).await?;
         let scope = Scope { account, app: Some(app), by: Some(app) };
         // One look for all of them; only where that fails, one for each.
-        let roomy = self.check_device_limit(&scope, app, seen.good + nodes.len() as u64).await.is_ok();
+        let roomy = self.full(&scope, app, seen.good + nodes.len() as u64).await?.is_none();
         let mut judged = Vec::with_capacity(nodes.len());
         for (node, mut taken) in nodes.iter().zip(taken) {
             // A device without a node is found under its id.
@@ -346,7 +346,7 @@ impl Core {
             let mut outcome = check(account, node, &taken, seen);
             if !roomy
                 && outcome.is_ok()
-                && let Err(error) = self.check_device_limit(&scope, app, seen.good + 1).await
+                && let Some(error) = self.full(&scope, app, seen.good + 1).await?
             {
                 outcome = refused(NodeFault::CreateDeviceObjects, error.detail.to_string());
             }
@@ -355,6 +355,12 @@ impl Core {
             judged.push((outcome.map(|key| Arc::new(device(id, account, app, node, key, now))), there));
         }
         Ok(judged)
+    }
+
+    /// Why an application may not have so many more devices; none: it may.
+    async fn full(&self, scope: &Scope, app: AppId, adding: u64) -> Result<Option<Error>> {
+        let full = |error: Error| if error.cause == Cause::DeviceLimit { Ok(Some(error)) } else { Err(error) };
+        self.check_device_limit(scope, app, adding).await.map_or_else(full, |()| Ok(None))
     }
 }
 

@@ -25,10 +25,11 @@ impl Core {
         if device.credentials.is_secure {
             return Err(Error::new(Cause::Forbidden, "the device is isSecure, so it must come over DTLS"));
         }
-        if !self.product_of(device).await.is_ok_and(|product| product.lwm2m.plain_coap) {
-            return Err(Error::new(Cause::Forbidden, "its product does not allow CoAP without DTLS (lwm2m.plainCoap)"));
+        match self.product_of(device).await {
+            Ok(product) if product.lwm2m.plain_coap => Ok(()),
+            Err(error) if error.is_ours() => Err(error),
+            _ => Err(Error::new(Cause::Forbidden, "its product does not allow CoAP without DTLS (lwm2m.plainCoap)")),
         }
-        Ok(())
     }
 
     /// A device registered or updated its registration: kept, ONLINE, and bound if this is the first time. Returns once it is durable.

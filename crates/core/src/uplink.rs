@@ -5,8 +5,8 @@ use crate::{
     product_check::check_report, turns::Record,
 };
 use landfall_model::{
-    AccountId, Batch, Cause, DataFormat, Device, DeviceId, DeviceStatus, Error, EventBody, Frame, Product, Report, Result,
-    ServiceReport, Time,
+    AccountId, Batch, Cause, Device, DeviceId, DeviceStatus, Error, EventBody, Frame, Product, Report, Result, ServiceReport,
+    Time,
 };
 use std::sync::Arc;
 
@@ -227,11 +227,6 @@ impl Core {
         };
         product
             .ok_or_else(|| Error::new(Cause::ProductNotFound, "the device has no product; set one with 1.4.4 or at registration"))
-    }
-
-    /// The topic ending and payload form that the device's product asks for.
-    pub async fn format_of(&self, device: &Device) -> Result<DataFormat> {
-        Ok(self.product_of(device).await.map(|product| product.format).unwrap_or_default())
     }
 
     /// The device that a caller speaks for; a refusal leaves a why record.

@@ -37,6 +37,11 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         self.cause.kind()
     }
+
+    /// Whether it says nothing about what was asked: the server or its database failed, or has too much to do. The same may work later.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Internal | ErrorKind::Unavailable)
+    }
 }
 
 impl fmt::Display for Error {

@@ -236,7 +236,7 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
         Ask::Deregister { ticket, device, location, detail } => {
             let outcome = match caller(&shared, device).await {
                 Ok((_, caller)) => shared.core.deregister(&caller, &format!("{location:016x}"), detail).await,
-                Err(error) if error.kind() == ErrorKind::Internal => Err(error),
+                Err(error) if error.is_ours() => Err(error),
                 Err(_) => Ok(()),
             };
             Answer::Deregistered { ticket, outcome }

@@ -27,7 +27,7 @@ impl Domain {
     }
 
     /// Does something to the database beside the server.
-    fn beside(&self, text: &str) {
+    pub fn beside(&self, text: &str) {
         let path = self.data.as_ref().unwrap().path().join("landfall.db");
         rusqlite::Connection::open(path).unwrap().execute_batch(text).unwrap();
     }

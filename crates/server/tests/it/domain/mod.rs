@@ -6,6 +6,7 @@ mod clock;
 mod commands;
 mod deletion;
 mod devices;
+mod interrupted;
 mod isolation;
 mod keys;
 mod names;

@@ -1,0 +1,48 @@
+//! A database that fails for a while: what was asked is put off, and nobody is blamed for it.
+
+use super::{Domain, cause, tree::node};
+use landfall_core::{CommandRequest, ProvisioningRequest, Settings, WorkOf};
+use landfall_model::{Cause, CommandState};
+
+#[tokio::test]
+async fn no_node_fails_for_want_of_the_database() {
+    let domain = Domain::with(330, Settings { devices: Some(100), ..Settings::default() }).await;
+    let (tenant, core) = (domain.tenant("t").await, &domain.core);
+    let by = tenant.origin(&domain, "Capp").await;
+    let request = ProvisioningRequest { nodes: vec![node("a"), node("b")], ..ProvisioningRequest::default() };
+    let request = core.request_provisioning(&by, request).await.unwrap();
+    domain.beside("ALTER TABLE device_count RENAME TO hidden");
+    assert_eq!(cause(core.provision_some().await), Cause::Internal);
+    domain.beside("ALTER TABLE hidden RENAME TO device_count");
+    while core.provision_some().await.unwrap() {}
+    let done = core.provisioning(&tenant.scope, request.id).await.unwrap();
+    assert_eq!((done.done, done.failed), (2, 0));
+}
+
+#[tokio::test]
+async fn no_command_fails_for_want_of_the_database() {
+    let mut domain = Domain::new(331).await;
+    let tenant = domain.tenant("t").await;
+    let device = domain.lwm2m_device(&tenant, "n").await;
+    let request = CommandRequest {
+        service_id: "Device".into(),
+        method: "REBOOT".into(),
+        paras: r#"{"delay":5}"#.into(),
+        callback_url: None,
+        expire_s: None,
+        max_retransmit: 0,
+    };
+    let command = domain.core.submit_command(&tenant.scope, device.id, request).await.unwrap();
+    // Started again, it has the product no longer in memory.
+    let data = domain.data.take().unwrap();
+    drop(domain);
+    let mut domain = Domain::over(331, Settings::default(), data.path().to_str().unwrap()).await;
+    domain.data = Some(data);
+    let caller = domain.core.device_caller(&device);
+    domain.beside("UPDATE product SET doc = 'x' || doc");
+    assert_eq!(cause(domain.core.next_work(&caller, false).await), Cause::Internal);
+    assert_eq!(domain.core.command(&tenant.scope, command.id).await.unwrap().state, CommandState::Pending);
+    domain.beside("UPDATE product SET doc = SUBSTR(doc, 2)");
+    let work = domain.core.next_work(&caller, false).await.unwrap();
+    assert_eq!(work.map(|work| work.of), Some(WorkOf::Command(command.id)));
+}

@@ -74,26 +74,34 @@ impl Core {
         info: DeviceInfo,
     ) -> Result<Arc<Device>> {
         check_node_id(node_id)?;
-        let parent = self.caller_device(gateway).await?;
-        let scope = Scope { account: parent.account, app: Some(parent.app), by: None };
-        let product = self.named_product(&scope, product.as_ref()).await?;
-        let now = self.now();
-        let mut child = new_device(DeviceId::from_random(self.random_16()), parent.account, parent.app, node_id.into(), now);
-        child.access = AccessMode::Child;
-        child.gateway = Some(parent.id);
-        child.node_type = NodeType::Endpoint;
-        child.info = Arc::new(info);
-        if let Some(product) = &product {
-            bind_product(&mut child, product);
-        }
-        let child = Arc::new(child);
-        let error = Error::new(Cause::TooMany, "the gateway has as many devices behind it as it may");
-        let limit = DeviceLimit { account: parent.account, owner: parent.id.0, adding: 1, most: self.settings.children, error };
-        let mut whole = batch(self.device_limit(parent.account, parent.app, 1).await?, vec![]);
-        whole.writes.push(Write::DeviceLimit(Box::new(limit)));
-        whole.merge(added(&child, now));
-        self.store.commit(whole).await?;
-        Ok(child)
+        let id = DeviceId::from_random(self.random_16());
+        self.decide(&[Record::Device(gateway.device)], || {
+            Box::pin(async {
+                let parent = self.caller_device(gateway).await?;
+                let scope = Scope { account: parent.account, app: Some(parent.app), by: None };
+                let product = self.named_product(&scope, product.as_ref()).await?;
+                let now = self.now();
+                let mut child = new_device(id, parent.account, parent.app, node_id.into(), now);
+                child.access = AccessMode::Child;
+                child.gateway = Some(parent.id);
+                child.node_type = NodeType::Endpoint;
+                child.info = Arc::new(info.clone());
+                if let Some(product) = &product {
+                    bind_product(&mut child, product);
+                }
+                let child = Arc::new(child);
+                let error = Error::new(Cause::TooMany, "the gateway has as many devices behind it as it may");
+                let (account, most) = (parent.account, self.settings.children);
+                let limit = DeviceLimit { account, owner: parent.id.0, adding: 1, most, error };
+                let mut whole = batch(self.device_limit(account, parent.app, 1).await?, vec![]);
+                whole.writes.push(Write::DeviceLimit(Box::new(limit)));
+                // Whoever deletes the gateway at the same moment sees the child, or the child that it is gone.
+                whole.writes.push(Write::Device(Box::new(Device { version: parent.version + 1, ..(*parent).clone() })));
+                whole.merge(added(&child, now));
+                Ok((whole, child))
+            })
+        })
+        .await
     }
 
     /// Adds a device behind a gateway in the name of an operator or application.

@@ -157,3 +157,21 @@ async fn the_tree_has_32_levels() {
     assert_eq!(cause(deeper), Cause::ChildNotAllowed);
     assert_eq!(domain.core.find_id(&by, at.id(by.account().id)).await.unwrap(), at);
 }
+
+/// What comes while its gateway goes is gone with it, is freed or is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_device_is_left_behind_a_gateway_that_goes() {
+    let domain = Domain::new(332).await;
+    let tenant = domain.tenant("a").await;
+    for round in 0..40 {
+        let gateway = domain.device(&tenant, &format!("gateway{round}")).await;
+        let mut adding = tokio::task::JoinSet::new();
+        for n in 0..4 {
+            let (core, caller) = (domain.core.clone(), domain.core.device_caller(&gateway));
+            adding.spawn(async move { core.add_child(&caller, &format!("c{round}-{n}"), None, DeviceInfo::default()).await });
+        }
+        domain.core.delete_device(&tenant.scope, gateway.id, round % 2 == 0).await.unwrap();
+        adding.join_all().await;
+        assert_eq!(domain.behind(&gateway).await, 0, "round {round}");
+    }
+}

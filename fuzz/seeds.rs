@@ -11,7 +11,7 @@ use std::{fs, path::Path};
 /// The inputs of a target.
 type Seeds = Vec<Vec<u8>>;
 
-fn all() -> [(&'static str, Seeds); 15] {
+fn all() -> [(&'static str, Seeds); 16] {
     use seeds::{binary, text};
     [
         ("coap_endpoint", binary::coap_traffic()),
@@ -29,6 +29,7 @@ fn all() -> [(&'static str, Seeds); 15] {
         ("onem2m_primitive", text::onem2m_primitives()),
         ("profile_package", text::profile_packages()),
         ("provisioning_list", text::provisioning_lists()),
+        ("proxy_header", binary::proxy_headers()),
     ]
 }
 

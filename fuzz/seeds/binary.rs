@@ -1,4 +1,4 @@
-//! Seeds of binary protocols: CoAP, DTLS, LwM2M and MQTT.
+//! Seeds of binary protocols: CoAP, DTLS, LwM2M, MQTT and the PROXY protocol.
 
 use crate::Seeds;
 use landfall_coap::{Block, Code, ContentFormat, Header, Kind, Message, OptionNumber};
@@ -165,4 +165,32 @@ pub fn mqtt_connections() -> Seeds {
 /// A packet of at most 127 bytes.
 fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     [&[first, body.len() as u8][..], body].concat()
+}
+
+/// PROXY protocol, both versions, with and without addresses and extensions, and lines of `X-Forwarded-For`.
+pub fn proxy_headers() -> Seeds {
+    let second = |command: u8, family: u8, rest: &[u8]| {
+        let mut header = b"\r\n\r\n\0\r\nQUIT\n".to_vec();
+        header.extend([0x20 | command, family, 0, rest.len() as u8]);
+        header.extend_from_slice(rest);
+        header
+    };
+    let ports: [u8; 4] = [0xDC, 0x04, 0x01, 0xBB];
+    let v4 = [&[192_u8, 0, 2, 1, 198, 51, 100, 1][..], &ports].concat();
+    let v6 = [&[0x20_u8, 0x01, 0x0D, 0xB8][..], &[1; 28], &ports].concat();
+    let texts = [
+        "PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\r\n",
+        "PROXY TCP6 2001:db8::1 2001:db8::2 56324 443\r\n",
+        "PROXY UNKNOWN\r\n",
+        "192.0.2.1, 10.0.0.2\n[2001:db8::1]:443, unknown",
+    ];
+    let mut seeds: Seeds = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    // An extension (ALPN) behind the addresses.
+    seeds.extend([
+        second(1, 0x11, &v4),
+        second(1, 0x21, &v6),
+        second(0, 0, &[]),
+        second(1, 0x11, &[&v4[..], &[1, 0, 2, 0x68, 0x32]].concat()),
+    ]);
+    seeds
 }

@@ -91,10 +91,20 @@ fn resolve(from: &str, target: &str) -> String {
 
 pub(super) fn fuzz_targets(tree: &Tree) -> Vec<Finding> {
     const MANIFEST: &str = "fuzz/Cargo.toml";
+    const SEEDS: &str = "fuzz/seeds.rs";
     let Ok(manifest) = tree.text(MANIFEST) else { return Vec::new() };
-    let declared = |path: &str| manifest.lines().any(|line| line.trim() == format!("path = \"fuzz_targets/{path}\""));
-    let unlisted = tree.files().iter().filter_map(|f| f.path.strip_prefix("fuzz/fuzz_targets/")).filter(|path| !declared(path));
-    unlisted.map(|path| Finding::new(MANIFEST, 1, format!("lists no [[bin]] for fuzz_targets/{path}"))).collect()
+    let seeds = tree.text(SEEDS).unwrap_or_default();
+    let mut findings = Vec::new();
+    for target in tree.files().iter().filter_map(|f| f.path.strip_prefix("fuzz/fuzz_targets/")) {
+        if !manifest.lines().any(|line| line.trim() == format!("path = \"fuzz_targets/{target}\"")) {
+            findings.push(Finding::new(MANIFEST, 1, format!("lists no [[bin]] for fuzz_targets/{target}")));
+        }
+        let name = target.strip_suffix(".rs").unwrap_or(target);
+        if !seeds.lines().any(|line| line.trim().starts_with(&format!("(\"{name}\", "))) {
+            findings.push(Finding::new(SEEDS, 1, format!("makes no seeds for {name}")));
+        }
+    }
+    findings
 }
 
 /// Every third-party crate of the root manifest has a line that says why, and every line a crate.
@@ -163,10 +173,19 @@ mod tests {
     }
 
     #[test]
-    fn fuzz_targets_are_declared() {
+    fn fuzz_targets_are_declared_and_have_seeds() {
         let manifest = "[[bin]]\nname = \"a\"\npath = \"fuzz_targets/a.rs\"\n";
-        let files = [("fuzz/Cargo.toml", manifest), ("fuzz/fuzz_targets/a.rs", ""), ("fuzz/fuzz_targets/b.rs", "")];
-        assert_eq!(said(fuzz_targets, &files), ["fuzz/Cargo.toml:1: lists no [[bin]] for fuzz_targets/b.rs"]);
+        let seeds = "    [\n        (\"b\", text::bs()),\n    ]\n";
+        let files = [
+            ("fuzz/Cargo.toml", manifest),
+            ("fuzz/seeds.rs", seeds),
+            ("fuzz/fuzz_targets/a.rs", ""),
+            ("fuzz/fuzz_targets/b.rs", ""),
+        ];
+        let expected = ["fuzz/Cargo.toml:1: lists no [[bin]] for fuzz_targets/b.rs", "fuzz/seeds.rs:1: makes no seeds for a"];
+        let mut found = said(fuzz_targets, &files);
+        found.sort();
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -31,7 +31,7 @@ fuzz: ## search all parsers for faults with AddressSanitizer, SECONDS=20 each
 	@scripts/setup.sh fuzz
 	@scripts/fuzz.sh $(or $(SECONDS),20)
 
-chaos: ## fault loops for MINUTES (default 10): kills, lost database, full disk, clock jumps, slow bodies
+chaos: ## fault loops for MINUTES (default 10): kills, lost database, full disk, clock jumps, slow bodies, full speed
 	@scripts/setup.sh chaos
 	cargo build --release -p landfall-server
 	@scripts/chaos.sh $(or $(MINUTES),10)

@@ -1,7 +1,7 @@
 //! What the kernel tells of processes and of the machine (proc(5)). Absent: anything but Linux.
 
 use crate::Outcome;
-use std::{path::Path, process::Command};
+use std::{io::Read, path::Path, process::Command};
 
 /// CPU time in clock ticks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,6 +115,13 @@ pub fn output(program: &str, arguments: &[&str]) -> Outcome<String> {
         return Err(format!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&done.stderr)).into());
     }
     Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+/// The first bytes of a file.
+pub fn head_of(path: &Path, bytes: usize) -> Outcome<Vec<u8>> {
+    let mut head = vec![0; bytes];
+    std::fs::File::open(path)?.read_exact(&mut head)?;
+    Ok(head)
 }
 
 #[cfg(test)]

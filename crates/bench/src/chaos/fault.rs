@@ -41,6 +41,8 @@ pub enum Fault {
     Clock,
     /// Thousands of bodies that never end.
     Bodies,
+    /// Load as fast as it goes, until the database's log has begun anew.
+    Speed,
 }
 
 impl Fault {
@@ -52,6 +54,7 @@ impl Fault {
             Self::Disk => "disk full",
             Self::Clock => "clock 400 days ahead",
             Self::Bodies => "2,000 slow bodies",
+            Self::Speed => "full speed beyond the bound of the log",
         }
     }
 
@@ -102,6 +105,7 @@ impl Fault {
                 }
                 Ok(())
             }
+            Self::Speed => ground.hurry().await,
         }
     }
 }
@@ -185,7 +189,7 @@ impl Stage {
                 stage.set("FAKETIME_NO_CACHE", "1".into());
                 stage.set("FAKETIME_DONT_FAKE_MONOTONIC", "1".into());
             }
-            Fault::Kill | Fault::Bodies => {}
+            Fault::Kill | Fault::Bodies | Fault::Speed => {}
         }
         Ok(stage)
     }

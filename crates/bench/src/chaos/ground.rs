@@ -10,6 +10,7 @@ use crate::{
     clock,
     landfall::Landfall,
     measure::Bench,
+    preload, process,
     receiver::Receiver,
     scene::Scene,
 };
@@ -30,6 +31,9 @@ const PROGRESS: u64 = 20;
 /// For that, and for pushes that still come.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
+/// Bytes of the log of a database from which on it begins anew (the store's bound), and of its head.
+const LOG_BOUND: u64 = 64 << 20;
+const LOG_HEAD: usize = 32;
 /// The most that 1.5.3 gives at once.
 const PAGE: u32 = 2_000;
 /// Numbers of a round are apart from those of the round before.
@@ -137,6 +141,28 @@ impl Ground {
         self.server = Some(Landfall::start_with(&self.program, &self.stage.data, &self.stage.environment)?);
         self.load();
         Ok(())
+    }
+
+    /// Loads as fast as it goes until the log of the database was as long as it may be, and was begun anew.
+    pub async fn hurry(&self) -> Outcome<()> {
+        let log = preload::log_of_database(&self.stage.data)?;
+        self.control.hurry.store(true, Relaxed);
+        let (began, mut beginning) = (clock::now(), Vec::new());
+        loop {
+            let length = std::fs::metadata(&log)?.len();
+            // The salt in the head of the log changes when it begins anew.
+            let head = process::head_of(&log, LOG_HEAD)?;
+            if length >= LOG_BOUND && beginning.is_empty() {
+                beginning = head;
+            } else if !beginning.is_empty() && head != beginning {
+                self.control.hurry.store(false, Relaxed);
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(format!("the log has {length} bytes and did not begin anew within {PATIENCE:?}").into());
+            }
+            sleep(POLL).await;
+        }
     }
 
     /// What is there of all that was acknowledged.

@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Control {
     /// Ends the load.
     pub stop: Arc<AtomicBool>,
+    /// As fast as it goes, instead of at its pace.
+    pub hurry: Arc<AtomicBool>,
     /// Reports that were acknowledged.
     pub reports: Arc<AtomicU64>,
     /// Registrations that were.
@@ -42,6 +44,12 @@ pub struct Control {
 impl Control {
     fn goes_on(&self) -> bool {
         !self.stop.load(Relaxed)
+    }
+
+    async fn pace(&self) {
+        if !self.hurry.load(Relaxed) {
+            sleep(PACE).await;
+        }
     }
 }
 
@@ -78,7 +86,7 @@ async fn report_once(
         expect(&mut stream, &mut input, Answer::Acknowledged(id)).await?;
         acknowledged.push(value);
         control.reports.fetch_add(1, Relaxed);
-        sleep(PACE).await;
+        control.pace().await;
     }
     Ok(())
 }
@@ -111,7 +119,7 @@ pub async fn register(app: App, product: String, address: SocketAddr, prefix: St
                 _ => break,
             }
             control.registrations.fetch_add(1, Relaxed);
-            sleep(PACE).await;
+            control.pace().await;
         }
         sleep(AGAIN).await;
     }

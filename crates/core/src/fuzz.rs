@@ -19,8 +19,10 @@ pub fn fuzz_message(bytes: &[u8]) {
     let properties =
         ["int", "decimal", "string", "boolean", "jsonObject", "string list"].map(|data_type| typed(data_type, data_type));
     let service = Service { service_id: "s".into(), properties: properties.into(), ..Service::default() };
-    let _ = message::has_msg_type(bytes);
-    for read in [message::read(bytes), message::read_service("s", bytes)].into_iter().flatten() {
+    let Ok(text) = message::text(bytes) else { return };
+    assert_eq!(message::text(text.as_bytes()).as_deref(), Ok(&*text), "what is sound stays as it is");
+    let _ = message::has_msg_type(&text);
+    for read in [message::read(&text), message::read_service("s", &text)].into_iter().flatten() {
         if let message::Message::Report(items) = read {
             for item in items {
                 assert!(item.data.starts_with('{'), "an item is an object");
@@ -36,11 +38,12 @@ mod tests {
 
     #[test]
     fn mutated_messages_are_read_or_refused() {
-        let corpus: [&[u8]; 5] = [
+        let corpus: [&[u8]; 6] = [
             br#"{"msgType":"deviceReq","data":[{"serviceId":"s","serviceData":{"int":1,"decimal":2.5,"string":"ab"},"eventTime":"20160503T121540Z"}]}"#,
             br#"{"msgType":"deviceReq","data":[{"serviceId":"s","data":{"boolean":true,"jsonObject":{},"string list":["\u00e9"]}}]}"#,
             br#"{"msgType":"deviceRsp","mid":2016,"errcode":0,"hasMore":0,"body":{"result":"ok"}}"#,
             br#"{"int":7}"#,
+            b"\xef\xbb\xbf{\"int\":1e400,\"\\u0069nt\":{\"a\":1,\"a\":[2]},\"int\":7}\0",
             b"[[[[[[[[",
         ];
         landfall_testkit::mutate::run(&corpus, 1, 20_000, fuzz_message);

@@ -16,6 +16,7 @@ mod device;
 pub mod fuzz;
 mod gateway;
 mod history;
+pub mod json;
 mod key;
 mod message;
 mod minutes;

@@ -1,5 +1,6 @@
 //! The JSON messages of devices (device-side sections 6 and 7), read strictly and without copying values.
 
+use crate::json;
 use landfall_model::{Cause, Error, Result, Time};
 use serde::{
     Deserialize, Deserializer,
@@ -62,9 +63,13 @@ struct WireItem<'a> {
     event_time: Option<&'a RawValue>,
 }
 
+/// The sound text of a payload, for the other functions here.
+pub(crate) fn text(payload: &[u8]) -> Result<Cow<'_, str>> {
+    json::sound(payload).map_err(invalid)
+}
+
 /// Reads a message. `PayloadInvalid` tells what is wrong and where.
-pub(crate) fn read(payload: &[u8]) -> Result<Message<'_>> {
-    let text = std::str::from_utf8(payload).map_err(|e| invalid(format!("is not UTF-8 at byte {}", e.valid_up_to())))?;
+pub(crate) fn read(text: &str) -> Result<Message<'_>> {
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|e| invalid(format!("is no message: {e}")))?;
     match &*envelope.msg_type {
         "deviceReq" => report(envelope.data),
@@ -74,8 +79,7 @@ pub(crate) fn read(payload: &[u8]) -> Result<Message<'_>> {
 }
 
 /// Reads the serviceData object of a message to `.../services/{serviceId}`.
-pub(crate) fn read_service<'a>(service_id: &'a str, payload: &'a [u8]) -> Result<Message<'a>> {
-    let text = std::str::from_utf8(payload).map_err(|e| invalid(format!("is not UTF-8 at byte {}", e.valid_up_to())))?;
+pub(crate) fn read_service<'a>(service_id: &'a str, text: &'a str) -> Result<Message<'a>> {
     let data: &RawValue = serde_json::from_str(text).map_err(|e| invalid(format!("is no JSON: {e}")))?;
     Ok(Message::Report(vec![Item {
         service_id: Cow::Borrowed(service_id),
@@ -84,14 +88,14 @@ pub(crate) fn read_service<'a>(service_id: &'a str, payload: &'a [u8]) -> Result
     }]))
 }
 
-/// Whether a payload is an object with `msgType` (device-side section 8).
-pub(crate) fn has_msg_type(payload: &[u8]) -> bool {
+/// Whether a text is an object with `msgType` (device-side section 8).
+pub(crate) fn has_msg_type(text: &str) -> bool {
     #[derive(Deserialize)]
     struct Probe {
         #[serde(rename = "msgType")]
         msg_type: Option<IgnoredAny>,
     }
-    serde_json::from_slice::<Probe>(payload).is_ok_and(|probe| probe.msg_type.is_some())
+    serde_json::from_str::<Probe>(text).is_ok_and(|probe| probe.msg_type.is_some())
 }
 
 /// The properties of a service's data: names and values as sent. `PayloadInvalid` for more than 1,000.
@@ -177,7 +181,7 @@ mod tests {
 
     #[test]
     fn reports_and_answers_are_read() {
-        let text = br#"{"msgType":"deviceReq","hasMore":0,"data":[
+        let text = r#"{"msgType":"deviceReq","hasMore":0,"data":[
             {"serviceId":"Battery","serviceData":{"batteryLevel":75},"eventTime":"20160503T121540Z"},
             {"serviceId":"Meter","data":{"value":1.5},"eventTime":7}]}"#;
         let Ok(Message::Report(items)) = read(text) else { panic!("no report") };
@@ -185,7 +189,7 @@ mod tests {
         assert_eq!(items[0].event_time, Time::parse_compact("20160503T121540Z"));
         assert_eq!((&*items[1].service_id, &*items[1].data, items[1].event_time), ("Meter", r#"{"value":1.5}"#, None));
 
-        let Ok(Message::Answer { mid, errcode, body }) = read(br#"{"msgType":"deviceRsp","mid":2016,"body":{"result":"ok"}}"#)
+        let Ok(Message::Answer { mid, errcode, body }) = read(r#"{"msgType":"deviceRsp","mid":2016,"body":{"result":"ok"}}"#)
         else {
             panic!("no answer")
         };
@@ -207,7 +211,7 @@ mod tests {
             (br#"{"msgType":"deviceRsp","mid":1,"body":3}"#, "body: must be an object"),
         ];
         for (payload, expected) in cases {
-            let error = read(payload).err().map(|e| e.to_string()).unwrap_or_default();
+            let error = text(payload).and_then(|text| read(&text).map(drop)).err().map(|e| e.to_string()).unwrap_or_default();
             assert!(error.starts_with(expected), "{error} / {expected}");
         }
     }

@@ -191,7 +191,8 @@ impl Core {
         {
             return Err(format!("gives {value}, expected {expected}"));
         }
-        match message::read(text.as_bytes()).map_err(|e| e.to_string())? {
+        let text = message::text(text.as_bytes()).map_err(|e| e.to_string())?;
+        match message::read(&text).map_err(|e| e.to_string())? {
             message::Message::Answer { .. } => {}
             message::Message::Report(items) => {
                 for item in items {

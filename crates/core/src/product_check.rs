@@ -71,7 +71,7 @@ pub(crate) fn check_path(path: &str, most: usize) -> Result<()> {
 fn check_parameter(parameter: &Parameter) -> Result<()> {
     parameter.path.as_deref().map_or(Ok(()), |path| check_path(path, 4))?;
     for bound in [&parameter.min, &parameter.max].into_iter().flatten() {
-        if !bound.is_empty() && bound.parse::<f64>().is_err() {
+        if !bound.is_empty() && !bound.parse().is_ok_and(f64::is_finite) {
             return Err(Error::invalid(parameter.name.clone(), "min and max must be numbers"));
         }
     }

@@ -212,7 +212,8 @@ impl Run<'_> {
     async fn decode(&self, kept: &KeptFrame) -> Result<Option<Vec<ServiceReport>>> {
         let frame = &kept.frame;
         let text = self.core.codecs.decode(CodecRun::trial(self.product, self.codec), &frame.bytes, &frame.meta).await?;
-        let message::Message::Report(items) = message::read(text.as_bytes())? else { return Ok(None) };
+        let text = message::text(text.as_bytes())?;
+        let message::Message::Report(items) = message::read(&text)? else { return Ok(None) };
         let (services, errors) = fit_all(self.product, items, kept.received_at);
         match errors.into_iter().next() {
             Some(error) if services.is_empty() => Err(error),

@@ -30,8 +30,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    fn with_text(self, text: &[u8]) -> Self {
-        let heard = self.device.node.is_some().then(|| String::from_utf8_lossy(text).into_owned());
+    fn with_text(self, text: &str) -> Self {
+        let heard = self.device.node.is_some().then(|| text.to_owned());
         Self { heard, ..self }
     }
 }
@@ -92,12 +92,7 @@ impl Core {
     /// The first half of [`Core::take_json`]: it only reads, and is ready at once when the records are in memory. A protocol that keeps
     /// several messages of a device under way keeps their order by reading them one after the other.
     pub async fn read_json(&self, caller: &DeviceCaller, device: DeviceId, payload: &[u8]) -> Result<Reading> {
-        let device = self.speaks_for(caller, device).await?;
-        let reading = match message::read(payload) {
-            Ok(read) => self.check(&device, "mqtt.publish", read, None).await,
-            Err(error) => Err(error),
-        };
-        self.note(&device, "mqtt.publish", reading).map(|reading| reading.with_text(payload))
+        self.read_text(caller, device, None, payload).await
     }
 
     /// The first half of [`Core::take_service`].
@@ -108,15 +103,26 @@ impl Core {
         service_id: &str,
         payload: &[u8],
     ) -> Result<Reading> {
-        if message::has_msg_type(payload) {
-            return self.read_json(caller, device, payload).await;
-        }
+        self.read_text(caller, device, Some(service_id), payload).await
+    }
+
+    async fn read_text(
+        &self,
+        caller: &DeviceCaller,
+        device: DeviceId,
+        service_id: Option<&str>,
+        payload: &[u8],
+    ) -> Result<Reading> {
         let device = self.speaks_for(caller, device).await?;
-        let reading = match message::read_service(service_id, payload) {
-            Ok(read) => self.check(&device, "mqtt.publish", read, None).await,
-            Err(error) => Err(error),
+        let reading = async {
+            let text = message::text(payload)?;
+            let read = match service_id {
+                Some(id) if !message::has_msg_type(&text) => message::read_service(id, &text),
+                _ => message::read(&text),
+            };
+            Ok(self.check(&device, "mqtt.publish", read?, None).await?.with_text(&text))
         };
-        self.note(&device, "mqtt.publish", reading).map(|reading| reading.with_text(payload))
+        self.note(&device, "mqtt.publish", reading.await)
     }
 
     /// The second half: stores and tells what was read. Messages are stored in the order in which these futures were first polled.
@@ -139,9 +145,10 @@ impl Core {
     async fn read_frame(&self, device: &Arc<Device>, frame: &[u8], meta: &str) -> Result<Reading> {
         let product = self.product_of(device).await?;
         let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
-        let text = self.codecs.decode(CodecRun::of(&product, codec), frame, meta).await?;
+        let decoded = self.codecs.decode(CodecRun::of(&product, codec), frame, meta).await?;
+        let text = message::text(decoded.as_bytes())?;
         let kept = Frame { meta: meta.to_owned(), bytes: frame.to_vec() };
-        Ok(self.check(device, "codec.decode", message::read(text.as_bytes())?, Some(kept)).await?.with_text(text.as_bytes()))
+        Ok(self.check(device, "codec.decode", message::read(&text)?, Some(kept)).await?.with_text(&text))
     }
 
     async fn check(&self, device: &Arc<Device>, step: &'static str, read: Message<'_>, frame: Option<Frame>) -> Result<Reading> {

@@ -145,7 +145,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> std::result::Result<Self, Refusal> {
         let RawBody(bytes) = RawBody::from_request(request, state).await?;
-        let value = serde_json::from_slice(&bytes).map_err(|error| Error::invalid("body", error.to_string()))?;
+        let text = landfall_core::json::sound(&bytes).map_err(|why| Error::invalid("body", why))?;
+        let value = serde_json::from_str(&text).map_err(|error| Error::invalid("body", error.to_string()))?;
         Ok(Self(value))
     }
 }

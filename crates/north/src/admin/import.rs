@@ -250,10 +250,10 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Parses JSON; a byte order mark is skipped, as profile editors on Windows write one.
+/// Parses JSON; profile editors on Windows write a byte order mark.
 pub(super) fn parsed(bytes: &[u8], file: &str) -> Result<Value> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    serde_json::from_slice(bytes).map_err(|error| Error::invalid(file.to_owned(), format!("is no JSON: {error}")))
+    let text = landfall_core::json::sound(bytes).map_err(|why| Error::invalid(file.to_owned(), why))?;
+    serde_json::from_str(&text).map_err(|error| Error::invalid(file.to_owned(), format!("is no JSON: {error}")))
 }
 
 #[cfg(test)]

@@ -208,8 +208,9 @@ fn device_id(segment: Segment) -> Result<DeviceId> {
 
 async fn read<T: DeserializeOwned>(request: Request) -> Result<T> {
     let body = whole_body(request).await.map_err(|error| Error::invalid("body", error.to_string()))?;
+    let text = landfall_core::json::sound(&body).map_err(|why| Error::invalid("body", why))?;
     // Line and column, never a value: there may be a code in it.
-    serde_json::from_slice(&body)
+    serde_json::from_str(&text)
         .map_err(|error| Error::invalid("body", format!("wrong at line {} column {}", error.line(), error.column())))
 }
 

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn call(text: &str) -> Result<CallRequest, Fault> {
-        call_of("Switch".into(), &crate::oceanconnect::request::parse(text.as_bytes())?)
+        call_of("Switch".into(), &crate::oceanconnect::request::parse(text)?)
     }
 
     #[test]

@@ -105,7 +105,7 @@ mod tests {
     const DEVICE: &str = "92d3f8da-200a-4143-8d0d-591a7e11de6c";
 
     fn read(text: &str) -> Result<CommandRequest, Fault> {
-        request_of(parse(text.as_bytes())?).map(|(_, request)| request)
+        request_of(parse(text)?).map(|(_, request)| request)
     }
 
     #[test]

@@ -207,7 +207,7 @@ mod tests {
     use crate::oceanconnect::{Operation, errors};
 
     fn change(text: &str) -> Result<DeviceChange, Fault> {
-        change_of(crate::oceanconnect::request::parse(text.as_bytes())?)
+        change_of(crate::oceanconnect::request::parse(text)?)
     }
 
     #[test]

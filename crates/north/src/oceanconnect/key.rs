@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn all_fields_may_be_left_out() {
-        let read = |text: &str| request_of(crate::oceanconnect::request::parse(text.as_bytes()).unwrap());
+        let read = |text: &str| request_of(crate::oceanconnect::request::parse(text).unwrap());
         let none = RefreshKey { node_id: None, verify_code: None, timeout_s: None };
         assert_eq!(read("{}").unwrap(), none);
         assert_eq!(read(r#"{"nodeId":"","timeout":null,"verifyCode":null}"#).unwrap(), none);

@@ -13,7 +13,11 @@ use bytes::Bytes;
 use landfall_core::{AppCaller, Core, Scope};
 use landfall_model::{App, Cause, DeviceId, Error, Time};
 use serde::{Deserialize, Serialize};
-use std::{pin::Pin, sync::Arc};
+use std::{
+    borrow::Cow,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
 
 const DATA_BYTES_MAX: usize = 15 * 1024 * 1024;
 
@@ -25,6 +29,8 @@ pub(super) struct Inbound {
     query: Query,
     headers: HeaderMap,
     body: Bytes,
+    /// The text of the body where it differs, once it was asked for.
+    sound: OnceLock<String>,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -65,7 +71,7 @@ impl Inbound {
         let query = Query::read(request.uri().query().unwrap_or_default())?;
         let headers = std::mem::take(request.headers_mut());
         let body = read_body(request).await?;
-        Ok(Self { dialect, caller, path, query, headers, body })
+        Ok(Self { dialect, caller, path, query, headers, body, sound: OnceLock::new() })
     }
 
     pub fn core(&self) -> &Core {
@@ -101,7 +107,10 @@ impl Inbound {
         if content_type(&self.headers).is_some_and(|kind| !kind.ends_with("json")) {
             return Err(Fault::Malformed("Content-Type must be application/json".into()));
         }
-        parse(&self.body)
+        match sound(&self.body)? {
+            Cow::Borrowed(text) => parse(text),
+            Cow::Owned(text) => parse(self.sound.get_or_init(|| text)),
+        }
     }
 }
 
@@ -129,9 +138,14 @@ pub(super) async fn read_body(request: Request) -> Result<Bytes, Fault> {
     whole_body(request).await.map_err(|error| Fault::Malformed(error.to_string()))
 }
 
+/// The text of a JSON body.
+pub(super) fn sound(body: &[u8]) -> Result<Cow<'_, str>, Fault> {
+    landfall_core::json::sound(body).map_err(|why| Fault::Malformed(format!("the body {why}")))
+}
+
 /// Reads JSON. The text of the fault names line and column, never a value.
-pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Fault> {
-    serde_json::from_slice(body).map_err(|error| {
+pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Fault> {
+    serde_json::from_str(text).map_err(|error| {
         let kind = if error.is_data() { "a field of a wrong type" } else { "no JSON" };
         Fault::Malformed(format!("{kind} at line {} column {}", error.line(), error.column()))
     })

@@ -76,7 +76,7 @@ mod tests {
     use crate::oceanconnect::{Operation, errors, request::parse};
 
     fn read(text: &str) -> Result<Vec<DesiredRequest>, Fault> {
-        requests_of(parse(text.as_bytes())?)
+        requests_of(parse(text)?)
     }
 
     #[test]

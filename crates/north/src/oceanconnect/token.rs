@@ -2,7 +2,7 @@
 
 use super::{
     Fault, OceanConnect, Operation, errors,
-    request::{Query, answer, content_type, parse, read_body},
+    request::{Query, answer, content_type, parse, read_body, sound},
     wire::TokenBody,
 };
 use axum::{
@@ -60,7 +60,7 @@ impl Fields {
             return Query::read(text).map(Self::Form);
         }
         if kind.is_empty() || kind.ends_with("json") {
-            return parse(&body).map(Self::Json);
+            return parse(&sound(&body)?).map(Self::Json);
         }
         Err(Fault::Malformed("Content-Type must be a form or JSON".into()))
     }

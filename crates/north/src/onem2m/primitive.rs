@@ -104,7 +104,8 @@ impl Primitive {
 
 /// The root element of a body and its attributes. The text of a fault names line and column, never a value.
 pub(super) fn content(body: &[u8]) -> Result<(String, Map<String, Value>), Fault> {
-    let value: Value = serde_json::from_slice(body)
+    let text = landfall_core::json::sound(body).map_err(Fault::bad)?;
+    let value: Value = serde_json::from_str(&text)
         .map_err(|error| Fault::bad(format!("no JSON at line {} column {}", error.line(), error.column())))?;
     let one_root = || Fault::bad("the body must be an object with one root element");
     let Value::Object(object) = value else { return Err(one_root()) };

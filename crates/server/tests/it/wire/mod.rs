@@ -2,6 +2,7 @@
 
 mod admin;
 mod api;
+mod bodies;
 mod commands;
 mod configured;
 mod database;

@@ -32,6 +32,25 @@ async fn a_service_topic_names_the_service() {
     assert_eq!(ground.core.device_state(&device).await.unwrap().services[0].data, r#"{"temperature":21}"#);
 }
 
+#[tokio::test]
+async fn what_is_around_a_report_does_not_matter_and_of_twins_the_last_counts() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let mut client = ground.online(&device).await;
+    let with_nul = [report(1), vec![0]].concat();
+    let with_mark = ["\u{feff}".as_bytes(), &report(2)].concat();
+    let twins = br#"{"msgType":"x","data":[{"serviceId":"Thermometer","serviceData":{"temperature":2,"temperature":3}}],"msgType":"deviceReq"}"#;
+    for (id, payload) in (1..).zip([with_nul, with_mark, twins.to_vec()]) {
+        client.publish(&data(device.id), 1, id, &payload).await;
+        client.expect(0x40).await;
+        let stored = ground.core.device_state(&device).await.unwrap().services[0].data.clone();
+        assert_eq!(stored, format!(r#"{{"temperature":{id}}}"#));
+    }
+    client.publish(&format!("/huawei/v1/devices/{}/services/Thermometer", device.id), 1, 4, b"{\"temperature\":4}\0").await;
+    client.expect(0x40).await;
+    assert_eq!(ground.core.device_state(&device).await.unwrap().services[0].data, r#"{"temperature":4}"#);
+}
+
 /// A device whose product has a codec.
 async fn sends_frames(ground: &Ground) -> Arc<Device> {
     let product = ground.core.create_product(&ground.all, thermometer(DataFormat::Binary)).await.unwrap();
@@ -75,6 +94,7 @@ async fn what_is_refused_leaves_its_reason() {
         (format!("{own}/up"), report(1), "topic.form", 0x87),
         (data(other.id), report(1), "topic.device", 0x87),
         (data(device.id), b"{".to_vec(), "PayloadInvalid", 0x99),
+        (data(device.id), String::from_utf8(report(1)).unwrap().replace(":1}", ":1e400}").into_bytes(), "PayloadInvalid", 0x99),
         (
             data(device.id),
             b"{\"msgType\":\"deviceReq\",\"data\":[{\"serviceId\":\"x\",\"serviceData\":{}}]}".to_vec(),
@@ -91,7 +111,7 @@ async fn what_is_refused_leaves_its_reason() {
         assert_eq!(v5.expect(0x40).await[..3], [0, n as u8, code], "{topic}");
         assert_eq!(ground.checks(&new)[0], check);
     }
-    assert_eq!(ground.mqtt.counters().publishes_refused, 10);
+    assert_eq!(ground.mqtt.counters().publishes_refused, 12);
 }
 
 #[tokio::test]

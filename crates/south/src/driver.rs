@@ -250,6 +250,10 @@ async fn serve<S: Stream>(mqtt: Arc<Mqtt>, stream: S, peer: SocketAddr, mut stop
     let sleep = tokio::time::sleep_until(clock.at(link.deadline()));
     tokio::pin!(sleep);
     while link.drain(&mut wire.out).await.is_continue() {
+        if wire.is_over(&link.machine) {
+            link.broken(&io::ErrorKind::UnexpectedEof.into());
+            continue;
+        }
         // Put off only when it fires: most deadlines move with every packet.
         let deadline = clock.at(wire.deadline(&link));
         if deadline < sleep.deadline() {
@@ -269,6 +273,9 @@ async fn serve<S: Stream>(mqtt: Arc<Mqtt>, stream: S, peer: SocketAddr, mut stop
             () = &mut sleep => {
                 if wire.is_stalled(clock) {
                     link.stalled(STALL);
+                }
+                if wire.ended.is_some_and(|since| clock.now() >= since + LAST_ANSWERS) {
+                    link.broken(&io::ErrorKind::UnexpectedEof.into());
                 }
                 link.timeout();
                 sleep.as_mut().reset(clock.at(wire.deadline(&link)));
@@ -315,11 +322,13 @@ struct Wire<S> {
     flushing: bool,
     /// Since when the client takes nothing.
     stalled: Option<Duration>,
+    /// Since when nothing more comes from a client that may still listen.
+    ended: Option<Duration>,
 }
 
 impl<S: Stream> Wire<S> {
     fn new(stream: S) -> Self {
-        Self { stream, out: Vec::new(), written: 0, flushing: false, stalled: None }
+        Self { stream, out: Vec::new(), written: 0, flushing: false, stalled: None, ended: None }
     }
 
     /// Whether something more may be put into `out`.
@@ -328,7 +337,17 @@ impl<S: Stream> Wire<S> {
     }
 
     fn deadline(&self, link: &Link) -> Duration {
-        self.stalled.map_or(link.deadline(), |since| link.deadline().min(since + STALL))
+        let (stalled, ended) = (self.stalled.map(|since| since + STALL), self.ended.map(|since| since + LAST_ANSWERS));
+        [stalled, ended].into_iter().flatten().fold(link.deadline(), Duration::min)
+    }
+
+    fn has_output(&self) -> bool {
+        self.flushing || self.written < self.out.len()
+    }
+
+    /// Whether nothing more comes, and the client has what it was still owed.
+    fn is_over(&self, machine: &Connection) -> bool {
+        self.ended.is_some() && machine.outstanding() == 0 && !self.has_output()
     }
 
     fn is_stalled(&self, clock: Clock) -> bool {
@@ -337,7 +356,7 @@ impl<S: Stream> Wire<S> {
 
     /// Writes what waits and feeds the machine what came. Ready when something changed; the error is how the connection was lost.
     fn poll(&mut self, cx: &mut Context<'_>, machine: &mut Connection, clock: Clock) -> Poll<io::Result<()>> {
-        let (had_room, was_stalled) = (self.has_room(), self.stalled.is_some());
+        let (had_room, had_output, was_stalled) = (self.has_room(), self.has_output(), self.stalled.is_some());
         match self.poll_write(cx) {
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             Poll::Ready(Ok(())) => self.stalled = None,
@@ -346,6 +365,9 @@ impl<S: Stream> Wire<S> {
             }
         }
         let mut read = Poll::Pending;
+        if self.ended.is_some() {
+            return if had_output && !self.has_output() { Poll::Ready(Ok(())) } else { Poll::Pending };
+        }
         if machine.wants_read() && self.has_room() {
             if machine.is_open() {
                 self.stream.opened();
@@ -364,7 +386,11 @@ impl<S: Stream> Wire<S> {
             let mut buffer = ReadBuf::new(buffer);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
             if buffer.filled().is_empty() {
-                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                if !machine.is_open() || !self.stream.half_closes() {
+                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                }
+                self.ended = Some(clock.now());
+                return Poll::Ready(Ok(()));
             }
             machine.handle(clock.now(), Input::Data(buffer.filled()));
             Poll::Ready(Ok(()))

@@ -53,6 +53,11 @@ impl Transport {
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
     /// Its CONNECT was accepted: messages may be as large as they may ever be.
     fn opened(&mut self) {}
+
+    /// Whether a client that has ended its side may still be written to.
+    fn half_closes(&self) -> bool {
+        true
+    }
 }
 
 impl Stream for TcpStream {}

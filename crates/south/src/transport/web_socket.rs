@@ -134,6 +134,10 @@ impl<S: Stream> Stream for Frames<S> {
             self.socket.set_config(|config| (config.max_message_size, config.max_frame_size) = (Some(bytes), Some(bytes)));
         }
     }
+
+    fn half_closes(&self) -> bool {
+        false
+    }
 }
 
 impl<S: Stream> AsyncRead for Frames<S> {

@@ -208,3 +208,19 @@ async fn bytes_that_are_not_mqtt_end_the_connection_with_a_reason() {
     client.ended().await;
     assert_eq!(ground.checks(&device)[0], "publish.qos");
 }
+
+#[tokio::test]
+async fn a_client_that_has_ended_its_side_gets_what_it_is_owed() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let mut client = ground.online(&device).await;
+    for id in 1..=3 {
+        client.publish(&data(device.id), 1, id, &report(i32::from(id))).await;
+    }
+    client.stream.shutdown().await.unwrap();
+    for id in 1..=3u16 {
+        assert_eq!(client.expect(0x40).await, id.to_be_bytes());
+    }
+    client.ended().await;
+    assert!(!ground.reread(&device).await.connected);
+}

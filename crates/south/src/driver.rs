@@ -284,7 +284,12 @@ async fn serve<S: Stream>(mqtt: Arc<Mqtt>, stream: S, peer: SocketAddr, mut stop
     }
     let _ = timeout(LAST_BYTES, wire.finish()).await;
     drop(wire);
+    link.leave();
+    let ends = Arc::clone(link.ends());
+    // Its state is large: many at once would leave holes in memory that nothing else fills.
+    let place = ends.acquire().await;
     Box::pin(link.finish(LAST_ANSWERS)).await;
+    drop(place);
 }
 
 async fn rung(handle: Option<&Arc<Handle>>) {

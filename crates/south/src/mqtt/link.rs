@@ -6,6 +6,7 @@
 use futures_util::FutureExt;
 use landfall_mqtt::{CloseReason, Connection, DisconnectReason, Input, Output, Publish, Qos, Subscribe, Unsubscribe};
 use std::{io, net::SocketAddr, ops::ControlFlow, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 use super::{
     Handle, Mqtt, Note,
@@ -46,6 +47,11 @@ impl Link {
     /// When to call [`Link::timeout`].
     pub(crate) fn deadline(&self) -> Duration {
         self.machine.poll_timeout().unwrap_or(Duration::ZERO)
+    }
+
+    /// Places for connections that end.
+    pub(crate) fn ends(&self) -> &Arc<Semaphore> {
+        &self.mqtt.ends
     }
 
     /// Whether the server is stopping.
@@ -179,6 +185,11 @@ impl Link {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// The connection is over: no more calls are taken for it.
+    pub(crate) fn leave(&self) {
+        self.role.iter().for_each(|role| role.leave(&self.mqtt));
     }
 
     /// Waits for the store's answers, which belong into the session, and ends it.

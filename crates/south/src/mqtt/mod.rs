@@ -27,6 +27,7 @@ use landfall_core::{Core, DeviceCaller, Throttle};
 use landfall_model::{AccountId, DeviceId, Result};
 use landfall_mqtt::Limits;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// What an operator may tune.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +77,12 @@ pub struct Mqtt {
     pub(crate) limits: Arc<Limits>,
     pub(crate) tally: Tally,
     throttle: Throttle,
+    /// Places for connections that end; the others wait.
+    ends: Arc<Semaphore>,
 }
+
+/// Connections that end at once.
+const ENDS: usize = 256;
 
 impl Mqtt {
     /// Access to `core`, whose `Live` the same `connections` must be.
@@ -90,7 +96,15 @@ impl Mqtt {
             ..Limits::default()
         });
         let throttle = Throttle::new(config.failures_per_minute);
-        Arc::new(Self { core, connections, config, limits, tally: Tally::default(), throttle })
+        Arc::new(Self {
+            core,
+            connections,
+            config,
+            limits,
+            tally: Tally::default(),
+            throttle,
+            ends: Arc::new(Semaphore::new(ENDS)),
+        })
     }
 
     /// What was counted so far.

@@ -187,13 +187,17 @@ impl Session {
         Some((call, qos))
     }
 
-    /// Keeps or forgets the session, tells the core that the device is gone (unless the server is), and makes room for its next connection.
-    async fn end(self, mqtt: &Mqtt, machine: Connection, stopping: bool) {
+    /// Takes no more calls; those that waited are lost.
+    fn leave(&self, mqtt: &Mqtt) {
         for message in self.handle.ending() {
             let detail =
                 format!("{} {}: the connection ended before the command was sent", message.call.service_id, message.call.method);
             self.note(mqtt, "mqtt.command", "command.not-connected", detail);
         }
+    }
+
+    /// Keeps or forgets the session, tells the core that the device is gone (unless the server is), and makes room for its next connection.
+    async fn end(self, mqtt: &Mqtt, machine: Connection, stopping: bool) {
         if let Err(error) = self.settle(mqtt, machine).await {
             tracing::warn!(device = %self.caller.device(), %error, "the session of a device could not be kept");
         }
@@ -353,7 +357,14 @@ impl Role {
         }
     }
 
-    /// The end. `stopping`: the server's, not the device's.
+    /// The connection is over: no more calls are taken.
+    pub(crate) fn leave(&self, mqtt: &Mqtt) {
+        if let Self::Device(session) = self {
+            session.leave(mqtt);
+        }
+    }
+
+    /// The end, after [`Role::leave`]. `stopping`: the server's, not the device's.
     pub(crate) async fn end(self, mqtt: &Mqtt, machine: Connection, stopping: bool) {
         if let Self::Device(session) = self {
             session.end(mqtt, machine, stopping).await;

@@ -11,7 +11,6 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use super::{
     Mqtt, Note,
     claim::{self, Claim},
-    connections::Handle,
     count,
     identity::{Kind, Login},
     kept,
@@ -202,11 +201,18 @@ async fn admit(
     own: Own,
 ) -> Result<(Session, Accept), Refused> {
     let caller = mqtt.core.device_caller(device);
-    let (handle, old) = mqtt.connections.enter(device.id);
-    match enter(mqtt, request, device, &caller, &own, old).await {
+    let (handle, session) = mqtt.connections.enter(device.id);
+    let turn = tokio::time::timeout(TAKE_OVER, session.lock_owned()).await.ok();
+    let outcome = match &turn {
+        Some(_) => enter(mqtt, request, device, &caller, &own).await,
+        None => {
+            let detail = "the device's connection before this one does not end";
+            Err(Refused::new(ConnectRefusal::ServerUnavailable, "device.still-ending", detail))
+        }
+    };
+    match outcome {
         Ok((kept, accept)) => {
-            let session = Session::new(caller, own, peer, handle, kept);
-            Ok((session, accept))
+            Ok((Session::new(caller, own, peer, (handle, turn), kept), accept))
         }
         Err(refused) => {
             handle.ending();
@@ -214,7 +220,7 @@ async fn admit(
             if let Err(error) = mqtt.core.disconnected(&caller).await {
                 tracing::warn!(device = %device.id, %error, "the end of a connection could not be stored");
             }
-            mqtt.connections.leave(device.id, &handle);
+            mqtt.connections.leave(device.id, &handle, turn);
             Err(refused)
         }
     }
@@ -226,14 +232,7 @@ async fn enter(
     checked: &Device,
     caller: &DeviceCaller,
     own: &Own,
-    old: Option<Arc<Handle>>,
 ) -> Result<(kept::Resumed, Accept), Refused> {
-    if let Some(old) = old
-        && tokio::time::timeout(TAKE_OVER, old.has_ended()).await.is_err()
-    {
-        let detail = "the device's connection before this one does not end";
-        return Err(Refused::new(ConnectRefusal::ServerUnavailable, "device.still-ending", detail));
-    }
     // From here on a change of the credentials closes this connection; one that came before is seen now.
     let device = mqtt.core.device_by_id(checked.id).await.map_err(|error| Refused::lookup(&error))?;
     if device.credentials.secret != checked.credentials.secret {

@@ -7,10 +7,10 @@ use landfall_model::DeviceId;
 use landfall_mqtt::DisconnectReason;
 use parking_lot::Mutex;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::Arc,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as Lock, Notify, OwnedMutexGuard};
 
 use super::topics::Commands;
 
@@ -20,15 +20,23 @@ const INBOX: usize = 64;
 /// The devices that are connected to this process; the core's [`Live`].
 #[derive(Default)]
 pub struct Connections {
-    devices: Mutex<HashMap<DeviceId, Arc<Handle>>>,
+    devices: Mutex<HashMap<DeviceId, Place>>,
 }
+
+/// The place of a device: its newest connection, and its session, which one connection at a time may write.
+struct Place {
+    handle: Arc<Handle>,
+    session: Arc<Lock<()>>,
+}
+
+/// The right to write the session of a device, until it is dropped.
+pub(crate) type Turn = OwnedMutexGuard<()>;
 
 /// One device's connection as the others see it.
 #[derive(Default)]
 pub(crate) struct Handle {
     inbox: Mutex<Inbox>,
     bell: Notify,
-    ended: Notify,
 }
 
 #[derive(Default)]
@@ -41,8 +49,6 @@ struct Inbox {
     listens: Vec<Commands>,
     /// Set once it takes no more part: calls go elsewhere, and the device counts as gone unless it came back.
     ending: bool,
-    /// Set once its session is kept and its end told to the core.
-    ended: bool,
 }
 
 /// What is in an inbox.
@@ -67,30 +73,36 @@ impl Connections {
         self.len() == 0
     }
 
-    /// Enters a new connection of a device and closes the one it had, which is returned: its end must be awaited, or the two would write
-    /// the same session.
-    pub(crate) fn enter(&self, device: DeviceId) -> (Arc<Handle>, Option<Arc<Handle>>) {
-        let new = Arc::new(Handle::default());
-        let old = self.devices.lock().insert(device, Arc::clone(&new));
-        if let Some(old) = &old {
-            old.close(DisconnectReason::SessionTakenOver);
+    /// Enters a new connection of a device and closes the one it had. Before it reads or writes the session it must hold the lock.
+    pub(crate) fn enter(&self, device: DeviceId) -> (Arc<Handle>, Arc<Lock<()>>) {
+        let handle = Arc::new(Handle::default());
+        let mut devices = self.devices.lock();
+        match devices.entry(device) {
+            Entry::Occupied(mut place) => {
+                let place = place.get_mut();
+                std::mem::replace(&mut place.handle, Arc::clone(&handle)).close(DisconnectReason::SessionTakenOver);
+                (handle, Arc::clone(&place.session))
+            }
+            Entry::Vacant(free) => {
+                let place = free.insert(Place { handle: Arc::clone(&handle), session: Arc::default() });
+                (handle, Arc::clone(&place.session))
+            }
         }
-        (new, old)
     }
 
-    /// Removes a connection whose end is complete, and lets the next one of the device go on.
-    pub(crate) fn leave(&self, device: DeviceId, handle: &Arc<Handle>) {
+    /// Takes a connection out whose end is complete. The place stays while another connection of the device is in it, also one that still ends.
+    pub(crate) fn leave(&self, device: DeviceId, handle: &Handle, turn: Option<Turn>) {
+        handle.ending();
+        drop(turn);
         let mut devices = self.devices.lock();
-        if devices.get(&device).is_some_and(|current| Arc::ptr_eq(current, handle)) {
+        let is_over = |place: &Place| place.handle.inbox.lock().ending && Arc::strong_count(&place.session) == 1;
+        if devices.get(&device).is_some_and(is_over) {
             devices.remove(&device);
         }
-        drop(devices);
-        handle.inbox.lock().ended = true;
-        handle.ended.notify_waiters();
     }
 
     fn find(&self, device: DeviceId) -> Option<Arc<Handle>> {
-        self.devices.lock().get(&device).cloned()
+        self.devices.lock().get(&device).map(|place| Arc::clone(&place.handle))
     }
 }
 
@@ -160,16 +172,6 @@ impl Handle {
         std::mem::take(&mut inbox.calls)
     }
 
-    /// Waits until [`Connections::leave`] was called for it.
-    pub(crate) async fn has_ended(&self) {
-        let told = self.ended.notified();
-        tokio::pin!(told);
-        told.as_mut().enable();
-        if !self.inbox.lock().ended {
-            told.await;
-        }
-    }
-
     fn close(&self, reason: DisconnectReason) {
         self.inbox.lock().close.get_or_insert(reason);
         self.bell.notify_one();
@@ -230,8 +232,8 @@ mod tests {
         let connections = Connections::new();
         let (gateway, child) = (device(1), device(2));
         assert!(!connections.is_connected(gateway) && !connections.deliver(gateway, call(gateway, false)));
-        let (handle, old) = connections.enter(gateway);
-        assert!(old.is_none() && connections.is_connected(gateway));
+        let handle = connections.enter(gateway).0;
+        assert!(connections.is_connected(gateway));
         assert!(!connections.listens(gateway, gateway) && !connections.deliver(gateway, call(gateway, false)));
         handle.listen(vec![json(gateway), json(child)]);
         assert!(connections.listens(gateway, child) && !connections.listens(gateway, device(3)));
@@ -243,7 +245,7 @@ mod tests {
     #[test]
     fn the_inbox_is_bounded() {
         let connections = Connections::new();
-        let (handle, _) = connections.enter(device(1));
+        let handle = connections.enter(device(1)).0;
         handle.listen(vec![json(device(1))]);
         let taken = (0..INBOX + 10).filter(|_| connections.deliver(device(1), call(device(1), false))).count();
         assert_eq!((taken, handle.take().calls.len()), (INBOX, INBOX));
@@ -255,28 +257,45 @@ mod tests {
     #[tokio::test]
     async fn a_second_connection_takes_over_and_waits() {
         let connections = Connections::new();
-        let (first, _) = connections.enter(device(1));
-        let (second, old) = connections.enter(device(1));
-        let old = old.unwrap();
+        let (first, session) = connections.enter(device(1));
+        let turn = session.lock_owned().await;
+        let (second, session) = connections.enter(device(1));
         assert_eq!(first.take().close, Some(DisconnectReason::SessionTakenOver));
         assert!(second.take().close.is_none());
         first.ending();
         assert!(connections.is_connected(device(1)), "the second one counts");
-        let waiting = old.has_ended();
+        let waiting = session.lock_owned();
         tokio::pin!(waiting);
         assert!(waiting.as_mut().now_or_never().is_none());
-        connections.leave(device(1), &first);
-        waiting.await;
-        old.has_ended().await;
+        connections.leave(device(1), &first, Some(turn));
+        let turn = waiting.await;
         assert_eq!(connections.len(), 1, "the first one takes only itself out");
-        connections.leave(device(1), &second);
+        connections.leave(device(1), &second, Some(turn));
+        assert!(connections.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_leaves_the_wait_to_the_next() {
+        let connections = Connections::new();
+        let (first, session) = connections.enter(device(1));
+        let turn = session.lock_owned().await;
+        let (second, session) = connections.enter(device(1));
+        drop(session);
+        connections.leave(device(1), &second, None);
+        assert!(!connections.is_connected(device(1)) && connections.len() == 1, "the first one still ends");
+        let (third, session) = connections.enter(device(1));
+        assert!(Arc::clone(&session).lock_owned().now_or_never().is_none(), "two would write one session");
+        connections.leave(device(1), &first, Some(turn));
+        let turn = session.lock_owned().now_or_never();
+        assert!(turn.is_some());
+        connections.leave(device(1), &third, turn);
         assert!(connections.is_empty());
     }
 
     #[test]
     fn the_first_reason_to_close_counts() {
         let connections = Connections::new();
-        let (handle, _) = connections.enter(device(1));
+        let handle = connections.enter(device(1)).0;
         connections.close(device(1), CloseCause::Deleted);
         connections.close(device(1), CloseCause::CredentialsChanged);
         assert_eq!(handle.take().close, Some(DisconnectReason::NotAuthorized));

@@ -15,7 +15,7 @@ use std::{
 use super::{
     Mqtt, Note,
     access::Role,
-    connections::Handle,
+    connections::{Handle, Turn},
     count, kept,
     publishing::{self, Job},
     topics::Own,
@@ -27,6 +27,8 @@ pub(crate) struct Session {
     own: Own,
     peer: SocketAddr,
     handle: Arc<Handle>,
+    /// To write the kept session.
+    turn: Option<Turn>,
     /// Commands on their way: token, call and whether a PUBACK is to come.
     calls: Vec<(u64, CallId, Qos)>,
     next_token: u64,
@@ -37,13 +39,19 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(caller: DeviceCaller, own: Own, peer: SocketAddr, handle: Arc<Handle>, resumed: kept::Resumed) -> Self {
+    pub(super) fn new(
+        caller: DeviceCaller,
+        own: Own,
+        peer: SocketAddr,
+        (handle, turn): (Arc<Handle>, Option<Turn>),
+        resumed: kept::Resumed,
+    ) -> Self {
         handle.listen(resumed.commands);
         let calls = resumed.calls.into_iter().enumerate();
         let calls: Vec<_> = calls.map(|(token, call)| (token as u64, call, Qos::AtLeastOnce)).collect();
         let kept_qos2 = resumed.session.as_ref().map(|session| session.qos2_received.clone()).unwrap_or_default();
         let (next_token, is_kept) = (calls.len() as u64, resumed.session.is_some());
-        Self { caller, own, peer, handle, calls, next_token, is_kept, kept_qos2 }
+        Self { caller, own, peer, handle, turn, calls, next_token, is_kept, kept_qos2 }
     }
 
     fn note(&self, mqtt: &Mqtt, step: &'static str, check: &'static str, detail: String) {
@@ -204,7 +212,7 @@ impl Session {
         if !stopping {
             self.gone(mqtt).await;
         }
-        mqtt.connections.leave(self.caller.device(), &self.handle);
+        mqtt.connections.leave(self.caller.device(), &self.handle, self.turn);
     }
 
     async fn settle(&self, mqtt: &Mqtt, machine: Connection) -> Result<(), Error> {

@@ -78,3 +78,23 @@ async fn a_take_over_takes_the_session() {
     first.ended().await;
     assert!(ground.connections.listens(device.id, device.id));
 }
+
+#[tokio::test]
+async fn while_a_connection_does_not_end_no_other_takes_its_session() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let (stuck, session) = ground.connections.enter(device.id);
+    let turn = session.lock_owned().await;
+    for _ in 0..2 {
+        let mut client = ground.dial();
+        tokio::time::pause();
+        assert_eq!(client.login(&device, false).await, [0, 3]);
+        tokio::time::resume();
+        client.ended().await;
+    }
+    assert_eq!(ground.checks(&device), ["device.still-ending"; 2]);
+    ground.connections.leave(device.id, &stuck, Some(turn));
+    let client = ground.online(&device).await;
+    client.leave().await;
+    assert!(ground.connections.is_empty());
+}

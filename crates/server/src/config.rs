@@ -230,6 +230,8 @@ pub struct Mqtt {
     pub keep_alive_max_s: u16,
     /// Seconds for which a device that asked for no keep-alive (0) may be silent.
     pub silence_s: u32,
+    /// Most subscriptions of one session; 0: three for itself, for each device that may be behind it (`limits.children`) and for all together.
+    pub subscriptions: usize,
 }
 
 impl Default for Mqtt {
@@ -244,6 +246,7 @@ impl Default for Mqtt {
             connect_s: 30,
             keep_alive_max_s: u16::MAX,
             silence_s: 176_400,
+            subscriptions: 0,
         }
     }
 }

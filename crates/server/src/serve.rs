@@ -248,6 +248,10 @@ fn mqtt_config(config: &Config) -> mqtt::Config {
         connect_timeout: Duration::from_secs(config.mqtt.connect_s.into()),
         keep_alive_max_s: config.mqtt.keep_alive_max_s,
         silence: Duration::from_secs(config.mqtt.silence_s.into()),
+        subscriptions: match config.mqtt.subscriptions {
+            0 => usize::try_from(config.limits.children).unwrap_or(usize::MAX).saturating_add(2).saturating_mul(3),
+            most => most,
+        },
     }
 }
 

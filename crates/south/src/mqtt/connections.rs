@@ -12,7 +12,7 @@ use std::{
 };
 use tokio::sync::{Mutex as Lock, Notify, OwnedMutexGuard};
 
-use super::topics::Commands;
+use super::{listening::Listening, topics::Commands};
 
 /// Calls that may wait for a connection's attention.
 const INBOX: usize = 64;
@@ -46,7 +46,7 @@ struct Inbox {
     /// Why it must end.
     close: Option<DisconnectReason>,
     /// At most as many as a session may have subscriptions.
-    listens: Vec<Commands>,
+    listening: Listening,
     /// Set once it takes no more part: calls go elsewhere, and the device counts as gone unless it came back.
     ending: bool,
 }
@@ -112,7 +112,7 @@ impl Live for Connections {
     }
 
     fn listens(&self, via: DeviceId, device: DeviceId) -> bool {
-        self.find(via).is_some_and(|handle| handle.inbox.lock().listens.iter().any(|commands| commands.device == device))
+        self.find(via).is_some_and(|handle| handle.inbox.lock().listening.hears(device))
     }
 
     fn deliver(&self, via: DeviceId, message: Downlink) -> bool {
@@ -160,15 +160,22 @@ impl Handle {
     }
 
     /// The command topics that are subscribed from now on.
-    pub(crate) fn listen(&self, commands: Vec<Commands>) {
-        self.inbox.lock().listens = commands;
+    pub(crate) fn listen(&self, commands: impl IntoIterator<Item = Commands>) {
+        let listening = Listening::new(commands);
+        self.inbox.lock().listening = listening;
+    }
+
+    /// Further ones.
+    pub(crate) fn listen_also(&self, commands: Vec<Commands>) {
+        let mut inbox = self.inbox.lock();
+        commands.into_iter().for_each(|commands| inbox.listening.add(commands));
     }
 
     /// No more calls are taken; those that wait are returned.
     pub(crate) fn ending(&self) -> VecDeque<Box<Downlink>> {
         let mut inbox = self.inbox.lock();
         inbox.ending = true;
-        inbox.listens = Vec::new();
+        inbox.listening = Listening::default();
         std::mem::take(&mut inbox.calls)
     }
 
@@ -179,8 +186,8 @@ impl Handle {
 
     fn put(&self, message: Downlink) -> bool {
         let mut inbox = self.inbox.lock();
-        let wanted = |c: &Commands| c.device == message.call.device && if message.binary { c.binary } else { c.json };
-        if inbox.ending || inbox.close.is_some() || inbox.calls.len() >= INBOX || !inbox.listens.iter().any(wanted) {
+        let hears = inbox.listening.hears_form(message.call.device, message.binary);
+        if inbox.ending || inbox.close.is_some() || inbox.calls.len() >= INBOX || !hears {
             return false;
         }
         inbox.calls.push_back(Box::new(message));
@@ -224,7 +231,7 @@ mod tests {
     }
 
     fn json(device: DeviceId) -> Commands {
-        Commands { device, json: true, binary: false }
+        Commands { device: Some(device), json: true, binary: false }
     }
 
     #[test]
@@ -235,7 +242,7 @@ mod tests {
         let handle = connections.enter(gateway).0;
         assert!(connections.is_connected(gateway));
         assert!(!connections.listens(gateway, gateway) && !connections.deliver(gateway, call(gateway, false)));
-        handle.listen(vec![json(gateway), json(child)]);
+        handle.listen([json(gateway), json(child)]);
         assert!(connections.listens(gateway, child) && !connections.listens(gateway, device(3)));
         assert!(connections.deliver(gateway, call(child, false)));
         assert!(!connections.deliver(gateway, call(child, true)), "the binary topic is not subscribed");
@@ -246,7 +253,7 @@ mod tests {
     fn the_inbox_is_bounded() {
         let connections = Connections::new();
         let handle = connections.enter(device(1)).0;
-        handle.listen(vec![json(device(1))]);
+        handle.listen([json(device(1))]);
         let taken = (0..INBOX + 10).filter(|_| connections.deliver(device(1), call(device(1), false))).count();
         assert_eq!((taken, handle.take().calls.len()), (INBOX, INBOX));
         assert!(connections.deliver(device(1), call(device(1), false)));

@@ -34,7 +34,7 @@ pub(super) async fn resume(mqtt: &Mqtt, caller: &DeviceCaller, own: &Own, clean_
     for kept in &stored.subscriptions {
         // Rights may have gone meanwhile, and a login by the other kind of id has other topics.
         let (Ok(commands), Ok(filter)) = (own.subscribe(&kept.filter), Filter::new(&kept.filter)) else { continue };
-        if mqtt.core.reachable(caller, commands.device).await.is_ok() {
+        if mqtt.core.reachable(caller, commands.device.unwrap_or(own.device)).await.is_ok() {
             resumed.commands.push(commands);
             session.subscriptions.push(subscription(filter, kept.qos));
         }

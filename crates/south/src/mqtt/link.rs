@@ -239,7 +239,8 @@ impl Link {
         match role.subscribe(&self.mqtt, &self.machine, &subscribe.filters).await {
             Ok(grants) => {
                 self.feed(Input::SubscribeDone { ticket: subscribe.ticket, grants });
-                self.subscribed();
+                let delivery = self.role.as_mut().and_then(|role| role.subscribed());
+                delivery.into_iter().for_each(|delivery| self.feed(Input::Deliver(delivery)));
             }
             Err(reason) => self.feed(Input::Disconnect(reason)),
         }
@@ -250,16 +251,9 @@ impl Link {
         match role.unsubscribe(&self.mqtt, &self.machine, &unsubscribe.filters).await {
             Ok(()) => {
                 self.feed(Input::UnsubscribeDone { ticket: unsubscribe.ticket });
-                self.subscribed();
+                self.role.iter().for_each(|role| role.unsubscribed(&self.machine));
             }
             Err(reason) => self.feed(Input::Disconnect(reason)),
-        }
-    }
-
-    fn subscribed(&mut self) {
-        let delivery = self.role.as_mut().and_then(|role| role.subscribed(&self.machine));
-        if let Some(delivery) = delivery {
-            self.feed(Input::Deliver(delivery));
         }
     }
 

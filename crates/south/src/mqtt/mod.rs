@@ -10,6 +10,7 @@ mod counters;
 mod identity;
 mod kept;
 mod link;
+mod listening;
 mod publishing;
 mod session;
 mod topics;
@@ -51,6 +52,8 @@ pub struct Config {
     pub keep_alive_max_s: u16,
     /// How long a client without keep-alive may be silent.
     pub silence: Duration,
+    /// Most subscriptions of one session.
+    pub subscriptions: usize,
 }
 
 impl Default for Config {
@@ -65,6 +68,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(30),
             keep_alive_max_s: u16::MAX,
             silence: Duration::from_secs(176_400),
+            subscriptions: 30_006,
         }
     }
 }
@@ -93,6 +97,7 @@ impl Mqtt {
             connect_timeout: config.connect_timeout,
             keep_alive_max_s: config.keep_alive_max_s,
             silence: config.silence,
+            subscriptions: config.subscriptions,
             ..Limits::default()
         });
         let throttle = Throttle::new(config.failures_per_minute);

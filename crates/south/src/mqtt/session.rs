@@ -18,7 +18,7 @@ use super::{
     connections::{Handle, Turn},
     count, kept,
     publishing::{self, Job},
-    topics::Own,
+    topics::{Commands, Own},
 };
 
 /// A device's connection between CONNACK and its end.
@@ -67,32 +67,38 @@ impl Session {
         asked: &[Subscription],
     ) -> Result<Vec<SubscribeGrant>, DisconnectReason> {
         let mut grants = Vec::with_capacity(asked.len());
-        let mut subscriptions = machine.subscriptions().to_vec();
+        let (mut granted, mut commands) = (vec![], vec![]);
         for subscription in asked {
-            let grant = self.grant(mqtt, subscription).await?;
-            if let SubscribeGrant::Granted(highest) = grant {
-                let granted = Subscription { qos: subscription.qos.min(highest), ..subscription.clone() };
-                subscriptions.retain(|existing| existing.filter != granted.filter);
-                subscriptions.push(granted);
-            }
-            grants.push(grant);
+            grants.push(match self.grant(mqtt, subscription.filter.as_str()).await? {
+                Ok(heard) => {
+                    let qos = subscription.qos.min(Qos::AtLeastOnce);
+                    granted.push(Subscription { qos, ..subscription.clone() });
+                    commands.push(heard);
+                    SubscribeGrant::Granted(qos)
+                }
+                Err(refusal) => SubscribeGrant::Refused(refusal),
+            });
         }
-        if machine.session_expiry_s() > 0 && grants.iter().any(|grant| matches!(grant, SubscribeGrant::Granted(_))) {
+        if machine.session_expiry_s() > 0 && !granted.is_empty() {
+            let mut subscriptions = machine.subscriptions().to_vec();
+            subscriptions.retain(|existing| granted.iter().all(|new| new.filter != existing.filter));
+            subscriptions.append(&mut granted);
             self.save(mqtt, machine, subscriptions, &[]).await?;
         }
+        self.handle.listen_also(commands);
         Ok(grants)
     }
 
-    async fn grant(&self, mqtt: &Mqtt, asked: &Subscription) -> Result<SubscribeGrant, DisconnectReason> {
-        let filter = asked.filter.as_str();
+    /// What a filter stands for, if the device may have it.
+    async fn grant(&self, mqtt: &Mqtt, filter: &str) -> Result<Result<Commands, SubscribeRefusal>, DisconnectReason> {
         let commands = match self.own.subscribe(filter) {
             Ok(commands) => commands,
-            Err(why) => return Ok(self.refuse_filter(mqtt, "topic.form", filter, why)),
+            Err(why) => return Ok(Err(self.refuse_filter(mqtt, "topic.form", filter, why))),
         };
-        match mqtt.core.reachable(&self.caller, commands.device).await {
-            Ok(_) => Ok(SubscribeGrant::Granted(Qos::AtLeastOnce)),
+        match mqtt.core.reachable(&self.caller, commands.device.unwrap_or(self.own.device)).await {
+            Ok(_) => Ok(Ok(commands)),
             Err(error) => match error.kind() {
-                ErrorKind::NotFound => Ok(self.refuse_filter(mqtt, "topic.device", filter, &error.to_string())),
+                ErrorKind::NotFound => Ok(Err(self.refuse_filter(mqtt, "topic.device", filter, &error.to_string()))),
                 kind => {
                     self.note(mqtt, "mqtt.subscribe", error.cause.as_str(), format!("{filter:.256}: {error}"));
                     Err(if kind == ErrorKind::Denied { DisconnectReason::NotAuthorized } else { DisconnectReason::ServerBusy })
@@ -101,9 +107,9 @@ impl Session {
         }
     }
 
-    fn refuse_filter(&self, mqtt: &Mqtt, check: &'static str, filter: &str, why: &str) -> SubscribeGrant {
+    fn refuse_filter(&self, mqtt: &Mqtt, check: &'static str, filter: &str, why: &str) -> SubscribeRefusal {
         self.note(mqtt, "mqtt.subscribe", check, format!("{filter:.256}: {why}"));
-        SubscribeGrant::Refused(SubscribeRefusal::NotAuthorized)
+        SubscribeRefusal::NotAuthorized
     }
 
     /// Keeps the session as it will be once the machine is told.
@@ -281,15 +287,19 @@ impl Role {
         session.save(mqtt, machine, left, &[]).await
     }
 
-    /// To be called when the machine's subscriptions changed. Gives a message that is due now.
-    pub(crate) fn subscribed(&mut self, machine: &Connection) -> Option<Delivery> {
+    /// To be called when the machine has new subscriptions. Gives a message that is due now.
+    pub(crate) fn subscribed(&mut self) -> Option<Delivery> {
         match self {
-            Self::Device(session) => {
-                let commands = machine.subscriptions().iter().filter_map(|s| session.own.subscribe(s.filter.as_str()).ok());
-                session.handle.listen(commands.collect());
-                None
-            }
+            Self::Device(_) => None,
             Self::Claim(claim) => claim.secret(),
+        }
+    }
+
+    /// To be called when the machine has fewer subscriptions.
+    pub(crate) fn unsubscribed(&self, machine: &Connection) {
+        if let Self::Device(session) = self {
+            let commands = machine.subscriptions().iter().filter_map(|s| session.own.subscribe(s.filter.as_str()).ok());
+            session.handle.listen(commands);
         }
     }
 

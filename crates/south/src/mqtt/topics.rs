@@ -5,6 +5,8 @@
 use landfall_model::DeviceId;
 
 const DEVICES: &str = "/huawei/v1/devices/";
+/// Stands for the session's device and those behind it.
+const ANY: &str = "+/";
 const PRODUCTS: &str = "/huawei/v1/products/";
 const ID_BYTES: usize = 36;
 const SERVICE_ID_MAX_BYTES: usize = 256;
@@ -38,7 +40,8 @@ pub(crate) enum Content<'a> {
 /// The command topics that a filter stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Commands {
-    pub(crate) device: DeviceId,
+    /// Absent: of the session's device and of each behind it.
+    pub(crate) device: Option<DeviceId>,
     pub(crate) json: bool,
     pub(crate) binary: bool,
 }
@@ -58,16 +61,17 @@ impl Own {
         Ok(Target { device, content })
     }
 
-    /// Takes a filter apart. A wildcard stands for both command topics of the own device, and for nothing else.
+    /// Takes a filter apart. A wildcard may stand for both command topics, and for the own device and all behind it.
     pub(crate) fn subscribe(&self, filter: &str) -> Result<Commands, &'static str> {
-        let (device, rest) = self.device(filter)?;
+        let (device, rest) = match filter.strip_prefix(DEVICES).and_then(|rest| rest.strip_prefix(ANY)) {
+            Some(rest) => (None, rest),
+            None => self.device(filter).map(|(device, rest)| (Some(device), rest))?,
+        };
         let (json, binary) = match rest {
             "command/json" => (true, false),
             "command/binary" => (false, true),
-            "command/+" if device == self.device => (true, true),
-            _ => {
-                return Err("a device subscribes to .../command/json or .../command/binary (for itself also .../command/+) only");
-            }
+            "command/+" => (true, true),
+            _ => return Err("a device subscribes to .../command/json, .../command/binary or .../command/+ only"),
         };
         Ok(Commands { device, json, binary })
     }
@@ -125,7 +129,7 @@ pub(crate) fn fuzz(data: &[u8]) {
     for own in [Own { device, text: device.to_string().into() }, Own { device, text: "node/1".into() }] {
         let _ = own.publish(text);
         if let Ok(commands) = own.subscribe(text) {
-            let topic = own.command(commands.device, commands.binary);
+            let topic = own.command(commands.device.unwrap_or(device), commands.binary);
             assert!(landfall_mqtt::Filter::new(text).is_ok_and(|filter| filter.matches(&topic)), "{text} {topic}");
         }
     }
@@ -184,16 +188,19 @@ mod tests {
         for (own, text) in sessions() {
             let child = DeviceId::from_random([8; 16]);
             let cases = [
-                (text, "command/json", Ok((own.device, true, false))),
-                (text, "command/binary", Ok((own.device, false, true))),
-                (text, "command/+", Ok((own.device, true, true))),
-                (CHILD, "command/json", Ok((child, true, false))),
-                (CHILD, "command/+", Err(())),
+                (text, "command/json", Ok((Some(own.device), true, false))),
+                (text, "command/binary", Ok((Some(own.device), false, true))),
+                (text, "command/+", Ok((Some(own.device), true, true))),
+                (CHILD, "command/json", Ok((Some(child), true, false))),
+                (CHILD, "command/+", Ok((Some(child), true, true))),
+                ("+", "command/json", Ok((None, true, false))),
+                ("+", "command/+", Ok((None, true, true))),
                 (text, "command/#", Err(())),
                 (text, "command", Err(())),
                 (text, "#", Err(())),
                 (text, "data/json", Err(())),
-                ("+", "command/json", Err(())),
+                ("+", "data/json", Err(())),
+                ("+", "+", Err(())),
                 ("#", "", Err(())),
             ];
             for (id, rest, expected) in cases {

@@ -115,3 +115,51 @@ async fn a_command_without_puback_comes_again_unless_it_is_over() {
         client.leave().await;
     }
 }
+
+#[tokio::test]
+async fn a_gateway_hears_all_behind_it_by_one_filter_and_by_many() {
+    const CHILDREN: usize = 300;
+    let ground = Ground::new().await;
+    let gateway = ground.device("gateway").await;
+    let product = Some(ProductRef::Id(ground.product.id.to_string()));
+    let mut children = vec![];
+    for n in 0..CHILDREN {
+        let caller = ground.core.device_caller(&gateway);
+        let node_id = format!("child-{n}");
+        children.push(ground.core.add_child(&caller, &node_id, product.clone(), DeviceInfo::default()).await.unwrap());
+    }
+    let stranger = ground.device("stranger").await;
+    let mut client = ground.online(&gateway).await;
+    let all = ["/huawei/v1/devices/+/command/+".to_owned()];
+    let each: Vec<String> = children.iter().map(|child| commands(child.id)).collect();
+    for filters in [&all[..], &each] {
+        let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+        assert_eq!(client.subscribe(&filters).await, vec![1; filters.len()]);
+        for child in [&children[0], &children[CHILDREN - 1]] {
+            assert!(ground.core.call_service(&ground.scope, child.id, switch(4)).await.unwrap().sent);
+            let (topic, id, _) = parts(&client.expect(0x32).await);
+            assert_eq!(topic, commands(child.id));
+            client.send(0x40, &id).await;
+        }
+        let offline = ground.core.call_service(&ground.scope, stranger.id, switch(4)).await.unwrap_err();
+        assert_eq!(offline.cause, Cause::DeviceOffline, "it is not behind the gateway");
+        let mut body = vec![0, 8];
+        filters.iter().for_each(|filter| text(&mut body, filter));
+        client.send(0xa2, &body).await;
+        client.expect(0xb0).await;
+        let refused = ground.core.call_service(&ground.scope, children[0].id, switch(1)).await.unwrap_err();
+        assert_eq!(refused.cause, Cause::DeviceOffline);
+    }
+}
+
+#[tokio::test]
+async fn more_subscriptions_than_a_session_may_have_are_refused_with_a_reason() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let mqtt = Mqtt::new(ground.core.clone(), ground.connections.clone(), Config { subscriptions: 1, ..Config::default() });
+    let mut client = ground.dial_at(&mqtt);
+    client.login(&device, true).await;
+    let binary = commands(device.id).replace("json", "binary");
+    assert_eq!(client.subscribe(&[&commands(device.id), &binary]).await, [1, 0x80]);
+    assert_eq!(ground.checks(&device), ["filter.too-many"]);
+}

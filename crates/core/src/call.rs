@@ -79,6 +79,13 @@ impl Core {
             expires_at: self.end_of(self.settings.call_timeout_s.into()),
         };
         let message = self.encode(&product, call).await?;
+        if !self.live.takes(via, &message) {
+            let detail =
+                format!("the message of {} bytes is more than the device takes (Maximum Packet Size)", message.payload.len());
+            let error = Error::invalid("body", detail);
+            self.refused(&device, "mqtt.command", &error);
+            return Err(error);
+        }
         self.send(&device, via, message, now).await
     }
 

@@ -30,6 +30,8 @@ pub trait Live: Send + Sync {
     fn is_connected(&self, device: DeviceId) -> bool;
     /// Whether the connection `via` (the device's own or its gateway's) is subscribed to the command topic of `device`.
     fn listens(&self, via: DeviceId, device: DeviceId) -> bool;
+    /// Whether the client of the connection `via` takes a message of this size.
+    fn takes(&self, via: DeviceId, message: &Downlink) -> bool;
     /// Hands a call to the connection `via`. False: it is gone or its queue is full. The PUBACK comes back through `Core::call_delivered`.
     fn deliver(&self, via: DeviceId, message: Downlink) -> bool;
     /// Closes the device's connection or registration, if there is one.

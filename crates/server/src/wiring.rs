@@ -123,6 +123,10 @@ impl Live for Presence {
         self.mqtt.listens(via, device)
     }
 
+    fn takes(&self, via: DeviceId, message: &Downlink) -> bool {
+        self.mqtt.takes(via, message)
+    }
+
     fn deliver(&self, via: DeviceId, message: Downlink) -> bool {
         self.mqtt.deliver(via, message)
     }

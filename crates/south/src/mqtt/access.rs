@@ -11,6 +11,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use super::{
     Mqtt, Note,
     claim::{self, Claim},
+    connections::Largest,
     count,
     identity::{Kind, Login},
     kept,
@@ -212,6 +213,9 @@ async fn admit(
     };
     match outcome {
         Ok((kept, accept)) => {
+            if request.maximum_packet_bytes < u32::MAX {
+                handle.limit(Largest { own: own.clone(), packet_bytes: request.maximum_packet_bytes });
+            }
             Ok((Session::new(caller, own, peer, (handle, turn), kept), accept))
         }
         Err(refused) => {

@@ -4,7 +4,7 @@
 
 use landfall_core::{CloseCause, Downlink, Live};
 use landfall_model::DeviceId;
-use landfall_mqtt::DisconnectReason;
+use landfall_mqtt::{DisconnectReason, Qos, Version, publish_bytes};
 use parking_lot::Mutex;
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -12,7 +12,10 @@ use std::{
 };
 use tokio::sync::{Mutex as Lock, Notify, OwnedMutexGuard};
 
-use super::{listening::Listening, topics::Commands};
+use super::{
+    listening::Listening,
+    topics::{Commands, Own},
+};
 
 /// Calls that may wait for a connection's attention.
 const INBOX: usize = 64;
@@ -47,8 +50,25 @@ struct Inbox {
     close: Option<DisconnectReason>,
     /// At most as many as a session may have subscriptions.
     listening: Listening,
+    /// What the client takes, where it has said so.
+    largest: Option<Box<Largest>>,
     /// Set once it takes no more part: calls go elsewhere, and the device counts as gone unless it came back.
     ending: bool,
+}
+
+/// The Maximum Packet Size of a client of MQTT 5.
+pub(crate) struct Largest {
+    pub(crate) own: Own,
+    pub(crate) packet_bytes: u32,
+}
+
+impl Largest {
+    /// Whether a command fits, sent with QoS 1.
+    fn takes(&self, message: &Downlink) -> bool {
+        let topic = self.own.command(message.call.device, message.binary);
+        let bytes = publish_bytes(Version::V5, Qos::AtLeastOnce, topic.len(), 0, message.payload.len());
+        bytes.is_some_and(|bytes| bytes <= self.packet_bytes as usize)
+    }
 }
 
 /// What is in an inbox.
@@ -115,6 +135,10 @@ impl Live for Connections {
         self.find(via).is_some_and(|handle| handle.inbox.lock().listening.hears(device))
     }
 
+    fn takes(&self, via: DeviceId, message: &Downlink) -> bool {
+        self.find(via).is_none_or(|handle| handle.inbox.lock().largest.as_ref().is_none_or(|largest| largest.takes(message)))
+    }
+
     fn deliver(&self, via: DeviceId, message: Downlink) -> bool {
         self.find(via).is_some_and(|handle| handle.put(message))
     }
@@ -169,6 +193,11 @@ impl Handle {
     pub(crate) fn listen_also(&self, commands: Vec<Commands>) {
         let mut inbox = self.inbox.lock();
         commands.into_iter().for_each(|commands| inbox.listening.add(commands));
+    }
+
+    /// Nothing larger is to be sent.
+    pub(crate) fn limit(&self, largest: Largest) {
+        self.inbox.lock().largest = Some(Box::new(largest));
     }
 
     /// No more calls are taken; those that wait are returned.

@@ -305,6 +305,10 @@ impl Live for PretendedConnections {
         self.is_connected(via)
     }
 
+    fn takes(&self, _: DeviceId, _: &Downlink) -> bool {
+        true
+    }
+
     fn deliver(&self, via: DeviceId, message: Downlink) -> bool {
         let connected = self.is_connected(via);
         if connected {

@@ -163,3 +163,27 @@ async fn more_subscriptions_than_a_session_may_have_are_refused_with_a_reason() 
     assert_eq!(client.subscribe(&[&commands(device.id), &binary]).await, [1, 0x80]);
     assert_eq!(ground.checks(&device), ["filter.too-many"]);
 }
+
+#[tokio::test]
+async fn a_command_larger_than_the_device_takes_is_refused_to_its_caller() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let secret = device.credentials.secret.as_ref().unwrap().expose();
+    let id = device.id.to_string();
+    let mut client = ground.dial();
+    client.v5 = true;
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 5, 0xc2, 0, 60, 5, 39, 0, 0, 0, 200];
+    for field in [&format!("{id}_0_1_{HOUR}"), &id, &password(HOUR, secret)] {
+        text(&mut body, field);
+    }
+    client.send(0x10, &body).await;
+    client.expect(0x20).await;
+    client.subscribe(&[&commands(device.id)]).await;
+    let wide = CallRequest { paras: format!("{{\"value\":4{}}}", " ".repeat(200)), ..switch(4) };
+    let refused = ground.core.call_service(&ground.scope, device.id, wide).await.unwrap_err();
+    assert!(refused.cause == Cause::InvalidField && refused.detail.contains("Maximum Packet Size"), "{refused}");
+    assert_eq!(ground.checks(&device), ["InvalidField"]);
+    assert!(ground.core.store().calls(device.id).await.unwrap().is_empty(), "nothing waits for an answer");
+    assert!(ground.core.call_service(&ground.scope, device.id, switch(4)).await.unwrap().sent);
+    client.expect(0x32).await;
+}

@@ -491,6 +491,10 @@ impl Live for LiveDesk {
         false
     }
 
+    fn takes(&self, _: DeviceId, _: &Downlink) -> bool {
+        true
+    }
+
     fn deliver(&self, _: DeviceId, _: Downlink) -> bool {
         false
     }

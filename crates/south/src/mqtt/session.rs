@@ -131,14 +131,15 @@ impl Session {
         })
     }
 
-    fn publish(&self, mqtt: &Arc<Mqtt>, publish: Publish) -> Result<Job, PublishRefusal> {
+    fn publish(&self, mqtt: &Arc<Mqtt>, publish: Publish) -> Result<Job, Result<(), PublishRefusal>> {
         let topic = Arc::clone(&publish.topic);
         match self.own.publish(&topic) {
-            Ok(target) => Ok(publishing::take(mqtt, &self.caller, self.peer, publish, target)),
+            Ok(Some(target)) => Ok(publishing::take(mqtt, &self.caller, self.peer, publish, target)),
+            Ok(None) => Err(Ok(())),
             Err(why) => {
                 count(&mqtt.tally.publishes_refused);
                 publishing::note_topic(mqtt, &self.caller, self.peer, "topic.form", &topic, why);
-                Err(PublishRefusal::NotAuthorized)
+                Err(Err(PublishRefusal::NotAuthorized))
             }
         }
     }
@@ -308,7 +309,7 @@ impl Role {
         count(&mqtt.tally.publishes);
         mqtt.tally.publish_bytes.fetch_add(publish.payload.len() as u64, Relaxed);
         match self {
-            Self::Device(session) => session.publish(mqtt, publish).map_err(Err),
+            Self::Device(session) => session.publish(mqtt, publish),
             Self::Claim(claim) => Err(claim.publish(mqtt, &publish.topic)),
         }
     }

@@ -5,6 +5,9 @@
 use landfall_model::DeviceId;
 
 const DEVICES: &str = "/huawei/v1/devices/";
+/// Where the vendor's SDK tells at each connect of itself, in a dialect of its own.
+const VENDOR: &str = "$oc/devices/";
+const VENDOR_EVENTS: &str = "/sys/events/up";
 /// Stands for the session's device and those behind it.
 const ANY: &str = "+/";
 const PRODUCTS: &str = "/huawei/v1/products/";
@@ -47,8 +50,11 @@ pub(crate) struct Commands {
 }
 
 impl Own {
-    /// Takes a publish topic apart. The error is for people.
-    pub(crate) fn publish<'a>(&self, topic: &'a str) -> Result<Target<'a>, &'static str> {
+    /// Takes a publish topic apart; nothing for one whose messages mean nothing here. The error is for people.
+    pub(crate) fn publish<'a>(&self, topic: &'a str) -> Result<Option<Target<'a>>, &'static str> {
+        if topic.strip_prefix(VENDOR).and_then(|rest| rest.strip_suffix(VENDOR_EVENTS)) == Some(&*self.text) {
+            return Ok(None);
+        }
         let (device, rest) = self.device(topic)?;
         let content = match rest {
             "data/json" => Content::Json,
@@ -58,7 +64,7 @@ impl Own {
                 _ => return Err("a device publishes to .../data/json, .../data/binary or .../services/{serviceId} only"),
             },
         };
-        Ok(Target { device, content })
+        Ok(Some(Target { device, content }))
     }
 
     /// Takes a filter apart. A wildcard may stand for both command topics, and for the own device and all behind it.
@@ -159,7 +165,7 @@ mod tests {
                 (CHILD, "services/a b", child, Content::Service("a b")),
             ];
             for (id, rest, device, content) in cases {
-                assert_eq!(own.publish(&format!("{DEVICES}{id}/{rest}")), Ok(Target { device, content }), "{id} {rest}");
+                assert_eq!(own.publish(&format!("{DEVICES}{id}/{rest}")), Ok(Some(Target { device, content })), "{id} {rest}");
             }
         }
     }
@@ -220,6 +226,16 @@ mod tests {
         assert_eq!(by_id.command(by_id.device, false), format!("{DEVICES}{OWN}/command/json"));
         assert_eq!(by_node.command(by_node.device, true), format!("{DEVICES}{text}/command/binary"));
         assert_eq!(by_node.command(child, false), format!("{DEVICES}{CHILD}/command/json"));
+    }
+
+    #[test]
+    fn what_the_vendors_sdk_says_of_itself_means_nothing() {
+        for (own, text) in sessions() {
+            assert_eq!(own.publish(&format!("$oc/devices/{text}/sys/events/up")), Ok(None));
+            for topic in [format!("$oc/devices/{CHILD}/sys/events/up"), format!("$oc/devices/{text}/sys/properties/report")] {
+                assert!(own.publish(&topic).is_err(), "{topic}");
+            }
+        }
     }
 
     #[test]

@@ -224,3 +224,13 @@ async fn a_client_that_has_ended_its_side_gets_what_it_is_owed() {
     client.ended().await;
     assert!(!ground.reread(&device).await.connected);
 }
+
+#[tokio::test]
+async fn what_the_vendors_sdk_says_of_itself_is_acknowledged_and_leaves_nothing() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let mut client = ground.online(&device).await;
+    client.publish(&format!("$oc/devices/{}/sys/events/up", device.id), 1, 1, br#"{"services":[]}"#).await;
+    assert_eq!(client.expect(0x40).await, [0, 1]);
+    assert!(ground.checks(&device).is_empty() && ground.mqtt.counters().publishes_refused == 0);
+}

@@ -1,7 +1,7 @@
 //! Kept sessions: what of a connection outlives it, as the core stores it, and how it is taken up again.
 
 use landfall_core::DeviceCaller;
-use landfall_model::{CallId, Error, OutboundMessage as StoredMessage, StoredSession, SubscribedFilter, Time};
+use landfall_model::{CallId, Error, ErrorKind, OutboundMessage as StoredMessage, StoredSession, SubscribedFilter, Time};
 use landfall_mqtt::{Delivery, Filter, OutboundMessage, Qos, SavedSession, Subscription};
 
 use super::{
@@ -32,11 +32,16 @@ pub(super) async fn resume(mqtt: &Mqtt, caller: &DeviceCaller, own: &Own, clean_
     let mut resumed = Resumed::default();
     let mut session = SavedSession { qos2_received: stored.qos2_received, ..SavedSession::default() };
     for kept in &stored.subscriptions {
-        // Rights may have gone meanwhile, and a login by the other kind of id has other topics.
-        let (Ok(commands), Ok(filter)) = (own.subscribe(&kept.filter), Filter::new(&kept.filter)) else { continue };
-        if mqtt.core.reachable(caller, commands.device.unwrap_or(own.device)).await.is_ok() {
-            resumed.commands.push(commands);
-            session.subscriptions.push(subscription(filter, kept.qos));
+        let text = own.resumed(&kept.filter);
+        let (Ok(commands), Ok(filter)) = (own.subscribe(&text), Filter::new(&text)) else { continue };
+        match mqtt.core.reachable(caller, commands.device.unwrap_or(own.device)).await {
+            Ok(_) => {
+                resumed.commands.push(commands);
+                session.subscriptions.push(subscription(filter, kept.qos));
+            }
+            // The device is no longer behind this one.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     for message in stored.outbound {
@@ -62,7 +67,7 @@ fn outbound(message: StoredMessage, token: u64) -> OutboundMessage {
 }
 
 /// A session as it is stored; the core sets its end.
-pub(super) fn stored(caller: &DeviceCaller, session: SavedSession, call: impl Fn(u64) -> Option<CallId>) -> StoredSession {
+pub(super) fn stored(own: &Own, session: SavedSession, call: impl Fn(u64) -> Option<CallId>) -> StoredSession {
     let subscriptions = session.subscriptions.iter();
     let message = |message: OutboundMessage| StoredMessage {
         packet_id: message.packet_id.unwrap_or(0),
@@ -71,8 +76,10 @@ pub(super) fn stored(caller: &DeviceCaller, session: SavedSession, call: impl Fn
         payload: message.delivery.payload.to_vec(),
     };
     StoredSession {
-        device: caller.device(),
-        subscriptions: subscriptions.map(|s| SubscribedFilter { filter: s.filter.to_string(), qos: s.qos as u8 }).collect(),
+        device: own.device,
+        subscriptions: subscriptions
+            .map(|s| SubscribedFilter { filter: own.kept(s.filter.as_str()), qos: s.qos as u8 })
+            .collect(),
         qos2_received: session.qos2_received,
         outbound: session.outbound.into_iter().map(message).collect(),
         expires_at: Time(0),

@@ -123,7 +123,7 @@ impl Session {
         let qos2_received = [machine.qos2_received(), new_qos2].concat();
         self.kept_qos2.clone_from(&qos2_received);
         let session = SavedSession { subscriptions, qos2_received, ..SavedSession::default() };
-        let stored = kept::stored(&self.caller, session, |_| None);
+        let stored = kept::stored(&self.own, session, |_| None);
         self.is_kept = true;
         mqtt.core.keep_session(&self.caller, stored, machine.session_expiry_s()).await.map_err(|error| {
             self.note(mqtt, "mqtt.session", error.cause.as_str(), error.to_string());
@@ -231,8 +231,7 @@ impl Session {
             return Ok(());
         }
         let session = machine.into_session();
-        let stored =
-            kept::stored(&self.caller, session, |token| self.calls.iter().find(|(t, ..)| *t == token).map(|(_, c, _)| *c));
+        let stored = kept::stored(&self.own, session, |token| self.calls.iter().find(|(t, ..)| *t == token).map(|(_, c, _)| *c));
         mqtt.core.keep_session(&self.caller, stored, seconds).await
     }
 

@@ -82,6 +82,16 @@ impl Own {
         Ok(Commands { device, json, binary })
     }
 
+    /// A filter as it is kept, whatever the device logs in with next: by deviceId.
+    pub(crate) fn kept(&self, filter: &str) -> String {
+        renamed(filter, &self.text, &self.device.to_string())
+    }
+
+    /// A kept filter with the id that this session uses.
+    pub(crate) fn resumed(&self, filter: &str) -> String {
+        renamed(filter, &self.device.to_string(), &self.text)
+    }
+
     /// The topic of a command in the form of id that this session uses.
     pub(crate) fn command(&self, device: DeviceId, binary: bool) -> String {
         let mode = if binary { "binary" } else { "json" };
@@ -104,6 +114,12 @@ impl Own {
             _ => Err("the id is neither that of the login nor the deviceId of a device behind it"),
         }
     }
+}
+
+/// The filter with another name of its device, if it has the one.
+fn renamed(filter: &str, from: &str, to: &str) -> String {
+    let rest = filter.strip_prefix(DEVICES).and_then(|rest| rest.strip_prefix(from)).filter(|rest| rest.starts_with('/'));
+    rest.map_or_else(|| filter.to_owned(), |rest| format!("{DEVICES}{to}{rest}"))
 }
 
 /// A deviceId as the platform writes it: 36 characters, lower case.
@@ -136,6 +152,7 @@ pub(crate) fn fuzz(data: &[u8]) {
         let _ = own.publish(text);
         if let Ok(commands) = own.subscribe(text) {
             let topic = own.command(commands.device.unwrap_or(device), commands.binary);
+            assert_eq!(own.resumed(&own.kept(text)), text, "a filter is resumed as it was");
             assert!(landfall_mqtt::Filter::new(text).is_ok_and(|filter| filter.matches(&topic)), "{text} {topic}");
         }
     }
@@ -226,6 +243,21 @@ mod tests {
         assert_eq!(by_id.command(by_id.device, false), format!("{DEVICES}{OWN}/command/json"));
         assert_eq!(by_node.command(by_node.device, true), format!("{DEVICES}{text}/command/binary"));
         assert_eq!(by_node.command(child, false), format!("{DEVICES}{CHILD}/command/json"));
+    }
+
+    #[test]
+    fn kept_filters_name_the_device_whatever_it_logs_in_with() {
+        let [(by_id, _), (by_node, text)] = sessions();
+        for rest in ["command/json", "command/+"] {
+            let (own, node) = (format!("{DEVICES}{OWN}/{rest}"), format!("{DEVICES}{text}/{rest}"));
+            assert_eq!((by_node.kept(&node), by_id.kept(&own)), (own.clone(), own.clone()));
+            assert_eq!((by_node.resumed(&own), by_id.resumed(&own)), (node, own));
+        }
+        for other in
+            [format!("{DEVICES}{CHILD}/command/json"), format!("{DEVICES}+/command/+"), format!("{DEVICES}{OWN}x/command/+")]
+        {
+            assert_eq!((by_node.kept(&other), by_node.resumed(&other)), (other.clone(), other.clone()));
+        }
     }
 
     #[test]

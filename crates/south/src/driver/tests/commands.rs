@@ -4,7 +4,7 @@ use super::*;
 use landfall_core::CallRequest;
 use landfall_model::{CallState, Cause};
 
-fn switch(value: u32) -> CallRequest {
+pub(super) fn switch(value: u32) -> CallRequest {
     CallRequest {
         service_id: "Switch".into(),
         method: "SET".into(),

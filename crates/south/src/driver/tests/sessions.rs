@@ -80,6 +80,27 @@ async fn a_take_over_takes_the_session() {
 }
 
 #[tokio::test]
+async fn a_session_goes_on_whatever_the_device_logs_in_with() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let right = password(HOUR, device.credentials.secret.as_ref().unwrap().expose());
+    let mut client = ground.dial();
+    client.login(&device, false).await;
+    client.subscribe(&[&commands(device.id)]).await;
+    client.leave().await;
+    for (id, kind) in [("node-1".to_owned(), 2), (device.id.to_string(), 0)] {
+        let mut client = ground.dial();
+        assert_eq!(client.connect(&format!("{id}_{kind}_1_{HOUR}"), &id, &right, false).await, [1, 0]);
+        assert!(ground.core.call_service(&ground.scope, device.id, super::commands::switch(4)).await.unwrap().sent);
+        let body = client.expect(0x32).await;
+        assert_eq!(body[2..].get(..commands(&id).len()), Some(commands(&id).as_bytes()));
+        let at = 2 + commands(&id).len();
+        client.send(0x40, &[body[at], body[at + 1]]).await;
+        client.leave().await;
+    }
+}
+
+#[tokio::test]
 async fn while_a_connection_does_not_end_no_other_takes_its_session() {
     let ground = Ground::new().await;
     let device = ground.device("node-1").await;

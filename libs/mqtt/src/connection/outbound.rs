@@ -146,9 +146,10 @@ impl Connection {
     /// An owner with a durable cursor feeds so many, and asks again after each [`Output::Delivered`] and [`Output::Dropped`]: nothing waits
     /// here that the cursor could not give again. 0 also while more bytes than a packet wait for [`Connection::poll`].
     pub fn deliveries_wanted(&self) -> usize {
-        if self.phase != Phase::Open || self.tx.len() > self.limits.packet_bytes {
-            return 0;
-        }
+        if self.phase == Phase::Open && self.tx.len() <= self.limits.packet_bytes { self.room() } else { 0 }
+    }
+
+    fn room(&self) -> usize {
         let most = usize::from(self.outbound.window).saturating_add(self.limits.outbound_waiting);
         most.min(self.queue_max()).saturating_sub(self.outbound.queued())
     }
@@ -180,7 +181,7 @@ impl Connection {
             self.events.push_back(Output::Delivered { token: delivery.token, code: 0 });
             return Ok(());
         }
-        if self.deliveries_wanted() == 0 {
+        if self.room() == 0 {
             return Err(DropReason::QueueFull);
         }
         self.outbound.flight().push(OutboundMessage { delivery, packet_id: None });

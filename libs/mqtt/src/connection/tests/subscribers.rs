@@ -247,6 +247,20 @@ fn room_says_what_is_taken() {
 }
 
 #[test]
+fn bytes_that_wait_hold_back_the_owner_and_drop_only_qos_0() {
+    let mut bench = Bench::open_with(4, Limits { packet_bytes: 100, ..Limits::default() }, None);
+    for token in 1..=3 {
+        let message = Delivery { payload: vec![0; 60].into(), ..delivery(token, Qos::AtLeastOnce) };
+        bench.connection.handle(bench.now, Input::Deliver(message));
+    }
+    assert_eq!(bench.connection.deliveries_wanted(), 0);
+    bench.connection.handle(bench.now, Input::Deliver(delivery(4, Qos::AtMostOnce)));
+    bench.input(Input::Deliver(delivery(5, Qos::AtLeastOnce)));
+    assert_eq!(dropped(&mut bench), [(4, DropReason::QueueFull)]);
+    assert_eq!((bench.connection.outbound().count(), bench.connection.deliveries_wanted()), (4, 60));
+}
+
+#[test]
 fn what_a_member_of_a_shared_subscription_did_not_get_goes_to_another() {
     let limits = Limits { outbound_inflight: 1, ..limits() };
     let mut members = [Bench::open_with(5, limits.clone(), None), Bench::open_with(5, limits.clone(), None)];

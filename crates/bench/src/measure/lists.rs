@@ -59,7 +59,7 @@ pub(super) async fn measure(bench: &Bench, scene: &Scene, ids: &[String]) -> Out
     let (mut alone, mut beside) = (Values::default(), Values::default());
     for turn in 0..=bench.scale.repeats {
         for (values, lists) in [(&mut alone, 0), (&mut beside, LISTS)] {
-            values.run(scene, &mut fleet, ids, lists, bench.scale.run).await?;
+            fleet = values.run(scene, fleet, ids, lists, bench.scale.run).await?;
             if turn == 0 {
                 *values = Values::default();
             }
@@ -83,7 +83,8 @@ pub(super) async fn measure(bench: &Bench, scene: &Scene, ids: &[String]) -> Out
 }
 
 impl Values {
-    async fn run(&mut self, scene: &Scene, fleet: &mut Fleet, ids: &[String], lists: usize, time: Duration) -> Outcome<()> {
+    /// Gives the fleet back.
+    async fn run(&mut self, scene: &Scene, mut fleet: Fleet, ids: &[String], lists: usize, time: Duration) -> Outcome<Fleet> {
         let stopped = Arc::new(AtomicBool::default());
         let mut clients = JoinSet::new();
         for _ in 0..lists {
@@ -91,7 +92,8 @@ impl Values {
         }
         clients.spawn(read(scene.server.http().await?, scene.app.clone(), ids.to_vec(), stopped.clone()));
         clients.spawn(watch(preload::log_of_database(&scene.server.data)?, stopped.clone()));
-        let published = tokio::task::block_in_place(|| fleet.flood(WINDOW, u64::MAX, time));
+        let flood = tokio::task::spawn_blocking(move || (fleet.flood(WINDOW, u64::MAX, time), fleet));
+        let (published, fleet) = flood.await?;
         stopped.store(true, Ordering::Relaxed);
         let published = published?;
         let seconds = published.elapsed.as_secs_f64();
@@ -110,7 +112,7 @@ impl Values {
             }
         }
         self.lists.push(answered as f64 / seconds);
-        Ok(())
+        Ok(fleet)
     }
 }
 

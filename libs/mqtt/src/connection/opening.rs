@@ -43,7 +43,9 @@ impl Connection {
     pub(super) fn accept(&mut self, now: Duration, accept: Accept) {
         let (Phase::Deciding, Some(version)) = (self.phase, self.version) else { return };
         let properties = if version == Version::V5 { self.connack_properties(&accept) } else { Vec::new() };
-        self.emit(|tx| write::connack(tx, version, accept.session_present, 0, &properties));
+        // MQTT 3.1 reserves the flag.
+        let session_present = accept.session_present && !self.v31;
+        self.emit(|tx| write::connack(tx, version, session_present, 0, &properties));
         if self.phase == Phase::Closed {
             return;
         }

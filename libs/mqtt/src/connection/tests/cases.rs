@@ -261,6 +261,18 @@ fn repeated_packets_of_mqtt_3_1_say_so() {
     }
 }
 
+/// The flag of CONNACK is reserved in MQTT 3.1.
+#[test]
+fn mqtt_3_1_is_told_of_no_session() {
+    for (connect, flags) in [(&b"\x10\x0f\0\x06MQIsdp\x03\0\0\x3c\0\x01c"[..], 0), (b"\x10\x0d\0\x04MQTT\x04\0\0\x3c\0\x01c", 1)]
+    {
+        let mut bench = Bench::new(Limits::default());
+        bench.data(connect);
+        bench.input(Input::Accept(crate::Accept { session_present: true, ..crate::Accept::default() }));
+        assert_eq!(bench.take(), [0x20, 2, flags, 0]);
+    }
+}
+
 #[test]
 fn user_properties_are_counted() {
     let block: Vec<u8> = std::iter::repeat_n([38, 0, 0, 0, 0], 33).flatten().collect();

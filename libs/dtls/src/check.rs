@@ -15,7 +15,7 @@ pub enum Check {
     UnexpectedMessage,
     /// A ClientHello that cannot be parsed.
     HelloMalformed,
-    /// A ClientHello in fragments; it cannot be judged without state.
+    /// A ClientHello in fragments of which the first one ends before its cookie, or that contradict each other or are too long.
     HelloFragmented,
     /// A version before DTLS 1.2.
     ProtocolVersion,

@@ -33,6 +33,8 @@ pub struct Config {
     pub sessions: usize,
     /// How long a session may be resumed after its client closed it (RFC 5246 F.1.4 suggests at most 24 hours).
     pub closed_for: Duration,
+    /// Most ClientHellos in fragments of which not all are there, each at most [`Config::handshake_bytes`] long; the oldest gives way to a new one.
+    pub partial_hellos: usize,
     /// Most handshakes under way; the oldest gives way to a new one.
     pub handshakes: usize,
     /// Most handshakes that wait for the owner's answer to [`crate::Output::PskWanted`]; others wait for their client's repetition.
@@ -78,6 +80,7 @@ impl Default for Config {
             mtu_bytes: 1_280,
             sessions: 16_000_000,
             closed_for: Duration::from_secs(86_400),
+            partial_hellos: 1_000,
             handshakes: 10_000,
             lookups: 5_000,
             handshake_bytes: 4_096,

@@ -29,12 +29,25 @@ impl Fault {
     }
 }
 
-/// A ClientHello; extensions are read later.
-pub(crate) struct ClientHello<'a> {
+/// How a ClientHello begins, up to its cookie: what its first fragment tells.
+pub(crate) struct HelloStart<'a> {
     pub(crate) version: [u8; 2],
     pub(crate) random: &'a [u8; 32],
     pub(crate) session_id: &'a [u8],
     pub(crate) cookie: &'a [u8],
+}
+
+impl<'a> HelloStart<'a> {
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Option<Self> {
+        let (version, random) = (*reader.array()?, reader.array()?);
+        let session_id = reader.short().filter(|id| id.len() <= 32)?;
+        Some(Self { version, random, session_id, cookie: reader.short()? })
+    }
+}
+
+/// A ClientHello; extensions are read later.
+pub(crate) struct ClientHello<'a> {
+    pub(crate) start: HelloStart<'a>,
     suites: &'a [u8],
     compressions: &'a [u8],
     extensions: &'a [u8],
@@ -44,10 +57,7 @@ impl<'a> ClientHello<'a> {
     pub(crate) fn read(body: &'a [u8]) -> Option<Self> {
         let mut reader = Reader(body);
         let hello = Self {
-            version: *reader.array()?,
-            random: reader.array()?,
-            session_id: reader.short().filter(|id| id.len() <= 32)?,
-            cookie: reader.short()?,
+            start: HelloStart::read(&mut reader)?,
             suites: reader.long().filter(|list| !list.is_empty() && list.len() % 2 == 0)?,
             compressions: reader.short().filter(|list| !list.is_empty())?,
             extensions: if reader.is_empty() { &[] } else { reader.long()? },
@@ -55,9 +65,9 @@ impl<'a> ClientHello<'a> {
         reader.is_empty().then_some(hello)
     }
 
-    /// The parts that the cookie is bound to, so that a second ClientHello cannot ask for something else.
-    pub(crate) fn essentials(&self) -> [&[u8]; 5] {
-        [&self.version, self.random, self.session_id, self.suites, self.compressions]
+    /// What the cookie is bound to beside the start, so that a second ClientHello cannot ask for something else.
+    pub(crate) fn wishes(&self) -> [&[u8]; 2] {
+        [self.suites, self.compressions]
     }
 
     pub(crate) fn offers(&self, code: u16) -> bool {
@@ -260,7 +270,7 @@ mod tests {
         for extensions in [rich(), Extensions::default()] {
             let body = write_client_hello(&RANDOM, b"id", b"cookie", &Suite::ALL, &extensions);
             let hello = ClientHello::read(&body).unwrap();
-            assert_eq!((hello.random, hello.session_id, hello.cookie), (&RANDOM, &b"id"[..], &b"cookie"[..]));
+            assert_eq!((hello.start.random, hello.start.session_id, hello.start.cookie), (&RANDOM, &b"id"[..], &b"cookie"[..]));
             assert!(hello.offers(0xc0a8) && !hello.offers(0xc0a9) && hello.offers_null_compression());
             assert_eq!(hello.extensions(), Ok(extensions));
             let body = ServerHello { random: &RANDOM, session_id: b"x", suite: 0xae, extensions }.write();

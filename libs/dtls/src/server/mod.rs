@@ -46,6 +46,8 @@ pub struct Server {
     by_peer: HashMap<SocketAddr, SessionId>,
     /// Session ids that resumed sessions took over from the ones before them.
     by_resume_id: HashMap<u64, SessionId>,
+    /// ClientHellos in fragments, of addresses that returned a cookie.
+    hellos: Fading<SocketAddr, opening::PartialHello>,
     handshakes: Handshakes,
     /// Last flights of full handshakes, until their client has surely received them.
     lingering: Fading<SessionId, LastFlight>,
@@ -75,6 +77,7 @@ impl Server {
             closed: Fading::default(),
             by_peer: HashMap::new(),
             by_resume_id: HashMap::new(),
+            hellos: Fading::default(),
             handshakes: Handshakes::default(),
             lingering: Fading::default(),
             cookies,
@@ -114,7 +117,8 @@ impl Server {
 
     /// When to call [`Server::timeout`]; `None` while nothing waits for time.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        [self.handshakes.next(), self.lingering.next(), self.closed.next()].into_iter().flatten().min()
+        let kept = [self.hellos.next(), self.lingering.next(), self.closed.next()];
+        self.handshakes.next().into_iter().chain(kept.into_iter().flatten()).min()
     }
 
     /// Does what is due: repeats flights, ends handshakes that took too long, forgets closed sessions.
@@ -134,6 +138,7 @@ impl Server {
             handshake.retransmit.back_off(now, self.config.retransmit_max);
             self.handshakes.put(handshake);
         }
+        while self.hellos.take_due(now).is_some() {}
         while self.lingering.take_due(now).is_some() {}
         while let Some((session, closed)) = self.closed.take_due(now) {
             self.forget(session, &closed);

@@ -10,38 +10,91 @@ use super::session::{Secret, resume_id_of, session_id};
 use super::{CID_BYTES, Server};
 use crate::channel::PEER_CID_BYTES_MAX;
 use crate::flight::{self, Retransmit};
-use crate::hello::{ClientHello, Extensions, Fault, RENEGOTIATION_SCSV, ServerHello, max_plaintext};
+use crate::hello::{ClientHello, Extensions, Fault, HelloStart, RENEGOTIATION_SCSV, ServerHello, max_plaintext};
 use crate::reassembly::Reassembly;
-use crate::wire::{self, ALERT, CLIENT_HELLO, DTLS_1_2, Fragment, PLAINTEXT_BYTES_MAX, SERVER_HELLO, SERVER_HELLO_DONE};
+use crate::wire::{self, ALERT, CLIENT_HELLO, DTLS_1_2, Fragment, PLAINTEXT_BYTES_MAX, Reader, SERVER_HELLO, SERVER_HELLO_DONE};
 use crate::{Alert, Check, Output, SessionId, Suite};
 
 /// A ClientHello is one of a client's first messages and records; numbers that leave no room to count on are refused.
 const HELLO_MESSAGE_SEQ_MAX: u16 = 64;
 const HELLO_RECORD_SEQ_MAX: u64 = 1 << 40;
+/// How long the fragments of a ClientHello are kept. A client that hears nothing repeats all of them.
+const PARTIAL_HELLO_FOR: Duration = Duration::from_secs(10);
 /// A flight is not repeated on demand sooner than this after it was sent, so that copies of one datagram cause one answer.
 pub(crate) const REPEAT_AFTER: Duration = Duration::from_millis(250);
 
+/// A ClientHello of which some fragments are there.
+pub(super) struct PartialHello {
+    seq: u16,
+    random: [u8; 32],
+    reassembly: Reassembly,
+}
+
 impl Server {
     pub(super) fn take_client_hello(&mut self, now: Duration, from: SocketAddr, record_seq: u64, fragment: &Fragment<'_>) {
-        if !fragment.is_whole() {
-            return self.refuse_junk(now, from, None, Check::HelloFragmented, "ClientHello in fragments");
+        if fragment.seq > HELLO_MESSAGE_SEQ_MAX || record_seq > HELLO_RECORD_SEQ_MAX {
+            let detail = "ClientHello with a number that no first message has";
+            return self.refuse_junk(now, from, None, Check::HelloMalformed, detail);
         }
-        let hello = ClientHello::read(fragment.bytes)
-            .filter(|_| fragment.seq <= HELLO_MESSAGE_SEQ_MAX && record_seq <= HELLO_RECORD_SEQ_MAX);
-        let Some(hello) = hello else {
+        self.cookies.rotate(now, &mut self.random);
+        if fragment.is_whole() {
+            self.take_hello(now, from, record_seq, fragment, false);
+        } else if let Some(body) = self.join_hello(now, from, record_seq, fragment) {
+            self.take_hello(now, from, record_seq, &Fragment { offset: 0, bytes: &body, ..*fragment }, true);
+        }
+    }
+
+    /// Keeps a fragment of a ClientHello of which the first one brought a cookie of ours; gives the body once it is whole. Other fragments leave nothing here.
+    fn join_hello(&mut self, now: Duration, from: SocketAddr, record_seq: u64, fragment: &Fragment<'_>) -> Option<Vec<u8>> {
+        if fragment.offset == 0 {
+            let Some(start) = HelloStart::read(&mut Reader(fragment.bytes)) else {
+                let detail = "the first fragment of a ClientHello ends before its cookie";
+                self.refuse_junk(now, from, None, Check::HelloFragmented, detail);
+                return None;
+            };
+            if !self.cookies.starts_valid(from, &start) {
+                let datagram = self.cookies.verify_request(from, &start, None, (record_seq, fragment.seq));
+                self.counters.cookies += 1;
+                self.send_datagram(from, datagram);
+                return None;
+            }
+            let same = |held: &&PartialHello| held.seq == fragment.seq && held.random == *start.random;
+            if self.hellos.get(from).filter(same).is_none() {
+                while self.hellos.len() >= self.config.partial_hellos.max(1) {
+                    self.hellos.take_first();
+                }
+                let held = PartialHello { seq: fragment.seq, random: *start.random, reassembly: Reassembly::default() };
+                self.hellos.put(now.saturating_add(PARTIAL_HELLO_FOR), from, held);
+            }
+        }
+        let held = self.hellos.get_mut(from).filter(|held| held.seq == fragment.seq)?;
+        if held.reassembly.insert(0, fragment, fragment.seq, self.config.handshake_bytes).is_err() {
+            self.hellos.remove(from);
+            let detail = "fragments of a ClientHello contradict or exceed the limit";
+            self.refuse_junk(now, from, None, Check::HelloFragmented, detail);
+            return None;
+        }
+        let (_, body) = held.reassembly.take(0, fragment.seq)?;
+        self.hellos.remove(from);
+        Some(body)
+    }
+
+    /// Takes a whole hello; `parted` where it came in fragments.
+    fn take_hello(&mut self, now: Duration, from: SocketAddr, record_seq: u64, fragment: &Fragment<'_>, parted: bool) {
+        let Some(hello) = ClientHello::read(fragment.bytes) else {
             return self.refuse_junk(now, from, None, Check::HelloMalformed, "ClientHello cannot be parsed");
         };
-        self.cookies.rotate(now, &mut self.random);
-        if !self.cookies.is_valid(from, &hello) {
-            let datagram = self.cookies.verify_request(from, &hello, record_seq, fragment.seq);
+        if !self.cookies.is_valid(from, &hello, parted) {
+            let numbers = (record_seq, fragment.seq);
+            let datagram = self.cookies.verify_request(from, &hello.start, Some(hello.wishes()), numbers);
             self.counters.cookies += 1;
             return self.send_datagram(from, datagram);
         }
-        if self.handshakes.get(from).is_some_and(|handshake| handshake.client_random == *hello.random) {
+        if self.handshakes.get(from).is_some_and(|handshake| handshake.client_random == *hello.start.random) {
             return self.repeat_flight(now, from);
         }
         let finished = self.by_peer.get(&from).and_then(|id| self.lingering.get_mut(*id));
-        if finished.is_some_and(|flight| flight.client_random == *hello.random) {
+        if finished.is_some_and(|flight| flight.client_random == *hello.start.random) {
             // A late copy of the hello that the live session began with.
             return;
         }
@@ -97,7 +150,7 @@ impl Server {
             reads_cid: cid.is_some(),
             peer_cid: cid.unwrap_or_default().into(),
             max_plaintext: max_plaintext(&offered),
-            client_random: *hello.random,
+            client_random: *hello.start.random,
             server_random,
             transcript: Sha256::new(),
             reassembly: Reassembly::default(),
@@ -151,7 +204,8 @@ impl Server {
     /// What does not depend on the choice of a suite.
     fn judge<'a>(&self, hello: &ClientHello<'a>) -> Result<Extensions<'a>, Fault> {
         // Versions count down: 1.0 is fe.ff, 1.2 is fe.fd, and later clients put 1.2 here.
-        if hello.version[0] != 0xfe || hello.version[1] > DTLS_1_2[1] {
+        let [major, minor] = hello.start.version;
+        if major != 0xfe || minor > DTLS_1_2[1] {
             return Err(Fault::new(Alert::ProtocolVersion, Check::ProtocolVersion, "older than DTLS 1.2"));
         }
         if !hello.offers_null_compression() {
@@ -177,7 +231,7 @@ impl Server {
 
     /// The session that the client may resume. What RFC 7627 section 5.3 and RFC 7366 forbid becomes a full handshake, or an error where it must.
     fn resumable(&self, hello: &ClientHello<'_>, offered: &Extensions<'_>) -> Result<Option<(SessionId, Secret)>, Fault> {
-        let Some(asked) = resume_id_of(hello.session_id).filter(|_| self.config.resumption) else { return Ok(None) };
+        let Some(asked) = resume_id_of(hello.start.session_id).filter(|_| self.config.resumption) else { return Ok(None) };
         let id = self.by_resume_id.get(&asked).copied().unwrap_or(SessionId(asked));
         let live = self.sessions.get(&id).map(|session| Secret::from(&**session));
         let known = live.or_else(|| self.closed.get(id).map(|closed| (**closed).clone()));

@@ -6,6 +6,7 @@ mod forgeries;
 mod hostile;
 mod keeping;
 mod moving;
+mod parted;
 mod renegotiation;
 mod resuming;
 
@@ -77,6 +78,8 @@ pub(crate) struct World {
     pub(crate) events: Vec<Output>,
     /// Every datagram sent, lost or not: from the server or not, and its bytes.
     pub(crate) tapped: Vec<(bool, Vec<u8>)>,
+    /// Clients send their hellos in fragments of this many bytes.
+    pub(crate) cut: Option<usize>,
     /// The key the owner answers with at once; `None`: the owner does not answer.
     pub(crate) key: Option<Option<Vec<u8>>>,
     /// The owner sends all data back.
@@ -97,6 +100,7 @@ impl World {
             delay_ms: 1,
             events: Vec::new(),
             tapped: Vec::new(),
+            cut: None,
             key: Some(Some(KEY.to_vec())),
             echo: true,
             way: BTreeMap::new(),
@@ -184,7 +188,11 @@ impl World {
         for number in 0..self.devices.len() {
             while let Some(output) = self.devices[number].client.poll() {
                 match output {
-                    ClientOutput::Send(bytes) => self.post(To::Server(self.devices[number].address), bytes),
+                    ClientOutput::Send(bytes) => {
+                        for part in self.cut.map_or_else(|| vec![bytes.clone()], |size| parted::cut(&bytes, size)) {
+                            self.post(To::Server(self.devices[number].address), part);
+                        }
+                    }
                     other => self.devices[number].events.push(other),
                 }
             }

@@ -71,6 +71,8 @@ pub enum Failure {
     Protocol,
     /// The owner forgot the peer.
     PeerGone,
+    /// A message of it is longer than the peer takes, see [`crate::Endpoint::limit_datagrams`].
+    TooLong,
 }
 
 /// What became of a notification.
@@ -84,7 +86,7 @@ pub enum NotifyOutcome {
     Timeout,
     /// Non-confirmable, and no RST came within [`crate::Config::notify_wait`].
     Unconfirmed,
-    /// The owner cancelled it or forgot the peer.
+    /// The owner cancelled it, forgot the peer or could not send it.
     Dropped,
 }
 

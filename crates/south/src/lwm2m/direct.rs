@@ -363,6 +363,7 @@ impl Hub {
                 offline(format!("the device did not answer within {} s; it may have done it", order.wait.as_secs()))
             }
             Failure::Cancelled => offline("the device registered anew or left before it answered"),
+            Failure::TooLong => offline("the request is longer than the device takes in one record"),
             other => offline(format!("the exchange failed: {other:?}")),
         };
         self.settle_order(order, Err(error));

@@ -20,6 +20,8 @@ const RESERVE: u64 = 1_024;
 const SAVES: usize = 2_000;
 /// Identities whose handshake is under way.
 const IDENTITIES: usize = 20_000;
+/// Longest plaintext of a record (RFC 5246 6.2.1), unless less was negotiated.
+const RECORD_BYTES: usize = 16_384;
 /// Records of a session that wait until it is known whose it is.
 const WAITING: usize = 8;
 
@@ -61,6 +63,7 @@ impl Hub {
         };
         self.sessions.devices.insert(session.0, kept.device);
         self.sessions.newest.insert(kept.device, session.0);
+        self.fit(session.0);
     }
 
     pub(super) fn take_dtls(&mut self, now: Moment, output: Output) {
@@ -123,6 +126,7 @@ impl Hub {
     /// A device has one session: a new one ends those before it.
     fn attach_session(&mut self, now: Moment, session: u64, device: DeviceId) {
         self.sessions.devices.insert(session, device);
+        self.fit(session);
         if let Some(old) = self.sessions.newest.insert(device, session).filter(|old| *old != session) {
             self.moved(now, device, Peer::Secure(session));
             self.dtls.close(now.since, SessionId(old), Alert::CloseNotify);
@@ -132,6 +136,14 @@ impl Hub {
         self.save(vec![session], 0);
         for bytes in self.sessions.waiting.remove(&session).unwrap_or_default() {
             self.coap.handle(now.since, Peer::Secure(session), &bytes);
+        }
+    }
+
+    /// Blocks to a device that negotiated shorter records fit into them.
+    fn fit(&mut self, session: u64) {
+        let most = self.dtls.session(SessionId(session)).map_or(RECORD_BYTES, |known| known.max_plaintext_bytes);
+        if most < RECORD_BYTES {
+            self.coap.limit_datagrams(Peer::Secure(session), most);
         }
     }
 
@@ -168,6 +180,7 @@ impl Hub {
                     "record.length",
                     detail.into(),
                 );
+                self.coap.unsendable(now.since, Peer::Secure(session), datagram);
             }
             Err(SendError::NotReserved) => {
                 let unsent = self.sessions.unsent.entry(session).or_default();

@@ -40,7 +40,7 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         if pending.no_response & 1 << (response.code.class() - 1) != 0 {
             self.stay_silent(peer, key, header, &pending);
         } else {
-            let response = self.shape(now, key, &pending, response);
+            let response = self.shape(now, peer, key, &pending, response);
             self.send_answer(now, peer, key, header, &pending, &response);
         }
         self.peers.drop_if_idle(key);
@@ -48,15 +48,15 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
     }
 
     /// The block that was asked for, the rest kept; Block1 as the request's last block had it.
-    fn shape(&mut self, now: Duration, key: u64, pending: &Pending, response: Response) -> Response {
-        if response.payload.len() <= 16 << Block::szx_for(self.config.block_bytes) && pending.block1.or(pending.block2).is_none()
-        {
+    fn shape(&mut self, now: Duration, peer: P, key: u64, pending: &Pending, response: Response) -> Response {
+        let most = self.szx(peer, pending.token.as_bytes(), response.opts());
+        if response.payload.len() <= 16 << most && pending.block1.or(pending.block2).is_none() {
             self.forget_body(key, pending.target);
             return response;
         }
         let asked = pending.block2.unwrap_or(Block { num: 0, more: false, szx: 6 });
         let whole = response.clone();
-        let (mut part, several) = self.cut(response, asked, pending.block2.is_some());
+        let (mut part, several) = self.cut(response, asked, most, pending.block2.is_some());
         if several {
             self.keep_body(now, key, pending.target, whole);
         } else {

@@ -75,12 +75,12 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         if !request.code.is_request() {
             return Err(SendError::Code);
         }
-        let block = how.block_bytes.unwrap_or(self.config.block_bytes).min(self.config.block_bytes);
-        let upload = Upload::of(&request, Block::szx_for(block));
+        let token = how.token.unwrap_or_else(|| Token::from(self.random.bytes::<8>()));
+        let szx = self.szx(peer, token.as_bytes(), request.opts());
+        let upload = Upload::of(&request, how.block_bytes.map_or(szx, |bytes| szx.min(Block::szx_for(bytes))));
         if request.payload.len() > self.limits.body_bytes || upload.as_ref().is_some_and(Upload::has_too_many) {
             return Err(SendError::TooLarge);
         }
-        let token = how.token.unwrap_or_else(|| Token::from(self.random.bytes::<8>()));
         let key = self.peers.find_or_make(peer);
         if token.as_bytes().len() > self.limits.token_bytes || self.is_in_use(key, &token) {
             self.peers.drop_if_idle(key);

@@ -26,10 +26,10 @@ impl Body for KeptBody {
 }
 
 impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
-    /// The block `asked` of a response, at most as large as both sides like, and whether the response is of several blocks. One block
-    /// that holds all is marked as such only if `explicit`.
-    pub(super) fn cut(&self, mut whole: Response, asked: Block, explicit: bool) -> (Response, bool) {
-        let szx = asked.szx.min(Block::szx_for(self.config.block_bytes));
+    /// The block `asked` of a response, its size `most` at most, and whether the response is of several blocks. One block that holds all
+    /// is marked as such only if `explicit`.
+    pub(super) fn cut(&self, mut whole: Response, asked: Block, most: u8, explicit: bool) -> (Response, bool) {
+        let szx = asked.szx.min(most);
         let size = 16 << szx;
         let (total, offset) = (whole.payload.len(), asked.offset());
         if total <= size && (!explicit || !whole.code.is_success()) {
@@ -75,7 +75,15 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
     }
 
     /// The block asked for, if its body is kept. A request that repeats its own body must repeat the same one.
-    pub(super) fn kept_block(&mut self, now: Duration, peer: P, target: Target, bare: bool, asked: Block) -> Option<Response> {
+    pub(super) fn kept_block(
+        &mut self,
+        now: Duration,
+        peer: P,
+        token: &[u8],
+        target: Target,
+        bare: bool,
+        asked: Block,
+    ) -> Option<Response> {
         let known = self.peers.get(self.peers.find(peer)?)?;
         let key = known.bodies.iter().copied().find(|body| {
             self.bodies
@@ -84,7 +92,8 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         })?;
         let until = now.saturating_add(self.config.transfer_lifetime);
         let whole = self.bodies.touch(key, until, |kept| kept.response.clone())?;
-        Some(self.cut(whole, asked, true).0)
+        let most = self.szx(peer, token, whole.opts());
+        Some(self.cut(whole, asked, most, true).0)
     }
 
     /// A new answer to the same request takes the place of the old one.

@@ -10,6 +10,7 @@ mod kept;
 mod notices;
 mod peers;
 mod serving;
+mod sizes;
 mod slab;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,7 @@ use core::fmt::Debug;
 use core::hash::Hash;
 use core::time::Duration;
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
 
@@ -51,6 +52,8 @@ pub struct Endpoint<P> {
     hasher: RandomState,
     outputs: VecDeque<Output<P>>,
     peers: Peers<P>,
+    /// The longest datagrams of peers that take only short ones, bytes.
+    limited: HashMap<P, usize>,
     open: Slab<Open>,
     /// Confirmable requests that get an empty acknowledgement at that time, in its order; answered ones are skipped.
     unacknowledged: VecDeque<(Duration, u64)>,
@@ -94,6 +97,7 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
             hasher: RandomState::new(),
             outputs: VecDeque::new(),
             peers: Peers::new(),
+            limited: HashMap::new(),
             open: Slab::default(),
             unacknowledged: VecDeque::new(),
             unanswered: VecDeque::new(),
@@ -186,6 +190,7 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
 
     /// Drops all that is kept of `peer`; its exchanges end with [`Failure::PeerGone`] or [`NotifyOutcome::Dropped`], its tickets are void.
     pub fn forget(&mut self, peer: P) {
+        self.limited.remove(&peer);
         let Some(key) = self.peers.find(peer) else { return };
         let Some(gone) = self.peers.remove(key) else { return };
         for id in gone.exchanges {
@@ -203,6 +208,9 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
     /// The peer `old` is called `new` from now on: its exchanges, tickets, transfers and duplicates go with it. What is already kept of
     /// `new` is joined.
     pub fn rename(&mut self, now: Duration, old: P, new: P) {
+        if let Some(bytes) = self.limited.remove(&old) {
+            self.limited.insert(new, bytes);
+        }
         let Some(from) = self.peers.find(old).filter(|_| old != new) else { return };
         let Some(to) = self.peers.find(new) else { return self.peers.rename(from, new) };
         let Some(mut gone) = self.peers.remove(from) else { return };

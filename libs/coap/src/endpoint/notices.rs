@@ -84,8 +84,8 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
             self.peers.drop_if_idle(key);
             return Err(SendError::Full);
         }
-        let asked = Block { num: 0, more: false, szx: Block::szx_for(self.config.block_bytes) };
-        let (message, _) = self.cut(message, asked, false);
+        let most = self.szx(peer, token.as_bytes(), message.opts());
+        let (message, _) = self.cut(message, Block { num: 0, more: false, szx: most }, most, false);
         let id = self.begin(Exchange::new(key, Work::Notify, self.config.retransmit));
         let kind = if confirmable { Kind::Confirmable } else { Kind::NonConfirmable };
         let Message { code, options, payload } = &message;

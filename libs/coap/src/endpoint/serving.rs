@@ -90,7 +90,7 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
             return;
         }
         if let Some(block) = block2.filter(|block| block.num > 0) {
-            if let Some(response) = self.kept_block(now, peer, target, message.payload.is_empty(), block) {
+            if let Some(response) = self.kept_block(now, peer, message.token, target, message.payload.is_empty(), block) {
                 return self.answer_now(now, peer, message, response);
             }
             // To ask the owner again is right only for what changes nothing.

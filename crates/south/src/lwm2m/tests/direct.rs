@@ -279,3 +279,23 @@ async fn who_left_and_who_is_too_many_hold_no_place() {
     assert!(offline(waiting.now_or_never()).contains("not registered"));
     assert_eq!(ground.waiting(), 0);
 }
+
+/// What is longer than a device takes, and cannot be cut, is told at once, to who asks and to the operator.
+#[tokio::test]
+async fn what_fits_no_record_is_told() {
+    let mut ground = Ground::new(14).await;
+    let id = ground.known("m-1").await.id;
+    let config = ClientConfig { record_size_limit: Some(64), ..key_of("m-1") };
+    let sim = ground.join(SimDevice::new(Client::new("m-1", Version::V1_1), 1).secured(config), true, id);
+    ground.tell(sim, SimDevice::register);
+    ground.run_s(5).await;
+    assert_eq!(ground.whys(id).await, []);
+    let attributes = [("pmin", "1000000"), ("pmax", "2000000"), ("lt", "1234567"), ("gt", "9876543"), ("st", "1234567")];
+    let attributes = attributes.map(|(name, value)| (name.to_owned(), Some(value.to_owned()))).into();
+    let error = ground.ask(sim, Direct { attributes, ..of("attributes", "/3303/0/5700") }).await.unwrap_err();
+    assert_eq!(
+        (error.cause, &*error.detail),
+        (Cause::DeviceOffline, "the request is longer than the device takes in one record")
+    );
+    assert_eq!(ground.whys(id).await, [("dtls.send", "record.length")]);
+}

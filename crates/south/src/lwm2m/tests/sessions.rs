@@ -94,3 +94,28 @@ async fn a_request_ends_with_its_session() {
     ground.run_s(20).await;
     assert_eq!(ground.states(&[second]).await, [CommandState::Successful], "it is heard again");
 }
+
+/// A device that takes short records only gets what is long in blocks that fit, also after a restart.
+#[tokio::test]
+async fn long_values_reach_devices_with_short_records() {
+    for limit in [64, 512, 1_024] {
+        let mut ground = Ground::new(5).await;
+        let id = ground.known("m-1").await.id;
+        let config = ClientConfig { record_size_limit: Some(limit), ..key_of("m-1") };
+        let sim = ground.join(SimDevice::new(Client::new("m-1", Version::V1_1), 1).secured(config), true, id);
+        ground.tell(sim, SimDevice::register);
+        ground.run_s(5).await;
+        for restart in [false, true] {
+            if restart {
+                ground.restart(true).await;
+            }
+            let zone = "z".repeat(2_000 + usize::from(restart));
+            let command = ground.submit(sim, "SET_ZONE", json!({ "zone": zone }), None).await;
+            ground.run_s(30).await;
+            assert_eq!(ground.states(&[command]).await, [CommandState::Successful], "{limit}");
+            let now = ground.done_to(sim);
+            assert_eq!(now.last(), Some(&("3/0/15".to_owned(), zone)), "{limit}");
+        }
+        assert_eq!(ground.whys(id).await, [], "{limit}");
+    }
+}

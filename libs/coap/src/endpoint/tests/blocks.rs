@@ -299,3 +299,65 @@ fn between_blocks_an_acknowledged_exchange_waits_for_its_turn_before_the_others(
     assert_eq!(response(&outputs, id).unwrap().payload, body(200)[..100]);
     assert_eq!(only(&outputs).options.get().uri_path().next(), Some("third"));
 }
+
+/// A peer with a short record: whatever goes to it fits, and bodies arrive whole.
+#[test]
+fn blocks_fit_what_a_peer_takes() {
+    let body: Vec<u8> = (0..3_000).map(|n| n as u8).collect();
+    let most = |bytes: usize| bytes.max(64);
+    for bytes in [64, 100, 512, 1_024, 1_100, 16_384] {
+        let mut bench = Bench::new();
+        bench.endpoint.limit_datagrams(1, bytes);
+        let request = Message::new(Code::PUT).with_path("/3303/0/5700").with_payload(body.clone());
+        bench.endpoint.request(bench.now, 1, request, SendOptions::default()).unwrap();
+        let (mut arrived, mut outputs) = (vec![], bench.drain());
+        while let [Output::Send { datagram, .. }, ..] = &outputs[..] {
+            assert!(datagram.len() <= most(bytes), "{} of {bytes}", datagram.len());
+            let part = read(datagram);
+            let block = part.options.get().block1().unwrap();
+            arrived.extend(part.payload);
+            let code = if block.more { Code::CONTINUE } else { Code::CHANGED };
+            let answer = Message::new(code).with_uint(OptionNumber::BLOCK1, block.value());
+            outputs = bench.hear(&ack(part.message_id, &part.token, &answer));
+        }
+        assert_eq!(arrived, body, "{bytes}");
+        let (mut arrived, mut num) = (vec![], 0);
+        loop {
+            let asked =
+                get("/a").with_uint(OptionNumber::BLOCK2, Block { num, more: false, szx: if num == 0 { 6 } else { 0 } }.value());
+            let asked = if num == 0 { get("/a") } else { asked };
+            let mut outputs = bench.hear(&con(num as u16, b"12345678", &asked));
+            for (ticket, _) in requests(&outputs) {
+                bench.endpoint.respond(bench.now, ticket, content(body.clone())).unwrap();
+                outputs = bench.drain();
+            }
+            let Some(Output::Send { datagram, .. }) = outputs.first() else { panic!("{outputs:?}") };
+            assert!(datagram.len() <= most(bytes), "{} of {bytes}", datagram.len());
+            let part = read(datagram);
+            arrived.extend(part.payload);
+            num = (arrived.len() / 16) as u32;
+            if !part.options.get().block2().unwrap().more {
+                break;
+            }
+        }
+        assert_eq!(arrived, body, "{bytes}");
+        bench.endpoint.forget(1);
+        bench.endpoint.notify(bench.now, 1, crate::Token::EMPTY, content(body.clone()), true).unwrap();
+        let told = only(&bench.drain());
+        assert_eq!(told.payload.len(), 1_024, "forgotten");
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_ends_at_once() {
+    let mut bench = Bench::new();
+    let id = bench.endpoint.request(bench.now, 1, get("/3").with_query(&"q".repeat(200)), SendOptions::default()).unwrap();
+    let [Output::Send { datagram, .. }] = &bench.drain()[..] else { panic!("not sent") };
+    let mine = read(datagram);
+    bench.endpoint.unsendable(bench.now, 1, &ack(mine.message_id, &mine.token, &content("x")));
+    assert_eq!(bench.drain(), [], "an answer is not the request of the same number");
+    bench.endpoint.unsendable(bench.now, 1, datagram);
+    assert_eq!(bench.drain(), [Output::Failed { id, peer: 1, cause: Failure::TooLong }]);
+    assert!(bench.rest().is_empty(), "nothing is sent again");
+    assert_eq!(bench.endpoint.load(), Default::default());
+}

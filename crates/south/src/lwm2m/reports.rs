@@ -6,7 +6,7 @@ use super::{
     client::{Busy, Client, Early, Op, Origin, Peer, Said, Settle, UPLINKS, Uplink},
     hub::{Hub, Moment},
     plan::Plan,
-    wire,
+    wire, work,
 };
 use landfall_coap::{Message, Ticket, Token, observe_is_newer};
 use landfall_core::NodeFault;
@@ -264,20 +264,30 @@ impl Hub {
         }
     }
 
+    /// Asks for the further blocks of a notification in the format of its observation; another one would be another representation.
     fn fetch_rest(&mut self, now: Moment, device: DeviceId, ticket: Ticket, path: Path, first: Message) {
-        let Some(client) = self.clients.get(&device) else { return };
-        let Some(plan) = &client.plan else { return };
-        let Ok(request) = operation::read(&plan.root, &path, None) else { return };
-        let peer = client.peer;
-        match self.coap.fetch_rest(now.since, ticket, wire::message(request), first, Default::default()) {
-            Ok(id) => {
-                self.exchanges.insert(id, (device, Op::Rest { ticket, path }));
-            }
-            Err(error) => {
-                self.note(Some(device), String::new(), peer, "lwm2m.notify", "block", format!("{path}: {error:?}"));
-                let _ = self.coap.accept(now.since, ticket);
-            }
+        let Some(plan) = self.plan_of(device) else { return };
+        let request = operation::read(&plan.root, &path, work::accept(&plan, &path)).map_err(|error| error.to_string());
+        let asked = request.and_then(|request| {
+            let asked = self.coap.fetch_rest(now.since, ticket, wire::message(request), first, Default::default());
+            asked.map_err(|error| format!("{error:?}"))
+        });
+        match asked {
+            Ok(id) => drop(self.exchanges.insert(id, (device, Op::Rest { ticket, path }))),
+            Err(error) => self.rest_failed(now, device, ticket, path, &error),
         }
+    }
+
+    /// The rest of a notification does not come. It is acknowledged, as an observation that is not would end (RFC 7641 4.5), and the resource is read.
+    pub(super) fn rest_failed(&mut self, now: Moment, device: DeviceId, ticket: Ticket, path: Path, why: &str) {
+        let detail =
+            format!("{path}: the further blocks of a notification cannot be fetched ({why}); the resource is read again");
+        self.note_device(device, "lwm2m.notify", "block", detail);
+        let _ = self.coap.accept(now.since, ticket);
+        if let Some(client) = self.clients.get_mut(&device) {
+            client.busy().ops.push_front(Op::Again(path));
+        }
+        self.pump(now, device);
     }
 
     /// Tells the owner of a node that something it said cannot be used.

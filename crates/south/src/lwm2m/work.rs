@@ -111,7 +111,7 @@ impl Hub {
                 how.token = Token::new(&client.token(path));
                 Some(operation::cancel_observe(&plan.root, path, accept(&plan, path)).map_err(|error| error.to_string()))
             }
-            Op::Read(path) | Op::Learn(path) => {
+            Op::Read(path) | Op::Learn(path) | Op::Again(path) => {
                 Some(operation::read(&plan.root, path, accept(&plan, path)).map_err(|error| error.to_string()))
             }
             Op::Work { steps, .. } => steps.front().map(|step| self.step(&plan, step)),
@@ -218,6 +218,10 @@ impl Hub {
             Op::Cancel(_) => self.pump(now, device),
             Op::Read(path) => self.was_read(now, device, path, message, Origin::Read),
             Op::Learn(path) => self.was_read(now, device, path, message, Origin::Learned),
+            Op::Again(path) => self.was_read(now, device, path, message, Origin::News),
+            Op::Rest { ticket, path } if message.code != landfall_coap::Code::CONTENT => {
+                self.rest_failed(now, device, ticket, path, &format!("the device answers {}", message.code));
+            }
             Op::Rest { ticket, path } => {
                 let mut whole = message.clone();
                 whole.options.remove(landfall_coap::OptionNumber::OBSERVE);
@@ -294,13 +298,17 @@ impl Hub {
             Op::Work { of: WorkOf::Desired { .. }, .. } if silent || given_up => {}
             Op::Work { of, .. } => self.tell(device, of, Outcome::Refused(result("error", &format!("{cause:?}")))),
             Op::Direct(order) => self.order_failed(now, device, *order, cause),
-            Op::Rest { ticket, .. } => {
+            Op::Rest { ticket, .. } if given_up => {
                 let _ = self.coap.accept(now.since, ticket);
             }
-            Op::Observe(_) | Op::Cancel(_) | Op::Read(_) | Op::Learn(_) if given_up => {}
+            Op::Rest { ticket, path } => self.rest_failed(now, device, ticket, path, &format!("{cause:?}")),
+            Op::Observe(_) | Op::Cancel(_) | Op::Read(_) | Op::Learn(_) | Op::Again(_) if given_up => {}
             op if silent => self.later(device, op),
             op => {
-                self.note_device(device, "lwm2m.request", "failed", format!("{op:?}: {cause:?}"));
+                // What is too long was told when it could not be sent.
+                if cause != Failure::TooLong {
+                    self.note_device(device, "lwm2m.request", "failed", format!("{op:?}: {cause:?}"));
+                }
                 if matches!(op, Op::Learn(_)) {
                     self.not_learned(device);
                 }
@@ -321,7 +329,7 @@ impl Hub {
 }
 
 /// The format that a value of unknown form is asked in; a single value comes as the client likes.
-fn accept(plan: &Plan, path: &Path) -> Option<ContentFormat> {
+pub(super) fn accept(plan: &Plan, path: &Path) -> Option<ContentFormat> {
     (path.depth() < 3).then(|| plan.formats().many())
 }
 

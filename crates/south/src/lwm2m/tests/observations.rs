@@ -170,3 +170,66 @@ async fn what_is_sent_without_a_meaning_is_told() {
     }
     assert_eq!(ground.temperatures(sim).await, [21.5, 30.0]);
 }
+
+impl Ground {
+    /// A device of which one instance is observed whole.
+    async fn observed_whole(&mut self) -> usize {
+        let mut draft = meter("instances");
+        draft.format = DataFormat::Json;
+        for property in &mut draft.services[1].properties {
+            property.method = "RE".into();
+        }
+        self.product = self.core.create_product(&self.all, draft).await.unwrap();
+        self.running("m-1").await
+    }
+
+    fn zone(&mut self, sim: usize, zone: &str) {
+        self.tell(sim, |device, now| device.set(now, ZONE, Value::Text(zone.into())));
+    }
+
+    async fn zones(&self, sim: usize) -> Vec<Json> {
+        self.reports(sim).await.into_iter().filter_map(|(_, data)| data.get("zone").cloned()).collect()
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_notification_comes_in_its_format() {
+    let mut ground = Ground::new(6).await;
+    let sim = ground.observed_whole().await;
+    ground.sims[sim].device.take_served();
+    let long = "x".repeat(3_000);
+    ground.zone(sim, &long);
+    ground.run_s(20).await;
+    let served = ground.sims[sim].device.take_served();
+    let in_format = |request: &landfall_lwm2m::Request| request.path == ["3", "0"] && request.accept.is_some();
+    assert!(!served.is_empty() && served.iter().all(in_format), "{served:?}");
+    assert_eq!(ground.zones(sim).await.last(), Some(&json!(long)));
+}
+
+/// The device falls silent between its blocks, or its value changes between them.
+#[tokio::test]
+async fn what_a_notification_did_not_bring_whole_is_read() {
+    for silent in [true, false] {
+        let mut ground = Ground::new(7).await;
+        let sim = ground.observed_whole().await;
+        let (long, other) = ("x".repeat(3_000), "y".repeat(3_000));
+        ground.happened(sim);
+        ground.zone(sim, &long);
+        ground.settle().await;
+        if silent {
+            ground.sims[sim].device.sleep();
+            ground.run_s(300).await;
+            ground.tell(sim, SimDevice::wake);
+            ground.tell(sim, SimDevice::update);
+        } else {
+            ground.zone(sim, &other);
+        }
+        ground.run_s(60).await;
+        let id = ground.sims[sim].id;
+        assert!(ground.whys(id).await.contains(&("lwm2m.notify", "block")), "silent: {silent}");
+        let expected = if silent { &long } else { &other };
+        assert_eq!(ground.zones(sim).await.last(), Some(&json!(expected)), "silent: {silent}");
+        let happened = ground.happened(sim);
+        assert!(!happened.iter().any(|one| matches!(one, Happened::NotNotified(_))), "the observation lives: {happened:?}");
+    }
+}

@@ -12,6 +12,8 @@ d2c_version=0.9.1
 gmqtt_version=0.8.0
 paho_golang_version=v1.4.3
 leshan=tests/foreign/lwm2m/leshan
+mbedtls=tests/foreign/lwm2m/mbedtls
+pion=tests/foreign/lwm2m/pion
 acme=.cache/acme
 acme_version=2026.5.3
 
@@ -44,6 +46,7 @@ missing() {
         has javac || echo default-jdk-headless
         has mvn || echo maven
         has go || echo golang-go
+        [ -e /usr/include/mbedtls/ssl.h ] || echo libmbedtls-dev
     fi
 }
 
@@ -114,6 +117,17 @@ if [ "$level" = test ] && ! [ -e ".cache/paho-golang/$paho_golang_version" ]; th
     chmod -R u+w .cache/paho-golang
     (cd .cache/paho-golang && go test -c -o suite .)
     touch ".cache/paho-golang/$paho_golang_version"
+fi
+
+if [ "$level" = test ] && ! [ "$mbedtls/target/device" -nt "$mbedtls/device.c" ]; then
+    echo "building: $mbedtls"
+    mkdir -p "$mbedtls/target"
+    cc -O1 -Wall -Wextra -o "$mbedtls/target/device" "$mbedtls/device.c" -lmbedtls -lmbedcrypto
+fi
+
+if [ "$level" = test ] && ! { [ "$pion/target/device" -nt "$pion/main.go" ] && [ "$pion/target/device" -nt "$pion/go.sum" ]; }; then
+    echo "building: $pion"
+    (cd "$pion" && go build -o target/device .)
 fi
 
 if [ "$level" = bench ] && ! "$acme/bin/python" -c "import importlib.metadata as m; assert m.version('acmecse') == '$acme_version'" 2>/dev/null; then

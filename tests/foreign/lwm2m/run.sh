@@ -1,6 +1,6 @@
 #!/bin/bash
-# LwM2M clients that are not ours against the real program: libcoap's coap-client (plain, OpenSSL, GnuTLS), a device on the Leshan client
-# library, aiocoap. Run by tests/foreign/run.sh; arguments name the groups to run, such as `meter`. Prints "ok NAME" or "FAIL NAME why"; the exit status is 0 when nothing failed.
+# LwM2M clients that are not ours against the real program: libcoap's coap-client (plain, OpenSSL, GnuTLS), devices on the Leshan client
+# library, on Mbed TLS, on pion/dtls with go-coap, and aiocoap. Run by tests/foreign/run.sh; arguments name the groups to run, such as `meter`. Prints "ok NAME" or "FAIL NAME why"; the exit status is 0 when nothing failed.
 set -uo pipefail
 trap "" PIPE
 cd "$(dirname "$0")/../../.."
@@ -43,6 +43,8 @@ command() { api -d '{"deviceId":"'"$1"'","command":'"$2"',"callbackUrl":"'"$call
 command_state() { api "$https/iocm/app/cmd/v1.4.0/deviceCommands?deviceId=$1" | python3 -c 'import json,sys; print(*[c["status"] for c in json.load(sys.stdin)["data"] if c["commandId"] == sys.argv[1]])' "$2"; }
 command_is() { for _ in $(seq 150); do [ "$(command_state "$1" "$2")" = "$3" ] && return; sleep 0.1; done; command_state "$1" "$2"; return 1; }
 why_has() { for _ in $(seq 50); do "$landfall" device why ${1:+"$1"} --json 2>/dev/null | grep -q -- "$2" && return; sleep 0.1; done; "$landfall" device why ${1:+"$1"}; return 1; }
+asked() { "$landfall" lwm2m "$@" --json; }
+answers() { local wanted=$1; shift; asked "$@" | grep -E -- "$wanted" || { asked "$@"; return 1; }; }
 # leshan NAME FD ARGUMENT...: starts a Leshan device; what it prints goes to $work/NAME, what is written to FD is its input.
 leshan() {
     local name=$1 fd=$2
@@ -113,8 +115,6 @@ sensor() {
     try leshan-online status_is "$device" ONLINE
     try leshan-observed until_seen "$work/sensor" '"event":"observed","path":"/3303/0/5700"'
     try leshan-read until_seen "$work/sensor" '"event":"read","path":"/1/0/1"'
-    asked() { "$landfall" lwm2m "$@" --json; }
-    answers() { local wanted=$1; shift; asked "$@" | grep -E -- "$wanted" || { asked "$@"; return 1; }; }
     try leshan-asked-read answers '"/3/0/0":"' read urn-sensor-1 /3/0/0
     try leshan-asked-object answers '"/3/0/1":"' read urn-sensor-1 /3 --format tlv
     try leshan-asked-senml answers '"/1/0/1":' read urn-sensor-1 /1/0 --format senml+cbor
@@ -215,6 +215,41 @@ suites() {
     done
 }
 
+# Mbed TLS: a ClientHello in fragments, a session that is closed and resumed, and records of 512 bytes at most.
+mbedtls() {
+    device=$(register mbedtls-1 "$psk" "$sensor")
+    $here/mbedtls/target/device "$coaps_port" mbedtls-1 secretkey16bytes 150 >"$work/mbedtls" 2>&1 &
+    started+=($!)
+    try mbedtls-registered until_seen "$work/mbedtls" '^registered [0-9a-f]{16}$'
+    try mbedtls-resumed until_seen "$work/mbedtls" '^resumed'
+    try mbedtls-updated until_seen "$work/mbedtls" '^updated'
+    try mbedtls-online status_is "$device" ONLINE
+    try mbedtls-short-records answers '"code":"2.04"' write mbedtls-1 /3/0/15 "$(printf 'z%.0s' {1..1500})"
+    try mbedtls-written-whole until_seen "$work/mbedtls" '^written 1500$'
+}
+
+# pion/dtls and go-coap: Connection ID, a registration in blocks, an observation, a Send.
+pion() {
+    device=$(register pion-1 "$psk" "$sensor")
+    mkfifo "$work/pion.in"
+    $here/pion/target/device "$coaps_port" pion-1 secretkey16bytes <"$work/pion.in" >"$work/pion" 2>&1 &
+    started+=($!)
+    exec 3>"$work/pion.in"
+    try pion-registered until_seen "$work/pion" '^registered .*[0-9a-f]{16}$'
+    try pion-online status_is "$device" ONLINE
+    try pion-observed until_seen "$work/pion" '^observed /3303/0/5700$'
+    echo 'set 23.5' >&3
+    try pion-notify history_has "$device" 23.5
+    echo 'send 24.5' >&3
+    try pion-send until_seen "$work/pion" '^answered dp Changed$'
+    try pion-sent history_has "$device" 24.5
+    echo update >&3
+    try pion-update until_seen "$work/pion" '^answered rd Changed$'
+    echo deregister >&3
+    try pion-offline status_is "$device" OFFLINE
+    echo quit >&3
+}
+
 # aiocoap: block-wise registration over plain CoAP.
 aiocoap() {
     device=$(register aio-1 "$psk" "$sensor" false)
@@ -229,5 +264,5 @@ aiocoap() {
     echo quit >&3
 }
 
-for group in "${@:-libcoap sensor meter bootstrap suites aiocoap}"; do for one in $group; do $one; done; done
+for one in ${*:-libcoap sensor meter bootstrap suites mbedtls pion aiocoap}; do $one; done
 exit $failed

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::wire::Reader;
+use crate::wire::{CLIENT_HELLO, DTLS_1_2, Fragment, HANDSHAKE, Reader, Record, fragment_header, plain_record};
 use crate::{
     Alert, Client, ClientConfig, ClientOutput, Config, LookupId, Output, Random, SavedSession, Server, SessionId, Suite,
 };
@@ -17,7 +17,7 @@ const SESSIONS_MAX: usize = 4;
 const PEERS: u16 = 4;
 
 /// A server and a client talk, and `data` is what happens on the way: its first byte chooses the form of the handshake, the rest is read as a script of
-/// deliveries, losses, changed and invented bytes, other addresses, answers, time, and wishes of both owners.
+/// deliveries, losses, fragments of hellos, changed and invented bytes, other addresses, answers, time, and wishes of both owners.
 ///
 /// # Panics
 /// When an invariant does not hold: data that was not sent, or twice; limits exceeded; a saved session that cannot be read. Hostile bytes alone must never get here.
@@ -45,6 +45,23 @@ pub fn honest_script(form: u8) -> Vec<u8> {
         }
     }
     script
+}
+
+/// The datagrams in which a ClientHello comes over a path that carries `size` bytes of it each; anything else comes as it is.
+pub(crate) fn cut_hello(datagram: &[u8], size: usize) -> Vec<Vec<u8>> {
+    let record = Record::read(&mut Reader(datagram), 0).filter(|record| record.kind == HANDSHAKE && record.epoch == 0);
+    let hello = record.and_then(|record| Some((record.seq, Fragment::read(&mut Reader(record.body))?)));
+    let Some((record_seq, hello)) = hello.filter(|(_, hello)| hello.kind == CLIENT_HELLO && hello.is_whole()) else {
+        return vec![datagram.to_vec()];
+    };
+    let (body, size) = (hello.bytes, size.max(1));
+    let parts = body.chunks(size).enumerate().map(|(number, part)| {
+        let header = fragment_header(CLIENT_HELLO, body.len(), hello.seq, number * size, part.len());
+        let mut out = Vec::new();
+        plain_record(&mut out, HANDSHAKE, DTLS_1_2, record_seq * 16 + number as u64, &[&header[..], part].concat());
+        out
+    });
+    parts.collect()
 }
 
 /// How many sessions live after a script of [`fuzz_conversation`]; all that was said has arrived then.
@@ -222,6 +239,11 @@ impl Run {
             5 => {
                 let at = usize::from(script.u8().unwrap_or(0)).min(datagram.len());
                 datagram.insert(at, script.u8().unwrap_or(0));
+            }
+            6 if to_server => {
+                let size = usize::from(script.u8().unwrap_or(0));
+                let parts = cut_hello(&datagram, size);
+                return parts.iter().for_each(|part| self.server.handle(self.now, peer(self.from), part));
             }
             _ => {}
         }

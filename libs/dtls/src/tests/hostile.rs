@@ -90,6 +90,12 @@ fn changed_saved_sessions_break_nothing() {
 #[test]
 fn the_honest_script_is_a_conversation() {
     for form in 0..=255 {
-        assert_eq!(crate::fuzz::sessions_of(&honest(form)), 1, "{form}");
+        let mut script = honest(form);
+        assert_eq!(crate::fuzz::sessions_of(&script), 1, "{form}");
+        // The same with both hellos in fragments of 60 bytes.
+        for hello in [8, 4] {
+            script.splice(hello..=hello, [6 << 2, 60]);
+        }
+        assert_eq!(crate::fuzz::sessions_of(&script), 1, "{form} in fragments");
     }
 }

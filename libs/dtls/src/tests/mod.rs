@@ -189,7 +189,7 @@ impl World {
             while let Some(output) = self.devices[number].client.poll() {
                 match output {
                     ClientOutput::Send(bytes) => {
-                        for part in self.cut.map_or_else(|| vec![bytes.clone()], |size| parted::cut(&bytes, size)) {
+                        for part in self.cut.map_or_else(|| vec![bytes.clone()], |size| crate::fuzz::cut_hello(&bytes, size)) {
                             self.post(To::Server(self.devices[number].address), part);
                         }
                     }

@@ -3,23 +3,9 @@
 use std::time::Duration;
 
 use super::{World, address, client_config};
-use crate::wire::{self, CLIENT_HELLO, DTLS_1_2, HANDSHAKE, fragment_header, plain_record};
+use crate::fuzz::cut_hello as cut;
+use crate::wire;
 use crate::{Client, ClientConfig, ClientOutput, Config, Output};
-
-/// The datagrams in which a ClientHello comes over a path that carries `size` bytes of it each; anything else comes as it is.
-pub(super) fn cut(datagram: &[u8], size: usize) -> Vec<Vec<u8>> {
-    if datagram[0] != HANDSHAKE || datagram[13] != CLIENT_HELLO {
-        return vec![datagram.to_vec()];
-    }
-    let (body, seq) = (&datagram[25..], u16::from_be_bytes([datagram[17], datagram[18]]));
-    let parts = body.chunks(size).enumerate().map(|(number, part)| {
-        let header = fragment_header(CLIENT_HELLO, body.len(), seq, number * size, part.len());
-        let mut out = Vec::new();
-        plain_record(&mut out, HANDSHAKE, DTLS_1_2, u64::from(seq) * 16 + number as u64, &[&header[..], part].concat());
-        out
-    });
-    parts.collect()
-}
 
 /// What the server sends to datagrams from an address.
 fn answers(world: &mut World, from: u16, datagrams: &[Vec<u8>]) -> Vec<Vec<u8>> {

@@ -178,6 +178,8 @@ fn results_depend_on_the_operation() {
 
 #[test]
 fn contents_have_one_root() {
+    let (_, attributes) = content(b"\xef\xbb\xbf{\"m2m:cnt\": {\"rn\": \"a\", \"rn\": \"b\"}}\0").unwrap();
+    assert_eq!(attributes["rn"], "b");
     let (root, attributes) = content(br#"{"m2m:cnt": {"rn": "a"}}"#).unwrap();
     assert_eq!((root.as_str(), attributes["rn"].as_str()), ("m2m:cnt", Some("a")));
     for bad in [

@@ -12,7 +12,7 @@ use landfall_ingress::Proxies;
 use landfall_mqtt::{Connection, Input};
 use std::{
     cell::RefCell,
-    future::{pending, poll_fn},
+    future::poll_fn,
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
@@ -189,10 +189,7 @@ impl Start {
         match transport {
             Transport::Tcp => {
                 let Self { mqtt, peer, stop, open, .. } = self;
-                tokio::spawn(async move {
-                    serve(mqtt, stream, peer, stop).await;
-                    drop(open);
-                });
+                tokio::spawn(serve(mqtt, stream, peer, stop, open));
             }
             Transport::Tls(config) => {
                 tokio::spawn(self.shake_hands(step, async move { Ok((transport::tls(stream, config).await?, peer)) }));
@@ -230,8 +227,7 @@ impl Start {
         match shaken {
             Ok(Ok((stream, peer))) => {
                 let Self { mqtt, stop, open, .. } = self;
-                serve(mqtt, stream, peer, stop).await;
-                drop(open);
+                serve(mqtt, stream, peer, stop, open).await;
             }
             Ok(Err(error)) => self.failed(step, transport::handshake_fault(&error)),
             Err(_) => {
@@ -242,61 +238,61 @@ impl Start {
     }
 }
 
-/// Runs one connection to its end.
-async fn serve<S: Stream>(mqtt: Arc<Mqtt>, stream: S, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
+/// Runs one connection to its end, and holds `open` so long. No async function, which would keep its arguments twice.
+fn serve<S: Stream>(
+    mqtt: Arc<Mqtt>,
+    stream: S,
+    peer: SocketAddr,
+    mut stop: watch::Receiver<bool>,
+    open: impl Sized,
+) -> impl Future<Output = ()> {
     let clock = Clock::start();
     let mut link = Link::new(mqtt, peer, clock);
     let mut wire = Wire::new(stream);
-    let sleep = tokio::time::sleep_until(clock.at(link.deadline()));
-    tokio::pin!(sleep);
-    while link.drain(&mut wire.out).await.is_continue() {
-        if wire.is_over(&link.machine) {
-            link.broken(&io::ErrorKind::UnexpectedEof.into());
-            continue;
-        }
-        // Put off only when it fires: most deadlines move with every packet.
-        let deadline = clock.at(wire.deadline(&link));
-        if deadline < sleep.deadline() {
-            sleep.as_mut().reset(deadline);
-        }
-        let handle = link.handle().cloned();
-        tokio::select! {
-            biased;
-            () = stopped(&mut stop), if !link.is_stopping() => link.stop(),
-            () = rung(handle.as_ref()), if wire.has_room() => link.mail(),
-            done = link.flow.next(), if !link.flow.is_empty() => link.done(done).await,
-            polled = poll_fn(|cx| wire.poll(cx, &mut link.machine, clock)) => {
-                if let Err(error) = polled {
-                    link.broken(&error);
+    async move {
+        let sleep = tokio::time::sleep_until(clock.at(link.deadline()));
+        tokio::pin!(sleep);
+        while link.drain(&mut wire.out).await.is_continue() {
+            if wire.is_over(&link.machine) {
+                link.broken(&io::ErrorKind::UnexpectedEof.into());
+                continue;
+            }
+            // Put off only when it fires: most deadlines move with every packet.
+            let deadline = clock.at(wire.deadline(&link));
+            if deadline < sleep.deadline() {
+                sleep.as_mut().reset(deadline);
+            }
+            let handle = link.handle().cloned();
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop), if !link.is_stopping() => link.stop(),
+                () = poll_fn(|cx| rung(handle.as_deref(), cx)), if wire.has_room() => link.mail(),
+                done = link.flow.next(), if !link.flow.is_empty() => link.done(done).await,
+                polled = poll_fn(|cx| wire.poll(cx, &mut link.machine, clock)) => {
+                    if let Err(error) = polled {
+                        link.broken(&error);
+                    }
+                }
+                () = &mut sleep => {
+                    wire.give_up(&mut link, clock);
+                    link.timeout();
+                    sleep.as_mut().reset(clock.at(wire.deadline(&link)));
                 }
             }
-            () = &mut sleep => {
-                if wire.is_stalled(clock) {
-                    link.stalled(STALL);
-                }
-                if wire.ended.is_some_and(|since| clock.now() >= since + LAST_ANSWERS) {
-                    link.broken(&io::ErrorKind::UnexpectedEof.into());
-                }
-                link.timeout();
-                sleep.as_mut().reset(clock.at(wire.deadline(&link)));
-            }
         }
+        let _ = timeout(LAST_BYTES, wire.finish()).await;
+        drop(wire);
+        link.leave();
+        let ends = Arc::clone(link.ends());
+        // Its state is large: many at once would leave holes in memory that nothing else fills.
+        let place = ends.acquire().await;
+        Box::pin(link.finish(LAST_ANSWERS)).await;
+        drop((place, open));
     }
-    let _ = timeout(LAST_BYTES, wire.finish()).await;
-    drop(wire);
-    link.leave();
-    let ends = Arc::clone(link.ends());
-    // Its state is large: many at once would leave holes in memory that nothing else fills.
-    let place = ends.acquire().await;
-    Box::pin(link.finish(LAST_ANSWERS)).await;
-    drop(place);
 }
 
-async fn rung(handle: Option<&Arc<Handle>>) {
-    match handle {
-        Some(handle) => handle.rung().await,
-        None => pending().await,
-    }
+fn rung(handle: Option<&Handle>, cx: &Context<'_>) -> Poll<()> {
+    handle.map_or(Poll::Pending, |handle| handle.poll_rung(cx))
 }
 
 /// Time since a connection began, as its machine counts it.
@@ -355,8 +351,14 @@ impl<S: Stream> Wire<S> {
         self.ended.is_some() && machine.outstanding() == 0 && !self.has_output()
     }
 
-    fn is_stalled(&self, clock: Clock) -> bool {
-        self.stalled.is_some_and(|since| clock.now() >= since + STALL)
+    /// Ends a connection whose client has not taken what was sent to it in time, or has ended its side long ago.
+    fn give_up(&self, link: &mut Link, clock: Clock) {
+        if self.stalled.is_some_and(|since| clock.now() >= since + STALL) {
+            link.stalled(STALL);
+        }
+        if self.ended.is_some_and(|since| clock.now() >= since + LAST_ANSWERS) {
+            link.broken(&io::ErrorKind::UnexpectedEof.into());
+        }
     }
 
     /// Writes what waits and feeds the machine what came. Ready when something changed; the error is how the connection was lost.

@@ -2,6 +2,7 @@
 //!
 //! Absent: sockets. A connection has a bounded inbox and a bell; its driver empties the one when the other rings.
 
+use futures_util::task::AtomicWaker;
 use landfall_core::{CloseCause, Downlink, Live};
 use landfall_model::DeviceId;
 use landfall_mqtt::{DisconnectReason, Qos, Version, publish_bytes};
@@ -9,8 +10,9 @@ use parking_lot::Mutex;
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
     sync::Arc,
+    task::{Context, Poll},
 };
-use tokio::sync::{Mutex as Lock, Notify, OwnedMutexGuard};
+use tokio::sync::{Mutex as Lock, OwnedMutexGuard};
 
 use super::{
     listening::Listening,
@@ -27,7 +29,7 @@ pub struct Connections {
 }
 
 /// The place of a device: its newest connection, and its session, which one connection at a time may write.
-struct Place {
+pub(crate) struct Place {
     handle: Arc<Handle>,
     session: Arc<Lock<()>>,
 }
@@ -39,7 +41,7 @@ pub(crate) type Turn = OwnedMutexGuard<()>;
 #[derive(Default)]
 pub(crate) struct Handle {
     inbox: Mutex<Inbox>,
-    bell: Notify,
+    bell: AtomicWaker,
 }
 
 #[derive(Default)]
@@ -172,9 +174,11 @@ impl Live for Connections {
 }
 
 impl Handle {
-    /// Waits until there is mail.
-    pub(crate) async fn rung(&self) {
-        self.bell.notified().await;
+    /// Ready while there is mail; else wakes the task once there is.
+    pub(crate) fn poll_rung(&self, cx: &Context<'_>) -> Poll<()> {
+        self.bell.register(cx.waker());
+        let inbox = self.inbox.lock();
+        if inbox.calls.is_empty() && inbox.close.is_none() { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// Empties the inbox.
@@ -210,7 +214,7 @@ impl Handle {
 
     fn close(&self, reason: DisconnectReason) {
         self.inbox.lock().close.get_or_insert(reason);
-        self.bell.notify_one();
+        self.bell.wake();
     }
 
     fn put(&self, message: Downlink) -> bool {
@@ -221,7 +225,7 @@ impl Handle {
         }
         inbox.calls.push_back(Box::new(message));
         drop(inbox);
-        self.bell.notify_one();
+        self.bell.wake();
         true
     }
 }

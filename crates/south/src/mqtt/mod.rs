@@ -21,6 +21,8 @@ pub use counters::Counters;
 pub(crate) use connections::Handle;
 pub(crate) use counters::count;
 pub(crate) use link::Link;
+#[cfg(test)]
+pub(crate) use {access::Role, connections::Place, publishing::Flow};
 
 use crate::note::{self, Note};
 use counters::Tally;

@@ -42,7 +42,8 @@ pub(crate) struct Done {
 /// The jobs of a connection. At most as many as the machine leaves unanswered, and one for each outbound message.
 #[derive(Default)]
 pub(crate) struct Flow {
-    running: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
+    /// Absent while nothing runs: even an empty one has a heap of its own.
+    running: Option<FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>>,
     waiting: VecDeque<Job>,
     alone: bool,
 }
@@ -59,24 +60,24 @@ impl Flow {
 
     /// Whether nothing runs and nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.running.is_empty()
+        self.running.as_ref().is_none_or(|running| running.is_empty())
     }
 
     /// The next job to end. Never ends while the flow is empty.
     pub(crate) async fn next(&mut self) -> Done {
-        match self.running.next().await {
-            Some(done) => {
-                self.go_on(&done);
-                done
-            }
-            None => std::future::pending().await,
+        let Some(running) = &mut self.running else { return std::future::pending().await };
+        let Some(done) = running.next().await else { return std::future::pending().await };
+        self.go_on(&done);
+        if self.is_empty() {
+            self.running = None;
         }
+        done
     }
 
     fn start(&mut self, job: Job) {
         let Job { message, alone, task } = job;
         self.alone |= alone;
-        self.running.push(Box::pin(async move { Done { message, alone, result: task.await } }));
+        self.running.get_or_insert_default().push(Box::pin(async move { Done { message, alone, result: task.await } }));
     }
 
     fn go_on(&mut self, done: &Done) {

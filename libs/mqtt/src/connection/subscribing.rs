@@ -139,7 +139,13 @@ impl Connection {
     fn record(&mut self, subscription: Subscription) {
         match self.subscriptions.iter_mut().find(|existing| existing.filter == subscription.filter) {
             Some(existing) => *existing = subscription,
-            None => self.subscriptions.push(subscription),
+            None => {
+                // Most clients have one.
+                if self.subscriptions.is_empty() {
+                    self.subscriptions.reserve_exact(1);
+                }
+                self.subscriptions.push(subscription);
+            }
         }
     }
 

@@ -7,6 +7,45 @@ const CONNECTIONS: usize = 4_000;
 const PUBLISHERS: usize = 50;
 const MESSAGES: u16 = 4_000;
 
+/// What the runtime adds to a task, and its registration of a socket with the poller.
+const TASK: usize = 128;
+const POLLER: usize = 256;
+/// The counters of a shared value, and what the allocator needs for each.
+const SHARED: usize = 16;
+const ALLOCATED: usize = 16;
+
+#[tokio::test]
+async fn an_idle_connection_is_small() {
+    let ground = Ground::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (alive, _) = mpsc::channel(1);
+    let open = Open::new(&ground.mqtt, &Transport::Tcp, &alive).unwrap();
+    let task = serve(ground.mqtt.clone(), stream, PEER.parse().unwrap(), ground.stop.subscribe(), open);
+    let filter = commands(ground.device("node-1").await.id).len();
+    let parts = [
+        ("task", size_of_val(&task) + TASK),
+        ("poller", POLLER),
+        ("role", size_of::<crate::mqtt::Role>()),
+        ("handle", size_of::<Handle>() + SHARED),
+        ("session lock", size_of::<tokio::sync::Mutex<()>>() + SHARED),
+        ("place", (16 + size_of::<crate::mqtt::Place>()) * 8 / 7 + 1 - ALLOCATED),
+        ("subscription", size_of::<landfall_mqtt::Subscription>()),
+        ("filter", filter),
+        ("name", 36),
+        ("listening", 18),
+    ];
+    let whole: usize = parts.iter().map(|(_, bytes)| bytes + ALLOCATED).sum();
+    println!(
+        "{whole} bytes: {parts:?}, link {}, machine {}, wire {}, flow {}",
+        size_of::<Link>(),
+        size_of::<Connection>(),
+        size_of::<Wire<TcpStream>>(),
+        size_of::<crate::mqtt::Flow>()
+    );
+    assert!(whole <= 2_240, "{whole} bytes: {parts:?}");
+}
+
 /// Connected sockets of so many new devices.
 #[allow(clippy::disallowed_methods, reason = "what the server does with a listener")]
 async fn connected(ground: &Ground, devices: usize) -> Vec<(Arc<Device>, std::net::TcpStream)> {

@@ -213,18 +213,6 @@ async fn an_upgrade_names_its_host_once_and_the_subprotocol() {
     assert_eq!(ground.mqtt.counters().handshakes_failed, 4);
 }
 
-/// Bytes of the future that a function gives.
-fn future_bytes<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
-    size_of::<F>()
-}
-
-#[test]
-fn an_idle_connection_is_small() {
-    let tcp = future_bytes(serve::<TcpStream>);
-    println!("task of a TCP connection: {tcp} bytes, of which its machine {}", size_of::<Connection>());
-    assert!(tcp <= 2_048, "{tcp} bytes");
-}
-
 /// A handshake of a client at an address: it notes its name when it begins, takes `time` and fails.
 #[allow(clippy::disallowed_methods, reason = "what the listener does with a connection")]
 fn shaking(

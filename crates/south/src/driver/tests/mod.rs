@@ -107,7 +107,7 @@ impl Ground {
     #[allow(clippy::disallowed_methods, reason = "what a listener does, without a socket")]
     fn dial_from(&self, mqtt: &Arc<Mqtt>, peer: &str, room: usize) -> Client {
         let (near, far) = tokio::io::duplex(room);
-        let task = tokio::spawn(serve(mqtt.clone(), far, peer.parse().unwrap(), self.stop.subscribe()));
+        let task = tokio::spawn(serve(mqtt.clone(), far, peer.parse().unwrap(), self.stop.subscribe(), ()));
         Client { stream: near, task: Some(task), v5: false }
     }
 

@@ -11,7 +11,7 @@ aiocoap_version=0.4.17
 d2c_version=0.9.1
 gmqtt_version=0.8.0
 paho_golang_version=v1.4.3
-leshan=tests/foreign/lwm2m/leshan
+java_devices="tests/foreign/lwm2m/leshan tests/foreign/vendor"
 mbedtls=tests/foreign/lwm2m/mbedtls
 pion=tests/foreign/lwm2m/pion
 acme=.cache/acme
@@ -40,7 +40,7 @@ missing() {
     has_postgres || echo postgresql
     has git || echo git
     has coap-client-openssl || echo libcoap3-bin
-    if [ "$level" = bench ] && ! has_mosquitto; then echo mosquitto; fi
+    if [ "$level" = bench ] || [ "$level" = test ]; then has_mosquitto || echo mosquitto; fi
     if [ "$level" = chaos ] && ! has_faketime; then echo libfaketime; fi
     if [ "$level" = test ]; then
         has javac || echo default-jdk-headless
@@ -90,11 +90,14 @@ if [ "$level" = test ] && ! "$venv/bin/python" -c 'import aiocoap, dtiot_d2c, pa
         "paho-mqtt==$paho_version" "aiocoap==$aiocoap_version" "dtiot-d2c==$d2c_version"
 fi
 
-if [ "$level" = test ] && { ! [ -e "$leshan/target/built" ] || [ -n "$(find "$leshan/pom.xml" "$leshan/src" -newer "$leshan/target/built")" ]; }; then
-    echo "building: $leshan"
-    mvn -q -B -f "$leshan/pom.xml" process-classes
-    touch "$leshan/target/built"
-fi
+for device in $java_devices; do
+    [ "$level" = test ] || continue
+    if ! [ -e "$device/target/built" ] || [ -n "$(find "$device/pom.xml" "$device/src" -newer "$device/target/built")" ]; then
+        echo "building: $device"
+        mvn -q -B -f "$device/pom.xml" process-classes
+        touch "$device/target/built"
+    fi
+done
 
 # Suites that packages of their registries carry: they are unpacked or built here, and run by tests/foreign/broker.sh.
 if [ "$level" = test ] && ! [ -e ".cache/gmqtt/$gmqtt_version" ]; then

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Clients that are not ours against the real program: curl, mosquitto_pub/mosquitto_sub over TLS, paho-mqtt (3.1.1 and 5, TCP, TLS, WebSocket);
+# Clients that are not ours against the real program: curl, mosquitto_pub/mosquitto_sub over TLS, a mosquitto bridge, the vendor's device SDK,
+# paho-mqtt (3.1.1 and 5, TCP, TLS, WebSocket);
 # then those of LwM2M (lwm2m/run.sh) and of Device-to-Cloud (onem2m/run.sh), and public suites against the MQTT library alone (broker.sh).
 # Prints "ok NAME" or "FAIL NAME why" for each thing tried; the exit status is 0 when nothing failed.
 set -uo pipefail
@@ -93,6 +94,59 @@ answer='{"msgType":"deviceRsp","mid":'${mid:-0}',"errcode":0,"body":{"result":"o
 try mosquitto_pub-answer mosquitto_pub -V mqttv311 "${mosquitto[@]}" -t "/huawei/v1/devices/$id/data/json" -m "$answer"
 try push-commandRsp pushed commandRsp 1
 
+# call_until WORD: calls the device until the answer has the word; nobody may have subscribed yet.
+call_until() {
+    local call='{"header":{"mode":"ACK","from":"/users/1","method":"SET"},"body":{"value":4}}'
+    for _ in $(seq 200); do
+        api -d "$call" "$https/iocm/app/signaltrans/v1.1.0/devices/$id/services/Switch/sendCommand" 2>/dev/null | grep -q "\"$1\"" && return
+        sleep 0.1
+    done
+    return 1
+}
+
+# The vendor's own device SDK over TLS.
+vendor() {
+    tests/foreign/vendor/device "ssl://localhost:$(port mqtts)" "$id" "$key" "$ca" >"$work/vendor" 2>&1 &
+    local device=$!
+    call_until sent
+    wait $device || { tail -n 5 "$work/vendor"; return 1; }
+    ! "$landfall" device why "$id" --json | grep -q 'oc/devices'
+}
+try vendor-sdk vendor
+try push-vendor-sdk pushed commandRsp 2
+
+# A mosquitto of its own bridges a device over TLS, with the bridge bit in its level.
+bridge() {
+    local at broker subscriber
+    at=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    cat >"$work/mosquitto.conf" <<END
+listener $at 127.0.0.1
+allow_anonymous true
+user $(id -un)
+connection landfall
+address localhost:$(port mqtts)
+bridge_cafile $ca
+bridge_protocol_version mqttv311
+remote_clientid ${id}_0_1_$stamp
+remote_username $id
+remote_password $password
+topic data/json out 1 own/ /huawei/v1/devices/$id/
+topic command/json in 1 own/ /huawei/v1/devices/$id/
+END
+    PATH=$PATH:/usr/sbin mosquitto -c "$work/mosquitto.conf" >"$work/mosquitto" 2>&1 &
+    broker=$!
+    started+=($broker)
+    for _ in $(seq 100); do mosquitto_pub -p "$at" -t ready -n 2>/dev/null && break; sleep 0.1; done
+    mosquitto_sub -p "$at" -q 1 -t own/command/json -C 1 -W 20 >"$work/bridged" &
+    subscriber=$!
+    mosquitto_pub -p "$at" -q 1 -t own/data/json -m "${report/21.5/-7.25}"
+    call_until sent && wait $subscriber && grep -q '"cmd":"SET"' "$work/bridged" || { tail -n 5 "$work/mosquitto"; return 1; }
+    for _ in $(seq 100); do api "$https/iocm/app/data/v1.2.0/deviceDataHistory?deviceId=$id&gatewayId=$id&pageSize=10" | grep -q -- -7.25 && break; sleep 0.1; done
+    kill $broker
+    api "$https/iocm/app/data/v1.2.0/deviceDataHistory?deviceId=$id&gatewayId=$id&pageSize=10" | grep -q -- -7.25
+}
+try mosquitto-bridge bridge
+
 # A device registered by verification code binds over HTTPS, then adds, reports and removes a device behind it.
 bind=https://localhost:$(port bind)/iota/device/v1
 api -d '{"nodeId":"bound-1","verifyCode":"bound-1","timeout":0,"productId":"'"$product"'"}' "$https/iocm/app/reg/v1.1.0/deviceCredentials" >/dev/null
@@ -114,6 +168,9 @@ try curl-hub-status-seen online
 try curl-hub-remove hub -X DELETE "$bind/devices/$child"
 stranger() { ! device_api -u "${gateway}_0_1_$stamp:0000" -X DELETE "$bind/devices/$gateway"; }
 try curl-hub-refused stranger
+
+# MQTT 3.1, as modems speak it.
+try mosquitto_pub-31 mosquitto_pub -V mqttv31 "${mosquitto[@]}" -t "/huawei/v1/devices/$id/data/json" -m "$report"
 
 for version in 3 5; do
     for transport in tcp tls websockets; do

@@ -3,7 +3,7 @@
 
 use crate::attributes::AttributeChange;
 use crate::bootstrap::BootstrapRequest;
-use crate::codec::{self, DecodeLimits};
+use crate::codec::{self, DecodeLimits, Decoded, Reading};
 use crate::content_format::ContentFormat;
 use crate::link::{self, LinkLimits};
 use crate::message::{Method, Request};
@@ -36,8 +36,11 @@ pub fn fuzz_payload(models: &ObjectModels, data: &[u8]) {
     let base = BASES[usize::from(*base) % BASES.len()];
     let limits = DecodeLimits { bytes: 65_536, entries: 128 };
     let _ = codec::decode_paths(format, payload, &limits);
-    let Ok(entries) = codec::decode(format, &base, payload, models.newest(), &limits) else { return };
-    assert!(entries.len() <= limits.entries, "{} entries", entries.len());
+    let reading = Reading { models: models.newest(), limits };
+    let Ok(Decoded { entries, faults, faults_untold }) = codec::decode_each(format, &base, payload, &reading) else { return };
+    assert!(entries.len() + faults.len() + faults_untold <= limits.entries, "{} entries", entries.len());
+    let strict = codec::decode(format, &base, payload, models.newest(), &limits);
+    assert_eq!(strict.ok().as_ref(), Some(&entries).filter(|_| faults.is_empty()), "read as one it says something else");
     for entry in &entries {
         assert!(base.contains(&entry.path) && entry.path.depth() >= 3, "{} outside of {base}", entry.path);
         assert!(!matches!(entry.value, Value::Float(x) if !x.is_finite()), "not finite at {}", entry.path);

@@ -25,7 +25,7 @@ mod value;
 mod version;
 
 pub use attributes::{AttributeChange, AttributeError, AttributeName, Attributes};
-pub use codec::{DecodeError, DecodeLimits, EncodeError, decode, encode};
+pub use codec::{DecodeError, DecodeLimits, Decoded, EncodeError, Fault, Reading, decode, decode_each, encode};
 pub use content_format::{ContentFormat, FormatChoice};
 pub use link::LinkLimits;
 pub use message::{Code, Method, Observe, Request, Response};

@@ -4,10 +4,9 @@
 use std::fmt::Write as _;
 
 use crate::attributes::AttributeChange;
-use crate::codec::{self, DecodeError, DecodeLimits, EncodeError};
+use crate::codec::{self, DecodeError, Decoded, EncodeError, Reading};
 use crate::content_format::ContentFormat;
 use crate::message::{Code, Method, Observe, Request, Response};
-use crate::objects::Models;
 use crate::path::Path;
 use crate::value::{Entry, ValueType};
 
@@ -318,23 +317,26 @@ impl Outcome {
 /// Content-Format counts as opaque where the resource is, else as plain text, as old clients send it.
 ///
 /// # Errors
-/// What is wrong with the payload.
-pub fn values(response: &Response, path: &Path, models: Models<'_>, limits: &DecodeLimits) -> Result<Vec<Entry>, DecodeError> {
-    let opaque = models.value_type(path) == Some(ValueType::Opaque);
+/// What is wrong with the payload as a whole.
+pub fn values(response: &Response, path: &Path, reading: &Reading<'_>) -> Result<Decoded, DecodeError> {
+    let opaque = reading.models.value_type(path) == Some(ValueType::Opaque);
     let untold = if opaque { ContentFormat::OPAQUE } else { ContentFormat::TEXT };
-    codec::decode(response.content_format.unwrap_or(untold), path, &response.payload, models, limits)
+    codec::decode_each(response.content_format.unwrap_or(untold), path, &response.payload, reading)
 }
 
 /// Reads a Send, 6.4.5: `POST /dp` from a client, in SenML or LwM2M CBOR, over any objects.
 ///
 /// # Errors
-/// The code to answer with, and what is wrong.
-pub fn parse_send(request: &Request, models: Models<'_>, limits: &DecodeLimits) -> Result<Vec<Entry>, (Code, DecodeError)> {
+/// The code to answer with, and what is wrong: with the payload as a whole, or where no value can be used with the first.
+pub fn parse_send(request: &Request, reading: &Reading<'_>) -> Result<Decoded, (Code, DecodeError)> {
     let format = request.content_format.filter(|format| format.is_composite()).ok_or_else(|| {
         let told = request.content_format.unwrap_or(ContentFormat::TEXT);
         (Code::UNSUPPORTED_CONTENT_FORMAT, DecodeError::new(codec::DecodeCheck::UnknownFormat(told), codec::At::Whole))
     })?;
-    codec::decode(format, &Path::ROOT, &request.payload, models, limits).map_err(|error| (Code::BAD_REQUEST, error))
+    let decoded = codec::decode_each(format, &Path::ROOT, &request.payload, reading);
+    let usable = decoded
+        .and_then(|decoded| if decoded.entries.is_empty() { decoded.whole().map(|_| Decoded::default()) } else { Ok(decoded) });
+    usable.map_err(|error| (Code::BAD_REQUEST, error))
 }
 
 /// A Send (what a client does).

@@ -12,8 +12,8 @@ use super::{
 };
 use landfall_coap::{ExchangeId, Failure, Message};
 use landfall_lwm2m::{
-    AttributeChange, Attributes, ContentFormat, DecodeLimits, Entry, LinkLimits, Models, ObjectModels, Path, Request, Response,
-    ValueType, link,
+    AttributeChange, Attributes, ContentFormat, Entry, LinkLimits, Models, ObjectModels, Path, Request, Response, ValueType,
+    link,
     operation::{self, Argument, WriteMode},
 };
 use landfall_model::{Cause, DeviceId, Error, Result, Time};
@@ -150,16 +150,18 @@ impl Order {
             answer["diagnostic"] = diagnostic.into();
             return answer;
         }
-        let read = match &self.act {
-            Act::Read(path) => values_of(plan, models, response, path).map(|values| ("values", values)),
-            Act::ReadComposite(_) => values_of(plan, models, response, &Path::ROOT).map(|values| ("values", values)),
-            Act::Discover(..) => links_of(plan, response).map(|links| ("links", links)),
-            Act::Create(..) => Ok(("location", format!("/{}", response.location.join("/")).into())),
+        let (name, (value, unread)) = match &self.act {
+            Act::Read(path) => ("values", values_of(plan, models, response, path)),
+            Act::ReadComposite(_) => ("values", values_of(plan, models, response, &Path::ROOT)),
+            Act::Discover(..) => ("links", links_of(plan, response)),
+            Act::Create(..) => ("location", (format!("/{}", response.location.join("/")).into(), None)),
             _ => return answer,
         };
-        match read {
-            Ok((name, value)) => answer[name] = value,
-            Err(error) => answer["diagnostic"] = format!("the answer cannot be read: {error}").into(),
+        if !value.is_null() {
+            answer[name] = value;
+        }
+        if let Some(unread) = unread {
+            answer["diagnostic"] = format!("the answer cannot be read: {unread}").into();
         }
         answer
     }
@@ -255,16 +257,24 @@ fn type_of_json(json: &Json) -> ValueType {
     }
 }
 
-fn values_of(plan: &Plan, models: &ObjectModels, response: &Response, path: &Path) -> std::result::Result<Json, String> {
-    let entries = operation::values(response, path, plan.models(models), &DecodeLimits::default());
-    let entries = entries.map_err(|error| error.to_string())?;
+/// The values of an answer by path, and what of it cannot be read.
+fn values_of(plan: &Plan, models: &ObjectModels, response: &Response, path: &Path) -> (Json, Option<String>) {
+    let decoded = match operation::values(response, path, &plan.reading(models)) {
+        Ok(decoded) => decoded,
+        Err(error) => return (Json::Null, Some(error.to_string())),
+    };
     let value = |entry: &Entry| Some((entry.path.to_string(), json_of(&entry.value)?));
-    Ok(Json::Object(entries.iter().filter_map(value).collect()))
+    let mut unread: Vec<String> = decoded.faults.iter().map(ToString::to_string).collect();
+    unread.extend((decoded.faults_untold > 0).then(|| format!("{} more", decoded.faults_untold)));
+    let values = Json::Object(decoded.entries.iter().filter_map(value).collect());
+    (values, Some(unread.join("; ")).filter(|text| !text.is_empty()))
 }
 
-fn links_of(plan: &Plan, response: &Response) -> std::result::Result<Json, String> {
-    let answer =
-        link::parse_discover(&response.payload, &plan.root, &LinkLimits::default()).map_err(|error| error.to_string())?;
+fn links_of(plan: &Plan, response: &Response) -> (Json, Option<String>) {
+    let answer = match link::parse_discover(&response.payload, &plan.root, &LinkLimits::default()) {
+        Ok(answer) => answer,
+        Err(error) => return (Json::Null, Some(error.to_string())),
+    };
     let link = |link: &link::Discovered| {
         // In the form of the link format: `;dim=2;pmin=10`.
         let told = link.attributes.to_link();
@@ -275,7 +285,7 @@ fn links_of(plan: &Plan, response: &Response) -> std::result::Result<Json, Strin
         let attributes: Map<String, Json> = told.split(';').filter(|text| !text.is_empty()).map(pair).collect();
         json!({ "path": link.path.to_string(), "attributes": attributes })
     };
-    Ok(answer.links.iter().map(link).collect())
+    (answer.links.iter().map(link).collect(), None)
 }
 
 fn offline(text: impl Into<String>) -> Error {

@@ -2,7 +2,9 @@
 //! that are alike.
 
 use super::bindings::Bindings;
-use landfall_lwm2m::{ContentFormat, FormatChoice, Models, ObjectList, ObjectModels, ObjectVersion, Path, Version};
+use landfall_lwm2m::{
+    ContentFormat, DecodeLimits, FormatChoice, Models, ObjectList, ObjectModels, ObjectVersion, Path, Reading, Version,
+};
 use landfall_model::{Node, Product, ProductId};
 use parking_lot::Mutex;
 use std::{
@@ -93,6 +95,11 @@ impl Plan {
 
     pub(crate) fn models<'a>(&'a self, all: &'a ObjectModels) -> Models<'a> {
         all.at(&self.versions)
+    }
+
+    /// How what the client says is read.
+    pub(crate) fn reading<'a>(&'a self, all: &'a ObjectModels) -> Reading<'a> {
+        Reading { models: self.models(all), limits: DecodeLimits::default() }
     }
 
     /// Whether frames come from this resource or one of its instances.

@@ -10,7 +10,7 @@ use super::{
 };
 use landfall_coap::{Message, Ticket, Token, observe_is_newer};
 use landfall_core::NodeFault;
-use landfall_lwm2m::{Code, ContentFormat, DecodeLimits, Path, Request, Response, Value, operation};
+use landfall_lwm2m::{Code, ContentFormat, Decoded, Fault, Path, Request, Response, Value, operation};
 use landfall_model::DeviceId;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
@@ -57,8 +57,11 @@ impl Hub {
 
     /// Takes in a Send (LwM2M core, 6.4.5).
     fn sent(&mut self, now: Moment, device: DeviceId, plan: &Plan, ticket: Ticket, request: &Request) {
-        match operation::parse_send(request, plan.models(&self.shared.models), &DecodeLimits::default()) {
-            Ok(entries) => self.take(now, device, Settle::Send(ticket), Said::Values(entries, Origin::Sent)),
+        match operation::parse_send(request, &plan.reading(&self.shared.models)) {
+            Ok(Decoded { entries, faults, faults_untold }) => {
+                self.note_faults(device, "lwm2m.send", &faults, faults_untold);
+                self.take(now, device, Settle::Send(ticket), Said::Values(entries, Origin::Sent));
+            }
             Err((code, error)) => {
                 self.unusable(device, &request.payload);
                 self.note_device(device, "lwm2m.send", "payload", error.to_string());
@@ -117,8 +120,12 @@ impl Hub {
             }
             return self.take(now, device, settle, Said::Frame(response.payload.clone(), path));
         }
-        match operation::values(response, &path, plan.models(&self.shared.models), &DecodeLimits::default()) {
-            Ok(entries) => {
+        match operation::values(response, &path, &plan.reading(&self.shared.models)) {
+            Ok(Decoded { entries, faults, faults_untold }) => {
+                self.note_faults(device, "lwm2m.payload", &faults, faults_untold);
+                if entries.is_empty() && !faults.is_empty() {
+                    self.unusable(device, &response.payload);
+                }
                 let frame = entries.iter().find_map(|entry| match &entry.value {
                     Value::Opaque(bytes) if plan.is_uplink(&path) && plan.is_uplink(&entry.path) => {
                         Some((bytes.clone(), entry.path))
@@ -288,6 +295,14 @@ impl Hub {
             client.busy().ops.push_front(Op::Again(path));
         }
         self.pump(now, device);
+    }
+
+    /// Leaves a why record of each value that could not be used; the others are good.
+    fn note_faults(&mut self, device: DeviceId, step: &'static str, faults: &[Fault], untold: usize) {
+        for (number, fault) in faults.iter().enumerate() {
+            let more = if number + 1 == faults.len() && untold > 0 { format!("; {untold} more like it") } else { String::new() };
+            self.note_device(device, step, "value", format!("left out: {fault}{more}"));
+        }
     }
 
     /// Tells the owner of a node that something it said cannot be used.

@@ -13,7 +13,7 @@ use super::{
 use landfall_coap::{ExchangeId, Failure, Message, SendOptions, Token};
 use landfall_core::{NodeFault, Outcome, Step, Work, WorkOf};
 use landfall_lwm2m::{
-    ContentFormat, DecodeLimits, Entry, Path, Request, Response,
+    ContentFormat, Entry, Path, Request, Response,
     operation::{self, Argument, WriteMode},
 };
 use landfall_model::{Cause, DeviceId, Error, Result};
@@ -278,8 +278,11 @@ impl Hub {
     fn values(&self, device: DeviceId, path: &str, answer: &Response) -> std::result::Result<String, String> {
         let plan = self.plan_of(device).ok_or_else(|| "the device left".to_owned())?;
         let path: Path = path.parse().map_err(|error: landfall_lwm2m::PathError| error.to_string())?;
-        let entries = operation::values(answer, &path, plan.models(&self.shared.models), &DecodeLimits::default());
-        senml(&entries.map_err(|error| error.to_string())?)
+        let decoded = operation::values(answer, &path, &plan.reading(&self.shared.models)).map_err(|error| error.to_string())?;
+        match decoded.faults.first().filter(|_| decoded.entries.is_empty()) {
+            Some(fault) => Err(fault.to_string()),
+            None => senml(&decoded.entries),
+        }
     }
 
     pub(super) fn failed(&mut self, now: Moment, id: ExchangeId, cause: Failure) {

@@ -1,10 +1,10 @@
 //! CBOR items as LwM2M needs them (RFC 8949), and the format for single values (core 1.1 section 7.4.3). Absent: big numbers, simple
 //! values other than booleans, tags other than times and decimal fractions; half floats are read and not written.
 
-use super::DecodeLimits;
 use super::collect::{Collector, Raw};
 use super::fault::{At, DecodeCheck, DecodeError, EncodeError};
 use super::single::one;
+use super::{DecodeLimits, Decoded, Reading};
 use crate::objects::Models;
 use crate::path::Path;
 use crate::value::{Entry, Value};
@@ -207,6 +207,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The same, or an item that is no value and is passed over.
+    pub fn any_value(&mut self) -> Result<Raw, DecodeError> {
+        let start = self.at;
+        self.value().or_else(|error| {
+            self.at = start;
+            self.skip()?;
+            Ok(Raw::Unusable(error.check))
+        })
+    }
+
     fn tagged(&mut self, tag: u64) -> Result<Raw, DecodeError> {
         match tag {
             TAG_DATE => {
@@ -356,16 +366,16 @@ pub(super) fn put_value(out: &mut Vec<u8>, value: &Value, tag_times: bool) -> Re
     Ok(())
 }
 
-pub(super) fn decode_single(base: &Path, payload: &[u8], models: Models<'_>) -> Result<Vec<Entry>, DecodeError> {
+pub(super) fn decode_single(base: &Path, payload: &[u8], models: Models<'_>) -> Result<Decoded, DecodeError> {
     let mut reader = Reader::new(payload);
     let raw = reader.value()?;
     reader.end()?;
     if base.depth() < 3 {
         return Err(DecodeError::new(DecodeCheck::NotSingle, At::Whole));
     }
-    let mut collector = Collector::new(base, models, &DecodeLimits::default());
+    let mut collector = Collector::new(base, &Reading { models, limits: DecodeLimits::default() });
     collector.raw(At::Offset(0), *base, raw, None)?;
-    Ok(collector.finish())
+    Ok(Decoded { entries: collector.finish().whole()?, ..Decoded::default() })
 }
 
 pub(super) fn encode_single(base: &Path, entries: &[Entry]) -> Result<Vec<u8>, EncodeError> {

@@ -21,6 +21,24 @@ impl DecodeError {
     }
 }
 
+/// A value that cannot be used, beside others that can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where the value belongs, as far as that is known.
+    pub path: Option<Path>,
+    /// What is wrong with it.
+    pub error: DecodeError,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.filter(|_| self.error.check.path().is_none()) {
+            Some(path) => write!(f, "{path}: {} ({})", self.error.check, self.error.at),
+            None => write!(f, "{} ({})", self.error.check, self.error.at),
+        }
+    }
+}
+
 /// A place in a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
@@ -117,6 +135,16 @@ pub enum DecodeCheck {
     /// A time beyond what can be represented.
     #[error("bad time")]
     Time,
+}
+
+impl DecodeCheck {
+    /// The path that the words of the check name.
+    const fn path(&self) -> Option<Path> {
+        match self {
+            Self::OutsideBase(path) | Self::Duplicate(path) | Self::Type(path) | Self::NoValue(path) => Some(*path),
+            _ => None,
+        }
+    }
 }
 
 /// What a format cannot say.

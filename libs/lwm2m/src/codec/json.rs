@@ -6,12 +6,11 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value as Json};
 
-use super::DecodeLimits;
 use super::collect::{Collector, Raw};
 use super::fault::{At, DecodeCheck, DecodeError, EncodeError};
 use super::senml::{self, NAME_BYTES_MAX};
-use super::senml_json::{fault, finite, number, put, seconds_json};
-use crate::objects::Models;
+use super::senml_json::{Scalar, fault, finite, put, seconds_json};
+use super::{Decoded, Reading};
 use crate::path::Path;
 use crate::value::{Entry, Value, ValueType};
 
@@ -32,7 +31,7 @@ struct Element {
 /// Guards the memory that elements take before they are checked one by one; the limit of the caller comes after.
 const ELEMENTS_MAX: usize = 65_536;
 
-pub(super) fn decode(base: &Path, payload: &[u8], models: Models<'_>, limits: &DecodeLimits) -> Result<Vec<Entry>, DecodeError> {
+pub(super) fn decode(base: &Path, payload: &[u8], reading: &Reading<'_>) -> Result<Decoded, DecodeError> {
     let document: Document = serde_json::from_slice(payload).map_err(|e| fault(&e))?;
     let whole = |check| DecodeError::new(check, At::Whole);
     let elements = document.elements.ok_or(whole(DecodeCheck::Json("e is missing".into())))?;
@@ -41,26 +40,31 @@ pub(super) fn decode(base: &Path, payload: &[u8], models: Models<'_>, limits: &D
     if base_name.len() > NAME_BYTES_MAX {
         return Err(whole(DecodeCheck::Path));
     }
-    let mut collector = Collector::new(base, models, limits);
+    let mut collector = Collector::new(base, reading);
     for (index, element) in elements.into_iter().enumerate() {
         let at = At::Record(index);
-        let fail = |check| DecodeError::new(check, at);
-        let name = element.name.unwrap_or_default();
-        if name.len() > NAME_BYTES_MAX {
-            return Err(fail(DecodeCheck::Path));
-        }
-        let full = base_name.clone() + &name;
-        let path: Path = full.strip_suffix('/').unwrap_or(&full).parse().map_err(|_| fail(DecodeCheck::Path))?;
-        let raw = match element.value.ok_or(fail(DecodeCheck::NotOneValue))? {
-            Raw::Text(text) if models.value_type(&path) == Some(ValueType::Opaque) => {
-                Raw::Bytes(senml::base64(&text, false).map_err(fail)?)
-            }
-            raw => raw,
+        let Some(path) = path(&base_name, &element.name.unwrap_or_default()) else {
+            collector.fault(at, None, DecodeCheck::Path)?;
+            continue;
         };
-        let time = senml::time(document.base_time_s.unwrap_or_default() + element.time_s.unwrap_or_default()).map_err(fail)?;
-        collector.raw(at, path, raw, time)?;
+        let raw = match element.value {
+            Some(Raw::Text(text)) if reading.models.value_type(&path) == Some(ValueType::Opaque) => {
+                senml::base64(&text, false).map(Raw::Bytes)
+            }
+            other => other.ok_or(DecodeCheck::NotOneValue),
+        };
+        let time = senml::time(document.base_time_s.unwrap_or_default() + element.time_s.unwrap_or_default());
+        match raw.and_then(|raw| Ok((raw, time?))) {
+            Ok((raw, time)) => collector.raw(at, path, raw, time)?,
+            Err(check) => collector.fault(at, Some(path), check)?,
+        }
     }
     Ok(collector.finish())
+}
+
+fn path(base_name: &str, name: &str) -> Option<Path> {
+    let full = Some(base_name.to_owned() + name).filter(|_| name.len() <= NAME_BYTES_MAX)?;
+    full.strip_suffix('/').unwrap_or(&full).parse().ok()
 }
 
 impl<'de> Deserialize<'de> for Document {
@@ -144,10 +148,10 @@ impl<'de> Visitor<'de> for OneElement {
             match key.as_str() {
                 "n" => put(&mut element.name, "n", map.next_value()?)?,
                 "t" => put(&mut element.time_s, "t", finite(&map.next_value()?)?)?,
-                "v" => put(&mut element.value, "value", number(&map.next_value()?)?)?,
-                "sv" => put(&mut element.value, "value", Raw::Text(map.next_value()?))?,
-                "bv" => put(&mut element.value, "value", Raw::Bool(map.next_value()?))?,
-                "ov" => put(&mut element.value, "value", Raw::Link(map.next_value()?))?,
+                "v" => put(&mut element.value, "value", map.next_value::<Scalar>()?.number())?,
+                "sv" => put(&mut element.value, "value", map.next_value::<Scalar>()?.text(Raw::Text))?,
+                "bv" => put(&mut element.value, "value", map.next_value::<Scalar>()?.bool())?,
+                "ov" => put(&mut element.value, "value", map.next_value::<Scalar>()?.text(Raw::Link))?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

@@ -1,16 +1,15 @@
 //! LwM2M CBOR (core 1.2 section 7.4.4): nested maps from the root down, whose keys are identifiers or arrays of them. Absent: times, and
 //! lists of paths; composite requests name their paths in SenML.
 
-use super::DecodeLimits;
 use super::cbor::{MAJOR_ARRAY, MAJOR_MAP, MAJOR_UNSIGNED, Reader, put_head, put_value};
 use super::collect::Collector;
 use super::fault::{DecodeCheck, DecodeError, EncodeError};
-use crate::objects::Models;
+use super::{Decoded, Reading};
 use crate::path::Path;
 use crate::value::Entry;
 
-pub(super) fn decode(base: &Path, payload: &[u8], models: Models<'_>, limits: &DecodeLimits) -> Result<Vec<Entry>, DecodeError> {
-    let mut collector = Collector::new(base, models, limits);
+pub(super) fn decode(base: &Path, payload: &[u8], reading: &Reading<'_>) -> Result<Decoded, DecodeError> {
+    let mut collector = Collector::new(base, reading);
     let mut reader = Reader::new(payload);
     below(&mut reader, Path::ROOT, &mut collector)?;
     reader.end()?;
@@ -26,7 +25,7 @@ fn below(reader: &mut Reader<'_>, parent: Path, collector: &mut Collector<'_>) -
             below(reader, path, collector)?;
         } else {
             let at = reader.at();
-            let raw = reader.value()?;
+            let raw = reader.any_value()?;
             collector.raw(at, path, raw, None)?;
         }
     }

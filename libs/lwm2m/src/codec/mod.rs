@@ -21,7 +21,7 @@ use crate::objects::Models;
 use crate::path::Path;
 use crate::value::Entry;
 
-pub use fault::{At, DecodeCheck, DecodeError, EncodeError};
+pub use fault::{At, DecodeCheck, DecodeError, EncodeError, Fault};
 
 /// What one payload may hold.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,46 @@ impl Default for DecodeLimits {
     }
 }
 
-/// Reads a payload that belongs to `base`: what was read, written, observed or, for composite operations and Send, the root.
+/// How a payload is to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    /// The types of resources.
+    pub models: Models<'a>,
+    /// What one payload may hold.
+    pub limits: DecodeLimits,
+}
+
+/// What a payload says, value by value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decoded {
+    /// The values that can be used, in the order of the document.
+    pub entries: Vec<Entry>,
+    /// The first of those that cannot, at most [`Decoded::FAULTS_MAX`].
+    pub faults: Vec<Fault>,
+    /// How many more there are.
+    pub faults_untold: usize,
+}
+
+impl Decoded {
+    /// Most values that are told to be unusable.
+    pub const FAULTS_MAX: usize = 8;
+
+    /// All values.
+    ///
+    /// # Errors
+    /// The first one that cannot be used.
+    pub fn whole(self) -> Result<Vec<Entry>, DecodeError> {
+        self.faults.into_iter().next().map_or(Ok(self.entries), |fault| Err(fault.error))
+    }
+}
+
+impl From<Entry> for Decoded {
+    fn from(entry: Entry) -> Self {
+        Self { entries: vec![entry], ..Self::default() }
+    }
+}
+
+/// Reads a payload that belongs to `base` as one: what was written.
 ///
 /// # Errors
 /// The first check that fails and where in the payload. A value outside `base` is one of them.
@@ -49,19 +88,29 @@ pub fn decode(
     models: Models<'_>,
     limits: &DecodeLimits,
 ) -> Result<Vec<Entry>, DecodeError> {
+    decode_each(format, base, payload, &Reading { models, limits: *limits })?.whole()
+}
+
+/// Reads a payload that belongs to `base` value by value: what was read, observed or, for composite operations and Send, the root. A value
+/// that is not of its type, not finite, twice or not below `base` does not spoil the others.
+///
+/// # Errors
+/// Where it cannot be told any more where values begin and end, or the one value of a format for one cannot be used.
+pub fn decode_each(format: ContentFormat, base: &Path, payload: &[u8], reading: &Reading<'_>) -> Result<Decoded, DecodeError> {
+    let (models, limits) = (reading.models, &reading.limits);
     if payload.len() > limits.bytes {
         return Err(DecodeError::new(DecodeCheck::TooLong, At::Offset(limits.bytes)));
     }
     match format {
-        ContentFormat::TEXT => single::decode_text(base, payload, models),
-        ContentFormat::OPAQUE => single::decode_opaque(base, payload, models),
-        ContentFormat::LINK => single::decode_link(base, payload, models),
+        ContentFormat::TEXT => single::decode_text(base, payload, models).map(Decoded::from),
+        ContentFormat::OPAQUE => single::decode_opaque(base, payload, models).map(Decoded::from),
+        ContentFormat::LINK => single::decode_link(base, payload, models).map(Decoded::from),
         ContentFormat::CBOR => cbor::decode_single(base, payload, models),
-        ContentFormat::TLV | ContentFormat::TLV_OLD => tlv::decode(base, payload, models, limits),
-        ContentFormat::JSON | ContentFormat::JSON_OLD => json::decode(base, payload, models, limits),
-        ContentFormat::SENML_JSON => senml::entries(senml_json::decode(payload, limits)?, base, models, limits),
-        ContentFormat::SENML_CBOR => senml::entries(senml_cbor::decode(payload, limits)?, base, models, limits),
-        ContentFormat::LWM2M_CBOR => lwm2m_cbor::decode(base, payload, models, limits),
+        ContentFormat::TLV | ContentFormat::TLV_OLD => tlv::decode(base, payload, reading),
+        ContentFormat::JSON | ContentFormat::JSON_OLD => json::decode(base, payload, reading),
+        ContentFormat::SENML_JSON => senml::entries(senml_json::decode(payload, limits)?, base, reading),
+        ContentFormat::SENML_CBOR => senml::entries(senml_cbor::decode(payload, limits)?, base, reading),
+        ContentFormat::LWM2M_CBOR => lwm2m_cbor::decode(base, payload, reading),
         other => Err(DecodeError::new(DecodeCheck::UnknownFormat(other), At::Whole)),
     }
 }

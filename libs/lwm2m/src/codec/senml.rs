@@ -5,10 +5,9 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::DecodeLimits;
 use super::collect::{Collector, Raw};
 use super::fault::{At, DecodeCheck, DecodeError, EncodeError};
-use crate::objects::Models;
+use super::{Decoded, Reading};
 use crate::path::Path;
 use crate::value::{Entry, EntryTime, Value};
 
@@ -40,11 +39,7 @@ struct Base {
 }
 
 impl Base {
-    fn take(&mut self, record: &mut Record, at: At) -> Result<Path, DecodeError> {
-        let fail = |check| DecodeError::new(check, at);
-        if record.base_version.is_some_and(|version| version > VERSION_MAX) {
-            return Err(fail(DecodeCheck::SenmlVersion));
-        }
+    fn take(&mut self, record: &mut Record) -> Result<Path, DecodeCheck> {
         if let Some(name) = record.base_name.take() {
             self.name = name;
         }
@@ -52,14 +47,14 @@ impl Base {
         self.value = record.base_value.or(self.value);
         let name = record.name.as_deref().unwrap_or_default();
         if self.name.len() > NAME_BYTES_MAX || name.len() > NAME_BYTES_MAX {
-            return Err(fail(DecodeCheck::Path));
+            return Err(DecodeCheck::Path);
         }
         let mut full = String::with_capacity(self.name.len() + name.len());
         full.push_str(&self.name);
         full.push_str(name);
         // A base name that ends in a slash, without a name behind it, is the path before the slash.
         let path = if full.len() > 1 { full.strip_suffix('/').unwrap_or(&full) } else { &full };
-        path.parse().map_err(|_| fail(DecodeCheck::Path))
+        path.parse().map_err(|_| DecodeCheck::Path)
     }
 
     /// The value with the base value added, where there is one and the value is a number.
@@ -80,36 +75,48 @@ fn whole(x: f64) -> Raw {
 }
 
 /// The values of records.
-pub(super) fn entries(
-    records: Vec<Record>,
-    base: &Path,
-    models: Models<'_>,
-    limits: &DecodeLimits,
-) -> Result<Vec<Entry>, DecodeError> {
-    let mut collector = Collector::new(base, models, limits);
+pub(super) fn entries(records: Vec<Record>, base: &Path, reading: &Reading<'_>) -> Result<Decoded, DecodeError> {
+    check_version(&records)?;
+    let mut collector = Collector::new(base, reading);
     let mut carried = Base::default();
     for (number, mut record) in records.into_iter().enumerate() {
         let at = At::Record(number);
-        let path = carried.take(&mut record, at)?;
+        let path = match carried.take(&mut record) {
+            Ok(path) => path,
+            Err(check) => {
+                collector.fault(at, None, check)?;
+                continue;
+            }
+        };
         let raw = match (record.value, carried.value) {
-            (Some(raw), _) => carried.add(raw),
-            (None, Some(base_value)) => Raw::Float(base_value),
-            (None, None) => return Err(DecodeError::new(DecodeCheck::NotOneValue, at)),
+            (Some(raw), _) => Ok(carried.add(raw)),
+            (None, Some(base_value)) => Ok(Raw::Float(base_value)),
+            (None, None) => Err(DecodeCheck::NotOneValue),
         };
         let time = time(carried.time_s + record.time_s.unwrap_or_default());
-        collector.raw(at, path, raw, time.map_err(|check| DecodeError::new(check, at))?)?;
+        match raw.and_then(|raw| Ok((raw, time?))) {
+            Ok((raw, time)) => collector.raw(at, path, raw, time)?,
+            Err(check) => collector.fault(at, Some(path), check)?,
+        }
     }
     Ok(collector.finish())
 }
 
+fn check_version(records: &[Record]) -> Result<(), DecodeError> {
+    let newer = |record: &Record| record.base_version.is_some_and(|version| version > VERSION_MAX);
+    let at = records.iter().position(newer);
+    at.map_or(Ok(()), |at| Err(DecodeError::new(DecodeCheck::SenmlVersion, At::Record(at))))
+}
+
 /// The paths of records without values, in order, each once.
 pub(super) fn paths(records: Vec<Record>) -> Result<Vec<Path>, DecodeError> {
+    check_version(&records)?;
     let mut carried = Base::default();
     let mut paths: Vec<Path> = Vec::with_capacity(records.len());
     let mut seen = std::collections::BTreeSet::new();
     for (number, mut record) in records.into_iter().enumerate() {
         let at = At::Record(number);
-        let path = carried.take(&mut record, at)?;
+        let path = carried.take(&mut record).map_err(|check| DecodeError::new(check, at))?;
         if record.value.is_some() {
             return Err(DecodeError::new(DecodeCheck::UnwantedValue, at));
         }

@@ -83,7 +83,7 @@ fn field(reader: &mut Reader<'_>, record: &mut Record, label: i64) -> Result<(),
             put(reader, &mut record.time_s, "t", seconds)
         }
         VALUE | STRING | BOOLEAN | DATA => {
-            let raw = reader.value()?;
+            let raw = reader.any_value()?;
             let fits = match raw {
                 Raw::Int(_) | Raw::Uint(_) | Raw::Float(_) => label == VALUE,
                 Raw::Text(_) => label == STRING,
@@ -92,11 +92,10 @@ fn field(reader: &mut Reader<'_>, record: &mut Record, label: i64) -> Result<(),
                 // Core 1.1 table C.2 has times as tagged dates, and does not say under which label.
                 Raw::Time(_) => matches!(label, VALUE | STRING),
                 Raw::Link(_) => false,
+                Raw::Unusable(_) => true,
             };
-            if !fits {
-                return reader.fail(DecodeCheck::Cbor("value is not of the kind that its label says"));
-            }
-            put(reader, &mut record.value, "value", raw)
+            let unfit = || Raw::Unusable(DecodeCheck::Cbor("value is not of the kind that its label says"));
+            put(reader, &mut record.value, "value", if fits { raw } else { unfit() })
         }
         _ => reader.skip(),
     }

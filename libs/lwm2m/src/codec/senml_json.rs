@@ -81,15 +81,11 @@ impl<'de> Visitor<'de> for OneRecord {
                 "t" => put(&mut record.time_s, "t", finite(&map.next_value()?)?)?,
                 "bv" => put(&mut record.base_value, "bv", finite(&map.next_value()?)?)?,
                 "bver" => put(&mut record.base_version, "bver", map.next_value()?)?,
-                "v" => put(&mut record.value, "value", number(&map.next_value()?)?)?,
-                "vs" => put(&mut record.value, "value", Raw::Text(map.next_value()?))?,
-                "vb" => put(&mut record.value, "value", Raw::Bool(map.next_value()?))?,
-                "vlo" => put(&mut record.value, "value", Raw::Link(map.next_value()?))?,
-                "vd" => {
-                    let text: String = map.next_value()?;
-                    let bytes = senml::base64(&text, true).map_err(de::Error::custom)?;
-                    put(&mut record.value, "value", Raw::Bytes(bytes))?;
-                }
+                "v" => put(&mut record.value, "value", map.next_value::<Scalar>()?.number())?,
+                "vs" => put(&mut record.value, "value", map.next_value::<Scalar>()?.text(Raw::Text))?,
+                "vb" => put(&mut record.value, "value", map.next_value::<Scalar>()?.bool())?,
+                "vlo" => put(&mut record.value, "value", map.next_value::<Scalar>()?.text(Raw::Link))?,
+                "vd" => put(&mut record.value, "value", map.next_value::<Scalar>()?.text(data))?,
                 // RFC 8428 section 4.4: names that end so must be understood.
                 other if other.ends_with('_') => return Err(de::Error::custom("a field that must be understood is not")),
                 _ => {
@@ -108,10 +104,83 @@ pub(super) fn put<T, E: de::Error>(place: &mut Option<T>, name: &'static str, va
     Ok(())
 }
 
-/// A number as the narrowest of signed, unsigned and floating.
-pub(super) fn number<E: de::Error>(number: &Number) -> Result<Raw, E> {
-    let whole = number.as_i64().map(Raw::Int).or_else(|| number.as_u64().map(Raw::Uint));
-    whole.map_or_else(|| finite(number).map(Raw::Float), Ok)
+/// A value as JSON has it, before it is asked whether it is of the kind that its field says.
+pub(super) struct Scalar(Raw);
+
+impl Scalar {
+    /// A number, as the narrowest of signed, unsigned and floating.
+    pub fn number(self) -> Raw {
+        match self.0 {
+            number @ (Raw::Int(_) | Raw::Uint(_) | Raw::Float(_)) => number,
+            _ => unusable("a number is wanted"),
+        }
+    }
+
+    pub fn bool(self) -> Raw {
+        if let Raw::Bool(_) = self.0 { self.0 } else { unusable("true or false is wanted") }
+    }
+
+    pub fn text(self, then: impl FnOnce(String) -> Raw) -> Raw {
+        if let Raw::Text(text) = self.0 { then(text) } else { unusable("a text is wanted") }
+    }
+}
+
+fn unusable(why: &str) -> Raw {
+    Raw::Unusable(DecodeCheck::Json(why.into()))
+}
+
+fn data(text: String) -> Raw {
+    senml::base64(&text, true).map_or_else(Raw::Unusable, Raw::Bytes)
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyScalar).map(Self)
+    }
+}
+
+struct AnyScalar;
+
+impl<'de> Visitor<'de> for AnyScalar {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_i64<E>(self, n: i64) -> Result<Raw, E> {
+        Ok(Raw::Int(n))
+    }
+
+    fn visit_u64<E>(self, n: u64) -> Result<Raw, E> {
+        Ok(i64::try_from(n).map_or(Raw::Uint(n), Raw::Int))
+    }
+
+    fn visit_f64<E>(self, x: f64) -> Result<Raw, E> {
+        Ok(Raw::Float(x))
+    }
+
+    fn visit_bool<E>(self, b: bool) -> Result<Raw, E> {
+        Ok(Raw::Bool(b))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(text.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(unusable("null is no value"))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(unusable("an array is no value"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(unusable("an object is no value"))
+    }
 }
 
 pub(super) fn finite<E: de::Error>(number: &Number) -> Result<f64, E> {

@@ -22,14 +22,14 @@ fn value_type(base: &Path, models: Models<'_>) -> Result<Option<ValueType>, Deco
     }
 }
 
-pub(super) fn decode_text(base: &Path, payload: &[u8], models: Models<'_>) -> Result<Vec<Entry>, DecodeError> {
+pub(super) fn decode_text(base: &Path, payload: &[u8], models: Models<'_>) -> Result<Entry, DecodeError> {
     let wanted = value_type(base, models)?;
     let text = std::str::from_utf8(payload).map_err(|e| DecodeError::new(DecodeCheck::Utf8, At::Offset(e.valid_up_to())))?;
     let value = parse_text(text, wanted.unwrap_or(ValueType::String)).map_err(|check| match check {
         None => whole(DecodeCheck::Type(*base)),
         Some(check) => whole(check),
     })?;
-    Ok(vec![Entry::new(*base, value)])
+    Ok(Entry::new(*base, value))
 }
 
 /// Reads a value of a type from its text form; the error is `None` when the text is just not of that type.
@@ -79,9 +79,9 @@ pub(super) fn encode_text(base: &Path, entries: &[Entry]) -> Result<Vec<u8>, Enc
     .into_bytes())
 }
 
-pub(super) fn decode_opaque(base: &Path, payload: &[u8], models: Models<'_>) -> Result<Vec<Entry>, DecodeError> {
+pub(super) fn decode_opaque(base: &Path, payload: &[u8], models: Models<'_>) -> Result<Entry, DecodeError> {
     match value_type(base, models)? {
-        None | Some(ValueType::Opaque) => Ok(vec![Entry::new(*base, Value::Opaque(payload.to_vec()))]),
+        None | Some(ValueType::Opaque) => Ok(Entry::new(*base, Value::Opaque(payload.to_vec()))),
         Some(_) => Err(whole(DecodeCheck::Type(*base))),
     }
 }
@@ -93,12 +93,12 @@ pub(super) fn encode_opaque(base: &Path, entries: &[Entry]) -> Result<Vec<u8>, E
     }
 }
 
-pub(super) fn decode_link(base: &Path, payload: &[u8], models: Models<'_>) -> Result<Vec<Entry>, DecodeError> {
+pub(super) fn decode_link(base: &Path, payload: &[u8], models: Models<'_>) -> Result<Entry, DecodeError> {
     match value_type(base, models)? {
         Some(ValueType::CoreLink) => {
             let text =
                 std::str::from_utf8(payload).map_err(|e| DecodeError::new(DecodeCheck::Utf8, At::Offset(e.valid_up_to())))?;
-            Ok(vec![Entry::new(*base, Value::CoreLink(text.to_owned()))])
+            Ok(Entry::new(*base, Value::CoreLink(text.to_owned())))
         }
         _ => Err(whole(DecodeCheck::Type(*base))),
     }

@@ -202,6 +202,7 @@ fn bad_json_is_refused_by_name() {
     let senml = |payload: &str| refused(ContentFormat::SENML_JSON, "/3/0", payload.as_bytes());
     assert_eq!(senml(r#"[{"n":"/3/0/9","v":1"#), DecodeCheck::Truncated);
     assert_eq!(senml(r#"[{"n":"/3/0/9"}]"#), DecodeCheck::NotOneValue);
+    assert_eq!(refused(ContentFormat::SENML_JSON, "/19/0", br#"[{"n":"/19/0/0","vd":"*"}]"#), DecodeCheck::Base64);
     assert_eq!(senml(r#"[{"n":"3/0/9","v":1}]"#), DecodeCheck::Path);
     assert_eq!(senml(r#"[{"n":"/3/0","v":1}]"#), DecodeCheck::Path);
     assert_eq!(senml(r#"[{"n":"/3/1/9","v":1}]"#), DecodeCheck::OutsideBase(path("/3/1/9")));
@@ -217,7 +218,6 @@ fn bad_json_is_refused_by_name() {
         r#"[{"n":"/3/0/9","v":1,"unknown_":0}]"#,
         r#"[{"n":"/3/0/9","v":1}] x"#,
         r#"[{"n":"/3/0/9","v":1e999}]"#,
-        r#"[{"n":"/19/0/0","vd":"*"}]"#,
         r#"[{"n":"/3/0/9","v":null}]"#,
     ] {
         assert!(matches!(senml(bad), DecodeCheck::Json(_)), "{bad}: {:?}", senml(bad));
@@ -232,10 +232,14 @@ fn bad_json_is_refused_by_name() {
 
 #[test]
 fn an_error_does_not_tell_what_the_payload_said() {
-    for payload in [r#"[{"n":"/0/0/5","v":"hunter2"}]"#, r#"[{"n":"/0/0/5","vd":["hunter2"]}]"#, r#"["hunter2"]"#, r#""hunter2""#]
-    {
+    for (payload, told) in [
+        (r#"[{"n":"/0/0/5","v":"hunter2"}]"#, "a number is wanted"),
+        (r#"[{"n":"/0/0/5","vd":["hunter2"]}]"#, "a text is wanted"),
+        (r#"["hunter2"]"#, "invalid type at line 1 column"),
+        (r#""hunter2""#, "invalid type at line 1 column"),
+    ] {
         let error = read(ContentFormat::SENML_JSON, "/", payload.as_bytes()).unwrap_err().to_string();
-        assert!(!error.contains("hunter2") && error.contains("invalid type at line 1 column"), "{error}");
+        assert!(!error.contains("hunter2") && error.contains(told), "{error}");
     }
 }
 
@@ -421,4 +425,127 @@ fn composite_paths_are_read_and_written() {
     let valued = br#"[{"n":"/3/0/16","vs":"U"}]"#;
     assert_eq!(decode_paths(ContentFormat::SENML_JSON, valued, &limits).unwrap_err().check, DecodeCheck::UnwantedValue);
     assert!(decode_paths(ContentFormat::TLV, json, &limits).is_err());
+}
+
+/// The usable values and the words for the others.
+fn each(format: ContentFormat, base: &str, payload: &[u8]) -> (Vec<Entry>, Vec<String>) {
+    let models = ObjectModels::builtin();
+    let reading = Reading { models: models.newest(), limits: DecodeLimits::default() };
+    let decoded = decode_each(format, &path(base), payload, &reading).unwrap();
+    (decoded.entries, decoded.faults.iter().map(ToString::to_string).collect())
+}
+
+/// A voltage that is no multiple resource, an altitude that is no number, an empty resource, an integer for a boolean.
+#[test]
+fn one_bad_value_does_not_spoil_the_others() {
+    let level = || vec![entry("/3/0/9", Value::Integer(100))];
+    let cases: [(ContentFormat, &str, Vec<u8>, &str); 22] = [
+        (ContentFormat::TLV, "/3/0", hex("C0 0A C1 09 64"), "value of /3/0/10 has another type (byte 2)"),
+        (ContentFormat::TLV, "/3/0", hex("C1 00 FF C1 09 64"), "/3/0/0: not UTF-8 (byte 2)"),
+        (ContentFormat::TLV, "/3/0", hex("C1 04 00 C1 09 64"), "/3/0/4 has no value (byte 0)"),
+        (ContentFormat::TLV, "/3/0", hex("82 07 42 01 C1 09 64"), "/3/0/7: truncated (byte 4)"),
+        (
+            ContentFormat::TLV,
+            "/3/0",
+            hex("83 07 C1 00 01 C1 09 64"),
+            "/3/0/7: bad TLV: this kind does not belong inside the other (byte 2)",
+        ),
+        (ContentFormat::TLV, "/3/0", hex("C1 09 64 C1 09 65"), "/3/0/9 is given twice (byte 5)"),
+        (ContentFormat::TLV, "/3/0", hex("41 00 01 C1 09 64"), "bad TLV: this level is missing around it (byte 0)"),
+        (ContentFormat::TLV, "/3/0", hex("E1 FF FF 64 C1 09 64"), "bad path (byte 0)"),
+        (ContentFormat::TLV, "/3", hex("08 00 05 C0 0A C1 09 64"), "value of /3/0/10 has another type (byte 5)"),
+        (
+            ContentFormat::SENML_JSON,
+            "/3/0",
+            br#"[{"bn":"/3/0/","n":"10","v":1.5},{"n":"9","v":100}]"#.to_vec(),
+            "value of /3/0/10 has another type (record 0)",
+        ),
+        (
+            ContentFormat::SENML_JSON,
+            "/3/0",
+            br#"[{"bn":"/3/0/","n":"10","v":null},{"n":"9","v":100}]"#.to_vec(),
+            "/3/0/10: bad JSON: a number is wanted (record 0)",
+        ),
+        (
+            ContentFormat::SENML_JSON,
+            "/3/0",
+            br#"[{"bn":"/3/0/","n":"x","v":1},{"n":"9","v":100}]"#.to_vec(),
+            "bad path (record 0)",
+        ),
+        (
+            ContentFormat::SENML_JSON,
+            "/3/0",
+            br#"[{"bn":"/3/0/","n":"10","vb":1},{"n":"9","v":100}]"#.to_vec(),
+            "/3/0/10: bad JSON: true or false is wanted (record 0)",
+        ),
+        (
+            ContentFormat::SENML_JSON,
+            "/",
+            br#"[{"n":"/19/0/0","vd":"*"},{"n":"/3/0/9","v":100}]"#.to_vec(),
+            "/19/0/0: bad base64 (record 0)",
+        ),
+        (
+            ContentFormat::SENML_JSON,
+            "/",
+            br#"[{"n":"/3/0/10","v":1,"t":1e300},{"n":"/3/0/9","v":100}]"#.to_vec(),
+            "/3/0/10: bad time (record 0)",
+        ),
+        (
+            ContentFormat::SENML_CBOR,
+            "/3/0",
+            hex("82 A3 21 65 2F 33 2F 30 2F 00 62 31 30 02 F6 A2 00 61 39 02 18 64"),
+            "/3/0/10: bad CBOR: simple value has no meaning here (record 0)",
+        ),
+        (
+            ContentFormat::SENML_CBOR,
+            "/3/0",
+            hex("82 A3 21 65 2F 33 2F 30 2F 00 62 31 30 04 01 A2 00 61 39 02 18 64"),
+            "/3/0/10: bad CBOR: value is not of the kind that its label says (record 0)",
+        ),
+        (
+            ContentFormat::SENML_CBOR,
+            "/3/0",
+            hex("82 A3 21 65 2F 33 2F 30 2F 00 61 37 02 82 01 02 A2 00 61 39 02 18 64"),
+            "/3/0/7: bad CBOR: a single value is wanted (record 0)",
+        ),
+        (
+            ContentFormat::LWM2M_CBOR,
+            "/3/0",
+            hex("A1 03 A1 00 A2 0A F6 09 18 64"),
+            "/3/0/10: bad CBOR: simple value has no meaning here (byte 6)",
+        ),
+        (ContentFormat::LWM2M_CBOR, "/3/0", hex("A1 03 A1 00 A2 0A F5 09 18 64"), "value of /3/0/10 has another type (byte 6)"),
+        (
+            ContentFormat::JSON,
+            "/3/0",
+            br#"{"bn":"/3/0/","e":[{"n":"10","bv":1},{"n":"9","v":100}]}"#.to_vec(),
+            "/3/0/10: bad JSON: true or false is wanted (record 0)",
+        ),
+        (
+            ContentFormat::JSON,
+            "/3/0",
+            br#"{"bn":"/3/0/","e":[{"n":"10"},{"n":"9","v":100}]}"#.to_vec(),
+            "/3/0/10: a record has not exactly one value (record 0)",
+        ),
+    ];
+    for (format, base, payload, told) in cases {
+        assert_eq!(each(format, base, &payload), (level(), vec![told.to_owned()]), "{format} {base} {payload:02x?}");
+    }
+    let altitude = hex("C8 00 08 40 45 4C CC CC CC CC CD C4 02 7F C0 00 00");
+    let (values, told) = each(ContentFormat::TLV, "/6/0", &altitude);
+    assert_eq!(
+        (values, told),
+        (vec![entry("/6/0/0", Value::Float(42.6))], vec!["/6/0/2: number is not finite (byte 13)".into()])
+    );
+}
+
+#[test]
+fn what_is_told_of_bad_values_is_bounded() {
+    let models = ObjectModels::builtin();
+    let reading = Reading { models: models.newest(), limits: DecodeLimits { entries: 64, ..DecodeLimits::default() } };
+    let bad = |count: usize| [hex("C0 0A").repeat(count), hex("C1 09 64")].concat();
+    let read = |count| decode_each(ContentFormat::TLV, &path("/3/0"), &bad(count), &reading);
+    let decoded = read(63).unwrap();
+    assert_eq!((decoded.entries.len(), decoded.faults.len(), decoded.faults_untold), (1, 8, 55));
+    assert_eq!(read(64).unwrap_err().check, DecodeCheck::TooMany);
 }

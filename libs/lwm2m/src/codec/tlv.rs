@@ -1,10 +1,9 @@
 //! OMA TLV (core 1.1 section 7.4.4): type, identifier, length, value. Absent: times, and types; those come from the definitions, and
 //! values of unknown resources are opaque.
 
-use super::DecodeLimits;
 use super::collect::Collector;
 use super::fault::{At, DecodeCheck, DecodeError, EncodeError};
-use crate::objects::Models;
+use super::{Decoded, Reading};
 use crate::path::Path;
 use crate::value::{Entry, ObjectLink, Value, ValueType};
 
@@ -69,8 +68,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-pub(super) fn decode(base: &Path, payload: &[u8], models: Models<'_>, limits: &DecodeLimits) -> Result<Vec<Entry>, DecodeError> {
-    let mut collector = Collector::new(base, models, limits);
+pub(super) fn decode(base: &Path, payload: &[u8], reading: &Reading<'_>) -> Result<Decoded, DecodeError> {
+    let mut collector = Collector::new(base, reading);
     let mut reader = Reader { rest: payload, at: 0 };
     while let Some(tlv) = reader.next()? {
         // Old clients leave the outer levels out that the base says already; others repeat them.
@@ -80,35 +79,47 @@ pub(super) fn decode(base: &Path, payload: &[u8], models: Models<'_>, limits: &D
             Kind::ResourceInstance => 3,
         };
         if base.depth() < needs {
-            return Err(DecodeError::new(DecodeCheck::Tlv("this level is missing around it"), At::Offset(tlv.at)));
+            collector.fault(At::Offset(tlv.at), None, DecodeCheck::Tlv("this level is missing around it"))?;
+        } else {
+            below(base.cut(needs), &tlv, &mut collector)?;
         }
-        below(base.cut(needs), &tlv, &mut collector)?;
     }
     Ok(collector.finish())
 }
 
-/// Takes one TLV below `parent`. At most three levels deep, since each kind allows only kinds of the next level inside.
+/// Takes one TLV below `parent`; what is wrong inside of it ends with it. At most three levels deep, since each kind allows only kinds of the
+/// next level inside.
 fn below(parent: Path, tlv: &Tlv<'_>, collector: &mut Collector<'_>) -> Result<(), DecodeError> {
-    let path = parent.child(tlv.id).ok_or(DecodeError::new(DecodeCheck::Path, At::Offset(tlv.at)))?;
+    let Some(path) = parent.child(tlv.id) else {
+        return collector.fault(At::Offset(tlv.at), None, DecodeCheck::Path);
+    };
     let inside: &[Kind] = match tlv.kind {
         Kind::ObjectInstance => &[Kind::Resource, Kind::MultipleResource],
         Kind::MultipleResource => &[Kind::ResourceInstance],
         Kind::Resource | Kind::ResourceInstance => {
             let at = At::Offset(tlv.value_at);
-            let wanted = collector.wanted(At::Offset(tlv.at), &path)?;
-            let value = value(tlv.value, wanted.unwrap_or(ValueType::Opaque));
-            let value = value.map_err(|check| DecodeError::new(check.unwrap_or(DecodeCheck::Type(path)), at))?;
-            return collector.value(at, path, value, None);
+            let wanted = match collector.wanted(&path) {
+                Ok(wanted) => wanted.unwrap_or(ValueType::Opaque),
+                Err(check) => return collector.fault(At::Offset(tlv.at), Some(path), check),
+            };
+            return match value(tlv.value, wanted) {
+                Ok(value) => collector.value(at, path, value, None),
+                Err(check) => collector.fault(at, Some(path), check.unwrap_or(DecodeCheck::Type(path))),
+            };
         }
     };
     let mut reader = Reader { rest: tlv.value, at: tlv.value_at };
-    while let Some(inner) = reader.next()? {
-        if !inside.contains(&inner.kind) {
-            return Err(DecodeError::new(DecodeCheck::Tlv("this kind does not belong inside the other"), At::Offset(inner.at)));
+    loop {
+        match reader.next() {
+            Ok(Some(inner)) if inside.contains(&inner.kind) => below(path, &inner, collector)?,
+            Ok(Some(inner)) => {
+                let check = DecodeCheck::Tlv("this kind does not belong inside the other");
+                collector.fault(At::Offset(inner.at), Some(path), check)?;
+            }
+            Ok(None) => return Ok(()),
+            Err(error) => return collector.fault(error.at, Some(path), error.check),
         }
-        below(path, &inner, collector)?;
     }
-    Ok(())
 }
 
 /// Reads a value of a type; the error is `None` when the bytes are just not of that type.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::attributes::AttributeChange;
+use crate::codec::DecodeLimits;
 use crate::objects::ObjectModels;
 use crate::value::Value;
 
@@ -105,10 +106,11 @@ fn answers_have_names() {
     assert_eq!(Outcome::of(Code::of(4, 29)).name(), "other");
     assert!(Outcome::of(Code::SERVICE_UNAVAILABLE).is_transient() && !Outcome::of(Code::NOT_FOUND).is_transient());
     let models = ObjectModels::builtin();
+    let reading = Reading { models: models.newest(), limits: DecodeLimits::default() };
     let bare = Response { content_format: None, ..Response::content(ContentFormat::TEXT, b"100".to_vec()) };
-    let read = values(&bare, &path("/3/0/9"), models.newest(), &DecodeLimits::default());
+    let read = values(&bare, &path("/3/0/9"), &reading).map(|decoded| decoded.entries);
     assert_eq!(read, Ok(vec![Entry::new(path("/3/0/9"), Value::Integer(100))]));
-    let read = values(&bare, &path("/19/0/0"), models.newest(), &DecodeLimits::default());
+    let read = values(&bare, &path("/19/0/0"), &reading).map(|decoded| decoded.entries);
     assert_eq!(read, Ok(vec![Entry::new(path("/19/0/0"), Value::Opaque(b"100".to_vec()))]));
 }
 
@@ -116,15 +118,25 @@ fn answers_have_names() {
 #[test]
 fn a_send_is_senml_over_any_objects() {
     let models = ObjectModels::builtin();
+    let reading = Reading { models: models.newest(), limits: DecodeLimits::default() };
     let entries = [Entry::new(path("/1/0/1"), Value::Integer(86_400)), Entry::new(path("/3/0/11/0"), Value::Integer(0))];
     for format in [ContentFormat::SENML_JSON, ContentFormat::SENML_CBOR, ContentFormat::LWM2M_CBOR] {
         let request = send(&entries, format).unwrap();
         assert_eq!(request.path, ["dp"]);
-        assert_eq!(parse_send(&request, models.newest(), &DecodeLimits::default()).as_deref(), Ok(&entries[..]));
+        assert_eq!(parse_send(&request, &reading).map(|decoded| decoded.entries).as_deref(), Ok(&entries[..]));
     }
     let mut request = send(&entries, ContentFormat::SENML_CBOR).unwrap();
     request.content_format = Some(ContentFormat::TLV);
-    let refused = |request: &Request| parse_send(request, models.newest(), &DecodeLimits::default()).unwrap_err().0;
+    let odd = br#"[{"n":"/1/0/1","vs":"soon"},{"n":"/3/0/9","v":70},{"n":"/3/0/11/0"}]"#;
+    let mut partly = Request { payload: odd.to_vec(), ..request.clone() };
+    partly.content_format = Some(ContentFormat::SENML_JSON);
+    let decoded = parse_send(&partly, &reading).unwrap();
+    assert_eq!(decoded.entries, [Entry::new(path("/3/0/9"), Value::Integer(70))]);
+    let told: Vec<String> = decoded.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["value of /1/0/1 has another type (record 0)", "/3/0/11/0: a record has not exactly one value (record 2)"]);
+    partly.payload = br#"[{"n":"/1/0/1","vs":"soon"}]"#.to_vec();
+    assert_eq!(parse_send(&partly, &reading).unwrap_err().1.check, codec::DecodeCheck::Type(path("/1/0/1")));
+    let refused = |request: &Request| parse_send(request, &reading).unwrap_err().0;
     assert_eq!(refused(&request), Code::UNSUPPORTED_CONTENT_FORMAT);
     request.content_format = Some(ContentFormat::SENML_JSON);
     assert_eq!(refused(&request), Code::BAD_REQUEST);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::attributes::AttributeChange;
+use crate::codec::Reading;
 use crate::operation::{self, WriteMode};
 
 fn path(text: &str) -> Path {
@@ -17,7 +18,10 @@ fn ask(client: &mut Client, request: Result<Request, operation::OperationError>)
 }
 
 fn values(client: &Client, response: &Response, at: &str) -> Vec<Entry> {
-    operation::values(response, &path(at), client.models.newest(), &DecodeLimits::default()).unwrap()
+    operation::values(response, &path(at), &Reading { models: client.models.newest(), limits: DecodeLimits::default() })
+        .unwrap()
+        .whole()
+        .unwrap()
 }
 
 fn attributes(client: &mut Client, at: &str, queries: &[&str]) -> Code {

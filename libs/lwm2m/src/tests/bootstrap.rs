@@ -169,7 +169,7 @@ fn int_12_bootstrap_via_bootstrap_pack_request() {
     for format in [ContentFormat::SENML_JSON, ContentFormat::SENML_CBOR, ContentFormat::LWM2M_CBOR] {
         let pack = one_server().pack(format).unwrap();
         assert_eq!((pack.code, pack.content_format), (Code::CONTENT, Some(format)));
-        let entries = operation::values(&pack, &Path::ROOT, models.newest(), &DecodeLimits::default()).unwrap();
+        let entries = operation::values(&pack, &Path::ROOT, &reading(&models)).unwrap().whole().unwrap();
         for wanted in [entry("/0/0/5", &b"secretkey16bytes"[..]), entry("/0/0/10", 1), entry("/1/0/1", 86_400)] {
             assert!(entries.contains(&wanted), "{format} {}", wanted.path);
         }

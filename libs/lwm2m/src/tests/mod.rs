@@ -75,6 +75,10 @@ fn entry(at: &str, value: impl Plain) -> Entry {
     Entry::new(path(at), value.value())
 }
 
+fn reading(models: &ObjectModels) -> Reading<'_> {
+    Reading { models: models.newest(), limits: DecodeLimits::default() }
+}
+
 /// A server's view of one client: its definitions, and what the client registered.
 struct Bench {
     client: Client,
@@ -131,7 +135,7 @@ impl Bench {
     }
 
     fn values(&self, response: &Response, at: &str) -> Vec<Entry> {
-        operation::values(response, &path(at), self.models.newest(), &DecodeLimits::default()).unwrap()
+        operation::values(response, &path(at), &reading(&self.models)).unwrap().whole().unwrap()
     }
 
     /// Reads; the answer must be 2.05 in the format that was wanted.

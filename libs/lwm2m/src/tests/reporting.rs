@@ -84,7 +84,7 @@ fn int_305_cancel_observation_composite_operation() {
 fn int_306_send_operation() {
     let bench = Bench::new(Version::V1_2);
     let entries = [entry("/1/0/1", 86_400), entry("/3/0/0", "Open Mobile Alliance"), entry("/3/0/11/0", 0)];
-    let read = |request: &Request| operation::parse_send(request, bench.models.newest(), &DecodeLimits::default());
+    let read = |request: &Request| operation::parse_send(request, &reading(&bench.models)).map(|decoded| decoded.entries);
     for format in [ContentFormat::SENML_JSON, ContentFormat::SENML_CBOR, ContentFormat::LWM2M_CBOR] {
         let request = operation::send(&entries, format).unwrap();
         assert_eq!((request.method, request.path.join("/").as_str()), (Method::Post, "dp"));
@@ -166,7 +166,7 @@ fn int_311_send_command() {
         payload: history.to_vec(),
         ..Request::new(Method::Post, vec!["dp".into()])
     };
-    let entries = operation::parse_send(&request, bench.models.newest(), &DecodeLimits::default()).unwrap();
+    let entries = operation::parse_send(&request, &reading(&bench.models)).unwrap().entries;
     let told: Vec<(i64, Value)> = entries.into_iter().map(|e| (e.time.unwrap().at_ms(0), e.value)).collect();
     let wanted = [(1_700_000_000_000, 21.5), (1_700_000_060_000, 22.0), (1_700_000_120_000, 22.5)];
     assert_eq!(told, wanted.map(|(at_ms, value)| (at_ms, value.value())));

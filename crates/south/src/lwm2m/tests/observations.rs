@@ -2,7 +2,7 @@
 
 use super::*;
 use landfall_coap::Retransmit;
-use landfall_lwm2m::{Entry, Method};
+use landfall_lwm2m::{Code, Entry, Method};
 use landfall_testkit::network::Conditions;
 
 #[tokio::test]
@@ -232,4 +232,33 @@ async fn what_a_notification_did_not_bring_whole_is_read() {
         let happened = ground.happened(sim);
         assert!(!happened.iter().any(|one| matches!(one, Happened::NotNotified(_))), "the observation lives: {happened:?}");
     }
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_used_is_told_and_the_others_are_stored() {
+    let mut ground = Ground::new(7).await;
+    let sim = ground.meter("m-1").await;
+    let id = ground.sims[sim].id;
+    let battery = Entry::new(Path::resource(3, 0, 9), Value::Text("full".into()));
+    ground.tell(sim, |device, now| device.set(now, ZONE, Value::Text("UTC".into())));
+    ground.tell(sim, |device, now| device.set(now, battery.path, battery.value.clone()));
+    ground.tell(sim, SimDevice::register);
+    ground.run_s(5).await;
+    let reports = ground.reports(sim).await;
+    assert_eq!(reports.last(), Some(&("Settings".to_owned(), json!({"zone": "UTC", "maker": "Landfall"}))));
+    assert_eq!(ground.whys(id).await, [("lwm2m.payload", "value")]);
+    ground.happened(sim);
+    for (entries, done) in [
+        (vec![battery.clone(), Entry::new(TEMPERATURE, Value::Float(30.0))], Happened::Done(Verb::Send)),
+        (vec![battery], Happened::Refused(Verb::Send, Code::BAD_REQUEST)),
+    ] {
+        ground.tell(sim, |device, now| device.send(now, &entries).unwrap());
+        ground.run_s(5).await;
+        assert_eq!(ground.happened(sim), [done]);
+    }
+    assert_eq!(ground.temperatures(sim).await, [21.5, 30.0]);
+    let device = ground.device(sim).await;
+    let whys = ground.core.why().device(device.account, id);
+    assert_eq!((whys[0].check, whys[1].check), ("payload", "value"));
+    assert!(whys[1].detail.contains("left out: value of /3/0/9 has another type (record 0)"), "{}", whys[1].detail);
 }

@@ -8,8 +8,8 @@ use crate::{
 };
 use futures_util::future::try_join_all;
 use landfall_model::{
-    Batch, Cause, Device, DeviceId, DeviceInfo, DeviceStatus, Error, Registration, Result, SecureSession, StatusDetail, Time,
-    Write,
+    Batch, Cause, Device, DeviceId, DeviceInfo, DeviceStatus, Error, Observed, Registration, Result, SecureSession, StatusDetail,
+    Time, Write,
 };
 use std::sync::Arc;
 
@@ -42,6 +42,26 @@ impl Core {
                     whole = went_online(&device, false, (self.now(), self.earliest()));
                 }
                 whole.writes.push(Write::Registration(Box::new(registration.clone())));
+                Ok((whole, ()))
+            })
+        })
+        .await
+    }
+
+    /// What is observed at a device that is registered at a location, so that the rest is begun after a restart. Nothing is kept of a registration
+    /// or a generation of observations that is over.
+    pub async fn observes(&self, caller: &DeviceCaller, location: &str, observed: Observed) -> Result<()> {
+        self.decide(&[Record::Device(caller.device)], || {
+            Box::pin(async {
+                let mut whole = Batch::default();
+                if let Some(kept) = self.store.registration(caller.device).await?
+                    && kept.location == location
+                    && kept.observed.generation == observed.generation
+                    && kept.observed != observed
+                {
+                    let next = Registration { observed: observed.clone(), ..kept };
+                    whole.writes.push(Write::Registration(Box::new(next)));
+                }
                 Ok((whole, ()))
             })
         })

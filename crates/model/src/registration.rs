@@ -26,7 +26,7 @@ pub struct Registration {
     pub peer: String,
     /// The secure session it came over; absent: plain CoAP.
     pub session: Option<u64>,
-    /// Token generation of its observations, and the paths they are on.
+    /// Token generation of its observations, and the paths of those that stand.
     pub observed: Observed,
     /// When it registered.
     pub registered_at: Time,

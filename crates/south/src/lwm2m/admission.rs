@@ -78,7 +78,7 @@ pub(super) async fn register(shared: &Lwm2m, asked: Register) -> Result<Register
         links: String::from_utf8_lossy(&request.list.to_payload()).into_owned(),
         peer: from.map(|from| from.to_string()).unwrap_or_default(),
         session: session(peer),
-        observed: observed(location as u16, &plan),
+        observed: Observed { generation: location as u16, paths: vec![] },
         registered_at: now,
         updated_at: now,
         expires_at: expiry(now, request.lifetime_s),
@@ -94,10 +94,6 @@ fn session(peer: Peer) -> Option<u64> {
         Peer::Plain(_) => None,
         Peer::Secure(id) => Some(id),
     }
-}
-
-fn observed(generation: u16, plan: &Plan) -> Observed {
-    Observed { generation, paths: plan.observe.iter().map(ToString::to_string).collect() }
 }
 
 /// A lifetime of 0 has no end (LwM2M core, 6.2.1).
@@ -188,12 +184,13 @@ pub(super) async fn renew(shared: &Lwm2m, asked: Renew) -> std::result::Result<R
         None => before.clone(),
     };
     let links = String::from_utf8_lossy(&list.to_payload()).into_owned();
+    let old = plan(shared, &device, version, &before).await.map_err(Refusal::from)?;
     let plan = plan(shared, &device, version, &list).await.map_err(Refusal::from)?;
-    let observed = observed(asked.generation, &plan);
     // Under the same objects, observations come and go one by one.
-    let anew = links != registration.links && observed.paths != registration.observed.paths;
-    let generation = if anew { observed.generation } else { registration.observed.generation };
-    registration.observed = Observed { generation, ..observed };
+    let anew = plan.observe != old.observe;
+    if anew {
+        registration.observed = Observed { generation: asked.generation, paths: vec![] };
+    }
     registration.links = links;
     let now = shared.core.now();
     registration.updated_at = now;

@@ -13,7 +13,9 @@ use landfall_coap::Ticket;
 use landfall_core::{DeviceCaller, NodeFault, Outcome, Work, WorkOf};
 use landfall_dtls::LookupId;
 use landfall_lwm2m::{Code, Path, RegisterRequest, bootstrap::BootstrapConfig};
-use landfall_model::{Cause, Device, DeviceId, Error, ErrorKind, Registration, Result, Secret, SecureSession, StatusDetail};
+use landfall_model::{
+    Cause, Device, DeviceId, Error, ErrorKind, Observed, Registration, Result, Secret, SecureSession, StatusDetail,
+};
 use std::{net::SocketAddr, sync::Arc};
 
 /// A question.
@@ -47,6 +49,12 @@ pub(crate) enum Ask {
         plan: Arc<Plan>,
         settle: Settle,
         said: Said,
+    },
+    /// What is observed at a client, for the record of its registration.
+    Observes {
+        device: DeviceId,
+        location: u64,
+        observed: Observed,
     },
     Work {
         device: DeviceId,
@@ -154,6 +162,10 @@ pub(crate) enum Answer {
         /// Whether anything was kept.
         outcome: std::result::Result<bool, Refusal>,
     },
+    Observes {
+        device: DeviceId,
+        outcome: Result<()>,
+    },
     Work {
         device: DeviceId,
         outcome: Result<Option<Work>>,
@@ -185,7 +197,7 @@ pub(crate) struct Attached {
     /// Where it is registered.
     pub(crate) location: String,
     pub(crate) plan: Arc<Plan>,
-    /// What was to be observed when it registered.
+    /// What is observed already.
     pub(crate) kept: Vec<Path>,
     pub(crate) look: Look,
 }
@@ -245,6 +257,14 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
         Ask::Store { device, plan, settle, said } => {
             let outcome = store(&shared, device, &plan, said).await.map_err(Refusal::from);
             Answer::Stored { device, settle, outcome }
+        }
+        Ask::Observes { device, location, observed } => {
+            let outcome = match caller(&shared, device).await {
+                Ok((_, caller)) => shared.core.observes(&caller, &format!("{location:016x}"), observed).await,
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                Err(error) => Err(error),
+            };
+            Answer::Observes { device, outcome }
         }
         Ask::Work { device, asleep } => {
             let outcome = match caller(&shared, device).await {

@@ -2,6 +2,7 @@
 
 use super::{
     direct::Order,
+    endings::Ended,
     plan::{Plan, Tag, tag},
 };
 use landfall_coap::{ExchangeId, Message, Ticket};
@@ -45,6 +46,10 @@ pub(super) struct Client {
     pub(super) plan: Option<Arc<Plan>>,
     /// For each observation of the plan, the newest notification: sequence number and when it came.
     pub(super) seen: Box<[Option<(u32, Duration)>]>,
+    /// Observations that ended or were not begun.
+    pub(super) ended: Vec<Ended>,
+    /// What is observed differs from what the record of the registration says.
+    pub(super) unkept: bool,
     /// Present while something is under way.
     pub(super) busy: Option<Box<Busy>>,
 }
@@ -170,6 +175,7 @@ impl Client {
         if Arc::ptr_eq(&old, &plan) {
             return;
         }
+        self.follow_endings(&plan);
         let mut seen: HashMap<Path, Option<(u32, Duration)>> =
             old.observe.iter().copied().zip(self.seen.iter().copied()).collect();
         self.seen = plan.observe.iter().map(|path| seen.remove(path).flatten()).collect();
@@ -182,6 +188,7 @@ impl Client {
         if begin.is_empty() && end.is_empty() {
             return;
         }
+        self.unkept = true;
         let ops = &mut self.busy().ops;
         let waits = |ops: &VecDeque<Op>, path: &Path| ops.iter().any(|op| matches!(op, Op::Observe(waits) if waits == path));
         let end: Vec<Path> = end.into_iter().filter(|path| !waits(ops, path)).collect();

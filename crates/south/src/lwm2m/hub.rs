@@ -45,6 +45,7 @@ pub(crate) struct Hub {
     pub(super) by_address: HashMap<SocketAddr, DeviceId>,
     pub(super) exchanges: HashMap<ExchangeId, (DeviceId, Op)>,
     pub(super) bootstraps: super::bootstrap::Bootstraps,
+    pub(super) strays: super::endings::Strays,
     /// Direct requests by the time they end at.
     pub(super) orders: BTreeMap<(Duration, u64), DeviceId>,
     pub(super) order_number: u64,
@@ -73,6 +74,7 @@ impl Hub {
             by_address: HashMap::new(),
             exchanges: HashMap::new(),
             bootstraps: Default::default(),
+            strays: Default::default(),
             orders: BTreeMap::new(),
             order_number: 0,
             effects: VecDeque::new(),
@@ -101,6 +103,8 @@ impl Hub {
                 maybe_work: true,
                 plan: None,
                 seen: Box::default(),
+                ended: vec![],
+                unkept: false,
                 busy: None,
             };
             self.insert(registration.device, client);
@@ -172,6 +176,7 @@ impl Hub {
             Answer::Deregistered { ticket, outcome } => self.deregistered(now, ticket, outcome),
             Answer::Attached { device, outcome } => self.attached(now, device, outcome),
             Answer::Stored { device, settle, outcome } => self.stored(now, device, settle, outcome),
+            Answer::Observes { device, outcome } => self.standing_kept(device, outcome),
             Answer::Work { device, outcome } => self.work(now, device, outcome),
             Answer::Told { device, outcome } => self.told(now, device, outcome),
             Answer::Saved(saved) => self.saved(now, saved),

@@ -12,6 +12,7 @@ mod client;
 mod counters;
 mod desk;
 mod direct;
+mod endings;
 mod hub;
 mod node;
 mod plan;

@@ -23,6 +23,7 @@ impl Hub {
         let tag = known.and_then(|device| self.clients.get(&device)?.tag(token.as_bytes()));
         let (Some(device), Some(tag)) = (known, tag) else {
             self.note(known, String::new(), peer, "lwm2m.notify", "token", "a notification of no observation".into());
+            self.strays.add(peer, token);
             let _ = self.coap.reject(now.since, ticket);
             return;
         };
@@ -72,6 +73,9 @@ impl Hub {
 
     /// Takes in the answer to an observation, or a notification.
     pub(super) fn observed(&mut self, now: Moment, device: DeviceId, settle: Settle, path: Path, message: Message) {
+        if let Settle::Notification(_) = settle {
+            self.check_notification(now, device, &path, &message);
+        }
         let Some(client) = self.clients.get_mut(&device) else { return };
         let Some(plan) = client.plan.clone() else { return };
         let place = plan.observe.iter().position(|observed| *observed == path);

@@ -116,6 +116,8 @@ impl Hub {
             generation: registration.observed.generation,
             maybe_work: true,
             seen: vec![None; plan.observe.len()].into(),
+            ended: vec![],
+            unkept: false,
             plan: Some(plan),
             busy: None,
         };
@@ -160,12 +162,15 @@ impl Hub {
             client.generation = registration.observed.generation;
             if begin {
                 client.seen = vec![None; plan.observe.len()].into();
+                client.ended = vec![];
                 client.plan = Some(plan);
             } else {
                 client.follow(plan, &[]);
             }
         }
         self.heard(now, device);
+        self.came_back(now, device, peer);
+        self.check_kept(device, &registration.observed);
         self.respond(now, ticket, Response::new(Code::CHANGED));
         if look.is_stale() {
             self.attach(device);

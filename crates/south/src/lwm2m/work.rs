@@ -11,7 +11,7 @@ use super::{
     wire,
 };
 use landfall_coap::{ExchangeId, Failure, Message, SendOptions, Token};
-use landfall_core::{NodeFault, Outcome, Step, Work, WorkOf};
+use landfall_core::{Outcome, Step, Work, WorkOf};
 use landfall_lwm2m::{
     ContentFormat, Entry, Path, Request, Response,
     operation::{self, Argument, WriteMode},
@@ -31,6 +31,11 @@ impl Hub {
             }
             return;
         }
+        if hears {
+            client.begin_again(now.since);
+        }
+        self.keep_standing(device);
+        let Some(client) = self.clients.get_mut(&device) else { return };
         let (maybe_work, peer) = (client.maybe_work, client.peer);
         let busy = client.busy();
         if busy.exchange.is_some() || busy.asking {
@@ -173,6 +178,10 @@ impl Hub {
                 self.settle_order(*order, Err(Error::new(Cause::Overloaded, error.to_owned())));
                 self.pump(now, device);
             }
+            Op::Observe(path) => {
+                self.not_begun(now, device, &path);
+                self.pump(now, device);
+            }
             _ => self.pump(now, device),
         }
     }
@@ -211,7 +220,7 @@ impl Hub {
         self.heard(now, device);
         match op {
             Op::Observe(path) => {
-                self.check_observation(device, &path, message);
+                self.check_observation(now, device, &path, message);
                 self.observed(now, device, Settle::Answer, path, message.clone());
                 self.pump(now, device);
             }
@@ -231,18 +240,6 @@ impl Hub {
             }
             Op::Direct(order) => self.order_answered(now, device, *order, message),
             Op::Work { of, steps } => self.step_done(now, device, of, steps, &wire::response(message)),
-        }
-    }
-
-    /// Looks whether an observation was begun. An application that asked for it is told if it was not.
-    fn check_observation(&mut self, device: DeviceId, path: &Path, answer: &Message) {
-        let told = answer.opts().observe().is_some();
-        if answer.code.is_success() && !told {
-            self.note_device(device, "lwm2m.observe", "refused", "the device answers, but does not observe".into());
-        }
-        let asked = self.plan_of(device).is_some_and(|plan| plan.is_asked(path));
-        if asked && !(answer.code.is_success() && told) {
-            self.fault(device, NodeFault::CreateSubscription, path.to_string());
         }
     }
 
@@ -312,8 +309,10 @@ impl Hub {
                 if cause != Failure::TooLong {
                     self.note_device(device, "lwm2m.request", "failed", format!("{op:?}: {cause:?}"));
                 }
-                if matches!(op, Op::Learn(_)) {
-                    self.not_learned(device);
+                match op {
+                    Op::Learn(_) => self.not_learned(device),
+                    Op::Observe(path) => self.not_begun(now, device, &path),
+                    _ => {}
                 }
                 self.pump(now, device);
             }

@@ -3,6 +3,7 @@
 mod bootstraps;
 mod commands;
 mod direct;
+mod endings;
 mod frames;
 mod hostile;
 mod node;

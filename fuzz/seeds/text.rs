@@ -23,6 +23,8 @@ pub fn lwm2m_documents() -> Seeds {
     texts(&[
         r#"ep=urn:imei:863703030668222&lt=300&lwm2m=1.1&b=U&Q|</>;rt="oma.lwm2m";ct="60 110 112",</1/0>,</3/0>,</5>;ver=1.1"#,
         r#"ep=a&lwm2m=1.0&b=UQS&sms=4912345|</lwm2m>;rt="oma.lwm2m",</lwm2m/3/0>,</lwm2m/5>"#,
+        "ep=a&lwm2m=1.3&b=UX&sms=| </ >;ct=60 110;rt=oma.lwm2m,\r\n</3/0/1>,<http://a/b>,< /3/0 >;ver=1,</5>;ver=\"1.1,\0",
+        "ep=a&lwm2m=1.0.2|</lwm2m/>;rt=\"core oma.lwm2m\";ct=110;ct=112,</lwm2m/3/0></lwm2m/4/0>;,,",
         "</3/0>;pmin=10;pmax=60,</3/0/6>;dim=8;gt=50;lt=42.2",
         "pmin=1&pmax=2&gt=1.5&st",
         "0='http://example.com/a',1,2='x'",

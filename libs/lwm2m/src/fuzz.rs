@@ -5,6 +5,7 @@ use crate::attributes::AttributeChange;
 use crate::bootstrap::BootstrapRequest;
 use crate::codec::{self, DecodeLimits, Decoded, Reading};
 use crate::content_format::ContentFormat;
+use crate::ignored::Ignored;
 use crate::link::{self, LinkLimits};
 use crate::message::{Method, Request};
 use crate::objects::{ObjectModels, XmlLimits};
@@ -57,8 +58,8 @@ pub fn fuzz_payload(models: &ObjectModels, data: &[u8]) {
 /// When a registration that was read does not say the same when it is written.
 pub fn fuzz_documents(data: &[u8]) {
     let limits = LinkLimits { bytes: 4_096, links: 64, params: 8 };
-    if let Ok(links) = link::parse(data, &limits) {
-        assert!(links.len() <= limits.links);
+    if let Ok(read) = link::parse(data, &limits) {
+        assert!(read.links.len() <= limits.links && read.links.iter().all(|link| link.params.len() <= limits.params));
     }
     let _ = link::parse_discover(data, "/lwm2m", &limits);
     let xml = XmlLimits { nodes: 512, ..XmlLimits::default() };
@@ -71,7 +72,8 @@ pub fn fuzz_documents(data: &[u8]) {
     let _ = UpdateRequest::parse(&queries, None, data, Version::V1_1, &limits);
     let (query, payload) = text.split_once('|').unwrap_or((&text, "</3/0>"));
     let queries: Vec<&str> = query.split('&').collect();
-    if let Ok(register) = RegisterRequest::parse(&queries, None, payload.as_bytes(), &limits) {
+    if let Ok(mut register) = RegisterRequest::parse(&queries, None, payload.as_bytes(), &limits) {
+        register.ignored = Ignored::default();
         let request = register.to_request();
         let again = RegisterRequest::parse(&request.query, request.content_format, &request.payload, &LinkLimits::default());
         assert_eq!(again.as_ref(), Ok(&register), "a registration that does not say the same when it is written");
@@ -238,9 +240,11 @@ mod tests {
     #[test]
     fn hostile_documents_are_survived() {
         let mut dice = Dice(0x5eed_0002);
-        let examples: [&[u8]; 6] = [
+        let examples: [&[u8]; 8] = [
             br#"ep=urn:imei:863703030668222&lt=300&lwm2m=1.1&b=U&Q|</>;rt="oma.lwm2m";ct="60 110 112",</1/0>,</3/0>,</5>;ver=1.1"#,
             b"ep=a&lwm2m=1.0&b=UQS&sms=4912345|</lwm2m>;rt=\"oma.lwm2m\",</lwm2m/3/0>,</lwm2m/5>",
+            b"ep=a&lwm2m=1.3&b=UX&sms=| </ >;ct=60 110;rt=oma.lwm2m,\r\n</3/0/1>,<http://a/b>,< /3/0 >;ver=1,</5>;ver=\"1.1,\0",
+            b"ep=a&lwm2m=1.0.2|</lwm2m/>;rt=\"core oma.lwm2m\";ct=110;ct=112,</lwm2m/3/0></lwm2m/4/0>;,,",
             b"</3/0>;pmin=10;pmax=60,</3/0/6>;dim=8;gt=50;lt=42.2",
             b"pmin=1&pmax=2&gt=1.5&st",
             b"0='http://example.com/a',1,2='x'",

@@ -1,7 +1,9 @@
-//! CoRE Link Format (RFC 6690), as registrations and discovery answers use it: strict, and bounded by [`LinkLimits`].
-//! Absent: relations between links, escaping in targets.
+//! CoRE Link Format (RFC 6690), as registrations and discovery answers use it, bounded by [`LinkLimits`]. Read as clients in the field write
+//! it: with blanks, line breaks and NUL around links, and values with blanks and no quotes. A link or parameter that cannot be read is passed
+//! over. Absent: relations between links, escaping in targets.
 
 use crate::attributes::{AttributeError, Attributes};
+use crate::ignored::Ignored;
 use crate::path::Path;
 use crate::version::ObjectVersion;
 
@@ -63,10 +65,10 @@ pub enum LinkCheck {
     /// Not UTF-8.
     #[error("not UTF-8")]
     Utf8,
-    /// A link does not begin with `<`.
+    /// A link does not begin with `<`, or none follows a comma.
     #[error("expected <")]
     Open,
-    /// A target does not end with `>`, or has a character that must be escaped.
+    /// A target does not end with `>`, or has a blank or control character inside.
     #[error("bad target")]
     Target,
     /// Something else than `;` or `,` after a link or parameter.
@@ -89,40 +91,60 @@ pub enum LinkCheck {
     Attribute(AttributeError),
 }
 
+/// A link document as far as it can be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    /// The links in order.
+    pub links: Vec<Link>,
+    /// The first things that were passed over, at most [`Ignored::TOLD_MAX`].
+    pub ignored: Vec<LinkError>,
+    /// How many more there are.
+    pub ignored_untold: usize,
+}
+
 /// Reads a link document; empty is no links.
 ///
 /// # Errors
-/// The first check that fails, and where.
-pub fn parse(document: &[u8], limits: &LinkLimits) -> Result<Vec<Link>, LinkError> {
-    let fail = |check, at| Err(LinkError { check, at });
+/// Longer or with more links than `limits` allow.
+pub fn parse(document: &[u8], limits: &LinkLimits) -> Result<Links, LinkError> {
     if document.len() > limits.bytes {
-        return fail(LinkCheck::TooLong, limits.bytes);
+        return Err(LinkError { check: LinkCheck::TooLong, at: limits.bytes });
     }
-    let text = std::str::from_utf8(document).map_err(|e| LinkError { check: LinkCheck::Utf8, at: e.valid_up_to() })?;
-    let mut reader = Reader { text, at: 0 };
-    let mut links = Vec::new();
+    let text = String::from_utf8_lossy(document);
+    let mut reader = Reader { text: &text, at: 0, read: Links::default() };
+    if let Err(error) = std::str::from_utf8(document) {
+        reader.ignore(LinkCheck::Utf8, error.valid_up_to());
+    }
+    reader.skip_blanks();
     while !reader.rest().is_empty() {
-        if links.len() == limits.links {
-            return fail(LinkCheck::TooManyLinks, reader.at);
+        if reader.read.links.len() == limits.links {
+            return Err(LinkError { check: LinkCheck::TooManyLinks, at: reader.at });
         }
-        links.push(reader.link(limits)?);
-        reader.skip_space();
-        match reader.take(',') {
-            // RFC 6690 has no blanks between links; clients in the field send them after the comma.
-            true => reader.skip_space(),
-            false if reader.rest().is_empty() => return Ok(links),
-            false => return reader.fail(LinkCheck::Separator),
+        let whole = reader.link(limits);
+        reader.skip_blanks();
+        // One that cannot be read ends where the next begins.
+        if whole && !(reader.rest().is_empty() || reader.rest().starts_with(',')) {
+            reader.ignore(LinkCheck::Separator, reader.at);
+            reader.skip_to_link();
         }
-        if reader.rest().is_empty() {
-            return reader.fail(LinkCheck::Open);
+        if reader.take(',') {
+            reader.skip_blanks();
+            if reader.rest().is_empty() {
+                reader.ignore(LinkCheck::Open, reader.at);
+            }
         }
     }
-    Ok(links)
+    Ok(reader.read)
 }
 
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    read: Links,
+}
+
+fn is_blank(c: char) -> bool {
+    c.is_ascii_whitespace() || c == '\0'
 }
 
 impl<'a> Reader<'a> {
@@ -130,8 +152,12 @@ impl<'a> Reader<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    fn fail<T>(&self, check: LinkCheck) -> Result<T, LinkError> {
-        Err(LinkError { check, at: self.at })
+    fn ignore(&mut self, check: LinkCheck, at: usize) {
+        if self.read.ignored.len() < Ignored::TOLD_MAX {
+            self.read.ignored.push(LinkError { check, at });
+        } else {
+            self.read.ignored_untold += 1;
+        }
     }
 
     fn take(&mut self, c: char) -> bool {
@@ -147,53 +173,92 @@ impl<'a> Reader<'a> {
         taken
     }
 
-    fn skip_space(&mut self) {
-        self.take_while(|c| c == ' ');
+    fn skip_blanks(&mut self) {
+        self.take_while(is_blank);
     }
 
-    fn link(&mut self, limits: &LinkLimits) -> Result<Link, LinkError> {
-        if !self.take('<') {
-            return self.fail(LinkCheck::Open);
+    /// To the comma before the next link, to a link that stands here, or to the end.
+    fn skip_to_link(&mut self) {
+        while !self.rest().is_empty() && !self.is_at_link() {
+            self.at += self.rest().chars().next().map_or(0, char::len_utf8);
         }
-        let target = self.take_while(|c| c != '>' && c != '<' && c > ' ').to_owned();
-        if !self.take('>') {
-            return self.fail(LinkCheck::Target);
+    }
+
+    fn is_at_link(&self) -> bool {
+        let rest = self.rest();
+        rest.starts_with('<') || rest.strip_prefix(',').is_some_and(|rest| rest.trim_start_matches(is_blank).starts_with('<'))
+    }
+
+    /// Takes a link; false: it cannot be read.
+    fn link(&mut self, limits: &LinkLimits) -> bool {
+        let begin = self.at;
+        if !self.take('<') {
+            self.ignore(LinkCheck::Open, begin);
+            self.skip_to_link();
+            return false;
+        }
+        let target = self.take_while(|c| c != '>' && c != '<' && c != ',').trim_matches(is_blank).to_owned();
+        if !self.take('>') || target.contains(|c: char| is_blank(c) || c.is_control()) {
+            self.ignore(LinkCheck::Target, begin);
+            self.skip_to_link();
+            return false;
         }
         let mut params = Vec::new();
+        self.skip_blanks();
         while self.take(';') {
-            if params.len() == limits.params {
-                return self.fail(LinkCheck::TooManyParams);
+            self.skip_blanks();
+            let begin = self.at;
+            match self.param() {
+                Ok(_) if params.len() == limits.params => self.ignore(LinkCheck::TooManyParams, begin),
+                Ok(param) => params.push(param),
+                Err(check) => {
+                    self.ignore(check, self.at);
+                    while !self.rest().is_empty() && !self.rest().starts_with(';') && !self.is_at_link() {
+                        self.at += self.rest().chars().next().map_or(0, char::len_utf8);
+                    }
+                }
             }
-            params.push(self.param()?);
+            self.skip_blanks();
         }
-        Ok(Link { target, params })
+        self.read.links.push(Link { target, params });
+        true
     }
 
-    fn param(&mut self) -> Result<(String, Option<String>), LinkError> {
+    fn param(&mut self) -> Result<(String, Option<String>), LinkCheck> {
         let name = self.take_while(|c| c.is_ascii_alphanumeric() || "!#$&+-.^_`|~*".contains(c));
         if name.is_empty() {
-            return self.fail(LinkCheck::Name);
+            return Err(LinkCheck::Name);
         }
-        let value = match self.take('=') {
-            false => None,
-            true if self.take('"') => Some(self.quoted()?),
-            true => match self.take_while(|c| c > ' ' && !"\",;<>\\".contains(c) && c != '\u{7f}') {
-                "" => return self.fail(LinkCheck::Value),
-                token => Some(token.to_owned()),
-            },
+        self.skip_blanks();
+        if !self.take('=') {
+            return Ok((name.to_owned(), None));
+        }
+        self.skip_blanks();
+        let value = if self.take('"') {
+            self.quoted()?
+        } else {
+            // Lists of formats come without quotes too.
+            match self.take_while(|c| !"\",;<>\\".contains(c) && c != '\u{7f}').trim_end_matches(is_blank) {
+                "" => return Err(LinkCheck::Value),
+                token => token.to_owned(),
+            }
         };
-        Ok((name.to_owned(), value))
+        Ok((name.to_owned(), Some(value)))
     }
 
-    fn quoted(&mut self) -> Result<String, LinkError> {
-        let mut value = String::new();
+    /// The value up to the closing quote; if there is none, nothing is taken.
+    fn quoted(&mut self) -> Result<String, LinkCheck> {
+        let (begin, mut value) = (self.at, String::new());
         loop {
             value.push_str(self.take_while(|c| c != '"' && c != '\\'));
             if self.take('"') {
                 return Ok(value);
             }
             self.take('\\');
-            let Some(escaped) = self.rest().chars().next() else { return self.fail(LinkCheck::Value) };
+            let Some(escaped) = self.rest().chars().next() else {
+                self.at = begin;
+                return Err(LinkCheck::Value);
+            };
             value.push(escaped);
             self.at += escaped.len_utf8();
         }
@@ -233,7 +298,11 @@ pub fn parse_discover(document: &[u8], root: &str, limits: &LinkLimits) -> Resul
         rest = behind.get(1..).unwrap_or_default();
     }
     let mut seen = std::collections::BTreeSet::new();
-    for (at, link) in parse(rest, limits)?.into_iter().enumerate() {
+    let read = parse(rest, limits)?;
+    if let Some(error) = read.ignored.into_iter().next() {
+        return Err(error);
+    }
+    for (at, link) in read.links.into_iter().enumerate() {
         let fail = |check| LinkError { check, at };
         let target = strip_root(&link.target, root);
         let path: Path = target.parse().map_err(|_| fail(LinkCheck::Path))?;
@@ -275,10 +344,16 @@ pub fn format_object(path: &Path, version: Option<ObjectVersion>) -> String {
 mod tests {
     use super::*;
 
+    fn links(document: &[u8]) -> Vec<Link> {
+        let read = parse(document, &LinkLimits::default()).unwrap();
+        assert_eq!(read.ignored, [], "{}", String::from_utf8_lossy(document));
+        read.links
+    }
+
     #[test]
     fn the_registration_example_is_read() {
         let document = br#"</>;rt="oma.lwm2m";ct="60 110 112 11542 11543",</1/0>,</3/0>,</5>;ver=1.1"#;
-        let links = parse(document, &LinkLimits::default()).unwrap();
+        let links = links(document);
         assert_eq!(links.len(), 4);
         assert_eq!(links[0].param("ct"), Some("60 110 112 11542 11543"));
         assert_eq!(links[0].param("rt"), Some("oma.lwm2m"));
@@ -286,28 +361,63 @@ mod tests {
         assert_eq!(links[1].param("ver"), None);
     }
 
+    /// As clients in the field write it.
     #[test]
-    fn what_is_not_link_format_is_refused_by_name() {
-        let cases: [(&[u8], LinkCheck, usize); 13] = [
-            (b"/1", LinkCheck::Open, 0),
-            (b"</1", LinkCheck::Target, 3),
-            (b"</1 >", LinkCheck::Target, 3),
-            (b"</1>,", LinkCheck::Open, 5),
-            (b"</1>,,</2>", LinkCheck::Open, 5),
-            (b"</1></2>", LinkCheck::Separator, 4),
-            (b"</1>;", LinkCheck::Name, 5),
-            (b"</1>;=1", LinkCheck::Name, 5),
-            (b"</1>;a=", LinkCheck::Value, 7),
-            (b"</1>;a=\"b", LinkCheck::Value, 9),
-            (b"</1>;a=\"b\\", LinkCheck::Value, 10),
-            (b"</1>x", LinkCheck::Separator, 4),
-            (b"</\xff>", LinkCheck::Utf8, 2),
-        ];
-        for (document, check, at) in cases {
-            let error = parse(document, &LinkLimits::default()).unwrap_err();
-            assert_eq!(error, LinkError { check, at }, "{}", String::from_utf8_lossy(document));
+    fn blanks_line_breaks_and_missing_quotes_do_no_harm() {
+        for document in [
+            "</>;ct=60 110;rt=\"oma.lwm2m\",</3/0>;ver=1.1",
+            "</>;ct=60 110 ;rt=oma.lwm2m,\r\n</3/0>;ver=1.1\r\n",
+            " </ > ; ct = 60 110 ; rt = \"oma.lwm2m\" ,\t< /3/0 >;ver=\"1.1\"\0\0",
+        ] {
+            let links = links(document.as_bytes());
+            assert_eq!(
+                (links[0].target.as_str(), links[0].param("ct"), links[0].param("rt")),
+                ("/", Some("60 110"), Some("oma.lwm2m"))
+            );
+            assert_eq!((links[1].target.as_str(), links[1].param("ver"), links.len()), ("/3/0", Some("1.1"), 2), "{document:?}");
         }
-        assert_eq!(parse(b"", &LinkLimits::default()), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_passed_over_by_name() {
+        let cases: [(&[u8], &str, LinkCheck, usize); 18] = [
+            (b"/1", "", LinkCheck::Open, 0),
+            (b"x,</1>", "/1", LinkCheck::Open, 0),
+            (b"</1", "", LinkCheck::Target, 0),
+            (b"</1,</2>", "/2", LinkCheck::Target, 0),
+            (b"</1 0>,</2>", "/2", LinkCheck::Target, 0),
+            (b"</1>,", "/1", LinkCheck::Open, 5),
+            (b"</1>,,</2>", "/1 /2", LinkCheck::Open, 5),
+            (b"</1></2>", "/1 /2", LinkCheck::Separator, 4),
+            (b"</1>;", "/1", LinkCheck::Name, 5),
+            (b"</1>;,</2>", "/1 /2", LinkCheck::Name, 5),
+            (b"</1>;=1;b,</2>", "/1;b /2", LinkCheck::Name, 5),
+            (b"</1>;a=;b", "/1;b", LinkCheck::Value, 7),
+            (b"</1>;a=\"b;c,</2>", "/1;c /2", LinkCheck::Value, 8),
+            (b"</1>;a=\"b\\", "/1", LinkCheck::Value, 8),
+            (b"</1>x,</2>", "/1 /2", LinkCheck::Separator, 4),
+            (b"</1>;a=b\"c\",</2>", "/1;a /2", LinkCheck::Separator, 8),
+            (b"</\xff>,</2>", "/\u{fffd} /2", LinkCheck::Utf8, 2),
+            (b"junk", "", LinkCheck::Open, 0),
+        ];
+        for (document, expected, check, at) in cases {
+            let read = parse(document, &LinkLimits::default()).unwrap();
+            let told = |link: &Link| {
+                [link.target.as_str()]
+                    .into_iter()
+                    .chain(link.params.iter().map(|(name, _)| name.as_str()))
+                    .collect::<Vec<_>>()
+                    .join(";")
+            };
+            let told: Vec<String> = read.links.iter().map(told).collect();
+            assert_eq!(
+                (told.join(" ").as_str(), read.ignored),
+                (expected, vec![LinkError { check, at }]),
+                "{}",
+                String::from_utf8_lossy(document)
+            );
+        }
+        assert_eq!(parse(b"", &LinkLimits::default()), Ok(Links::default()));
     }
 
     #[test]
@@ -315,12 +425,15 @@ mod tests {
         let limits = LinkLimits { bytes: 64, links: 2, params: 1 };
         assert_eq!(parse(&[b'<'; 65], &limits).unwrap_err().check, LinkCheck::TooLong);
         assert_eq!(parse(b"</1>,</2>,</3>", &limits).unwrap_err().check, LinkCheck::TooManyLinks);
-        assert_eq!(parse(b"</1>;a;b", &limits).unwrap_err().check, LinkCheck::TooManyParams);
+        let read = parse(b"</1>;a;b", &limits).unwrap();
+        assert_eq!((read.links[0].params.len(), &read.ignored[0].check), (1, &LinkCheck::TooManyParams));
+        let read = parse(&b"<".repeat(60), &limits).unwrap();
+        assert_eq!((read.links.len(), read.ignored.len(), read.ignored_untold > 8), (0, 8, true));
     }
 
     #[test]
     fn quotes_and_escapes_are_taken_off() {
-        let links = parse(br#"</1>;a="x,\"y\";<";b;c=1, </2>"#, &LinkLimits::default()).unwrap();
+        let links = links(br#"</1>;a="x,\"y\";<";b;c=1, </2>"#);
         assert_eq!(links[0].param("a"), Some("x,\"y\";<"));
         assert_eq!(links[0].param("b"), Some(""));
         assert_eq!(links[1].target, "/2");

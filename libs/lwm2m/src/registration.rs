@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::content_format::{ContentFormat, FormatChoice};
-use crate::link::{self, LinkError, LinkLimits};
+use crate::ignored::Ignored;
+use crate::link::{self, Link, LinkError, LinkLimits, Links};
 use crate::message::{Code, Method, Request};
 use crate::path::Path;
 use crate::version::{ObjectVersion, Version};
@@ -48,7 +49,13 @@ impl Binding {
 
     /// Reads a binding such as `U`, `UQS` (1.0) or `UT` (1.1); letters in any order, each once, at least one transport.
     pub fn parse(text: &str, version: Version) -> Option<Self> {
-        let mut binding = Self::default();
+        let (binding, understood) = Self::of_letters(text, version);
+        (understood && binding.is_reachable()).then_some(binding)
+    }
+
+    /// What the letters say, and whether all of them have a meaning.
+    fn of_letters(text: &str, version: Version) -> (Self, bool) {
+        let (mut binding, mut understood) = (Self::default(), true);
         for letter in text.chars() {
             let flag = match (letter, version) {
                 ('U', _) => &mut binding.udp,
@@ -59,14 +66,18 @@ impl Binding {
                 ('N', Version::V1_1 | Version::V1_2) => &mut binding.non_ip,
                 ('M', Version::V1_2) => &mut binding.mqtt,
                 ('H', Version::V1_2) => &mut binding.http,
-                _ => return None,
+                _ => {
+                    understood = false;
+                    continue;
+                }
             };
-            if std::mem::replace(flag, true) {
-                return None;
-            }
+            understood &= !std::mem::replace(flag, true);
         }
-        let reachable = binding.udp || binding.tcp || binding.sms || binding.non_ip || binding.mqtt || binding.http;
-        reachable.then_some(binding)
+        (binding, understood)
+    }
+
+    const fn is_reachable(self) -> bool {
+        self.udp || self.tcp || self.sms || self.non_ip || self.mqtt || self.http
     }
 }
 
@@ -108,41 +119,45 @@ pub struct ObjectList {
 }
 
 impl ObjectList {
-    /// Reads the payload of a Register.
+    /// Reads a list as it was written by [`ObjectList::to_payload`].
     ///
     /// # Errors
-    /// Not link format, or a path that is neither an object nor an object instance, or contradicting versions.
+    /// More than the limits allow.
     pub fn parse(payload: &[u8], limits: &LinkLimits) -> Result<Self, RegisterError> {
-        let links = link::parse(payload, limits).map_err(RegisterError::Link)?;
+        Self::read(payload, limits, &mut Ignored::default())
+    }
+
+    /// Reads the payload of a Register or Update. A link that is neither an object nor an object instance, and a version that is none or contradicts
+    /// another, is passed over.
+    fn read(payload: &[u8], limits: &LinkLimits, ignored: &mut Ignored) -> Result<Self, RegisterError> {
+        let Links { links, ignored: bad, ignored_untold } = link::parse(payload, limits).map_err(RegisterError::Link)?;
+        bad.iter().for_each(|error| ignored.add(error));
+        ignored.add_untold(ignored_untold);
         let mut list = Self::default();
-        if let Some(root) = links.iter().find(|link| link.param("rt") == Some("oma.lwm2m")) {
-            let target = root.target.trim_end_matches('/');
-            let plain = target.is_empty() || target.starts_with('/');
-            if !plain || target.len() > ROOT_BYTES_MAX {
-                return Err(RegisterError::Root);
-            }
-            list.root = target.to_owned();
-        }
+        let is_root = |link: &&Link| link.param("rt").is_some_and(|types| types.split_whitespace().any(|t| t == "oma.lwm2m"));
+        let mut roots = links.iter().filter(is_root).map(|link| link.target.trim_end_matches('/'));
+        let usable = |root: &&str| root.is_empty() || root.starts_with('/') && root.len() <= ROOT_BYTES_MAX;
+        list.root = roots.find(usable).unwrap_or_default().to_owned();
         let mut objects: BTreeMap<u16, RegisteredObject> = BTreeMap::new();
         for link in &links {
             let target = link.target.as_str();
             if target == "/" || !list.root.is_empty() && target.trim_end_matches('/') == list.root {
-                list.read_formats(link.param("ct").unwrap_or_default());
+                list.read_formats(link);
                 continue;
             }
-            let path = target.strip_prefix(list.root.as_str()).unwrap_or(target).parse::<Path>();
-            let path = path.map_err(|_| RegisterError::Path(link.target.chars().take(64).collect()))?;
-            let Some(id) = path.object_id().filter(|_| path.depth() <= 2) else {
-                return Err(RegisterError::Path(link.target.chars().take(64).collect()));
+            let path = target.strip_prefix(list.root.as_str()).unwrap_or(target).parse::<Path>().ok();
+            let Some((path, id)) = path.filter(|path| path.depth() <= 2).and_then(|path| Some((path, path.object_id()?))) else {
+                ignored.add(format_args!("{target:?} is neither an object nor an object instance"));
+                continue;
             };
-            let version =
-                link.param("ver").map(|text| text.parse().map_err(|()| RegisterError::ObjectVersion(id))).transpose()?;
             let object = objects.entry(id).or_insert_with(|| RegisteredObject { id, version: None, instances: Vec::new() });
-            match (object.version, version) {
-                (Some(before), Some(now)) if before != now => return Err(RegisterError::ObjectVersion(id)),
-                _ => object.version = object.version.or(version),
-            }
             object.instances.extend(path.instance_id());
+            let Some(text) = link.param("ver") else { continue };
+            match (object.version, text.parse().ok()) {
+                (None, Some(version)) => object.version = Some(version),
+                (Some(before), Some(version)) if before == version => {}
+                _ => ignored.add(format_args!("version {text:?} of object {id}")),
+            }
         }
         for secret in SECRET_OBJECTS {
             objects.remove(&secret);
@@ -155,9 +170,11 @@ impl ObjectList {
         Ok(list)
     }
 
-    /// `ct` is a number or several in quotes; what is no number is left out, it can only be a format that is not understood.
-    fn read_formats(&mut self, ct: &str) {
-        for format in ct.split(' ').filter_map(|number| number.parse().ok()).map(ContentFormat) {
+    /// `ct` is a number or several in quotes, or stands there several times; what is no number is left out, it can only be a format that is not
+    /// understood.
+    fn read_formats(&mut self, link: &Link) {
+        let told = link.params.iter().filter(|(name, _)| name == "ct").filter_map(|(_, value)| value.as_deref());
+        for format in told.flat_map(|ct| ct.split([' ', ','])).filter_map(|number| number.parse().ok()).map(ContentFormat) {
             if self.formats.len() < FORMATS_MAX && !self.formats.contains(&format) {
                 self.formats.push(format);
             }
@@ -220,6 +237,8 @@ pub struct RegisterRequest {
     pub profile: Option<String>,
     /// Objects, root and formats.
     pub list: ObjectList,
+    /// What was said and could not be used.
+    pub ignored: Ignored,
 }
 
 /// Why a Register or Update is refused.
@@ -237,12 +256,6 @@ pub enum RegisterError {
     /// Not a number of seconds of at most 32 bits.
     #[error("the lifetime is not a number of seconds")]
     Lifetime,
-    /// Not a binding of this version.
-    #[error("the binding is not valid for this version")]
-    Binding,
-    /// Not a telephone number.
-    #[error("the SMS number is not a telephone number")]
-    Sms,
     /// A parameter is given twice.
     #[error("parameter {0} is given twice")]
     Twice(&'static str),
@@ -252,21 +265,12 @@ pub enum RegisterError {
     /// The payload is not in link format.
     #[error("content format is not link format")]
     ContentFormat,
-    /// Nothing is listed, and no profile stands for it.
-    #[error("no objects are listed")]
-    NoObjects,
+    /// Nothing is listed that can be used, and no profile stands for it. With what was passed over.
+    #[error("no objects are listed{}", behind(.0))]
+    NoObjects(Ignored),
     /// The payload cannot be read.
     #[error("{0}")]
     Link(LinkError),
-    /// A link that is neither an object nor an object instance.
-    #[error("{0:?} is neither an object nor an object instance")]
-    Path(String),
-    /// The alternative root is not a path, or longer than [`ROOT_BYTES_MAX`].
-    #[error("the root is not a path, or too long")]
-    Root,
-    /// An object's version is not one, or contradicts another.
-    #[error("bad version of object {0}")]
-    ObjectVersion(u16),
 }
 
 impl RegisterError {
@@ -278,6 +282,10 @@ impl RegisterError {
             _ => Code::BAD_REQUEST,
         }
     }
+}
+
+fn behind(ignored: &Ignored) -> String {
+    if ignored.is_empty() { String::new() } else { format!(" that can be used: {ignored}") }
 }
 
 /// The parameters that Register and Update have, each at most once. Others are extensions and left alone.
@@ -309,20 +317,26 @@ impl<'a> Parameters<'a> {
         self.values.get("lt").map(|text| number(text).ok_or(RegisterError::Lifetime)).transpose()
     }
 
-    fn binding(&self, version: Version) -> Result<Option<Binding>, RegisterError> {
-        let told = self.values.get("b").map(|text| Binding::parse(text, version).ok_or(RegisterError::Binding)).transpose()?;
-        match self.values.get("Q") {
-            None => Ok(told),
-            Some(_) if version == Version::V1_0 => Err(RegisterError::Binding),
-            Some(_) => Ok(Some(Binding { queue: true, ..told.unwrap_or(Binding::UDP) })),
-        }
+    /// Letters that have no meaning are passed over: a client that is heard is reached over UDP.
+    fn binding(&self, version: Version, ignored: &mut Ignored) -> Option<Binding> {
+        let told = self.values.get("b").map(|text| {
+            let (binding, understood) = Binding::of_letters(text, version);
+            if !understood || !binding.is_reachable() {
+                ignored.add(format_args!("letters of the binding {text:?}"));
+            }
+            if binding.is_reachable() { binding } else { Binding { udp: true, ..binding } }
+        });
+        if self.values.contains_key("Q") { Some(Binding { queue: true, ..told.unwrap_or(Binding::UDP) }) } else { told }
     }
 
-    fn sms(&self) -> Result<Option<String>, RegisterError> {
-        let Some(text) = self.values.get("sms") else { return Ok(None) };
+    fn sms(&self, ignored: &mut Ignored) -> Option<String> {
+        let text = *self.values.get("sms")?;
         let digits = text.strip_prefix('+').unwrap_or(text);
         let good = (1..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-        if good { Ok(Some((*text).to_owned())) } else { Err(RegisterError::Sms) }
+        if !good {
+            ignored.add(format_args!("{text:?} is no telephone number"));
+        }
+        good.then(|| text.to_owned())
     }
 }
 
@@ -338,10 +352,14 @@ impl RegisterRequest {
         limits: &LinkLimits,
     ) -> Result<Self, RegisterError> {
         let parameters = Parameters::parse(queries)?;
+        let mut ignored = Ignored::default();
         let version = match parameters.values.get("lwm2m") {
             None => Version::V1_0,
-            Some(text) => text.parse().map_err(|()| RegisterError::Version(text.chars().take(16).collect()))?,
+            Some(text) => Version::nearest(text).ok_or_else(|| RegisterError::Version(text.chars().take(16).collect()))?,
         };
+        if let Some(text) = parameters.values.get("lwm2m").filter(|text| **text != version.text()) {
+            ignored.add(format_args!("LwM2M version {text:?}, taken as {version}"));
+        }
         let endpoint = match parameters.values.get("ep") {
             None if version == Version::V1_0 => return Err(RegisterError::EndpointMissing),
             None => None,
@@ -354,18 +372,19 @@ impl RegisterRequest {
         }
         let profile =
             parameters.values.get("pid").filter(|_| version >= Version::V1_2).map(|text| text.chars().take(128).collect());
-        let list = ObjectList::parse(payload, limits)?;
+        let list = ObjectList::read(payload, limits, &mut ignored)?;
         if list.objects.is_empty() && profile.is_none() {
-            return Err(RegisterError::NoObjects);
+            return Err(RegisterError::NoObjects(ignored));
         }
         Ok(Self {
             endpoint,
             lifetime_s: parameters.lifetime_s()?.unwrap_or(LIFETIME_DEFAULT_S),
             version,
-            binding: parameters.binding(version)?.unwrap_or(Binding::UDP),
-            sms: parameters.sms()?,
+            binding: parameters.binding(version, &mut ignored).unwrap_or(Binding::UDP),
+            sms: parameters.sms(&mut ignored),
             profile,
             list,
+            ignored,
         })
     }
 
@@ -400,6 +419,8 @@ pub struct UpdateRequest {
     pub sms: Option<String>,
     /// The whole new list of objects, if it changed.
     pub list: Option<ObjectList>,
+    /// What was said and could not be used.
+    pub ignored: Ignored,
 }
 
 impl UpdateRequest {
@@ -418,8 +439,14 @@ impl UpdateRequest {
         if !payload.is_empty() && content_format.is_some_and(|format| format != ContentFormat::LINK) {
             return Err(RegisterError::ContentFormat);
         }
-        let list = if payload.is_empty() { None } else { Some(ObjectList::parse(payload, limits)?) };
-        Ok(Self { lifetime_s: parameters.lifetime_s()?, binding: parameters.binding(version)?, sms: parameters.sms()?, list })
+        let mut ignored = Ignored::default();
+        let list = if payload.is_empty() { None } else { Some(ObjectList::read(payload, limits, &mut ignored)?) };
+        // A list of nothing that can be used would end everything.
+        if !ignored.is_empty() && list.as_ref().is_some_and(|list| list.objects.is_empty()) {
+            return Err(RegisterError::NoObjects(ignored));
+        }
+        let (binding, sms) = (parameters.binding(version, &mut ignored), parameters.sms(&mut ignored));
+        Ok(Self { lifetime_s: parameters.lifetime_s()?, binding, sms, list, ignored })
     }
 
     /// The request that says this (what a client does); `location` is what the server answered to Register.

@@ -26,6 +26,24 @@ impl Version {
     }
 }
 
+impl Version {
+    /// The version that is spoken with a client that names `text`: that one, or the nearest that is served of those that begin with 1, such as
+    /// 1.0 for `1.0.2` and 1.2 for `1.3`. `None` for others.
+    pub fn nearest(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let mut number =
+            || parts.next().map(|part| part.parse::<u32>().ok().filter(|_| part.bytes().all(|b| b.is_ascii_digit())));
+        let (major, minor) = (number()?, number().unwrap_or(Some(0)));
+        std::iter::from_fn(number).all(|part| part.is_some()).then_some(())?;
+        match (major?, minor?) {
+            (1, 0) => Some(Self::V1_0),
+            (1, 1) => Some(Self::V1_1),
+            (1, _) => Some(Self::V1_2),
+            _ => None,
+        }
+    }
+}
+
 impl FromStr for Version {
     type Err = ();
 
@@ -87,6 +105,23 @@ mod tests {
     fn versions_are_two_numbers() {
         assert_eq!("1.1".parse(), Ok(Version::V1_1));
         assert_eq!("2.0".parse::<Version>(), Err(()));
+        for (text, nearest) in [
+            ("1.0", Some(Version::V1_0)),
+            ("1.0.2", Some(Version::V1_0)),
+            ("1", Some(Version::V1_0)),
+            ("1.1.1", Some(Version::V1_1)),
+            ("1.3", Some(Version::V1_2)),
+            ("1.10", Some(Version::V1_2)),
+            ("2.0", None),
+            ("0.9", None),
+            ("", None),
+            ("1.", None),
+            ("1.x", None),
+            ("+1.0", None),
+            ("1.1.", None),
+        ] {
+            assert_eq!(Version::nearest(text), nearest, "{text}");
+        }
         assert_eq!("1.2".parse::<ObjectVersion>().unwrap().to_string(), "1.2");
         for bad in ["", "1", "1.", ".1", "1.1.1", "+1.0", "256.0", "a.b"] {
             assert_eq!(bad.parse::<ObjectVersion>(), Err(()), "{bad}");

@@ -7,7 +7,7 @@ use super::{
     plan::Plan,
 };
 use crate::note::Note;
-use landfall_lwm2m::{Code, LinkLimits, ObjectList, UpdateRequest, Version, bootstrap::BootstrapConfig};
+use landfall_lwm2m::{Code, Ignored, LinkLimits, ObjectList, UpdateRequest, Version, bootstrap::BootstrapConfig};
 use landfall_model::{AccountId, Cause, Device, DeviceId, Error, ErrorKind, Identity, Observed, Registration, Result};
 use std::{net::SocketAddr, sync::Arc};
 
@@ -86,7 +86,17 @@ pub(super) async fn register(shared: &Lwm2m, asked: Register) -> Result<Register
     };
     let registration = with_contact(shared, registration).await?;
     shared.core.register(&shared.core.device_caller(&device), registration.clone()).await?;
+    tell_ignored(shared, &device, from, "lwm2m.register", &request.ignored);
     Ok(Registered { registration, plan, anew: true, look })
+}
+
+/// Leaves one why record of what a device said of itself that could not be used.
+fn tell_ignored(shared: &Lwm2m, device: &Device, peer: Option<SocketAddr>, step: &'static str, ignored: &Ignored) {
+    if !ignored.is_empty() {
+        let detail = format!("passed over: {ignored}; the rest counts");
+        shared
+            .refused(Some((device.account, device.id)), Note { identity: &device.node_id, peer, step, check: "ignored", detail });
+    }
 }
 
 fn session(peer: Peer) -> Option<u64> {
@@ -199,6 +209,7 @@ pub(super) async fn renew(shared: &Lwm2m, asked: Renew) -> std::result::Result<R
     registration.peer = asked.from.map(|from| from.to_string()).unwrap_or_default();
     let registration = with_contact(shared, registration).await.map_err(Refusal::from)?;
     shared.core.register(&caller, registration.clone()).await.map_err(Refusal::from)?;
+    tell_ignored(shared, &device, asked.from, "lwm2m.update", &request.ignored);
     Ok(Registered { registration, plan, anew, look })
 }
 

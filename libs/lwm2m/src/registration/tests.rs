@@ -61,27 +61,20 @@ fn what_is_wrong_is_named_and_coded() {
         ("ep=a&lt=-1", "</3/0>", RegisterError::Lifetime),
         ("ep=a&lt=", "</3/0>", RegisterError::Lifetime),
         ("ep=a&lt=4294967296", "</3/0>", RegisterError::Lifetime),
-        ("ep=a&b=UT", "</3/0>", RegisterError::Binding),
-        ("ep=a&b=Q", "</3/0>", RegisterError::Binding),
-        ("ep=a&b=UU", "</3/0>", RegisterError::Binding),
-        ("ep=a&Q", "</3/0>", RegisterError::Binding),
-        ("ep=a&sms=abc", "</3/0>", RegisterError::Sms),
-        ("ep=a", "", RegisterError::NoObjects),
-        ("ep=a", "</0/0>", RegisterError::NoObjects),
-        ("ep=a", "</3/0/1>", RegisterError::Path("/3/0/1".into())),
-        ("ep=a", "</rd>", RegisterError::Path("/rd".into())),
-        ("ep=a", "</3>;ver=x", RegisterError::ObjectVersion(3)),
-        ("ep=a", "</3>;ver=1.0,</3/0>;ver=1.1", RegisterError::ObjectVersion(3)),
-        ("ep=a", "<x>;rt=\"oma.lwm2m\",</3>", RegisterError::Root),
+        ("ep=a&lwm2m=1.x", "</3/0>", RegisterError::Version("1.x".into())),
+        ("ep=a", "", RegisterError::NoObjects(Ignored::default())),
+        ("ep=a", "</0/0>", RegisterError::NoObjects(Ignored::default())),
     ];
     for (queries, payload, error) in cases {
         let code = if matches!(error, RegisterError::Version(_)) { Code::PRECONDITION_FAILED } else { Code::BAD_REQUEST };
         let got = register(queries, payload).unwrap_err();
         assert_eq!((got.code(), got), (code, error), "{queries} {payload}");
     }
-    let long = format!("</{}>;rt=\"oma.lwm2m\",</3>", "a".repeat(64));
-    assert_eq!(register("ep=a", &long), Err(RegisterError::Root));
-    assert!(matches!(register("ep=a", "3/0"), Err(RegisterError::Link(_))));
+    let nothing = register("ep=a", "3/0,</3/0/1>").unwrap_err().to_string();
+    assert_eq!(
+        nothing,
+        "no objects are listed that can be used: link format: expected < at byte 0; \"/3/0/1\" is neither an object nor an object instance"
+    );
     let format = RegisterRequest::parse(&["ep=a"], Some(ContentFormat::TLV), b"", &LinkLimits::default()).unwrap_err();
     assert_eq!(format.code(), Code::UNSUPPORTED_CONTENT_FORMAT);
     assert_eq!(register(&["x"; 33].join("&"), "</3>"), Err(RegisterError::TooManyQueries));
@@ -93,7 +86,7 @@ fn what_is_wrong_is_named_and_coded() {
 fn later_versions_may_leave_things_out() {
     let request = register("lwm2m=1.2&pid=6:27354b9a", "").unwrap();
     assert_eq!((request.endpoint, request.profile.as_deref()), (None, Some("6:27354b9a")));
-    assert_eq!(register("ep=a&lwm2m=1.1&pid=6:27354b9a", ""), Err(RegisterError::NoObjects));
+    assert_eq!(register("ep=a&lwm2m=1.1&pid=6:27354b9a", ""), Err(RegisterError::NoObjects(Ignored::default())));
 }
 
 /// LightweightM2M-1.1-int-102, -104 and -107.
@@ -109,4 +102,61 @@ fn updates_tell_only_what_changes() {
     let said = changed.to_request(vec!["rd".into(), "7".into()], Version::V1_1);
     assert_eq!((said.path.join("/"), said.query.join("&")), ("rd/7".into(), "lt=20&b=U&Q".into()));
     assert_eq!(update(&["lt=x"], ""), Err(RegisterError::Lifetime));
+}
+
+/// As devices of many makers write it: the one link or parameter is passed over and told, the rest counts.
+#[test]
+fn one_bad_link_or_parameter_does_not_spoil_a_registration() {
+    let formats = [60, 110].map(ContentFormat);
+    let good = |queries: &str, payload: &str| {
+        let request = register(queries, payload).unwrap();
+        assert_eq!(
+            (&request.list.objects[..], request.endpoint.as_deref()),
+            (&[object(3, None, &[0])][..], Some("a")),
+            "{payload}"
+        );
+        request
+    };
+    for (payload, told) in [
+        ("</>;ct=60 110,</3/0>", ""),
+        ("</>;ct=60;ct=110,</3/0>", ""),
+        ("</>;ct=\"60,110\",</3/0>", ""),
+        (" </>;ct=60 110 , \r\n< /3/0 >\r\n\0", ""),
+        ("</>;ct=60 110,</3/0>,", "link format: expected < at byte 21"),
+        ("</>;ct=60 110,</3/0>,</3/0/1>", "\"/3/0/1\" is neither an object nor an object instance"),
+        (
+            "</>;ct=60 110,<http://example.com/>,</rd>,</3/0>",
+            "\"http://example.com/\" is neither an object nor an object instance; \"/rd\" is neither an object nor an object instance",
+        ),
+        ("</>;ct=60 110,</3>;ver=1,</3/0>", "version \"1\" of object 3"),
+        ("<x>;rt=\"oma.lwm2m\",</>;ct=60 110,</3/0>", "\"x\" is neither an object nor an object instance"),
+    ] {
+        let request = good("ep=a", payload);
+        assert_eq!((request.list.formats.as_slice(), request.ignored.to_string().as_str()), (&formats[..], told), "{payload}");
+    }
+    let contradicting = register("ep=a", "</3>;ver=1.0,</3/0>;ver=1.1").unwrap();
+    assert_eq!(contradicting.list.objects, [object(3, Some("1.0"), &[0])]);
+    let many = good("ep=a", &("</rd>,".repeat(100) + "</3/0>")).ignored.to_string();
+    assert!(many.ends_with("; and 92 more") && many.len() < 1_000, "{many}");
+    for (queries, version, binding, told) in [
+        ("ep=a&sms=", Version::V1_0, "U", "\"\" is no telephone number"),
+        ("ep=a&sms=abc", Version::V1_0, "U", "\"abc\" is no telephone number"),
+        ("ep=a&lwm2m=1.0.2&b=UQ", Version::V1_0, "UQ", "LwM2M version \"1.0.2\", taken as 1.0"),
+        ("ep=a&lwm2m=1.3", Version::V1_2, "U", "LwM2M version \"1.3\", taken as 1.2"),
+        ("ep=a&b=UT", Version::V1_0, "U", "letters of the binding \"UT\""),
+        ("ep=a&b=Q", Version::V1_0, "UQ", "letters of the binding \"Q\""),
+        ("ep=a&b=", Version::V1_0, "U", "letters of the binding \"\""),
+        ("ep=a&b=U&Q", Version::V1_0, "UQ", ""),
+    ] {
+        let request = good(queries, "</3/0>");
+        assert_eq!(
+            (request.version, request.binding.to_string().as_str(), request.ignored.to_string().as_str()),
+            (version, binding, told)
+        );
+    }
+    let update = |payload: &str| UpdateRequest::parse(&["sms="], None, payload.as_bytes(), Version::V1_1, &LinkLimits::default());
+    let updated = update("</3/0>,</rd>").unwrap();
+    assert_eq!(updated.list.map(|list| list.objects), Some(vec![object(3, None, &[0])]));
+    assert!(updated.ignored.to_string().starts_with("\"/rd\" is neither"), "{}", updated.ignored);
+    assert!(matches!(update("</rd>"), Err(RegisterError::NoObjects(_))), "it would end everything");
 }

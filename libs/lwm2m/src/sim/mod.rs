@@ -11,6 +11,7 @@ use crate::attributes::{AttributeChange, Attributes};
 use crate::bootstrap::BootstrapRequest;
 use crate::codec::{self, DecodeLimits};
 use crate::content_format::ContentFormat;
+use crate::ignored::Ignored;
 use crate::link::{DiscoverAnswer, Discovered, format_discover};
 use crate::message::{Code, Method, Observe, Request, Response};
 use crate::objects::ObjectModels;
@@ -96,6 +97,7 @@ impl Client {
             sms: None,
             profile: None,
             list: ObjectList { objects: self.objects(), root: String::new(), formats },
+            ignored: Ignored::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{
     CodecRun, Core, DeviceFilter, Scope,
     account::check_name,
     batch, message,
-    product_check::{check_path, check_services},
+    product_check::{check_binding, check_path, check_services},
     turns::Record,
 };
 use landfall_model::{
@@ -221,6 +221,9 @@ impl Core {
         check_services(&draft.services)?;
         if let Some(frames) = &draft.lwm2m.app_data {
             check_path(&frames.uplink, 4).and(check_path(&frames.downlink, 4)).map_err(|error| error.at("lwm2m.appData"))?;
+        }
+        if let Some(binding) = &draft.lwm2m.binding {
+            check_binding(binding)?;
         }
         if let Some(app) = draft.auto_register {
             self.app(scope, app).await.map_err(|error| error.at("autoRegister"))?;

@@ -68,6 +68,15 @@ pub(crate) fn check_path(path: &str, most: usize) -> Result<()> {
     Err(Error::invalid("path", format!("{path:.64} is no path of an LwM2M resource such as /3303/0/5700")))
 }
 
+/// A binding of LwM2M that has UDP, which alone is served here: letters, each once.
+pub(crate) fn check_binding(binding: &str) -> Result<()> {
+    let once = |letter: char| binding.chars().filter(|other| *other == letter).count() == 1;
+    if binding.contains('U') && binding.chars().all(|letter| "UTSNMHQ".contains(letter) && once(letter)) {
+        return Ok(());
+    }
+    Err(Error::invalid("lwm2m.binding", "must be U with other letters of LwM2M bindings, each once, such as UQ"))
+}
+
 fn check_parameter(parameter: &Parameter) -> Result<()> {
     parameter.path.as_deref().map_or(Ok(()), |path| check_path(path, 4))?;
     for bound in [&parameter.min, &parameter.max].into_iter().flatten() {

@@ -90,6 +90,9 @@ pub struct Lwm2mModel {
     pub plain_coap: bool,
     /// Frames that the codec translates; absent: of a product with a binary format, those of [`AppData::default`].
     pub app_data: Option<AppData>,
+    /// Binding that bootstrap tells its devices, such as `UQ`; absent: the one that they registered with, `U` where they never did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<String>,
 }
 
 /// Resources that carry frames of the product's own format.

@@ -55,7 +55,7 @@ pub(super) fn read_model(bytes: &[u8]) -> Result<ProductDraft> {
 
 /// How the product's devices speak LwM2M.
 fn lwm2m(node: &Node<'_>) -> Result<Lwm2mModel> {
-    node.only(&["plainCoap", "appData"])?;
+    node.only(&["plainCoap", "appData", "binding"])?;
     let app_data = |node: Node<'_>| {
         node.only(&["uplink", "downlink"])?;
         let usual = AppData::default();
@@ -64,7 +64,11 @@ fn lwm2m(node: &Node<'_>) -> Result<Lwm2mModel> {
             downlink: node.text("downlink")?.unwrap_or(usual.downlink),
         })
     };
-    Ok(Lwm2mModel { plain_coap: node.flag("plainCoap")?, app_data: node.node("appData")?.map(app_data).transpose()? })
+    Ok(Lwm2mModel {
+        plain_coap: node.flag("plainCoap")?,
+        app_data: node.node("appData")?.map(app_data).transpose()?,
+        binding: node.text("binding")?,
+    })
 }
 
 pub(super) fn default_name(key: &ProductKey) -> String {

@@ -159,17 +159,17 @@ fn our_own_model_is_strict() {
 #[test]
 fn models_bind_properties_and_commands_to_resources() {
     let model = r#"{"manufacturerId":"m","manufacturerName":"M","deviceType":"t","model":"x","protocolType":"LWM2M",
-        "lwm2m":{"plainCoap":true,"appData":{"uplink":"/10250/0/0"}},
+        "lwm2m":{"plainCoap":true,"appData":{"uplink":"/10250/0/0"},"binding":"UQ"},
         "services":[{"serviceId":"s","properties":[{"propertyName":"p","dataType":"decimal","method":"RE","path":"/3303/0/5700"}],
         "commands":[{"commandName":"REBOOT","execute":"/3/0/4","paras":[{"paraName":"a","dataType":"int","path":"/1/0/1"}]}]}]}"#;
     let draft = read_model(model.as_bytes()).unwrap();
     let app_data = AppData { uplink: "/10250/0/0".into(), ..AppData::default() };
-    assert_eq!(draft.lwm2m, Lwm2mModel { plain_coap: true, app_data: Some(app_data) });
+    assert_eq!(draft.lwm2m, Lwm2mModel { plain_coap: true, app_data: Some(app_data), binding: Some("UQ".into()) });
     let service = &draft.services[0];
     assert_eq!(service.properties[0].parameter.path.as_deref(), Some("/3303/0/5700"));
     let command = &service.commands[0];
     assert_eq!((command.execute.as_deref(), command.paras[0].path.as_deref()), (Some("/3/0/4"), Some("/1/0/1")));
-    let none = model.replace(r#""lwm2m":{"plainCoap":true,"appData":{"uplink":"/10250/0/0"}},"#, r#""lwm2m":null,"#);
+    let none = model.replace(r#""lwm2m":{"plainCoap":true,"appData":{"uplink":"/10250/0/0"},"binding":"UQ"},"#, r#""lwm2m":null,"#);
     assert_eq!(read_model(none.as_bytes()).unwrap().lwm2m, Lwm2mModel::default());
     let shown = serde_json::json!({
         "manufacturerId": "m", "manufacturerName": "M", "deviceType": "t", "model": "x", "protocolType": "LWM2M",

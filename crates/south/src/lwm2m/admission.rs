@@ -7,7 +7,7 @@ use super::{
     plan::Plan,
 };
 use crate::note::Note;
-use landfall_lwm2m::{Code, Ignored, LinkLimits, ObjectList, UpdateRequest, Version, bootstrap::BootstrapConfig};
+use landfall_lwm2m::{Binding, Code, Ignored, LinkLimits, ObjectList, UpdateRequest, Version, bootstrap::BootstrapConfig};
 use landfall_model::{AccountId, Cause, Device, DeviceId, Error, ErrorKind, Identity, Observed, Registration, Result};
 use std::{net::SocketAddr, sync::Arc};
 
@@ -139,7 +139,18 @@ pub(super) async fn bootstrap(shared: &Lwm2m, device: DeviceId, name: &str, from
     let key = credentials.psk.as_ref().and_then(|psk| hex::decode(psk.expose()).ok());
     let key = key.ok_or_else(|| Error::new(Cause::Forbidden, "the device has no pre-shared key"))?;
     let identity = device.psk_identity().to_owned();
-    Ok(super::bootstrap::account(&shared.config.public_uri, shared.config.bootstrap_lifetime_s, identity, key))
+    let binding = bootstrap_binding(shared, &device).await?;
+    Ok(super::bootstrap::account(&shared.config.public_uri, shared.config.bootstrap_lifetime_s, binding, identity, key))
+}
+
+/// The binding that a device is to have: as its product says, else as it registered last.
+async fn bootstrap_binding(shared: &Lwm2m, device: &Device) -> Result<Binding> {
+    let product = shared.core.product_of(device).await.ok();
+    let wanted = match product.and_then(|product| product.lwm2m.binding.clone()) {
+        Some(binding) => Some(binding),
+        None => shared.core.store().registration(device.id).await?.map(|registration| registration.binding),
+    };
+    Ok(wanted.and_then(|letters| Binding::parse(&letters, Version::V1_2)).unwrap_or(Binding::UDP))
 }
 
 async fn plan(shared: &Lwm2m, device: &Device, version: Version, list: &ObjectList) -> Result<Arc<Plan>> {

@@ -35,7 +35,7 @@ impl Bootstraps {
 }
 
 /// What a client is told: this server as its only one, with the key that it has.
-pub(super) fn account(uri: &str, lifetime_s: u32, identity: String, key: Vec<u8>) -> BootstrapConfig {
+pub(super) fn account(uri: &str, lifetime_s: u32, binding: Binding, identity: String, key: Vec<u8>) -> BootstrapConfig {
     let security = SecurityInstance {
         instance: 1,
         uri: uri.to_owned(),
@@ -50,7 +50,7 @@ pub(super) fn account(uri: &str, lifetime_s: u32, identity: String, key: Vec<u8>
         instance: 0,
         short_id: SHORT_ID,
         lifetime_s,
-        binding: Binding::UDP,
+        binding,
         notification_storing: true,
         pmin_s: None,
         pmax_s: None,

@@ -84,7 +84,7 @@ pub struct ServerInstance {
     pub short_id: u16,
     /// Lifetime of the registration, seconds.
     pub lifetime_s: u32,
-    /// How to be reached. Queue mode is written as the letter Q, which only 1.0 clients understand.
+    /// How to be reached. Queue mode is written as the letter Q; a client that refuses it, as later ones than 1.0 may, is written to without.
     pub binding: Binding,
     /// Whether notifications are kept while the server cannot be reached.
     pub notification_storing: bool,

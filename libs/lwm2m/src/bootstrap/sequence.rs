@@ -10,7 +10,7 @@ use crate::link::{LinkLimits, parse_discover};
 use crate::message::{Code, Method, Request, Response};
 use crate::operation::{self, OperationError, WriteMode};
 use crate::path::Path;
-use crate::value::Entry;
+use crate::value::{Entry, Value};
 
 /// Which step of a bootstrap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -150,6 +150,15 @@ impl Sequence {
             return self.progress;
         }
         let Some(step) = self.steps.pop_front() else { return self.progress };
+        // Clients since 1.1 need not know the letter Q in a binding.
+        if let Step::Write(path, entries) = &step
+            && response.code.class() == 4
+            && let Some(plain) = without_queue(entries)
+        {
+            self.steps.push_front(Step::Write(*path, plain));
+            self.progress = Progress::Ready;
+            return self.progress;
+        }
         self.progress = match (&step, response.code) {
             (Step::Discover, code) => {
                 let taken = if code == Code::CONTENT { bootstrap_accounts(&response.payload) } else { BTreeSet::new() };
@@ -174,6 +183,16 @@ impl Sequence {
         }
         self.progress
     }
+}
+
+/// The same values with a binding without queue mode; `None` if it has none.
+fn without_queue(entries: &[Entry]) -> Option<Vec<Entry>> {
+    let mut plain = entries.to_vec();
+    let binding = plain.iter_mut().find(|entry| entry.path.object_id() == Some(1) && entry.path.resource_id() == Some(7))?;
+    let Value::Text(letters) = &mut binding.value else { return None };
+    let before = letters.len();
+    letters.retain(|letter| letter != 'Q');
+    (letters.len() < before).then_some(plain)
 }
 
 /// The instances of object 0 without a short server id, which are bootstrap accounts (core 1.1 section 6.1.7.3). What cannot be read

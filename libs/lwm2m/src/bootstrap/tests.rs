@@ -173,3 +173,26 @@ fn a_pack_is_one_document() {
     }
     assert!(config().pack(ContentFormat::TLV).is_err());
 }
+
+/// The letter Q in a binding is of 1.0: a client that refuses it gets the others.
+#[test]
+fn queue_mode_is_kept_where_the_client_takes_it() {
+    for (takes, written) in [(true, vec!["UQ"]), (false, vec!["UQ", "U"])] {
+        let mut queued = config();
+        queued.servers[0].binding.queue = true;
+        let mut sequence = Sequence::new(queued, ContentFormat::SENML_JSON, false).unwrap();
+        let mut told = vec![];
+        while let Some(request) = sequence.next_request().unwrap() {
+            let binding = String::from_utf8(request.payload).unwrap();
+            let binding = ["UQ", "U"].into_iter().find(|letters| binding.contains(&format!("\"vs\":\"{letters}\"")));
+            told.extend(binding);
+            let code = match (request.method, binding) {
+                (Method::Delete, _) => Code::DELETED,
+                (_, Some("UQ")) if !takes => Code::BAD_REQUEST,
+                _ => Code::CHANGED,
+            };
+            sequence.answered(&Response::new(code));
+        }
+        assert_eq!((told, sequence.progress()), (written, Progress::Finished));
+    }
+}

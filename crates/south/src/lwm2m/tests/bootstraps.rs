@@ -54,3 +54,32 @@ async fn keys_are_told_over_dtls_alone_to_their_own_device_where_it_is_on() {
         assert!(!told);
     }
 }
+
+#[tokio::test]
+async fn the_binding_is_that_of_the_product_or_of_the_last_registration() {
+    for (binding, registers, expected) in [(None, false, "U"), (None, true, "UQ"), (Some("UQS"), true, "UQS")] {
+        let mut ground = Ground::with(3, bootstrapping()).await;
+        let lwm2m = Lwm2mModel { binding: binding.map(str::to_owned), ..Lwm2mModel::default() };
+        let product = ground.core.create_product(&ground.all, ProductDraft { lwm2m, ..meter("binding") }).await.unwrap();
+        let product = Some(ProductRef::Id(product.id.to_string()));
+        let asked = RegisterDevice { product, ..ground.registration("m-1", true) };
+        let id = ground.core.register_device(&ground.scope, asked).await.unwrap().id;
+        let client = Client::new("m-1", Version::V1_1).sleepy();
+        let sim = ground.join(SimDevice::new(client, 1).secured(key_of("m-1")), true, id);
+        if registers {
+            ground.tell(sim, SimDevice::register);
+            ground.run_s(5).await;
+        }
+        ground.tell(sim, SimDevice::bootstrap);
+        ground.run_s(20).await;
+        assert_eq!(ground.happened(sim).last(), Some(&Happened::Done(Verb::Bootstrap)), "{binding:?}");
+        let told = ground.sims[sim].device.lwm2m().get(&Path::resource(1, 0, 7)).cloned();
+        assert_eq!(told, Some(Value::Text(expected.into())), "{binding:?}");
+    }
+    let ground = Ground::new(4).await;
+    for binding in ["", "Q", "UU", "UX", "S", "uq"] {
+        let lwm2m = Lwm2mModel { binding: Some(binding.into()), ..Lwm2mModel::default() };
+        let refused = ground.core.create_product(&ground.all, ProductDraft { lwm2m, ..meter("bad") }).await.unwrap_err();
+        assert_eq!((refused.cause, refused.to_string().contains("lwm2m.binding")), (Cause::InvalidField, true), "{binding}");
+    }
+}

@@ -122,7 +122,7 @@ async fn a_name_must_be_that_of_the_key() {
 #[tokio::test]
 async fn plain_coap_is_for_those_whose_product_allows_it() {
     let mut ground = Ground::new(6).await;
-    let open = ProductDraft { lwm2m: Lwm2mModel { plain_coap: true, app_data: None }, ..meter("plain") };
+    let open = ProductDraft { lwm2m: Lwm2mModel { plain_coap: true, ..Lwm2mModel::default() }, ..meter("plain") };
     let open = ground.core.create_product(&ground.all, open).await.unwrap();
     let plain = |node: &str, is_secure| RegisterDevice {
         product: Some(ProductRef::Id(open.id.to_string())),

@@ -37,9 +37,10 @@ pub fn fuzz_payload(models: &ObjectModels, data: &[u8]) {
     let base = BASES[usize::from(*base) % BASES.len()];
     let limits = DecodeLimits { bytes: 65_536, entries: 128 };
     let _ = codec::decode_paths(format, payload, &limits);
-    let reading = Reading { models: models.newest(), limits };
+    let reading = Reading { models: models.newest(), root: "", limits };
     let Ok(Decoded { entries, faults, faults_untold }) = codec::decode_each(format, &base, payload, &reading) else { return };
     assert!(entries.len() + faults.len() + faults_untold <= limits.entries, "{} entries", entries.len());
+    let _ = codec::decode_each(format, &base, payload, &Reading { root: "/lwm2m", ..reading });
     let strict = codec::decode(format, &base, payload, models.newest(), &limits);
     assert_eq!(strict.ok().as_ref(), Some(&entries).filter(|_| faults.is_empty()), "read as one it says something else");
     for entry in &entries {

@@ -76,7 +76,7 @@ pub struct Target {
     /// Seconds to wait for the device and its answer, at most 100
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100))]
     wait: u32,
-    /// Content format: text, opaque, cbor, senml+json, senml+cbor, tlv, json or lwm2m+cbor
+    /// Content format: text, opaque, cbor, senml+json, senml+cbor, tlv, json or lwm2m+cbor; of a read also any, as the device likes
     #[arg(long)]
     format: Option<String>,
 }

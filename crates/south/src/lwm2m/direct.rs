@@ -41,6 +41,9 @@ const FORMATS: [ContentFormat; 8] = [
     ContentFormat::LWM2M_CBOR,
 ];
 
+/// Format of a `read` that leaves it to the device.
+const ANY: &str = "any";
+
 /// What an operator asks of a device, in plain words.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Direct {
@@ -56,7 +59,7 @@ pub struct Direct {
     pub attributes: Vec<(String, Option<String>)>,
     /// Levels that `discover` goes down, 0 to 3; only devices of 1.2 know it.
     pub depth: Option<u8>,
-    /// Content format by name, such as `tlv` or `senml+json`.
+    /// Content format by name, such as `tlv` or `senml+json`; for `read` also `any`, as the device likes (no Accept).
     pub format: Option<String>,
     /// Seconds to wait for the device and its answer, 1 to 300.
     pub wait_s: u32,
@@ -64,7 +67,8 @@ pub struct Direct {
 
 /// An operation, understood.
 enum Act {
-    Read(Path),
+    /// In the format that the device likes, or that suits it.
+    Read(Path, bool),
     Discover(Path, Option<u8>),
     Write(Path, WriteMode, Values),
     Execute(Path, Vec<Argument>),
@@ -101,6 +105,7 @@ impl Order {
         }
         let named = |name: &String| FORMATS.into_iter().find(|format| format.name() == Some(name.as_str()));
         let format = match &direct.format {
+            Some(_) if is_any(direct) => None,
             Some(name) => Some(named(name).ok_or_else(|| Error::invalid("format", "is none of LwM2M"))?),
             None => None,
         };
@@ -121,8 +126,8 @@ impl Order {
             usual.map(|usual| self.format.unwrap_or(usual))
         };
         let built = match &self.act {
-            Act::Read(path) => {
-                let wanted = (path.depth() < 3).then(|| plan.formats().many());
+            Act::Read(path, any) => {
+                let wanted = (path.depth() < 3 && !any).then(|| plan.formats().many());
                 operation::read(root, path, self.format.or(wanted))
             }
             Act::Discover(path, None) => operation::discover(root, path),
@@ -151,7 +156,7 @@ impl Order {
             return answer;
         }
         let (name, (value, unread)) = match &self.act {
-            Act::Read(path) => ("values", values_of(plan, models, response, path)),
+            Act::Read(path, _) => ("values", values_of(plan, models, response, path)),
             Act::ReadComposite(_) => ("values", values_of(plan, models, response, &Path::ROOT)),
             Act::Discover(..) => ("links", links_of(plan, response)),
             Act::Create(..) => ("location", (format!("/{}", response.location.join("/")).into(), None)),
@@ -191,7 +196,7 @@ impl Act {
             direct.values.iter().map(value).collect::<Result<Values>>()
         };
         match (word, &paths[..]) {
-            ("read", [path]) => Ok(Self::Read(*path)),
+            ("read", [path]) => Ok(Self::Read(*path, is_any(direct))),
             ("discover", [path]) => Ok(Self::Discover(*path, direct.depth)),
             ("write", [path]) => Ok(Self::Write(*path, WriteMode::Replace, values()?)),
             ("update", [path]) => Ok(Self::Write(*path, WriteMode::Update, values()?)),
@@ -214,6 +219,11 @@ impl Act {
             _ => Err(Error::invalid("operation", "is none of LwM2M")),
         }
     }
+}
+
+/// Whether it leaves the format to the device.
+fn is_any(direct: &Direct) -> bool {
+    direct.operation == "read" && direct.format.as_deref() == Some(ANY)
 }
 
 fn path(name: &'static str, text: &str) -> Result<Path> {

@@ -99,7 +99,7 @@ impl Plan {
 
     /// How what the client says is read.
     pub(crate) fn reading<'a>(&'a self, all: &'a ObjectModels) -> Reading<'a> {
-        Reading { models: self.models(all), limits: DecodeLimits::default() }
+        Reading { models: self.models(all), root: &self.root, limits: DecodeLimits::default() }
     }
 
     /// Whether frames come from this resource or one of its instances.

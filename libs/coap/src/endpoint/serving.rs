@@ -11,7 +11,7 @@ use super::Endpoint;
 use super::peers::Reply;
 use super::uploads::Uploaded;
 use crate::check::{self, Check};
-use crate::code::Code;
+use crate::code::{Code, ContentFormat};
 use crate::event::{Output, Ticket};
 use crate::message::{Message, Response};
 use crate::number::{Block, OptionNumber};
@@ -85,7 +85,7 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         if let Some(block) = block1 {
             match self.take_block(now, peer, message, block, target.request) {
                 Uploaded::Answered => {}
-                Uploaded::Whole(body) => self.open_request(now, peer, message, Some(body), target),
+                Uploaded::Whole(body, format) => self.open_request(now, peer, message, Some((body, format)), target),
             }
             return;
         }
@@ -101,8 +101,15 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         self.open_request(now, peer, message, None, target);
     }
 
-    /// Gives the owner a request whose body is `body`, or the message's payload.
-    fn open_request(&mut self, now: Duration, peer: P, message: &MessageRef<'_>, body: Option<Bytes>, target: Target) {
+    /// Gives the owner a request whose body is `body`, of a format that the message need not repeat, or the message's payload.
+    fn open_request(
+        &mut self,
+        now: Duration,
+        peer: P,
+        message: &MessageRef<'_>,
+        body: Option<(Bytes, Option<ContentFormat>)>,
+        target: Target,
+    ) {
         let key = self.peers.find_or_make(peer);
         if self.is_crowded(key) {
             let check = if self.open.len() >= self.limits.open { &check::OPEN_LIMIT } else { &check::OPEN_PEER_LIMIT };
@@ -127,7 +134,10 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         }
         let mut options = Options::from(options);
         options.remove(OptionNumber::BLOCK1);
-        let payload = body.unwrap_or_else(|| Bytes::copy_from_slice(message.payload));
+        let (payload, format) = body.unwrap_or_else(|| (Bytes::copy_from_slice(message.payload), None));
+        if let Some(format) = format.filter(|_| message.options.content_format().is_none()) {
+            options.add_uint(OptionNumber::CONTENT_FORMAT, format.0.into());
+        }
         let request = Message { code: header.code, options, payload };
         let confirmable = header.kind == Kind::Confirmable;
         self.outputs.push_back(Output::Request { ticket: Ticket(ticket), peer, token, confirmable, request });

@@ -9,13 +9,15 @@ use bytes::Bytes;
 use super::Endpoint;
 use super::kept::Body;
 use crate::check::{self, Check};
-use crate::code::Code;
+use crate::code::{Code, ContentFormat};
 use crate::message::{Message, Response};
 use crate::number::{Block, OptionNumber};
 use crate::wire::MessageRef;
 
 pub(super) struct Upload {
     target: u64,
+    /// That of the first block; some clients leave it out of the others.
+    format: Option<ContentFormat>,
     body: Vec<u8>,
 }
 
@@ -29,8 +31,8 @@ impl Body for Upload {
 pub(super) enum Uploaded {
     /// It was answered.
     Answered,
-    /// It was the last one; this is the body.
-    Whole(Bytes),
+    /// It was the last one; this is the body, and its format as the first one said.
+    Whole(Bytes, Option<ContentFormat>),
 }
 
 impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
@@ -50,9 +52,9 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
             // A first block begins anew (RFC 7959 2.5).
             self.drop_uploads(key, found);
             if !block.more {
-                return Uploaded::Whole(Bytes::copy_from_slice(payload));
+                return Uploaded::Whole(Bytes::copy_from_slice(payload), None);
             }
-            let upload = self.begin_upload(now, key, target);
+            let upload = self.begin_upload(now, key, target, message.options.content_format());
             return self.append(now, peer, message, block, upload);
         }
         match found {
@@ -85,12 +87,12 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         }
     }
 
-    fn begin_upload(&mut self, now: Duration, key: u64, target: u64) -> u64 {
+    fn begin_upload(&mut self, now: Duration, key: u64, target: u64, format: Option<ContentFormat>) -> u64 {
         let crowded = self.peers.get(key).filter(|peer| peer.uploads.len() >= self.limits.uploads_per_peer.max(1));
         let oldest = crowded.and_then(|peer| peer.uploads.first().copied());
         self.drop_uploads(key, oldest);
-        let upload =
-            self.uploads.insert(key, now.saturating_add(self.config.transfer_lifetime), Upload { target, body: Vec::new() });
+        let until = now.saturating_add(self.config.transfer_lifetime);
+        let upload = self.uploads.insert(key, until, Upload { target, format, body: Vec::new() });
         if let Some(peer) = self.peers.get_mut(key) {
             peer.uploads.push(upload);
         }
@@ -111,9 +113,9 @@ impl<P: Copy + Eq + Hash + Debug> Endpoint<P> {
         }
         if !block.more {
             let key = self.peers.find_or_make(peer);
-            let body = self.uploads.remove(upload).map(|kept| kept.body).unwrap_or_default();
+            let (body, format) = self.uploads.remove(upload).map(|kept| (kept.body, kept.format)).unwrap_or_default();
             self.drop_uploads(key, Some(upload));
-            return Uploaded::Whole(Bytes::from(body));
+            return Uploaded::Whole(Bytes::from(body), format);
         }
         let response = Message::new(Code::CONTINUE).with_uint(OptionNumber::BLOCK1, block.value());
         self.answer_now(now, peer, message, response);

@@ -373,7 +373,7 @@ pub(super) fn decode_single(base: &Path, payload: &[u8], models: Models<'_>) -> 
     if base.depth() < 3 {
         return Err(DecodeError::new(DecodeCheck::NotSingle, At::Whole));
     }
-    let mut collector = Collector::new(base, &Reading { models, limits: DecodeLimits::default() });
+    let mut collector = Collector::new(base, &Reading { models, root: "", limits: DecodeLimits::default() });
     collector.raw(At::Offset(0), *base, raw, None)?;
     Ok(Decoded { entries: collector.finish().whole()?, ..Decoded::default() })
 }

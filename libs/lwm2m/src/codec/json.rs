@@ -35,15 +35,18 @@ pub(super) fn decode(base: &Path, payload: &[u8], reading: &Reading<'_>) -> Resu
     let document: Document = serde_json::from_slice(payload).map_err(|e| fault(&e))?;
     let whole = |check| DecodeError::new(check, At::Whole);
     let elements = document.elements.ok_or(whole(DecodeCheck::Json("e is missing".into())))?;
-    let base_name =
-        document.base_name.unwrap_or_else(|| format!("{}/", if base.is_root() { String::new() } else { base.to_string() }));
+    // Without a base name a name says the whole path (core 1.0 section 6.4.4), or, as some clients have it, the rest behind the request's.
+    let base_name = document.base_name.unwrap_or_default();
+    let behind = if base.is_root() { String::new() } else { base.to_string() };
     if base_name.len() > NAME_BYTES_MAX {
         return Err(whole(DecodeCheck::Path));
     }
     let mut collector = Collector::new(base, reading);
     for (index, element) in elements.into_iter().enumerate() {
         let at = At::Record(index);
-        let Some(path) = path(&base_name, &element.name.unwrap_or_default()) else {
+        let name = element.name.unwrap_or_default();
+        let full = if base_name.is_empty() && !name.starts_with('/') { format!("{behind}/{name}") } else { format!("{base_name}{name}") };
+        let Some(path) = senml::path_of(&full, reading.root).filter(|_| name.len() <= NAME_BYTES_MAX) else {
             collector.fault(at, None, DecodeCheck::Path)?;
             continue;
         };
@@ -60,11 +63,6 @@ pub(super) fn decode(base: &Path, payload: &[u8], reading: &Reading<'_>) -> Resu
         }
     }
     Ok(collector.finish())
-}
-
-fn path(base_name: &str, name: &str) -> Option<Path> {
-    let full = Some(base_name.to_owned() + name).filter(|_| name.len() <= NAME_BYTES_MAX)?;
-    full.strip_suffix('/').unwrap_or(&full).parse().ok()
 }
 
 impl<'de> Deserialize<'de> for Document {

@@ -43,6 +43,8 @@ impl Default for DecodeLimits {
 pub struct Reading<'a> {
     /// The types of resources.
     pub models: Models<'a>,
+    /// Where the client keeps its objects: the alternative root of its registration, which names in SenML and JSON may begin with; empty for none.
+    pub root: &'a str,
     /// What one payload may hold.
     pub limits: DecodeLimits,
 }
@@ -88,7 +90,7 @@ pub fn decode(
     models: Models<'_>,
     limits: &DecodeLimits,
 ) -> Result<Vec<Entry>, DecodeError> {
-    decode_each(format, base, payload, &Reading { models, limits: *limits })?.whole()
+    decode_each(format, base, payload, &Reading { models, root: "", limits: *limits })?.whole()
 }
 
 /// Reads a payload that belongs to `base` value by value: what was read, observed or, for composite operations and Send, the root. A value

@@ -8,11 +8,12 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::collect::{Collector, Raw};
 use super::fault::{At, DecodeCheck, DecodeError, EncodeError};
 use super::{Decoded, Reading};
+use crate::link::strip_root;
 use crate::path::Path;
 use crate::value::{Entry, EntryTime, Value};
 
-/// Longest name and base name, bytes; a path has at most 24.
-pub(super) const NAME_BYTES_MAX: usize = 64;
+/// Longest name and base name, bytes; a path has at most 24, a root before it 64.
+pub(super) const NAME_BYTES_MAX: usize = 88;
 /// The version of SenML that is spoken (RFC 8428 section 4.4).
 const VERSION_MAX: i64 = 10;
 /// Times below this are relative to the receipt (RFC 8428 section 4.5.3), seconds.
@@ -39,7 +40,7 @@ struct Base {
 }
 
 impl Base {
-    fn take(&mut self, record: &mut Record) -> Result<Path, DecodeCheck> {
+    fn take(&mut self, record: &mut Record, root: &str) -> Result<Path, DecodeCheck> {
         if let Some(name) = record.base_name.take() {
             self.name = name;
         }
@@ -49,12 +50,8 @@ impl Base {
         if self.name.len() > NAME_BYTES_MAX || name.len() > NAME_BYTES_MAX {
             return Err(DecodeCheck::Path);
         }
-        let mut full = String::with_capacity(self.name.len() + name.len());
-        full.push_str(&self.name);
-        full.push_str(name);
-        // A base name that ends in a slash, without a name behind it, is the path before the slash.
-        let path = if full.len() > 1 { full.strip_suffix('/').unwrap_or(&full) } else { &full };
-        path.parse().map_err(|_| DecodeCheck::Path)
+        let full = self.name.clone() + name;
+        path_of(&full, root).ok_or(DecodeCheck::Path)
     }
 
     /// The value with the base value added, where there is one and the value is a number.
@@ -81,7 +78,7 @@ pub(super) fn entries(records: Vec<Record>, base: &Path, reading: &Reading<'_>) 
     let mut carried = Base::default();
     for (number, mut record) in records.into_iter().enumerate() {
         let at = At::Record(number);
-        let path = match carried.take(&mut record) {
+        let path = match carried.take(&mut record, reading.root) {
             Ok(path) => path,
             Err(check) => {
                 collector.fault(at, None, check)?;
@@ -102,6 +99,13 @@ pub(super) fn entries(records: Vec<Record>, base: &Path, reading: &Reading<'_>) 
     Ok(collector.finish())
 }
 
+/// The path that a full name says. It may end in a slash: that of a base name without a name behind it.
+pub(super) fn path_of(name: &str, root: &str) -> Option<Path> {
+    let name = strip_root(name, root);
+    let path = if name.len() > 1 { name.strip_suffix('/').unwrap_or(name) } else { name };
+    path.parse().ok()
+}
+
 fn check_version(records: &[Record]) -> Result<(), DecodeError> {
     let newer = |record: &Record| record.base_version.is_some_and(|version| version > VERSION_MAX);
     let at = records.iter().position(newer);
@@ -116,7 +120,7 @@ pub(super) fn paths(records: Vec<Record>) -> Result<Vec<Path>, DecodeError> {
     let mut seen = std::collections::BTreeSet::new();
     for (number, mut record) in records.into_iter().enumerate() {
         let at = At::Record(number);
-        let path = carried.take(&mut record).map_err(|check| DecodeError::new(check, at))?;
+        let path = carried.take(&mut record, "").map_err(|check| DecodeError::new(check, at))?;
         if record.value.is_some() {
             return Err(DecodeError::new(DecodeCheck::UnwantedValue, at));
         }

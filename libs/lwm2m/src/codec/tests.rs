@@ -430,7 +430,7 @@ fn composite_paths_are_read_and_written() {
 /// The usable values and the words for the others.
 fn each(format: ContentFormat, base: &str, payload: &[u8]) -> (Vec<Entry>, Vec<String>) {
     let models = ObjectModels::builtin();
-    let reading = Reading { models: models.newest(), limits: DecodeLimits::default() };
+    let reading = Reading { models: models.newest(), root: "", limits: DecodeLimits::default() };
     let decoded = decode_each(format, &path(base), payload, &reading).unwrap();
     (decoded.entries, decoded.faults.iter().map(ToString::to_string).collect())
 }
@@ -542,10 +542,37 @@ fn one_bad_value_does_not_spoil_the_others() {
 #[test]
 fn what_is_told_of_bad_values_is_bounded() {
     let models = ObjectModels::builtin();
-    let reading = Reading { models: models.newest(), limits: DecodeLimits { entries: 64, ..DecodeLimits::default() } };
+    let reading = Reading { models: models.newest(), root: "", limits: DecodeLimits { entries: 64, ..DecodeLimits::default() } };
     let bad = |count: usize| [hex("C0 0A").repeat(count), hex("C1 09 64")].concat();
     let read = |count| decode_each(ContentFormat::TLV, &path("/3/0"), &bad(count), &reading);
     let decoded = read(63).unwrap();
     assert_eq!((decoded.entries.len(), decoded.faults.len(), decoded.faults_untold), (1, 8, 55));
     assert_eq!(read(64).unwrap_err().check, DecodeCheck::TooMany);
+}
+
+/// Clients with an alternative root name their values below it; LwM2M JSON without a base name has whole paths, or those behind the request's.
+#[test]
+fn names_may_begin_with_the_root_or_stand_alone() {
+    let models = ObjectModels::builtin();
+    let level = vec![entry("/3/0/9", Value::Integer(100))];
+    let cases: [(ContentFormat, &str, &str, &[u8]); 11] = [
+        (ContentFormat::SENML_JSON, "/lwm2m", "/3/0", br#"[{"bn":"/lwm2m/3/0/","n":"9","v":100}]"#),
+        (ContentFormat::SENML_JSON, "/lwm2m", "/", br#"[{"n":"/lwm2m/3/0/9","v":100}]"#),
+        (ContentFormat::SENML_JSON, "/lwm2m", "/", br#"[{"bn":"/lwm2m/","n":"3/0/9","v":100}]"#),
+        (ContentFormat::SENML_JSON, "/lwm2m", "/3/0", br#"[{"bn":"/3/0/","n":"9","v":100}]"#),
+        (ContentFormat::SENML_CBOR, "/l", "/", b"\x81\xa2\x00\x68/l/3/0/9\x02\x18\x64"),
+        (ContentFormat::JSON, "/lwm2m", "/3/0", br#"{"bn":"/lwm2m/3/0/","e":[{"n":"9","v":100}]}"#),
+        (ContentFormat::JSON, "/lwm2m", "/3/0", br#"{"e":[{"n":"/lwm2m/3/0/9","v":100}]}"#),
+        (ContentFormat::JSON, "", "/3/0", br#"{"e":[{"n":"/3/0/9","v":100}]}"#),
+        (ContentFormat::JSON, "", "/3/0", br#"{"e":[{"n":"9","v":100}]}"#),
+        (ContentFormat::JSON, "", "/3/0/9", br#"{"e":[{"v":100}]}"#),
+        (ContentFormat::JSON, "", "/3/0/9", br#"{"bn":"","e":[{"n":"/3/0/9","v":100}]}"#),
+    ];
+    for (format, root, base, payload) in cases {
+        let reading = Reading { models: models.newest(), root, limits: DecodeLimits::default() };
+        let decoded = decode_each(format, &path(base), payload, &reading).unwrap();
+        assert_eq!(decoded.whole(), Ok(level.clone()), "{}", String::from_utf8_lossy(payload));
+    }
+    let elsewhere = Reading { models: models.newest(), root: "/other", limits: DecodeLimits::default() };
+    assert!(decode_each(ContentFormat::SENML_JSON, &path("/3/0"), cases[0].3, &elsewhere).unwrap().whole().is_err());
 }

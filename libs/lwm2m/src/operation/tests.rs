@@ -106,7 +106,7 @@ fn answers_have_names() {
     assert_eq!(Outcome::of(Code::of(4, 29)).name(), "other");
     assert!(Outcome::of(Code::SERVICE_UNAVAILABLE).is_transient() && !Outcome::of(Code::NOT_FOUND).is_transient());
     let models = ObjectModels::builtin();
-    let reading = Reading { models: models.newest(), limits: DecodeLimits::default() };
+    let reading = Reading { models: models.newest(), root: "", limits: DecodeLimits::default() };
     let bare = Response { content_format: None, ..Response::content(ContentFormat::TEXT, b"100".to_vec()) };
     let read = values(&bare, &path("/3/0/9"), &reading).map(|decoded| decoded.entries);
     assert_eq!(read, Ok(vec![Entry::new(path("/3/0/9"), Value::Integer(100))]));
@@ -118,7 +118,7 @@ fn answers_have_names() {
 #[test]
 fn a_send_is_senml_over_any_objects() {
     let models = ObjectModels::builtin();
-    let reading = Reading { models: models.newest(), limits: DecodeLimits::default() };
+    let reading = Reading { models: models.newest(), root: "", limits: DecodeLimits::default() };
     let entries = [Entry::new(path("/1/0/1"), Value::Integer(86_400)), Entry::new(path("/3/0/11/0"), Value::Integer(0))];
     for format in [ContentFormat::SENML_JSON, ContentFormat::SENML_CBOR, ContentFormat::LWM2M_CBOR] {
         let request = send(&entries, format).unwrap();

@@ -18,7 +18,7 @@ fn ask(client: &mut Client, request: Result<Request, operation::OperationError>)
 }
 
 fn values(client: &Client, response: &Response, at: &str) -> Vec<Entry> {
-    operation::values(response, &path(at), &Reading { models: client.models.newest(), limits: DecodeLimits::default() })
+    operation::values(response, &path(at), &Reading { models: client.models.newest(), root: "", limits: DecodeLimits::default() })
         .unwrap()
         .whole()
         .unwrap()

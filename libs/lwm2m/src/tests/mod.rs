@@ -76,7 +76,7 @@ fn entry(at: &str, value: impl Plain) -> Entry {
 }
 
 fn reading(models: &ObjectModels) -> Reading<'_> {
-    Reading { models: models.newest(), limits: DecodeLimits::default() }
+    Reading { models: models.newest(), root: "", limits: DecodeLimits::default() }
 }
 
 /// A server's view of one client: its definitions, and what the client registered.

@@ -74,6 +74,14 @@ async fn values_are_read_whole_in_any_format() {
                 assert!(format.is_none() || accept == format, "{accept:?}");
             }
         }
+        for path in ["/6", "/6/0", "/6/0/0"] {
+            ground.sims[sim].device.take_served();
+            let answer = ground.ask(sim, Direct { format: Some("any".into()), ..of("read", path) }).await.unwrap();
+            assert_eq!(answer["values"]["/6/0/0"], 54.32, "{version} {path}");
+            assert_eq!(ground.sims[sim].device.take_served()[0].accept, None, "{version} {path}");
+        }
+        let wrong = ground.ask(sim, Direct { format: Some("any".into()), ..of("discover", "/6") }).await.unwrap_err();
+        assert_eq!(wrong.cause, Cause::InvalidField);
         assert_eq!(ground.reports(sim).await, told, "what an operator reads is no report");
     }
 }

@@ -38,6 +38,21 @@ fn a_request_body_is_assembled_and_given_once() {
 }
 
 #[test]
+fn the_format_of_a_body_is_that_of_its_first_block() {
+    for (first, last, expected) in [(Some(40), None, Some(40)), (Some(40), Some(40), Some(40)), (None, Some(40), Some(40)), (None, None, None)] {
+        let mut bench = Bench::new();
+        let of = |format: Option<u32>, message: Message| match format {
+            Some(format) => message.with_uint(OptionNumber::CONTENT_FORMAT, format),
+            None => message,
+        };
+        bench.hear(&con(1, b"a", &of(first, put(0, true, 0, 16))));
+        let (_, request) = requests(&bench.hear(&con(2, b"b", &of(last, put(1, false, 0, 3))))).remove(0);
+        assert_eq!(request.opts().content_format().map(|format| u32::from(format.0)), expected, "{first:?} {last:?}");
+        assert_eq!(request.payload.len(), 19);
+    }
+}
+
+#[test]
 fn blocks_that_do_not_fit_are_refused() {
     type Steps = &'static [(u32, bool, u8, usize, Code)];
     const GAP: Code = Code::REQUEST_ENTITY_INCOMPLETE;

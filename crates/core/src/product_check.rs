@@ -15,6 +15,20 @@ pub(crate) fn check_report(service: &Service, data: &str) -> Result<()> {
     Ok(())
 }
 
+/// The part of the data of a report that fits its service, if any does, and why the rest does not.
+pub(crate) fn fitting(service: &Service, data: &str) -> Result<(Option<String>, Vec<Error>)> {
+    let (mut fit, mut errors) = (vec![], vec![]);
+    for (name, value) in properties(data)? {
+        let property = service.properties.iter().find(|property| property.parameter.name == name);
+        let checked = property.ok_or_else(|| invalid(&name, "is no property of the service"));
+        match checked.and_then(|property| check_value(&property.parameter, value)) {
+            Ok(()) => fit.push(format!("{}:{}", serde_json::Value::from(&*name), value.get())),
+            Err(error) => errors.push(error),
+        }
+    }
+    Ok(((!fit.is_empty()).then(|| format!("{{{}}}", fit.join(","))), errors))
+}
+
 /// Checks the parameters of a call against its command. `InvalidField` names the parameter and the rule.
 pub(crate) fn check_call(command: &ServiceCommand, paras: &str) -> Result<()> {
     let wrong = |error: Error| Error { cause: Cause::InvalidField, ..error };

@@ -1,8 +1,10 @@
 //! What devices say: translated, checked against the product, stored and told.
 
 use crate::{
-    CodecRun, Core, DeviceCaller, Item, Message, Why, batch, device_event, message, presence::went_online,
-    product_check::check_report, turns::Record,
+    CodecRun, Core, DeviceCaller, Item, Message, Why, batch, device_event, message,
+    presence::went_online,
+    product_check::{check_report, fitting},
+    turns::Record,
 };
 use landfall_model::{
     AccountId, Batch, Cause, Device, DeviceId, DeviceStatus, Error, EventBody, Frame, Product, Report, Result, ServiceReport,
@@ -82,9 +84,19 @@ impl Core {
         }
     }
 
-    /// Values that an access protocol has put into services by itself; [`Core::keep`] stores them.
-    pub async fn read_items(&self, caller: &DeviceCaller, device: DeviceId, items: Vec<Item<'_>>) -> Result<Reading> {
+    /// Values that an access protocol has put into services by itself; [`Core::keep`] stores them. Each value is held to its property by itself: one
+    /// that does not fit is left out with a why record, unless nothing else is there.
+    pub async fn read_items(&self, caller: &DeviceCaller, device: DeviceId, mut items: Vec<Item<'_>>) -> Result<Reading> {
         let device = self.speaks_for(caller, device).await?;
+        let product = self.product_of(&device).await.ok().filter(|_| !device.mute);
+        for item in &mut items {
+            let Some(service) = product.as_ref().and_then(|product| product.service(&item.service_id)) else { continue };
+            let (fitting, errors) = fitting(service, &item.data)?;
+            if let Some(fitting) = fitting.filter(|_| !errors.is_empty()) {
+                errors.iter().for_each(|error| self.refused(&device, "lwm2m.values", error));
+                item.data = fitting.into();
+            }
+        }
         let reading = self.check(&device, "lwm2m.values", Message::Report(items), None).await;
         self.note(&device, "lwm2m.values", reading)
     }

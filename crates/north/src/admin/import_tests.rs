@@ -169,7 +169,8 @@ fn models_bind_properties_and_commands_to_resources() {
     assert_eq!(service.properties[0].parameter.path.as_deref(), Some("/3303/0/5700"));
     let command = &service.commands[0];
     assert_eq!((command.execute.as_deref(), command.paras[0].path.as_deref()), (Some("/3/0/4"), Some("/1/0/1")));
-    let none = model.replace(r#""lwm2m":{"plainCoap":true,"appData":{"uplink":"/10250/0/0"},"binding":"UQ"},"#, r#""lwm2m":null,"#);
+    let none =
+        model.replace(r#""lwm2m":{"plainCoap":true,"appData":{"uplink":"/10250/0/0"},"binding":"UQ"},"#, r#""lwm2m":null,"#);
     assert_eq!(read_model(none.as_bytes()).unwrap().lwm2m, Lwm2mModel::default());
     let shown = serde_json::json!({
         "manufacturerId": "m", "manufacturerName": "M", "deviceType": "t", "model": "x", "protocolType": "LWM2M",

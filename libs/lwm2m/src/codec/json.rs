@@ -45,7 +45,11 @@ pub(super) fn decode(base: &Path, payload: &[u8], reading: &Reading<'_>) -> Resu
     for (index, element) in elements.into_iter().enumerate() {
         let at = At::Record(index);
         let name = element.name.unwrap_or_default();
-        let full = if base_name.is_empty() && !name.starts_with('/') { format!("{behind}/{name}") } else { format!("{base_name}{name}") };
+        let full = if base_name.is_empty() && !name.starts_with('/') {
+            format!("{behind}/{name}")
+        } else {
+            format!("{base_name}{name}")
+        };
         let Some(path) = senml::path_of(&full, reading.root).filter(|_| name.len() <= NAME_BYTES_MAX) else {
             collector.fault(at, None, DecodeCheck::Path)?;
             continue;

@@ -262,3 +262,24 @@ async fn a_value_that_cannot_be_used_is_told_and_the_others_are_stored() {
     assert_eq!((whys[0].check, whys[1].check), ("payload", "value"));
     assert!(whys[1].detail.contains("left out: value of /3/0/9 has another type (record 0)"), "{}", whys[1].detail);
 }
+
+#[tokio::test]
+async fn a_value_that_does_not_fit_its_property_is_left_out_by_itself() {
+    let mut ground = Ground::new(8).await;
+    let mut mixed = meter("mixed");
+    mixed.services[0].properties.push(property("lowest", "int", "RE", "/3303/0/5601"));
+    let product = ground.core.create_product(&ground.all, mixed).await.unwrap();
+    let product = Some(ProductRef::Id(product.id.to_string()));
+    let asked = RegisterDevice { product, ..ground.registration("m-1", true) };
+    let id = ground.core.register_device(&ground.scope, asked).await.unwrap().id;
+    let device = SimDevice::new(Client::new("m-1", Version::V1_1), 1).secured(key_of("m-1"));
+    let sim = ground.join(device, true, id);
+    ground.tell(sim, SimDevice::register);
+    ground.run_s(5).await;
+    let thermometer = |data: Json| ("Thermometer".to_owned(), data);
+    assert_eq!(ground.reports(sim).await[0], thermometer(json!({"temperature": 21.5})));
+    let device = ground.device(sim).await;
+    let whys = ground.core.why().device(device.account, id);
+    assert_eq!((whys.len(), whys[0].step), (1, "lwm2m.values"), "{whys:?}");
+    assert!(whys[0].detail.contains("lowest: must be an integer"), "{}", whys[0].detail);
+}

@@ -39,7 +39,9 @@ fn a_request_body_is_assembled_and_given_once() {
 
 #[test]
 fn the_format_of_a_body_is_that_of_its_first_block() {
-    for (first, last, expected) in [(Some(40), None, Some(40)), (Some(40), Some(40), Some(40)), (None, Some(40), Some(40)), (None, None, None)] {
+    for (first, last, expected) in
+        [(Some(40), None, Some(40)), (Some(40), Some(40), Some(40)), (None, Some(40), Some(40)), (None, None, None)]
+    {
         let mut bench = Bench::new();
         let of = |format: Option<u32>, message: Message| match format {
             Some(format) => message.with_uint(OptionNumber::CONTENT_FORMAT, format),

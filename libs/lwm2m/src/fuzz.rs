@@ -235,6 +235,19 @@ mod tests {
                 fuzz_payload(&models, &[&[at as u8, dice.roll(6) as u8], &payload[..]].concat());
             }
         }
+        // A value that cannot be used beside one that can, and names below a root.
+        let odd: [(u8, &[u8]); 5] = [
+            (4, br#"[{"bn":"/lwm2m/3/0/","n":"10","v":null},{"n":"x","vb":1},{"n":"9","v":100}]"#),
+            (5, b"\x82\xa3\x21\x65/3/0/\x00\x6210\x02\xf6\xa2\x00\x619\x02\x18\x64"),
+            (7, b"\xc0\x0a\x82\x07\x42\x01\xc1\x09\x64"),
+            (8, br#"{"e":[{"n":"/3/0/10","bv":1},{"n":"9","v":100}]}"#),
+            (9, b"\xa1\x03\xa1\x00\xa2\x0a\xf6\x09\x18\x64"),
+        ];
+        for (format, example) in odd {
+            for _ in 0..ROUNDS {
+                fuzz_payload(&models, &[&[format, dice.roll(6) as u8], &dice.mutate(example)[..]].concat());
+            }
+        }
         (0..4).for_each(|length| fuzz_payload(&models, &vec![0; length]));
     }
 

@@ -218,7 +218,7 @@ suites() {
 # Mbed TLS: a ClientHello in fragments, a session that is closed and resumed, and records of 512 bytes at most.
 mbedtls() {
     device=$(register mbedtls-1 "$psk" "$sensor")
-    $here/mbedtls/target/device "$coaps_port" mbedtls-1 secretkey16bytes 150 >"$work/mbedtls" 2>&1 &
+    $here/mbedtls/target/device "$coaps_port" mbedtls-1 secretkey16bytes 84 >"$work/mbedtls" 2>&1 &
     started+=($!)
     try mbedtls-registered until_seen "$work/mbedtls" '^registered [0-9a-f]{16}$'
     try mbedtls-resumed until_seen "$work/mbedtls" '^resumed'

@@ -84,7 +84,7 @@ pub struct Mqtt {
     pub(crate) tally: Tally,
     throttle: Throttle,
     /// Places for connections that end; the others wait.
-    ends: Arc<Semaphore>,
+    pub(crate) ends: Arc<Semaphore>,
 }
 
 /// Connections that end at once.

@@ -97,6 +97,24 @@ async fn the_second_connection_of_a_device_closes_the_first() {
 }
 
 #[tokio::test]
+async fn only_so_many_connections_end_at_once() {
+    let ground = Ground::new().await;
+    let device = ground.device("node-1").await;
+    let mut client = ground.online(&device).await;
+    let all = ground.mqtt.ends.available_permits();
+    let held = ground.mqtt.ends.acquire_many(all.try_into().unwrap()).await.unwrap();
+    let task = client.task.take().unwrap();
+    drop(client);
+    while landfall_core::Live::is_connected(&*ground.connections, device.id) {
+        tokio::task::yield_now().await;
+    }
+    assert!(!task.is_finished() && ground.reread(&device).await.connected, "it waits for a place, and takes no more calls");
+    drop(held);
+    task.await.unwrap();
+    assert!(!ground.reread(&device).await.connected && ground.connections.is_empty());
+}
+
+#[tokio::test]
 async fn a_deleted_device_is_sent_away() {
     let ground = Ground::new().await;
     let device = ground.device("node-1").await;

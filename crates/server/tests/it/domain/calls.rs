@@ -1,6 +1,6 @@
 //! Calls of device services (1.7.7, device-side section 7).
 
-use super::{Domain, cause};
+use super::{Domain, SENT_MAX, cause};
 use landfall_core::{CallRequest, DeviceChange};
 use landfall_model::{Cause, DeviceInfo, EventBody, MutedCommand};
 
@@ -83,6 +83,20 @@ async fn what_cannot_be_sent_is_refused_with_its_reason() {
     assert_eq!(cause(domain.core.call_service(&tenant.scope, device.id, set("4")).await), Cause::CommandMuted);
     assert!(domain.live.sent.lock().is_empty());
     assert_eq!(domain.told_since(before).await, ["info ONLINE"]);
+}
+
+#[tokio::test]
+async fn a_call_that_its_connection_does_not_take_leaves_its_reason() {
+    let domain = Domain::new(39).await;
+    let tenant = domain.tenant("a").await;
+    let device = domain.online_device(&tenant, "n").await;
+    assert!(domain.core.call_service(&tenant.scope, device.id, set("4")).await.unwrap().sent);
+    let taken = domain.live.sent.lock().remove(0);
+    *domain.live.sent.lock() = vec![taken; SENT_MAX];
+    assert!(!domain.core.call_service(&tenant.scope, device.id, set("4")).await.unwrap().sent);
+    let why = domain.core.why().device(device.account, device.id).remove(0);
+    assert_eq!((why.step, why.check), ("mqtt.command", Cause::Overloaded.as_str()));
+    assert_eq!(domain.core.store().calls(device.id).await.unwrap().len(), 1, "it does not wait for an answer");
 }
 
 #[tokio::test]

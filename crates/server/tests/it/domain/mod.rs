@@ -286,6 +286,9 @@ pub struct PretendedConnections {
     pub woken: Mutex<Vec<DeviceId>>,
 }
 
+/// Commands that a connection takes before it is full.
+pub const SENT_MAX: usize = 64;
+
 impl PretendedConnections {
     pub fn open(&self, device: DeviceId) {
         self.open.lock().insert(device);
@@ -310,7 +313,7 @@ impl Live for PretendedConnections {
     }
 
     fn deliver(&self, via: DeviceId, message: Downlink) -> bool {
-        let connected = self.is_connected(via);
+        let connected = self.is_connected(via) && self.sent.lock().len() < SENT_MAX;
         if connected {
             self.sent.lock().push(message);
         }

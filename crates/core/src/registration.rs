@@ -48,24 +48,10 @@ impl Core {
         .await
     }
 
-    /// What is observed at a device that is registered at a location, so that the rest is begun after a restart. Nothing is kept of a registration
-    /// or a generation of observations that is over.
-    pub async fn observes(&self, caller: &DeviceCaller, location: &str, observed: Observed) -> Result<()> {
-        self.decide(&[Record::Device(caller.device)], || {
-            Box::pin(async {
-                let mut whole = Batch::default();
-                if let Some(kept) = self.store.registration(caller.device).await?
-                    && kept.location == location
-                    && kept.observed.generation == observed.generation
-                    && kept.observed != observed
-                {
-                    let next = Registration { observed: observed.clone(), ..kept };
-                    whole.writes.push(Write::Registration(Box::new(next)));
-                }
-                Ok((whole, ()))
-            })
-        })
-        .await
+    /// What is observed at a device, so that the rest is begun after a restart. Nothing is kept where its registration or the generation of its
+    /// observations is over.
+    pub async fn observes(&self, device: DeviceId, observed: Observed) -> Result<()> {
+        self.store.commit(batch(vec![Write::Observed(device, observed)], vec![])).await.map(|_| ())
     }
 
     /// The registration of a device at a location is over, by its own wish or because its lifetime ended: OFFLINE. One that was made

@@ -1,9 +1,9 @@
 //! What one decision changes: versioned writes and the events they mean, applied together or not at all.
 
 use crate::{
-    Account, AccountId, App, Append, CallId, Command, Cursor, Device, DeviceId, Error, Event, Product, ProductId, Provisioning,
-    ProvisioningFailure, ProvisioningPart, Redecoded, Registration, Resource, ResourceId, RevokeTask, SecureSession, ServiceCall,
-    Setting, Shadow, StoredSession, Subscription, SubscriptionId,
+    Account, AccountId, App, Append, CallId, Command, Cursor, Device, DeviceId, Error, Event, Observed, Product, ProductId,
+    Provisioning, ProvisioningFailure, ProvisioningPart, Redecoded, Registration, Resource, ResourceId, RevokeTask,
+    SecureSession, ServiceCall, Setting, Shadow, StoredSession, Subscription, SubscriptionId,
 };
 use uuid::Uuid;
 
@@ -56,6 +56,8 @@ pub enum Write {
     /// Appended.
     Setting(Box<Setting>),
     Registration(Box<Registration>),
+    /// What stands of the observations of the registration that a device has; one of another generation counts for nothing.
+    Observed(DeviceId, Observed),
     DeleteRegistration(DeviceId),
     SecureSession(Box<SecureSession>),
     DeleteSecureSession(u64),

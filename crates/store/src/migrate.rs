@@ -14,7 +14,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step::Ddl(include_str!("../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../migrations/0003_history.sql")),
@@ -27,6 +27,7 @@ const STEPS: [Step; 12] = [
     Step::Code(identities::fill),
     Step::Ddl(include_str!("../migrations/0009_addresses.sql")),
     Step::Ddl(include_str!("../migrations/0013_names.sql")),
+    Step::Ddl(include_str!("../migrations/0014_observed.sql")),
 ];
 
 /// The schema this program writes.

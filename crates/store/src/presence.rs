@@ -3,19 +3,27 @@
 //! Both are written on nearly each contact, so a record that is there is changed by one statement that touches as little as it can.
 
 use crate::{
+    lists::parse,
     record::decode_registration,
     replay::id,
     rows::Done,
     sql::{Row, Sql, SqlResult, Value, query_all, query_one},
 };
-use landfall_model::{DeviceId, Registration, Secret, SecureSession, Time};
+use landfall_model::{DeviceId, Observed, Registration, Secret, SecureSession, Time};
 
 /// A registration of a device that is gone is not kept.
 pub(crate) fn put_registration(sql: &mut dyn Sql, r: &Registration, doc: &[u8]) -> Done {
     let params = [Value::Bytes(r.device.0.as_bytes()), Value::Int(r.expires_at.0), Value::Bytes(doc)];
-    if sql.execute("UPDATE registration SET expires_at = ?2, doc = ?3 WHERE device = ?1", &params)? == 0 {
+    if sql.execute("UPDATE registration SET expires_at = ?2, doc = ?3, observed = NULL WHERE device = ?1", &params)? == 0 {
         sql.execute("INSERT INTO registration (device, expires_at, doc) SELECT id, ?2, ?3 FROM device WHERE id = ?1", &params)?;
     }
+    Ok(())
+}
+
+/// Written beside the record, so that nobody has to read it for that.
+pub(crate) fn put_observed(sql: &mut dyn Sql, device: DeviceId, doc: &str) -> Done {
+    let params = [Value::Bytes(device.0.as_bytes()), Value::Text(doc)];
+    sql.execute("UPDATE registration SET observed = ?2 WHERE device = ?1", &params)?;
     Ok(())
 }
 
@@ -41,23 +49,26 @@ fn number(session: u64) -> i64 {
 }
 
 fn read_registration(row: &dyn Row) -> SqlResult<Registration> {
-    Ok(decode_registration(DeviceId(id(row.bytes(0)?)?), row.bytes(1)?)?)
+    let kept = decode_registration(DeviceId(id(row.bytes(0)?)?), row.bytes(1)?)?;
+    let beside: Option<Observed> = if row.opt_text(2)?.is_some() { Some(parse(row, 2)?) } else { None };
+    let observed = beside.filter(|beside| beside.generation == kept.observed.generation);
+    Ok(Registration { observed: observed.unwrap_or(kept.observed), ..kept })
 }
 
 pub(crate) fn registration(sql: &mut dyn Sql, device: DeviceId) -> SqlResult<Option<Registration>> {
-    let text = "SELECT device, doc FROM registration WHERE device = ?1";
+    let text = "SELECT device, doc, observed FROM registration WHERE device = ?1";
     query_one(sql, text, &[Value::Bytes(device.0.as_bytes())], read_registration)
 }
 
 pub(crate) fn registrations(sql: &mut dyn Sql, after: Option<DeviceId>, limit: u32) -> SqlResult<Vec<Registration>> {
     let after = after.as_ref().map_or(&[][..], |id| id.0.as_bytes());
-    let text = "SELECT device, doc FROM registration WHERE device > ?1 ORDER BY device LIMIT ?2";
+    let text = "SELECT device, doc, observed FROM registration WHERE device > ?1 ORDER BY device LIMIT ?2";
     query_all(sql, text, &[Value::Bytes(after), Value::Int(i64::from(limit))], read_registration)
 }
 
 /// Registrations that are over at `now`, the longest over first.
 pub(crate) fn expired(sql: &mut dyn Sql, now: Time, limit: u32) -> SqlResult<Vec<Registration>> {
-    let text = "SELECT device, doc FROM registration WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
+    let text = "SELECT device, doc, observed FROM registration WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
     query_all(sql, text, &[Value::Int(now.0), Value::Int(i64::from(limit))], read_registration)
 }
 

@@ -137,7 +137,11 @@ impl Caches {
             Write::DeleteSubscription(id) | Write::FreeAddress(id) => self.subscriptions.changed(id, None),
             Write::Cursor(_) | Write::Call(_) | Write::DeleteCall(_) | Write::Session(_) | Write::DeleteSession(_) => (),
             Write::Command(_) | Write::RevokeTask(_) | Write::Shadow(_) | Write::Setting(_) => (),
-            Write::Registration(_) | Write::DeleteRegistration(_) | Write::SecureSession(_) | Write::DeleteSecureSession(_) => (),
+            Write::Registration(_)
+            | Write::Observed(..)
+            | Write::DeleteRegistration(_)
+            | Write::SecureSession(_)
+            | Write::DeleteSecureSession(_) => (),
             Write::Origin(_) => (),
             // History is not cached.
             Write::Redecoded(_) => (),

@@ -53,7 +53,6 @@ pub(crate) enum Ask {
     /// What is observed at a client, for the record of its registration.
     Observes {
         device: DeviceId,
-        location: u64,
         observed: Observed,
     },
     Work {
@@ -258,14 +257,7 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
             let outcome = store(&shared, device, &plan, said).await.map_err(Refusal::from);
             Answer::Stored { device, settle, outcome }
         }
-        Ask::Observes { device, location, observed } => {
-            let outcome = match caller(&shared, device).await {
-                Ok((_, caller)) => shared.core.observes(&caller, &format!("{location:016x}"), observed).await,
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-                Err(error) => Err(error),
-            };
-            Answer::Observes { device, outcome }
-        }
+        Ask::Observes { device, observed } => Answer::Observes { device, outcome: shared.core.observes(device, observed).await },
         Ask::Work { device, asleep } => {
             let outcome = match caller(&shared, device).await {
                 Ok((_, caller)) => shared.core.next_work(&caller, asleep).await,

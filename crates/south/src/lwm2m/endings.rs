@@ -159,8 +159,7 @@ impl Hub {
         }
         client.unkept = false;
         let observed = Observed { generation: client.generation, paths: client.standing() };
-        let location = client.location;
-        self.ask(Ask::Observes { device, location, observed });
+        self.ask(Ask::Observes { device, observed });
     }
 
     /// The record of the registration was written, by an update perhaps with what stood before.

@@ -73,6 +73,18 @@ pub async fn registrations_come_and_go(place: Place) {
     all[0] = Registration { expires_at: START.plus_s(35), session: None, peer: "192.0.2.9:1".into(), ..all[0].clone() };
     store.commit(put([Write::Registration(Box::new(all[0].clone()))])).await.unwrap();
     assert_eq!(store.registration(devices[0].id).await, Ok(Some(all[0].clone())));
+    // What stands is written beside it, and goes with the next record or generation.
+    let standing = Observed { paths: vec!["/3303/0".into()], ..all[0].observed.clone() };
+    let older = Observed { generation: standing.generation.wrapping_add(1), ..standing.clone() };
+    for (written, expected) in [(older, &all[0].observed), (standing.clone(), &standing)] {
+        store.commit(put([Write::Observed(devices[0].id, written)])).await.unwrap();
+        assert_eq!(store.registration(devices[0].id).await.unwrap().map(|kept| kept.observed).as_ref(), Some(expected));
+    }
+    let listed = store.registrations(None, 9).await.unwrap();
+    assert_eq!(listed.iter().filter(|kept| kept.observed == standing).count(), 1);
+    store.commit(put([Write::Observed(DeviceId(fresh_uuid()), standing)])).await.unwrap();
+    store.commit(put([Write::Registration(Box::new(all[0].clone()))])).await.unwrap();
+    assert_eq!(store.registration(devices[0].id).await, Ok(Some(all[0].clone())));
     assert_eq!(store.expired_registrations(START.plus_s(19), 9).await, Ok(vec![]));
     let over = vec![all[1].clone(), all[2].clone(), all[0].clone()];
     assert_eq!(store.expired_registrations(START.plus_s(35), 9).await, Ok(over.clone()));

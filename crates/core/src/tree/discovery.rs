@@ -48,6 +48,8 @@ struct Search {
 struct Walk {
     to_visit: Vec<Visit>,
     found: usize,
+    /// It stopped because it had looked at much, not because it had found enough.
+    cut: bool,
 }
 
 /// A page of targets to look at.
@@ -78,10 +80,11 @@ impl Discoveries {
         Ok(UnderWay(self, account))
     }
 
-    /// The walk of a search that came nearest to an offset.
+    /// The walk of a search that came nearest to an offset. Who asks for the first ones begins anew, unless none were found so far.
     fn walk_to(&self, search: &Search, offset: usize, now: Time) -> Option<Walk> {
         let kept = self.kept.lock();
-        let fresh = kept.iter().filter(|(one, walk, at)| one == search && walk.found <= offset && now < at.plus_s(KEPT_S));
+        let fits = |walk: &Walk| walk.found <= offset && (offset > 0 || walk.cut);
+        let fresh = kept.iter().filter(|(one, walk, at)| one == search && fits(walk) && now < at.plus_s(KEPT_S));
         fresh.max_by_key(|(_, walk, _)| walk.found).map(|(_, walk, _)| walk.clone())
     }
 
@@ -193,7 +196,7 @@ impl Core {
         let top_id = top.id(by.account.id);
         let search = Search { account: by.account.id, originator: by.name.clone(), top: top_id, criteria: criteria.clone() };
         let kept = self.discoveries.walk_to(&search, offset, self.now());
-        let mut walk = kept.unwrap_or_else(|| Walk { to_visit: vec![first_visit(top, criteria)], found: 0 });
+        let mut walk = kept.unwrap_or_else(|| Walk { to_visit: vec![first_visit(top, criteria)], found: 0, cut: false });
         let mut targets = vec![];
         let mut looked_at = 0;
         while looked_at < LOOKED_AT
@@ -211,6 +214,7 @@ impl Core {
                 walk.to_visit.extend(visited.next.into_iter().rev());
             }
         }
+        walk.cut = targets.len() <= limit;
         let more = !walk.to_visit.is_empty();
         if more {
             self.discoveries.keep(search, walk, self.now());

@@ -290,6 +290,23 @@ async fn discovery_goes_on_where_the_last_one_ended() {
     assert_eq!(found(2_100, 1_000).await, (2_106, 2_300, false), "too late to go on");
 }
 
+/// Who asks for the first ones again sees what is new, also where it stands before what was found.
+#[tokio::test]
+async fn discovery_of_the_first_ones_begins_anew() {
+    let domain = Domain::new(90).await;
+    let tenant = domain.tenant("t").await;
+    let by = tenant.origin(&domain, "Capp").await;
+    let within = Target::Resource(domain.made(&by, &BASE, new(ResourceKind::Container, "c", json!({}))).await);
+    futures_util::future::try_join_all((0..5).map(|_| domain.core.append(&by, &within, text("x")))).await.unwrap();
+    let found = async || {
+        let found = domain.core.discover(&by, &within, &Criteria::default(), 0, 2).await.unwrap();
+        (found.targets.iter().map(Target::ty).collect::<Vec<_>>(), found.more)
+    };
+    assert_eq!(found().await, (vec![4, 4], true));
+    domain.made(&by, &within, new(ResourceKind::Container, "inside", json!({}))).await;
+    assert_eq!(found().await, (vec![3, 4], true));
+}
+
 /// An account that discovers much is told to wait; others are not.
 #[tokio::test]
 async fn discoveries_of_an_account_are_bounded() {

@@ -52,6 +52,8 @@ pub struct Settings {
     pub devices: Option<u64>,
     /// Claims of secrets that the nodes of a product may make in a minute (one-model-one-secret); 0: any number.
     pub claims_per_minute: u32,
+    /// Resources that one discovery of oneM2M looks at before it answers with what it has.
+    pub discovery_targets: usize,
 }
 
 impl Default for Settings {
@@ -80,6 +82,7 @@ impl Default for Settings {
             children: 10_000,
             devices: None,
             claims_per_minute: 600,
+            discovery_targets: 100_000,
         }
     }
 }

@@ -8,8 +8,6 @@ use landfall_model::{AccountId, AccountPart, Cause, Error, IdKind, ResourceId, R
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 
-/// Targets that one discovery looks at, at most.
-const LOOKED_AT: usize = 100_000;
 /// Labelled ones that are read at once.
 const PAGE: u32 = 1_000;
 /// Depth of the tree: the fixed places and parts of devices come on top of the resources.
@@ -181,7 +179,7 @@ pub struct Discovered {
 
 impl Core {
     /// What fits below a target and the originator may discover, in the order of the tree, after `offset` of them and at most `limit`. Looks at
-    /// 100,000 targets at most, so that there may be more behind less than `limit`. Labels alone are found without a walk when the whole tree
+    /// `limits.discovery_targets` at most, so that there may be more behind less than `limit`. Labels alone are found without a walk when the whole tree
     /// is meant. `Overloaded` where the account has four under way.
     pub async fn discover(
         &self,
@@ -199,7 +197,7 @@ impl Core {
         let mut walk = kept.unwrap_or_else(|| Walk { to_visit: vec![first_visit(top, criteria)], found: 0, cut: false });
         let mut targets = vec![];
         let mut looked_at = 0;
-        while looked_at < LOOKED_AT
+        while looked_at < self.settings.discovery_targets
             && targets.len() <= limit
             && let Some(visit) = walk.to_visit.pop()
         {

@@ -1,7 +1,7 @@
 //! The oneM2M tree: originators, addresses, paging, rights, discovery, containers, notices.
 
 use super::{Domain, Tenant, cause};
-use landfall_core::{Criteria, NewInstance, NewResource, OriginCaller, ProvisioningRequest, ResourceChange, Target};
+use landfall_core::{Criteria, NewInstance, NewResource, OriginCaller, ProvisioningRequest, ResourceChange, Settings, Target};
 use landfall_model::{
     AccountPart, Cause, Changed, EventBody, NodeRequest, Notice, PageRequest, Resource, ResourceKind, Secret, Seq,
     SubscriptionKind,
@@ -305,6 +305,24 @@ async fn discovery_of_the_first_ones_begins_anew() {
     assert_eq!(found().await, (vec![4, 4], true));
     domain.made(&by, &within, new(ResourceKind::Container, "inside", json!({}))).await;
     assert_eq!(found().await, (vec![3, 4], true));
+}
+
+/// What looks at as much as it may says that there is more, whatever it found.
+#[tokio::test]
+async fn discovery_that_looked_at_much_says_where_to_go_on() {
+    let domain = Domain::with(89, Settings { discovery_targets: 1_500, ..Settings::default() }).await;
+    let tenant = domain.tenant("t").await;
+    let by = tenant.origin(&domain, "Capp").await;
+    let within = Target::Resource(domain.made(&by, &BASE, new(ResourceKind::Container, "c", json!({ "mni": 5_000 }))).await);
+    futures_util::future::try_join_all((0..2_300).map(|_| domain.core.append(&by, &within, text("x")))).await.unwrap();
+    let found = async |criteria: &Criteria, offset| {
+        let found = domain.core.discover(&by, &within, criteria, offset, 5_000).await.unwrap();
+        (found.targets.len(), found.more)
+    };
+    let all = Criteria { types: vec![4], ..Criteria::default() };
+    assert_eq!((found(&all, 0).await, found(&all, 2_000).await), ((2_000, true), (300, false)));
+    let none = Criteria { creator: Some("Cnobody".into()), ..all };
+    assert_eq!((found(&none, 0).await, found(&none, 0).await), ((0, true), (0, false)), "asked again it goes on");
 }
 
 /// An account that discovers much is told to wait; others are not.

@@ -10,7 +10,8 @@ use std::sync::Arc;
 const PAGE: PageRequest = PageRequest { no: 0, size: 100 };
 const HOUR_S: u32 = 3600;
 
-fn reboot() -> CommandRequest {
+/// A command that any LwM2M device takes.
+pub fn reboot() -> CommandRequest {
     CommandRequest {
         service_id: "Device".into(),
         method: "REBOOT".into(),

@@ -1,7 +1,7 @@
 //! A database that fails for a while: what was asked is put off, and nobody is blamed for it.
 
-use super::{Domain, cause, tree::node};
-use landfall_core::{CommandRequest, ProvisioningRequest, Settings, WorkOf};
+use super::{Domain, cause, commands::reboot, tree::node};
+use landfall_core::{ProvisioningRequest, Settings, WorkOf};
 use landfall_model::{Cause, CommandState};
 
 #[tokio::test]
@@ -24,15 +24,7 @@ async fn no_command_fails_for_want_of_the_database() {
     let mut domain = Domain::new(331).await;
     let tenant = domain.tenant("t").await;
     let device = domain.lwm2m_device(&tenant, "n").await;
-    let request = CommandRequest {
-        service_id: "Device".into(),
-        method: "REBOOT".into(),
-        paras: r#"{"delay":5}"#.into(),
-        callback_url: None,
-        expire_s: None,
-        max_retransmit: 0,
-    };
-    let command = domain.core.submit_command(&tenant.scope, device.id, request).await.unwrap();
+    let command = domain.core.submit_command(&tenant.scope, device.id, reboot()).await.unwrap();
     // Started again, it has the product no longer in memory.
     let data = domain.data.take().unwrap();
     drop(domain);

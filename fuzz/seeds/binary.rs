@@ -110,15 +110,7 @@ pub fn lwm2m_payloads() -> Seeds {
         let payload = codec::encode(format, &Path::instance(3, 0), &device_object()).unwrap_or_else(|_| b"100".to_vec());
         [&[number, 2][..], &payload[..]].concat()
     });
-    // A value that cannot be used beside one that can, and names below a root.
-    let odd: [(u8, &[u8]); 5] = [
-        (4, br#"[{"bn":"/lwm2m/3/0/","n":"10","v":null},{"n":"x","vb":1},{"n":"9","v":100}]"#),
-        (5, b"\x82\xa3\x21\x65/3/0/\x00\x6210\x02\xf6\xa2\x00\x619\x02\x18\x64"),
-        (7, b"\xc0\x0a\x82\x07\x42\x01\xc1\x09\x64"),
-        (8, br#"{"e":[{"n":"/3/0/10","bv":1},{"n":"9","v":100}]}"#),
-        (9, b"\xa1\x03\xa1\x00\xa2\x0a\xf6\x09\x18\x64"),
-    ];
-    written.chain(odd.map(|(format, payload)| [&[format, 2][..], payload].concat())).collect()
+    written.chain(landfall_lwm2m::fuzz::ODD_PAYLOADS.map(|(format, payload)| [&[format, 2][..], payload].concat())).collect()
 }
 
 /// Reads, writes, executions and the rest, on paths that are there.

@@ -18,6 +18,14 @@ use crate::version::Version;
 
 /// The content formats that inputs choose from, by place.
 pub const FORMATS: [u16; 10] = [0, 40, 42, 60, 110, 112, 1542, 11_542, 11_543, 11_544];
+/// Payloads, by the place of their format: a value that cannot be used beside one that can, and names below a root.
+pub const ODD_PAYLOADS: [(u8, &[u8]); 5] = [
+    (4, br#"[{"bn":"/lwm2m/3/0/","n":"10","v":null},{"n":"x","vb":1},{"n":"9","v":100}]"#),
+    (5, b"\x82\xa3\x21\x65/3/0/\x00\x6210\x02\xf6\xa2\x00\x619\x02\x18\x64"),
+    (7, b"\xc0\x0a\x82\x07\x42\x01\xc1\x09\x64"),
+    (8, br#"{"e":[{"n":"/3/0/10","bv":1},{"n":"9","v":100}]}"#),
+    (9, b"\xa1\x03\xa1\x00\xa2\x0a\xf6\x09\x18\x64"),
+];
 const BASES: [Path; 6] = [
     Path::ROOT,
     Path::object(3),
@@ -235,15 +243,7 @@ mod tests {
                 fuzz_payload(&models, &[&[at as u8, dice.roll(6) as u8], &payload[..]].concat());
             }
         }
-        // A value that cannot be used beside one that can, and names below a root.
-        let odd: [(u8, &[u8]); 5] = [
-            (4, br#"[{"bn":"/lwm2m/3/0/","n":"10","v":null},{"n":"x","vb":1},{"n":"9","v":100}]"#),
-            (5, b"\x82\xa3\x21\x65/3/0/\x00\x6210\x02\xf6\xa2\x00\x619\x02\x18\x64"),
-            (7, b"\xc0\x0a\x82\x07\x42\x01\xc1\x09\x64"),
-            (8, br#"{"e":[{"n":"/3/0/10","bv":1},{"n":"9","v":100}]}"#),
-            (9, b"\xa1\x03\xa1\x00\xa2\x0a\xf6\x09\x18\x64"),
-        ];
-        for (format, example) in odd {
+        for (format, example) in ODD_PAYLOADS {
             for _ in 0..ROUNDS {
                 fuzz_payload(&models, &[&[format, dice.roll(6) as u8], &dice.mutate(example)[..]].concat());
             }

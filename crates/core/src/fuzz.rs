@@ -1,6 +1,6 @@
 //! Entry points for fuzzers: what reads the bytes of devices must hold whatever they are.
 
-use crate::{message, product_check};
+use crate::{product::check, uplink::message};
 use landfall_model::{Parameter, Property, Service};
 
 /// Reads arbitrary bytes as a device message in every way the platform does, and holds what was read to a small model.
@@ -26,7 +26,7 @@ pub fn fuzz_message(bytes: &[u8]) {
         if let message::Message::Report(items) = read {
             for item in items {
                 assert!(item.data.starts_with('{'), "an item is an object");
-                let _ = product_check::check_report(&service, &item.data);
+                let _ = check::check_report(&service, &item.data);
             }
         }
     }

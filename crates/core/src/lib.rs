@@ -4,81 +4,56 @@
 //! and [`PayloadCodec`]; it names no socket, no database, no protocol, and reads neither clock nor randomness except through [`World`].
 
 mod account;
-mod address;
-mod app;
-mod authority;
-mod call;
-mod claim;
 mod clock;
 mod command;
-mod deletion;
 mod device;
 pub mod fuzz;
-mod gateway;
-mod history;
-pub mod json;
-mod key;
-mod message;
 mod minutes;
-mod node;
-mod node_fault;
-mod node_message;
-mod originator;
+mod onem2m;
 mod places;
-mod presence;
 mod product;
-mod product_check;
-mod provisioning;
-mod redecode;
-mod registration;
-mod resource_store;
-mod revocation;
-mod session;
 mod settings;
-mod shadow;
-mod standing;
 mod store;
 mod subscription;
 mod throttle;
-mod tree;
 mod turns;
 mod uplink;
 mod why;
 mod world;
 
+pub use account::app::{AppChange, NewApp, TokenPair};
+pub use account::authority::{AppCaller, DeviceCaller, Operator, Scope, digest};
 pub use account::{AccountChange, NewAccount};
-pub use app::{AppChange, NewApp, TokenPair};
-pub use authority::{AppCaller, DeviceCaller, Operator, Scope, digest};
-pub use call::{CallRequest, CallTaken};
-pub use claim::ClaimRefused;
 pub use clock::{Clock, ClockChange, ClockDoubt, TimeBounds};
+pub use command::call::{CallRequest, CallTaken};
 pub use command::{CommandRequest, Outcome, Step, Work, WorkOf};
+pub use device::claim::ClaimRefused;
+pub use device::gateway::BindRequest;
+pub use device::history::HistoryFilter;
+pub use device::key::{NewKey, RefreshKey};
+pub use device::shadow::DesiredRequest;
 pub use device::{DeviceChange, ProductRef, RegisterDevice};
-pub use gateway::BindRequest;
-pub use history::HistoryFilter;
-pub use key::{NewKey, RefreshKey};
-pub use message::{Item, Message};
-pub use node::{InfoChange, VERSION_LABEL, known_attributes};
-pub use node_fault::NodeFault;
-pub use originator::OriginCaller;
+pub use onem2m::fault::NodeFault;
+pub use onem2m::node::{InfoChange, VERSION_LABEL, known_attributes};
+pub use onem2m::originator::OriginCaller;
+pub use onem2m::provisioning::{FailedNode, PROVISIONING_NODES, ProvisioningRequest, Refusal};
+pub use onem2m::store::{Claim, ResourceFilter, ResourceStore, TakenNames};
+pub use onem2m::tree::{
+    ContainerLimits, Criteria, DEVICE_INFO, Discovered, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target,
+    Withheld, info_of, node_name,
+};
 pub use places::{Crowded, Place, Places, Taking, network};
+pub use product::redecode::{RedecodeCursor, RedecodeFailure, RedecodePage, RedecodeRequest};
 pub use product::{CodecTrial, ProductDraft};
-pub use provisioning::{FailedNode, PROVISIONING_NODES, ProvisioningRequest, Refusal};
-pub use redecode::{RedecodeCursor, RedecodeFailure, RedecodePage, RedecodeRequest};
-pub use resource_store::{Claim, ResourceFilter, ResourceStore, TakenNames};
 pub use settings::Settings;
-pub use shadow::DesiredRequest;
 pub use store::{
     CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, NameClash, RevokeFilter,
     SettingFilter, Store, StoreStats, SubscriptionFilter,
 };
 pub use subscription::SubscribeRequest;
 pub use throttle::{ShutOut, Throttle};
-pub use tree::{
-    ContainerLimits, Criteria, DEVICE_INFO, Discovered, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target,
-    Withheld, info_of, node_name,
-};
-pub use uplink::{Reading, Taken};
+pub use uplink::message::{Item, Message};
+pub use uplink::{Reading, Taken, json};
 pub use why::{Why, WhyLog};
 pub use world::{CallbackPolicy, CloseCause, CodecRun, Downlink, Live, PayloadCodec, World};
 
@@ -94,14 +69,14 @@ pub struct Core {
     codecs: Arc<dyn PayloadCodec>,
     callbacks: Arc<dyn CallbackPolicy>,
     settings: Settings,
-    discoveries: tree::Discoveries,
+    discoveries: onem2m::tree::Discoveries,
     admin_token: Digest,
     why: WhyLog,
     mids: AtomicU32,
-    provisioned: provisioning::Provisioned,
-    claims: claim::Claims,
-    leaving: Mutex<tree::Leaving>,
-    withholding: Mutex<tree::Withholding>,
+    provisioned: onem2m::provisioning::Provisioned,
+    claims: device::claim::Claims,
+    leaving: Mutex<onem2m::tree::Leaving>,
+    withholding: Mutex<onem2m::tree::Withholding>,
     turns: turns::Turns,
 }
 
@@ -135,12 +110,12 @@ impl Core {
             codecs: parts.codecs,
             callbacks: parts.callbacks,
             settings: parts.settings,
-            discoveries: tree::Discoveries::default(),
+            discoveries: onem2m::tree::Discoveries::default(),
             admin_token: parts.admin_token,
             why: WhyLog::default(),
             mids: AtomicU32::new(u32::from(u16::from_le_bytes(first))),
-            provisioned: provisioning::Provisioned::default(),
-            claims: claim::Claims::default(),
+            provisioned: onem2m::provisioning::Provisioned::default(),
+            claims: device::claim::Claims::default(),
             leaving: Mutex::default(),
             withholding: Mutex::default(),
             turns: turns::Turns::default(),

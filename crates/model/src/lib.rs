@@ -3,53 +3,45 @@
 //! Absent on purpose: behaviour beyond small accessors, any runtime, socket, clock, randomness or database.
 
 mod account;
-mod app;
 mod batch;
-mod call;
 mod command;
 mod device;
 mod error;
 mod event;
 mod id;
-mod identity;
-mod node;
+mod onem2m;
 mod page;
 mod product;
-mod registration;
-mod report;
-mod resource;
 mod secret;
-mod session;
-mod shadow;
 mod subscription;
 mod time;
 
+pub use account::app::{App, AppLimits, Originator, TokenSlot};
 pub use account::{Account, AccountSettings};
-pub use app::{App, AppLimits, Originator, TokenSlot};
 pub use batch::{Batch, DeviceLimit, Write};
-pub use call::{CallState, ServiceCall};
+pub use command::call::{CallState, ServiceCall};
 pub use command::{Command, CommandState, RevokeState, RevokeTask};
+pub use device::identity::Identity;
+pub use device::registration::{Observed, Registration, SecureSession};
+pub use device::report::{Frame, HistoryPoint, KeptFrame, Redecoded, Report, Reported, ServiceReport};
+pub use device::session::{OutboundMessage, StoredSession, SubscribedFilter};
+pub use device::shadow::{Desired, Setting, Shadow};
 pub use device::{
     AccessMode, Credentials, Device, DeviceInfo, DeviceStatus, DeviceView, MutedCommand, NodeType, StatusDetail, Tag,
 };
 pub use error::{Cause, Error, ErrorKind, Result};
 pub use event::{BindResult, Changed, Confirmation, Event, EventBody, Notice, NotifyType, ProductChange, StoredEvent};
 pub use id::{AccountId, AppId, CallId, CommandId, DeviceId, ProductId, Seq, SubscriptionId, TaskId};
-pub use identity::Identity;
-pub use node::{Node, NodeInfo, NodeObservation};
+pub use onem2m::node::{Node, NodeInfo, NodeObservation};
+pub use onem2m::resource::{
+    AccountPart, Append, ContainerState, DevicePart, IdKind, Instance, MessageBox, NODE_INFOS, NodeRequest, NotAResourceId,
+    Provisioning, ProvisioningFailure, ProvisioningPart, Resource, ResourceId, ResourceKind,
+};
 pub use page::{Page, PageRequest, Sort};
 pub use product::{
     AppData, Codec, CommandResponse, DataFormat, Lwm2mModel, Parameter, Product, ProductKey, Property, SampleFrame, Service,
     ServiceCommand,
 };
-pub use registration::{Observed, Registration, SecureSession};
-pub use report::{Frame, HistoryPoint, KeptFrame, Redecoded, Report, Reported, ServiceReport};
-pub use resource::{
-    AccountPart, Append, ContainerState, DevicePart, IdKind, Instance, MessageBox, NODE_INFOS, NodeRequest, NotAResourceId,
-    Provisioning, ProvisioningFailure, ProvisioningPart, Resource, ResourceId, ResourceKind,
-};
 pub use secret::{Digest, Secret};
-pub use session::{OutboundMessage, StoredSession, SubscribedFilter};
-pub use shadow::{Desired, Setting, Shadow};
 pub use subscription::{Channel, Cursor, Subscription, SubscriptionKind};
 pub use time::Time;

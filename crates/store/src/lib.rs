@@ -4,54 +4,23 @@
 //! chunks per device later. Exactly one process may use a database at a time; a second one is refused. Absent:
 //! reading the clock (time comes from the [`World`]), any rule of the domain.
 
-mod addresses;
-mod backend;
 mod cache;
-mod checkpoint;
-mod claims;
-mod commands;
-mod counts;
-mod events;
-mod flush;
-mod frames;
-mod history;
-mod identities;
-mod instances;
-mod labels;
-mod lists;
+mod command;
+mod device;
+mod engine;
 mod lookup;
-mod migrate;
-mod origin;
-mod pending;
-mod postgres;
-mod presence;
-mod provisioning;
-mod prune;
-mod queue;
-mod readers;
-mod record;
-mod replay;
-mod ring;
+mod onem2m;
 mod rows;
-mod shadows;
 mod shared;
-mod sql;
-mod sqlite;
 mod store;
-mod subscribers;
-mod subscriptions;
-mod tls;
-mod tree;
-mod tree_store;
-mod unlinked;
-mod work;
-mod writer;
+mod stream;
+mod subscription;
 
-pub use origin::file_identity;
+pub use engine::origin::file_identity;
 pub use store::SharedStore;
 
-use crate::{postgres::Target, sql::STATEMENT_S};
-use backend::Backend;
+use crate::engine::{postgres::Target, sql::STATEMENT_S};
+use engine::backend::Backend;
 use landfall_core::World;
 use landfall_model::{Cause, Error, Result};
 use std::{

@@ -2,10 +2,11 @@
 
 use crate::{
     cache::{Cache, Look},
-    claims::storable,
-    identities, lists, replay,
-    sql::{Value, query_one},
+    device::{identities, lists},
+    engine::sql::{Value, query_one},
+    onem2m::claims::storable,
     store::{SharedStore, THE_SERVER},
+    stream::replay,
 };
 use landfall_core::Store;
 use landfall_model::{AccountId, Device, DeviceId, Identity, Result};

@@ -3,13 +3,19 @@
 //! Only the writer runs these statements, one batch after another, so that a check and the change it allows cannot be torn apart.
 
 use crate::{
-    addresses, commands,
-    counts::{Counted, Counts},
-    frames, identities, instances, labels, origin, presence, provisioning,
-    record::encode_registration,
-    shadows,
-    sql::{Sql, SqlError, Value, query_one, to_db},
-    subscriptions, tree, unlinked,
+    command,
+    device::{
+        counts::{Counted, Counts},
+        identities, presence, shadows, unlinked,
+    },
+    engine::{
+        origin,
+        sql::{Sql, SqlError, Value, query_one, to_db},
+    },
+    onem2m::{instances, labels, provisioning, resources},
+    stream::{frames, record::encode_registration},
+    subscription,
+    subscription::addresses,
 };
 use landfall_model::{
     Account, App, Cause, Device, DeviceId, DeviceLimit, Error, Identity, Product, ProductKey, ResourceId, Result, ServiceCall,
@@ -120,15 +126,15 @@ impl Step {
             Write::Product(r) => put_product(sql, r, &self.doc),
             Write::DeviceLimit(r) => check_device_limit(sql, r, &effects.counts),
             Write::Device(r) => put_device(sql, r, &self.doc, &mut effects.counts),
-            Write::Subscription(r) => subscriptions::put_subscription(sql, r, &self.doc),
-            Write::Cursor(r) => subscriptions::put_cursor(sql, r, &self.doc),
+            Write::Subscription(r) => subscription::put_subscription(sql, r, &self.doc),
+            Write::Cursor(r) => subscription::put_cursor(sql, r, &self.doc),
             Write::Call(r) => put_call(sql, r, &self.doc),
             Write::Session(r) => put_session(sql, r, &self.doc),
             Write::DeleteApp(id) => delete(sql, "DELETE FROM app WHERE id = ?1", id.0.as_bytes()),
             Write::DeleteProduct(id) => delete(sql, "DELETE FROM product WHERE id = ?1", id.0.as_bytes()),
             Write::DeleteDevice(id) => {
                 if delete_device(sql, *id, now, &mut effects.counts)? {
-                    tree::delete_of_device(sql, *id, effects)?;
+                    resources::delete_of_device(sql, *id, effects)?;
                 }
                 Ok(())
             }
@@ -142,8 +148,8 @@ impl Step {
                 delete(sql, "DELETE FROM service_call WHERE id = ?1", id.0.as_bytes())
             }
             Write::DeleteSession(id) => delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", id.0.as_bytes()),
-            Write::Command(r) => commands::put_command(sql, r, &self.doc),
-            Write::RevokeTask(r) => commands::put_revoke_task(sql, r, &self.doc),
+            Write::Command(r) => command::put_command(sql, r, &self.doc),
+            Write::RevokeTask(r) => command::put_revoke_task(sql, r, &self.doc),
             Write::Shadow(r) => shadows::put_shadow(sql, r, &self.doc),
             Write::Setting(r) => shadows::put_setting(sql, r, &self.doc),
             Write::Registration(r) => presence::put_registration(sql, r, &self.binary),
@@ -153,8 +159,8 @@ impl Step {
             Write::DeleteSecureSession(id) => presence::delete_secure_session(sql, *id),
             Write::Origin(number) => origin::put(sql, number),
             Write::Redecoded(r) => frames::replace(sql, r),
-            Write::Resource(r) => tree::put_resource(sql, r, &self.doc),
-            Write::DeleteResource(id) => tree::delete_resource(sql, *id, effects),
+            Write::Resource(r) => resources::put_resource(sql, r, &self.doc),
+            Write::DeleteResource(id) => resources::delete_resource(sql, *id, effects),
             Write::Append(r) => instances::append(sql, r, &self.binary, now, effects),
             Write::DeleteInstance(id) => instances::delete(sql, *id, effects),
             Write::Labels { account, subject, labels } => labels::put_labels(sql, *account, *subject, labels),

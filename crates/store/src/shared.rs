@@ -3,12 +3,13 @@
 use crate::{
     Options, SharedStore,
     cache::{Cache, Hints},
-    pending::Pending,
-    queue::{Queue, Task, stopping},
-    ring::Ring,
-    sql::given_up,
-    subscribers::Subscribers,
-    work::Work,
+    command::work::Work,
+    engine::{
+        queue::{Queue, Task, stopping},
+        sql::given_up,
+    },
+    onem2m::subscribers::Subscribers,
+    stream::{pending::Pending, ring::Ring},
 };
 use landfall_model::{
     Account, AccountId, App, AppId, Device, DeviceId, Identity, Product, ProductId, Resource, ResourceId, Result, Subscription,

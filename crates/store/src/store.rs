@@ -1,24 +1,22 @@
 //! [`Store`] for readers and callers: caches first, then readers' connections; writes go to the queue.
 
 use crate::{
-    Options, addresses,
-    backend::{Backend, Lock},
-    checkpoint::Checkpoints,
-    commands, events,
-    flush::parse_services,
-    frames, history, identities, lists,
-    migrate::{NEWEST, migrate},
-    origin,
-    pending::overlay,
-    presence,
-    queue::{End, Job, Task, stopping},
-    readers::Readers,
-    replay,
+    Options, command,
+    device::{identities, lists, presence, shadows},
+    engine::{
+        backend::{Backend, Lock},
+        checkpoint::Checkpoints,
+        migrate::{NEWEST, migrate},
+        origin,
+        queue::{End, Job, Task, stopping},
+        readers::Readers,
+        sql::{Sql, SqlError, SqlResult, Value, query_all, query_one},
+        writer::Writer,
+    },
     rows::product_key,
-    shadows,
     shared::Shared,
-    sql::{Sql, SqlError, SqlResult, Value, query_all, query_one},
-    writer::Writer,
+    stream::{events, flush::parse_services, frames, history, pending::overlay, replay},
+    subscription::addresses,
 };
 use async_trait::async_trait;
 use landfall_core::{
@@ -369,25 +367,25 @@ impl Store for SharedStore {
     }
 
     async fn open_commands(&self, device: DeviceId) -> Result<Vec<Command>> {
-        self.read(move |sql| commands::open(sql, device)).await
+        self.read(move |sql| command::open(sql, device)).await
     }
 
     async fn last_command_place(&self, device: DeviceId) -> Result<u64> {
-        self.read(move |sql| commands::last_place(sql, device)).await
+        self.read(move |sql| command::last_place(sql, device)).await
     }
 
     async fn commands(&self, filter: &CommandFilter, page: PageRequest) -> Result<Page<Command>> {
         let filter = filter.clone();
-        self.scan(filter.account, move |sql| commands::list(sql, &filter, page)).await
+        self.scan(filter.account, move |sql| command::list(sql, &filter, page)).await
     }
 
     async fn due_commands(&self, now: Time, limit: u32) -> Result<Vec<Command>> {
-        self.read(move |sql| commands::due(sql, now, limit)).await
+        self.read(move |sql| command::due(sql, now, limit)).await
     }
 
     async fn revoke_tasks(&self, filter: &RevokeFilter, page: PageRequest) -> Result<Page<RevokeTask>> {
         let filter = filter.clone();
-        self.scan(filter.account, move |sql| commands::revoke_tasks(sql, &filter, page)).await
+        self.scan(filter.account, move |sql| command::revoke_tasks(sql, &filter, page)).await
     }
 
     async fn shadow(&self, device: DeviceId) -> Result<Option<Shadow>> {

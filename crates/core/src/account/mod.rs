@@ -1,0 +1,137 @@
+//! Accounts: made, tuned and listed by the operator of the server.
+
+pub(crate) mod app;
+pub(crate) mod authority;
+
+use crate::{Core, Operator, account::authority::digest, batch, turns::Record};
+use landfall_model::{Account, AccountId, AccountSettings, Cause, Error, Page, PageRequest, Result, Secret, Write};
+use std::sync::Arc;
+
+/// An account to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewAccount {
+    /// Unique name, 1 to 64 characters.
+    pub name: String,
+    /// Retention.
+    pub settings: AccountSettings,
+}
+
+/// Changes of an account; `None` leaves a field.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AccountChange {
+    /// New name.
+    pub name: Option<String>,
+    /// New retention.
+    pub settings: Option<AccountSettings>,
+}
+
+impl Core {
+    /// Makes an account; returns it with its operator token, shown once. For the operator of the server.
+    pub async fn create_account(&self, operator: &Operator, new: NewAccount) -> Result<(Arc<Account>, Secret)> {
+        need_server(operator)?;
+        check_name(&new.name, 64)?;
+        check_settings(&new.settings)?;
+        let total = self.store.accounts(None, PageRequest { no: 0, size: 1 }).await?.total;
+        if total >= self.settings.accounts {
+            return Err(Error::new(Cause::TooMany, "the server has as many accounts as it may"));
+        }
+        let id = AccountId::from_random(self.random_16());
+        let token = format!("{id}.{}", self.generated(32));
+        let account = Account {
+            id,
+            version: 1,
+            name: new.name,
+            token: Some(digest(&token)),
+            settings: new.settings,
+            created_at: self.now(),
+        };
+        self.store.commit(batch(vec![Write::Account(Box::new(account.clone()))], vec![])).await?;
+        Ok((Arc::new(account), Secret::new(token)))
+    }
+
+    /// Changes an account.
+    pub async fn change_account(&self, operator: &Operator, id: AccountId, change: AccountChange) -> Result<Arc<Account>> {
+        if let Some(name) = &change.name {
+            check_name(name, 64)?;
+        }
+        if let Some(settings) = &change.settings {
+            check_settings(settings)?;
+        }
+        self.decide(&[Record::Account(id)], || {
+            Box::pin(async {
+                let mut account = (*self.account(operator, id).await?).clone();
+                account.version += 1;
+                account.name = change.name.clone().unwrap_or(account.name);
+                account.settings = change.settings.clone().unwrap_or(account.settings);
+                Ok((batch(vec![Write::Account(Box::new(account.clone()))], vec![]), Arc::new(account)))
+            })
+        })
+        .await
+    }
+
+    /// Gives an account a new operator token; the old one ends at once.
+    pub async fn rotate_account_token(&self, operator: &Operator, id: AccountId) -> Result<Secret> {
+        let token = format!("{id}.{}", self.generated(32));
+        self.decide(&[Record::Account(id)], || {
+            Box::pin(async {
+                let mut account = (*self.account(operator, id).await?).clone();
+                account.version += 1;
+                account.token = Some(digest(&token));
+                Ok((batch(vec![Write::Account(Box::new(account))], vec![]), ()))
+            })
+        })
+        .await?;
+        Ok(Secret::new(token))
+    }
+
+    /// One account.
+    pub async fn account(&self, operator: &Operator, id: AccountId) -> Result<Arc<Account>> {
+        operator.over(id)?;
+        self.store.account(id).await?.ok_or_else(|| Error::new(Cause::AccountNotFound, "there is no such account"))
+    }
+
+    /// The account with this name.
+    pub async fn account_by_name(&self, operator: &Operator, name: &str) -> Result<Arc<Account>> {
+        let found = self.store.accounts(Some(name), PageRequest { no: 0, size: 1 }).await?.items.pop();
+        let unknown = || Error::new(Cause::AccountNotFound, "there is no account of this name");
+        let account = found.ok_or_else(unknown)?;
+        operator.over(account.id).map_err(|_| unknown())?;
+        Ok(account)
+    }
+
+    /// The accounts the operator may see.
+    pub async fn accounts(&self, operator: &Operator, page: PageRequest) -> Result<Page<Arc<Account>>> {
+        match operator.account() {
+            None => self.store.accounts(None, page).await,
+            Some(own) => {
+                let items: Vec<_> = self.store.account(own).await?.into_iter().collect();
+                Ok(Page { total: items.len() as u64, items: if page.no == 0 { items } else { vec![] } })
+            }
+        }
+    }
+}
+
+pub(crate) fn need_server(operator: &Operator) -> Result<()> {
+    if operator.is_server() {
+        return Ok(());
+    }
+    Err(Error::new(Cause::Forbidden, "only the operator of the server may do this"))
+}
+
+pub(crate) fn check_name(name: &str, max_chars: usize) -> Result<()> {
+    let chars = name.chars().count();
+    if chars == 0 || chars > max_chars || name.chars().any(char::is_control) {
+        return Err(Error::invalid("name", format!("must be 1 to {max_chars} characters without control characters")));
+    }
+    Ok(())
+}
+
+fn check_settings(settings: &AccountSettings) -> Result<()> {
+    if !(1..=90).contains(&settings.event_retention_days) {
+        return Err(Error::invalid("settings.event_retention_days", "must be 1 to 90"));
+    }
+    if !(1..=3650).contains(&settings.history_retention_days) {
+        return Err(Error::invalid("settings.history_retention_days", "must be 1 to 3650"));
+    }
+    Ok(())
+}

@@ -1,0 +1,297 @@
+//! Calls of device services (1.7.7, device-side section 7): sent at once or refused, never cached.
+
+use crate::{
+    CodecRun, Core, Downlink, Scope, batch, device_event, product::check::check_call, subscription::address::Address,
+    turns::Record,
+};
+use landfall_model::{
+    Batch, CallId, CallState, Cause, Confirmation, DataFormat, Device, DeviceId, Error, Event, EventBody, Product, Result,
+    ServiceCall, SubscriptionId, Time, Write,
+};
+use serde_json::value::RawValue;
+use std::sync::{Arc, atomic::Ordering};
+
+/// What an application asks a device to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRequest {
+    /// Service of the product.
+    pub service_id: String,
+    /// Command of the service, 1 to 32 characters.
+    pub method: String,
+    /// JSON object of parameters.
+    pub paras: String,
+    /// Given or absent; up to 128 characters.
+    pub request_id: Option<String>,
+    /// Who asks, up to 128 characters; the `to` of the pushes.
+    pub from: Option<String>,
+    /// Whether confirmations are wanted.
+    pub ack: bool,
+    /// Address that takes the pushes instead of the subscribers.
+    pub callback_url: Option<String>,
+}
+
+/// What 1.7.7 answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallTaken {
+    /// Whether the connection took it.
+    pub sent: bool,
+    /// When.
+    pub at: Time,
+    /// Given or made.
+    pub request_id: String,
+}
+
+impl Core {
+    /// Sends a command to a connected device. The call is durable before it is sent, so that its answer finds it after a restart.
+    ///
+    /// `DeviceNotFound`, `DeviceForeign`, `ServiceNotFound`, `CommandUnknown`, `InvalidField`, `CommandMuted`, `GatewayOffline`,
+    /// `DeviceOffline`, `TooMany` for a device with 32 waiting calls or for too many callback addresses, `CodecFailed`.
+    pub async fn call_service(&self, scope: &Scope, device: DeviceId, request: CallRequest) -> Result<CallTaken> {
+        let device = self.device(scope, device).await?;
+        check_request(&request)?;
+        let product =
+            self.product_of(&device).await.map_err(|_| Error::new(Cause::ServiceNotFound, "the device has no product"))?;
+        let service_type = check_command(&product, &request)?;
+        if let Some(url) = &request.callback_url {
+            self.check_address(url).map_err(|error| error.at("header.callbackURL"))?;
+        }
+        check_muted(&device, &request)?;
+        let via = self.route(&device)?;
+        let waiting = self.store.calls(device.id).await?;
+        if waiting.len() >= self.settings.calls_per_device {
+            return Err(Error::new(Cause::TooMany, "the device has as many waiting calls as it may"));
+        }
+        let now = self.now();
+        let call = ServiceCall {
+            id: CallId::from_random(self.random_16()),
+            account: device.account,
+            app: device.app,
+            by: scope.by.filter(|by| *by != device.app),
+            device: device.id,
+            mid: self.next_number(|mid| waiting.iter().any(|call| call.mid == mid)),
+            request_id: request.request_id.filter(|id| !id.is_empty()).unwrap_or_else(|| self.generated(16)),
+            from: request.from.unwrap_or_default(),
+            ack: request.ack,
+            service_id: request.service_id,
+            service_type,
+            method: request.method,
+            paras: request.paras,
+            callback_url: request.callback_url,
+            state: CallState::Sent,
+            created_at: now,
+            expires_at: self.end_of(self.settings.call_timeout_s.into()),
+        };
+        let message = self.encode(&product, call).await?;
+        if !self.live.takes(via, &message) {
+            let detail =
+                format!("the message of {} bytes is more than the device takes (Maximum Packet Size)", message.payload.len());
+            let error = Error::invalid("body", detail);
+            self.refused(&device, "mqtt.command", &error);
+            return Err(error);
+        }
+        self.send(&device, via, message, now).await
+    }
+
+    async fn send(&self, device: &Device, via: DeviceId, message: Downlink, now: Time) -> Result<CallTaken> {
+        let call = &message.call;
+        let (id, request_id) = (call.id, call.request_id.clone());
+        self.decide(&[Record::Device(device.id)], || {
+            Box::pin(async {
+                let address = self.new_address(call.account, (call.app, call.by), call.callback_url.as_deref()).await;
+                let Address { id, made: mut whole } = address.map_err(|error| error.at("header.callbackURL"))?;
+                whole.writes.push(Write::Call(Box::new(call.clone())));
+                whole.events.extend(call.ack.then(|| confirmation(device, call, Confirmation::Sent, id, now)));
+                Ok((whole, ()))
+            })
+        })
+        .await?;
+        let sent = self.live.deliver(via, message);
+        if !sent {
+            let detail = "the connection has just ended, or has as many commands before this one as it may";
+            self.refused(device, "mqtt.command", &Error::new(Cause::Overloaded, detail));
+            self.store.commit(batch(vec![Write::DeleteCall(id)], vec![])).await?;
+        }
+        Ok(CallTaken { sent, at: now, request_id })
+    }
+
+    /// The connection that leads to a device: its own, or its gateway's.
+    fn route(&self, device: &Device) -> Result<DeviceId> {
+        let via = device.gateway_id();
+        if !self.live.is_connected(via) {
+            return Err(match device.gateway {
+                Some(_) => Error::new(Cause::GatewayOffline, "the gateway of the device has no connection"),
+                None => Error::new(Cause::DeviceOffline, "the device has no connection"),
+            });
+        }
+        if !self.live.listens(via, device.id) {
+            return Err(Error::new(Cause::DeviceOffline, "the device has not subscribed to its command topic"));
+        }
+        Ok(via)
+    }
+
+    /// Numbers go round from a random start and skip those that wait (device-side section 7).
+    pub(crate) fn next_number(&self, waits: impl Fn(u16) -> bool) -> u16 {
+        loop {
+            let next = (self.mids.fetch_add(1, Ordering::Relaxed) % 65_535 + 1) as u16;
+            if !waits(next) {
+                return next;
+            }
+        }
+    }
+
+    async fn encode(&self, product: &Product, call: ServiceCall) -> Result<Downlink> {
+        let text = cloud_request(&call.service_id, &call.method, call.mid, &call.paras)?;
+        if product.format == DataFormat::Json {
+            return Ok(Downlink { call, binary: false, payload: text.into_bytes() });
+        }
+        let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
+        let payload = self.codecs.encode(CodecRun::of(product, codec), &text).await?;
+        Ok(Downlink { call, binary: true, payload })
+    }
+
+    /// The device's PUBACK for a call: messageConfirm `delivered`, where confirmations are wanted.
+    pub async fn call_delivered(&self, id: CallId) -> Result<()> {
+        self.decide(&[Record::Call(id)], || {
+            Box::pin(async {
+                let nothing = (Batch::default(), ());
+                let Some(mut call) = self.store.call(id).await? else { return Ok(nothing) };
+                let Some(device) = self.store.device(call.device).await? else { return Ok(nothing) };
+                if call.state == CallState::Delivered {
+                    return Ok(nothing);
+                }
+                call.state = CallState::Delivered;
+                let mut whole = Batch::default();
+                if call.ack {
+                    let Address { id, made } = self.address_of(&call).await?;
+                    whole = made;
+                    whole.events.push(confirmation(&device, &call, Confirmation::Delivered, id, self.now()));
+                }
+                whole.writes.push(Write::Call(Box::new(call)));
+                Ok((whole, ()))
+            })
+        })
+        .await
+    }
+
+    /// The device's answer: commandRsp, and messageConfirm `executed` after a success where confirmations are wanted.
+    pub(crate) async fn answer(&self, device: &Arc<Device>, mid: Option<u16>, errcode: i64, body: &str) -> Result<()> {
+        let answers_call = self
+            .decide(&[Record::Device(device.id)], || {
+                Box::pin(async {
+                    let waiting = self.store.calls(device.id).await?;
+                    let Some(call) = waiting.iter().find(|call| mid.is_none_or(|mid| call.mid == mid)) else {
+                        return Ok((Batch::default(), false));
+                    };
+                    let Address { id, made: mut whole } = self.address_of(call).await?;
+                    whole.merge(answered(device, call, errcode, body, id, self.now()));
+                    Ok((whole, true))
+                })
+            })
+            .await?;
+        if answers_call || self.answer_command(device, mid, errcode, body).await? {
+            return Ok(());
+        }
+        Err(Error::new(Cause::PayloadInvalid, "no call or command waits with this mid").at("mid"))
+    }
+
+    async fn address_of(&self, call: &ServiceCall) -> Result<Address> {
+        self.address(call.account, (call.app, call.by), call.callback_url.as_deref()).await
+    }
+
+    /// Frees the `mid`s of calls that nobody answered; each leaves a why record.
+    pub(crate) async fn free_mids(&self, now: Time) -> Result<bool> {
+        const ROUND: u32 = 500;
+        let over = self.store.expired_calls(now, ROUND).await?;
+        let mut whole = Batch::default();
+        for call in &over {
+            whole.writes.push(Write::DeleteCall(call.id));
+            if let Some(device) = self.store.device(call.device).await? {
+                let detail = format!("no answer to {} {} (mid {}) in time", call.service_id, call.method, call.mid);
+                self.refused(&device, "mqtt.command", &Error::new(Cause::DeviceOffline, detail));
+            }
+        }
+        if !over.is_empty() {
+            self.store.commit(whole).await?;
+        }
+        Ok(over.len() as u32 == ROUND)
+    }
+}
+
+/// messageConfirm (1.6.7.10).
+fn confirmation(device: &Device, call: &ServiceCall, status: Confirmation, address: Option<SubscriptionId>, now: Time) -> Event {
+    let (request_id, service_id, to) = (call.request_id.clone(), call.service_id.clone(), call.from.clone());
+    device_event(device, now, EventBody::MessageConfirmed { status, request_id, service_id, to, address })
+}
+
+/// Ends a call and tells its answer.
+fn answered(device: &Device, call: &ServiceCall, errcode: i64, body: &str, address: Option<SubscriptionId>, now: Time) -> Batch {
+    let executed = call.ack && errcode == 0;
+    let mut events: Vec<Event> =
+        executed.then(|| confirmation(device, call, Confirmation::Executed, address, now)).into_iter().collect();
+    let answer = EventBody::CommandAnswered {
+        request_id: call.request_id.clone(),
+        service_id: call.service_id.clone(),
+        service_type: call.service_type.clone(),
+        method: call.method.clone(),
+        to: call.from.clone(),
+        body: body.to_owned(),
+        errcode,
+        address,
+    };
+    events.push(device_event(device, now, answer));
+    batch(vec![Write::DeleteCall(call.id)], events)
+}
+
+fn check_request(request: &CallRequest) -> Result<()> {
+    let too_long = |text: &Option<String>, max| text.as_ref().is_some_and(|text: &String| text.chars().count() > max);
+    if too_long(&request.request_id, 128) {
+        return Err(Error::invalid("header.requestId", "must be at most 128 characters"));
+    }
+    if too_long(&request.from, 128) {
+        return Err(Error::invalid("header.from", "must be at most 128 characters"));
+    }
+    if !(1..=32).contains(&request.method.chars().count()) {
+        return Err(Error::invalid("header.method", "must be 1 to 32 characters"));
+    }
+    if request.paras.len() > 65_536 {
+        return Err(Error::invalid("body", "must be at most 64 KiB"));
+    }
+    Ok(())
+}
+
+/// The service type, once service, command and parameters are known to fit.
+fn check_command(product: &Product, request: &CallRequest) -> Result<String> {
+    let service = product.service(&request.service_id);
+    let service = service.ok_or_else(|| Error::new(Cause::ServiceNotFound, "the product has no such service").at("serviceId"))?;
+    let command = service.commands.iter().find(|command| command.name == request.method);
+    let command =
+        command.ok_or_else(|| Error::new(Cause::CommandUnknown, "the service has no such command").at("header.method"))?;
+    check_call(command, &request.paras)?;
+    Ok(if service.service_type.is_empty() { service.service_id.clone() } else { service.service_type.clone() })
+}
+
+fn check_muted(device: &Device, request: &CallRequest) -> Result<()> {
+    let muted = device.muted_commands.iter().any(|c| c.service_id == request.service_id && c.method == request.method);
+    if device.mute || muted {
+        return Err(Error::new(Cause::CommandMuted, "the command is shielded, or the device is frozen"));
+    }
+    Ok(())
+}
+
+/// The JSON that a device or its codec gets (device-side section 7).
+pub(crate) fn cloud_request(service_id: &str, method: &str, mid: u16, paras: &str) -> Result<String> {
+    #[derive(serde::Serialize)]
+    struct CloudRequest<'a> {
+        #[serde(rename = "msgType")]
+        msg_type: &'static str,
+        #[serde(rename = "serviceId")]
+        service_id: &'a str,
+        mid: u16,
+        cmd: &'a str,
+        paras: &'a RawValue,
+    }
+    let broken = |error: serde_json::Error| Error::invalid("body", error.to_string());
+    let paras: &RawValue = serde_json::from_str(paras).map_err(broken)?;
+    let request = CloudRequest { msg_type: "cloudReq", service_id, mid, cmd: method, paras };
+    serde_json::to_string(&request).map_err(broken)
+}

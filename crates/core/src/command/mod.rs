@@ -1,0 +1,466 @@
+//! Cached commands (1.7.1 to 1.7.3): queued for the device, sent one after the other, followed to their result.
+
+pub(crate) mod call;
+pub(crate) mod revocation;
+
+use crate::{
+    CodecRun, CommandFilter, Core, DeviceCaller, Scope, command::call::cloud_request, product::check::check_call,
+    subscription::address::Address, turns::Record, uplink::message,
+};
+use landfall_model::{
+    Batch, Cause, Command, CommandId, CommandState, Device, DeviceId, Error, Event, EventBody, Page, PageRequest, Product,
+    ResourceId, Result, ServiceCommand, Time, Write,
+};
+use std::sync::Arc;
+
+/// What an application wants a device to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandRequest {
+    /// Service of the product, 1 to 64 characters.
+    pub service_id: String,
+    /// Command of the service, 1 to 128 characters.
+    pub method: String,
+    /// JSON object of parameters, at most 64 KiB.
+    pub paras: String,
+    /// Takes a callback on every change of state.
+    pub callback_url: Option<String>,
+    /// Seconds for which it may wait; 0: sent at once or never; absent: the server's default.
+    pub expire_s: Option<u32>,
+    /// Sends after the first, 0 to 3.
+    pub max_retransmit: u8,
+}
+
+/// Something to be done at a device, already marked as on its way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Work {
+    /// What it belongs to.
+    pub of: WorkOf,
+    /// What to do, in order, at most 64 steps; the first that fails ends it.
+    pub steps: Vec<Step>,
+}
+
+/// What a [`Work`] belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkOf {
+    /// A command.
+    Command(CommandId),
+    /// A message of the device's `outgoing-msg` (D2C).
+    Message(ResourceId),
+    /// Desired properties of a service.
+    Desired {
+        /// Service.
+        service_id: String,
+        /// The JSON object of what is written.
+        properties: String,
+    },
+}
+
+/// One operation at the device.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Write a value, given as JSON, to a resource.
+    Write {
+        /// Resource.
+        path: String,
+        /// Data type in the product model.
+        data_type: String,
+        /// JSON value.
+        value: String,
+    },
+    /// Read an object, an instance or a resource.
+    Read {
+        /// Where.
+        path: String,
+    },
+    /// Ask what there is below an object, an instance or a resource.
+    Discover {
+        /// Where.
+        path: String,
+    },
+    /// Execute a resource.
+    Execute {
+        /// Resource.
+        path: String,
+        /// JSON values in the order of the parameters, at most 10.
+        arguments: Vec<String>,
+    },
+    /// Write a frame of the product's codec to a resource.
+    Frame {
+        /// Resource.
+        path: String,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+}
+
+/// What became of a command that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The device acknowledged it; the result comes later.
+    Delivered,
+    /// The device took and executed it: a JSON object.
+    Done(String),
+    /// The device refused it: a JSON object.
+    Refused(String),
+    /// No acknowledgement came.
+    Unanswered,
+}
+
+/// Parameters that can be arguments of an execution (LwM2M core, 5.4.5: digits 0 to 9).
+const ARGUMENTS: usize = 10;
+
+impl Core {
+    /// Queues a command (1.7.1). It goes out at once where the device can hear it, else when the device comes.
+    ///
+    /// `DeviceNotFound`, `DeviceForeign`, `ServiceNotFound`, `InvalidField`, `CallbackInvalid`, `DeviceZombie`, `DeviceOffline` for one
+    /// without validity while the device has no registration, `CommandLimit`, `TooMany` for too many callback addresses.
+    pub async fn submit_command(&self, scope: &Scope, device: DeviceId, request: CommandRequest) -> Result<Command> {
+        let device = self.device(scope, device).await?;
+        let product =
+            self.product_of(&device).await.map_err(|_| Error::new(Cause::ServiceNotFound, "the device has no product"))?;
+        check_request(&product, &request)?;
+        let by = scope.by;
+        if let Some(url) = &request.callback_url {
+            self.check_address(url).map_err(|error| error.at("callbackUrl"))?;
+        }
+        self.check_zombie(&device).await?;
+        let expire_s = request.expire_s.unwrap_or(self.settings.command_expire_s);
+        if expire_s == 0 && !self.live.is_registered(device.id) {
+            return Err(Error::new(Cause::DeviceOffline, "the device has no registration, so nothing can be sent at once"));
+        }
+        let (id, now) = (CommandId::from_random(self.random_16()), self.now());
+        let wait_s = if expire_s == 0 { self.settings.immediate_command_s } else { expire_s };
+        let command = self
+            .decide(&[Record::Device(device.id)], || {
+                Box::pin(async {
+                    let open = self.store.open_commands(device.id).await?;
+                    let pending = open.iter().filter(|command| command.state == CommandState::Pending).count();
+                    if pending >= self.settings.commands_per_device {
+                        return Err(Error::new(Cause::CommandLimit, "the device has as many pending commands as it may"));
+                    }
+                    let url = request.callback_url.as_deref();
+                    let address = self.new_address(device.account, (device.app, by), url).await;
+                    let mut whole = address.map_err(|error| error.at("callbackUrl"))?.made;
+                    let mid = self.next_number(|mid| open.iter().any(|command| command.mid == mid));
+                    let place = self.store.last_command_place(device.id).await? + 1;
+                    let command = Command {
+                        id,
+                        account: device.account,
+                        app: device.app,
+                        by,
+                        device: device.id,
+                        version: 1,
+                        place,
+                        mid,
+                        service_id: request.service_id.clone(),
+                        method: request.method.clone(),
+                        paras: request.paras.clone(),
+                        callback_url: request.callback_url.clone(),
+                        expire_s: request.expire_s,
+                        max_retransmit: request.max_retransmit,
+                        state: CommandState::Pending,
+                        created_at: now,
+                        issued_times: 0,
+                        issued_at: None,
+                        delivered_at: None,
+                        executed_at: None,
+                        result: None,
+                        due_at: Some(self.end_of(wait_s.into())),
+                    };
+                    whole.writes.push(Write::Command(Box::new(command.clone())));
+                    Ok((whole, command))
+                })
+            })
+            .await?;
+        self.live.wake(device.id);
+        Ok(command)
+    }
+
+    /// A device that was not seen for long takes no commands (1.7.1: seven days).
+    async fn check_zombie(&self, device: &Device) -> Result<()> {
+        let seen = self.store.device_state(device.id).await?.last_seen.max(device.heard_at).unwrap_or(device.created_at);
+        if seen < self.now().minus_s(self.settings.zombie_after_s.into()) {
+            return Err(Error::new(Cause::DeviceZombie, "the device was not seen for too long"));
+        }
+        Ok(())
+    }
+
+    /// Commands of the scope, newest first (1.7.2). `DeviceNotFound`, `DeviceForeign` for a device that is not the scope's.
+    pub async fn commands(&self, scope: &Scope, mut filter: CommandFilter, page: PageRequest) -> Result<Page<Command>> {
+        if let Some(device) = filter.device {
+            self.device(scope, device).await?;
+        }
+        filter.account = scope.account;
+        filter.app = scope.app.or(filter.app);
+        self.store.commands(&filter, page).await
+    }
+
+    /// One command of the scope. `CommandNotFound`.
+    pub async fn command(&self, scope: &Scope, id: CommandId) -> Result<Command> {
+        let found = self.store.command(id).await?;
+        let found = found.filter(|c| c.account == scope.account && scope.app.is_none_or(|app| app == c.app));
+        found.ok_or_else(|| Error::new(Cause::CommandNotFound, "there is no such command"))
+    }
+
+    /// Cancels a command that was not sent yet (1.7.3). `CommandNotFound`, `CommandNotPending`.
+    pub async fn cancel_command(&self, scope: &Scope, id: CommandId) -> Result<Command> {
+        self.decide(&[Record::Command(id)], || {
+            Box::pin(async {
+                let command = self.command(scope, id).await?;
+                if command.state != CommandState::Pending {
+                    return Err(Error::new(Cause::CommandNotPending, "only a pending command can be canceled"));
+                }
+                let next = Command { due_at: None, ..moved(&command, CommandState::Canceled) };
+                Ok((self.told(std::slice::from_ref(&next)).await?, next))
+            })
+        })
+        .await
+    }
+
+    /// What to do next at the calling device: what it must hear at once, then what applications desire, then its oldest command, unless
+    /// an earlier one still waits for its acknowledgement. Call again until there is nothing. A command is SENT when this returns.
+    ///
+    /// `asleep`: the device cannot hear, so only commands without validity are tried.
+    pub async fn next_work(&self, caller: &DeviceCaller, asleep: bool) -> Result<Option<Work>> {
+        let device = self.caller_device(caller).await?;
+        let Some(stamp) = self.store.work_stamp(device.id) else { return Ok(None) };
+        // A command that cannot be sent after all frees the place of the next one.
+        for _ in 0..=self.settings.commands_per_device {
+            let open = self.store.open_commands(device.id).await?;
+            let pending = |command: &&Command| command.state == CommandState::Pending;
+            let mut next = open.iter().filter(pending).find(|command| command.expire_s == Some(0));
+            if next.is_none() && !asleep {
+                if let Some(desired) = self.next_desired(&device).await? {
+                    return Ok(Some(desired));
+                }
+                let waits = open.iter().any(|command| command.state == CommandState::Sent && command.expire_s != Some(0));
+                next = open.iter().find(pending).filter(|_| !waits);
+            }
+            let Some(next) = next else {
+                if !asleep && let Some(message) = self.next_message(&device).await? {
+                    return Ok(Some(message));
+                }
+                if open.is_empty() && !asleep {
+                    self.store.no_work(device.id, stamp);
+                }
+                return Ok(None);
+            };
+            if let Some(work) = self.send_command(&device, next.clone()).await? {
+                return Ok(Some(work));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Marks a command as sent. One that its application may not give any more, or that cannot be put in the device's form, fails here and
+    /// now, and the next one's turn has come; one that could not be looked at stays as it is.
+    async fn send_command(&self, device: &Arc<Device>, command: Command) -> Result<Option<Work>> {
+        if let Some(reason) = self.bar(command.app, command.by).await? {
+            return self.fail_command(device, &command, "command.rights", &Error::new(Cause::Forbidden, reason)).await;
+        }
+        let steps = match self.steps(device, &command).await {
+            Ok(steps) => steps,
+            Err(error) if error.is_ours() => return Err(error),
+            Err(error) => return self.fail_command(device, &command, "command.encode", &error).await,
+        };
+        let now = self.now();
+        let sent = Command {
+            issued_times: command.issued_times + 1,
+            issued_at: Some(now),
+            due_at: Some(self.end_of(self.settings.command_ack_s.into())),
+            ..moved(&command, CommandState::Sent)
+        };
+        match self.store.commit(self.told(&[sent]).await?).await {
+            Ok(_) => Ok(Some(Work { of: WorkOf::Command(command.id), steps })),
+            Err(error) if error.cause == Cause::Stale => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn fail_command(&self, device: &Device, command: &Command, step: &'static str, error: &Error) -> Result<Option<Work>> {
+        self.refused(device, step, error);
+        let failed = Command { result: Some(reason(error)), ..self.ended(command, CommandState::Failed) };
+        self.unless_moved(self.store.commit(self.told(&[failed]).await?).await)?;
+        Ok(None)
+    }
+
+    /// What became of a command that was sent. Returns it again when it is to be sent once more (maxRetransmit).
+    pub async fn command_outcome(&self, caller: &DeviceCaller, id: CommandId, outcome: Outcome) -> Result<Option<Work>> {
+        let device = self.caller_device(caller).await?;
+        let Some(command) = self.store.command(id).await?.filter(|command| command.device == device.id) else { return Ok(None) };
+        if outcome == Outcome::Unanswered
+            && command.state == CommandState::Sent
+            && command.issued_times <= command.max_retransmit.into()
+        {
+            return self.send_command(&device, command).await;
+        }
+        let product = self.product_of(&device).await?;
+        self.decide(&[Record::Command(id)], || {
+            Box::pin(async {
+                let Some(command) = self.store.command(id).await? else { return Ok((Batch::default(), None)) };
+                Ok((self.apply(&product, &command, &outcome).await?, None))
+            })
+        })
+        .await
+    }
+
+    /// The batch of an outcome; nothing for a command that is beyond it.
+    async fn apply(&self, product: &Product, command: &Command, outcome: &Outcome) -> Result<Batch> {
+        let (state, result) = match (command.state, outcome) {
+            (CommandState::Sent, Outcome::Unanswered) => (CommandState::Timeout, None),
+            (CommandState::Sent, Outcome::Delivered) => return self.told(&[self.delivered(product, command)]).await,
+            (CommandState::Sent | CommandState::Delivered, Outcome::Done(result)) => {
+                (CommandState::Successful, Some(result.clone()))
+            }
+            (CommandState::Sent | CommandState::Delivered, Outcome::Refused(result)) => {
+                (CommandState::Failed, Some(result.clone()))
+            }
+            _ => return Ok(Batch::default()),
+        };
+        let mut states = vec![];
+        if command.state == CommandState::Sent && matches!(outcome, Outcome::Done(_)) {
+            states.push(self.delivered(product, command));
+        }
+        let next = Command { result, ..self.ended(states.last().unwrap_or(command), state) };
+        states.push(next);
+        self.told(&states).await
+    }
+
+    /// Acknowledged: it waits for its result, if its model defines one, else stays so (contract section 9).
+    fn delivered(&self, product: &Product, command: &Command) -> Command {
+        let now = self.now();
+        let answers = command_of(product, command).is_ok_and(|(_, found)| !found.responses.is_empty());
+        Command {
+            delivered_at: Some(now),
+            due_at: answers.then(|| self.end_of(self.settings.command_result_s.into())),
+            ..moved(command, CommandState::Delivered)
+        }
+    }
+
+    fn ended(&self, command: &Command, state: CommandState) -> Command {
+        let executed = matches!(state, CommandState::Successful | CommandState::Failed);
+        Command { executed_at: executed.then(|| self.now()).or(command.executed_at), due_at: None, ..moved(command, state) }
+    }
+
+    /// The device's own answer to a command that went out as a frame: by `mid`, else the oldest that waits. False: none waits.
+    pub(crate) async fn answer_command(&self, device: &Arc<Device>, mid: Option<u16>, errcode: i64, body: &str) -> Result<bool> {
+        let open = self.store.open_commands(device.id).await?;
+        let waits =
+            |c: &&Command| matches!(c.state, CommandState::Sent | CommandState::Delivered) && mid.is_none_or(|mid| c.mid == mid);
+        let Some(id) = open.iter().find(waits).map(|command| command.id) else { return Ok(false) };
+        let outcome = if errcode == 0 { Outcome::Done(body.to_owned()) } else { Outcome::Refused(body.to_owned()) };
+        self.command_outcome(&self.device_caller(device), id, outcome).await?;
+        Ok(true)
+    }
+
+    /// Ends commands whose time is over: EXPIRED before they were sent, TIMEOUT after. Returns whether more is left.
+    pub(crate) async fn end_commands(&self, now: Time) -> Result<bool> {
+        const ROUND: u32 = 500;
+        let due = self.store.due_commands(now, ROUND).await?;
+        let mut told = Vec::with_capacity(due.len());
+        for command in &due {
+            let unsent = command.state == CommandState::Pending && command.expire_s != Some(0);
+            let state = if unsent { CommandState::Expired } else { CommandState::Timeout };
+            told.push(self.told(&[self.ended(command, state)]).await?);
+        }
+        self.commit_each(told.into_iter()).await?;
+        due.iter().for_each(|command| self.live.wake(command.device));
+        Ok(due.len() as u32 == ROUND)
+    }
+
+    /// A record that moved meanwhile is looked at again later.
+    fn unless_moved<T>(&self, done: Result<T>) -> Result<()> {
+        match done {
+            Err(error) if error.cause != Cause::Stale => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The batch that writes the next states of a command and tells them (1.6.7.12); its creation is told to nobody.
+    async fn told(&self, states: &[Command]) -> Result<Batch> {
+        let Some(Command { account, app, by, callback_url, .. }) = states.first() else { return Ok(Batch::default()) };
+        let Address { id: address, made: mut whole } = self.address(*account, (*app, *by), callback_url.as_deref()).await?;
+        for command in states {
+            let (command_id, state, result) = (command.id, command.state, command.result.clone());
+            let body = EventBody::CommandChanged { command: command_id, state, result, address };
+            let (app, device) = (Some(command.app), Some(command.device));
+            whole.events.push(Event { account: command.account, app, device, at: self.now(), body });
+            whole.writes.push(Write::Command(Box::new(command.clone())));
+        }
+        Ok(whole)
+    }
+
+    /// What a command means at its device: paths of the model, else a frame of the codec.
+    async fn steps(&self, device: &Arc<Device>, command: &Command) -> Result<Vec<Step>> {
+        let product = self.product_of(device).await?;
+        let (_, model) = command_of(&product, command)?;
+        let bound = bound_steps(model, &command.paras)?;
+        if !bound.is_empty() {
+            return Ok(bound);
+        }
+        let unbound =
+            || Error::new(Cause::InvalidField, "the command is bound to no LwM2M resource, and the product has no frames");
+        let app_data = product.app_data().ok_or_else(unbound)?;
+        let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
+        let text = cloud_request(&command.service_id, &command.method, command.mid, &command.paras)?;
+        let bytes = self.codecs.encode(CodecRun::of(&product, codec), &text).await?;
+        Ok(vec![Step::Frame { path: app_data.downlink, bytes }])
+    }
+}
+
+fn check_request(product: &Product, request: &CommandRequest) -> Result<()> {
+    if request.max_retransmit > 3 {
+        return Err(Error::invalid("maxRetransmit", "must be 0 to 3"));
+    }
+    if request.paras.len() > 65_536 {
+        return Err(Error::invalid("command.paras", "must be at most 64 KiB"));
+    }
+    if !(1..=128).contains(&request.method.chars().count()) {
+        return Err(Error::invalid("command.method", "must be 1 to 128 characters"));
+    }
+    let service = product.service(&request.service_id);
+    let service =
+        service.ok_or_else(|| Error::new(Cause::ServiceNotFound, "the product has no such service").at("command.serviceId"))?;
+    let model = service.commands.iter().find(|command| command.name == request.method);
+    let model = model.ok_or_else(|| Error::invalid("command.method", "the service has no such command"))?;
+    check_call(model, &request.paras).map_err(|error| {
+        let path = error.path.as_deref().unwrap_or_default();
+        let path = if path.is_empty() { "command.paras".to_owned() } else { format!("command.paras.{path}") };
+        error.clone().at(path)
+    })
+}
+
+fn command_of<'p>(product: &'p Product, command: &Command) -> Result<(&'p landfall_model::Service, &'p ServiceCommand)> {
+    let gone = || Error::new(Cause::ServiceNotFound, "the product no longer has the command");
+    let service = product.service(&command.service_id).ok_or_else(gone)?;
+    Ok((service, service.commands.iter().find(|found| found.name == command.method).ok_or_else(gone)?))
+}
+
+/// Parameters with a path are written in the order of the model; then comes the execution, with the others as arguments.
+fn bound_steps(model: &ServiceCommand, paras: &str) -> Result<Vec<Step>> {
+    let given = message::properties(paras)?;
+    let value = |name: &str| given.iter().find(|(given, _)| given == name).map(|(_, value)| value.get().to_owned());
+    let mut steps = vec![];
+    let mut arguments = vec![];
+    for para in &model.paras {
+        match (&para.path, value(&para.name)) {
+            (Some(path), Some(value)) => steps.push(Step::Write { path: path.clone(), data_type: para.data_type.clone(), value }),
+            (None, Some(value)) => arguments.push(value),
+            (_, None) => {}
+        }
+    }
+    if let Some(path) = &model.execute {
+        arguments.truncate(ARGUMENTS);
+        steps.push(Step::Execute { path: path.clone(), arguments });
+    }
+    Ok(steps)
+}
+
+fn moved(command: &Command, state: CommandState) -> Command {
+    Command { version: command.version + 1, state, ..command.clone() }
+}
+
+/// An error as the result of a command.
+fn reason(error: &Error) -> String {
+    serde_json::json!({ "error": error.to_string() }).to_string()
+}

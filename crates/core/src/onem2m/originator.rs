@@ -1,0 +1,190 @@
+//! Applications as oneM2M knows them: originators and their access tokens (TS-0003, 6.1; D2C, headers of every request).
+
+use crate::{
+    Core, Scope,
+    account::authority::{digest, same},
+    batch,
+    turns::Record,
+};
+use hmac::{Hmac, KeyInit, Mac};
+use landfall_model::{
+    Account, AccountId, AccountPart, App, AppId, Cause, Error, Originator, ResourceId, ResourceKind, Result, Secret, Time, Write,
+};
+use sha2::Sha256;
+use std::sync::Arc;
+
+/// An application that showed a valid token, under one of its originators.
+#[derive(Clone, Debug)]
+pub struct OriginCaller {
+    pub(crate) account: Arc<Account>,
+    pub(crate) app: Arc<App>,
+    pub(crate) name: String,
+    /// Whether policies may speak of it: it is the application's, or that of an entity it made.
+    pub(crate) registered: bool,
+}
+
+impl OriginCaller {
+    /// The account; its name is that of the CSE base.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// The application.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// `X-M2M-Origin`
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Core {
+    /// Checks tenant, bearer token and `X-M2M-Origin`. A token is the one that does not end, or an access token of [`Core::client_token`].
+    ///
+    /// `Unauthenticated` for a wrong token or one of another tenant, `Forbidden` for an originator that another application has. One that
+    /// nobody has may ask too, as clients do before they register an entity of that name; no policy speaks of it.
+    pub async fn originator(&self, tenant: &str, token: &str, name: &str) -> Result<OriginCaller> {
+        let refused = || Error::new(Cause::Unauthenticated, "missing or invalid access token");
+        let (id, secret) = token.split_once('.').ok_or_else(refused)?;
+        let id = id.parse::<AppId>().map_err(|_| refused())?;
+        let app = self.store.app(id).await?.filter(|app| !app.frozen).ok_or_else(refused)?;
+        let own = app.originator.as_ref().ok_or_else(refused)?;
+        let lasting = own.token.as_ref().is_some_and(|kept| same(&digest(secret), kept));
+        if !(lasting || access_ends_at(&app, secret).is_some_and(|end| self.now() < end)) {
+            return Err(refused());
+        }
+        let account = self.store.account(app.account).await?.filter(|account| account.name == tenant).ok_or_else(refused)?;
+        let holder = self.holder(&app, name).await?;
+        if holder.is_some_and(|holder| holder != id) || (holder.is_none() && !may_be_given(name)) {
+            return Err(Error::new(Cause::Forbidden, "the originator is not one of this access token").at("X-M2M-Origin"));
+        }
+        Ok(OriginCaller { account, app, name: name.to_owned(), registered: holder.is_some() })
+    }
+
+    /// The application that has an originator: as its own, or as `C` and the name of an application entity it made. What `app` has itself
+    /// needs no look.
+    pub(crate) async fn holder(&self, app: &App, name: &str) -> Result<Option<AppId>> {
+        if app.originator.as_ref().is_some_and(|own| own.name == name) {
+            return Ok(Some(app.id));
+        }
+        match self.entity_of(app.account, name).await? {
+            Some(maker) => Ok(Some(maker)),
+            None => self.originator_of(app.account, name).await,
+        }
+    }
+
+    /// The application that made the entity with this originator.
+    async fn entity_of(&self, account: AccountId, name: &str) -> Result<Option<AppId>> {
+        let Some(entity) = name.strip_prefix('C') else { return Ok(None) };
+        let base = ResourceId::of_account(account, AccountPart::Base);
+        let found = self.store.resource_named(base, entity).await?;
+        Ok(found.filter(|found| found.kind == ResourceKind::ApplicationEntity).map(|found| found.app))
+    }
+
+    /// The application that has this originator as its own.
+    pub(crate) async fn originator_of(&self, account: AccountId, name: &str) -> Result<Option<AppId>> {
+        let apps = self.account_apps(account).await?;
+        Ok(apps.iter().find(|app| app.originator.as_ref().is_some_and(|own| own.name == name)).map(|app| app.id))
+    }
+
+    /// Gives out an access token for appId and secret (OAuth 2, client credentials), and the seconds until it ends. It stands beside earlier
+    /// ones, because every worker of a client asks for its own; a new secret ends all of them. `Unauthenticated`, `AppFrozen`.
+    pub async fn client_token(&self, app_id: &str, secret: &str) -> Result<(Secret, u32)> {
+        let refused = || Error::new(Cause::Unauthenticated, "appId or secret is wrong");
+        let id = app_id.parse::<AppId>().map_err(|_| refused())?;
+        let app = self.store.app(id).await?.filter(|app| same(&digest(secret), &app.secret)).ok_or_else(refused)?;
+        if app.frozen {
+            return Err(Error::new(Cause::AppFrozen, "the application is frozen"));
+        }
+        let expires_in_s = self.settings.access_token_s;
+        let claim = format!("{:x}.{}", self.now().plus_s(expires_in_s.into()).0, self.generated(8));
+        let signed = mac(&app, &claim).ok_or_else(|| Error::new(Cause::Internal, "the token cannot be signed"))?;
+        let proof = hex::encode(signed.finalize().into_bytes());
+        Ok((Secret::new(format!("{id}.{claim}.{proof}")), expires_in_s))
+    }
+
+    /// Lets an application come over oneM2M under this originator, or no more. `InvalidField`, `NameTaken`.
+    pub async fn set_originator(&self, scope: &Scope, id: AppId, name: Option<&str>) -> Result<Arc<App>> {
+        name.map_or(Ok(()), check_originator)?;
+        self.decide(&[Record::Account(scope.account), Record::App(id)], || {
+            Box::pin(async {
+                let claim = self.claim_originator(scope.account).await?;
+                let mut app = (*self.app(scope, id).await?).clone();
+                if let Some(name) = name {
+                    self.check_originator_is_free(&app, name).await?;
+                }
+                let token = app.originator.as_ref().and_then(|own| own.token);
+                app.originator = name.map(|name| Originator { name: name.to_owned(), token });
+                app.version += 1;
+                Ok((batch(vec![claim, Write::App(Box::new(app.clone()))], vec![]), Arc::new(app)))
+            })
+        })
+        .await
+    }
+
+    async fn check_originator_is_free(&self, app: &App, name: &str) -> Result<()> {
+        let taken = |what| Err(Error::new(Cause::NameTaken, what).at("originator"));
+        if self.originator_of(app.account, name).await?.is_some_and(|other| other != app.id) {
+            return taken("another application of the account has this originator");
+        }
+        if self.entity_of(app.account, name).await?.is_some_and(|maker| maker != app.id) {
+            return taken("another application of the account has this originator through an application entity");
+        }
+        Ok(())
+    }
+
+    /// The write of whoever gives out an originator: it moves the account's version, so that of two that found it free at the same time one
+    /// is stale. To be asked for before the look.
+    pub(crate) async fn claim_originator(&self, account: AccountId) -> Result<Write> {
+        let account = self.store.account(account).await?;
+        let account = account.ok_or_else(|| Error::new(Cause::AccountNotFound, "there is no such account"))?;
+        Ok(Write::Account(Box::new(Account { version: account.version + 1, ..(*account).clone() })))
+    }
+
+    /// Gives an application a new access token that does not end; the earlier one ends at once. `InvalidField` where it has no originator.
+    pub async fn rotate_originator_token(&self, scope: &Scope, id: AppId) -> Result<Secret> {
+        if self.app(scope, id).await?.originator.is_none() {
+            return Err(Error::invalid("originator", "the application has no originator"));
+        }
+        let secret = self.generated(32);
+        self.edit_app(scope, id, |app| {
+            if let Some(own) = &mut app.originator {
+                own.token = Some(digest(&secret));
+            }
+        })
+        .await?;
+        Ok(Secret::new(format!("{id}.{secret}")))
+    }
+}
+
+/// Signs when an access token of an application ends. The key is what is kept of its secret.
+fn mac(app: &App, claim: &str) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&app.secret.0).ok()?;
+    mac.update(b"oneM2M access token\0");
+    mac.update(app.id.0.as_bytes());
+    mac.update(claim.as_bytes());
+    Some(mac)
+}
+
+/// When an access token ends, without the appId before it; none for one that was not given out here.
+fn access_ends_at(app: &App, token: &str) -> Option<Time> {
+    let (claim, proof) = token.rsplit_once('.')?;
+    mac(app, claim)?.verify_slice(&hex::decode(proof).ok()?).ok()?;
+    let (end, _) = claim.split_once('.')?;
+    i64::from_str_radix(end, 16).ok().map(Time)
+}
+
+/// `C` and `S` alone ask for an originator to be given.
+fn may_be_given(name: &str) -> bool {
+    name == "C" || name == "S" || check_originator(name).is_ok()
+}
+
+fn check_originator(name: &str) -> Result<()> {
+    let rest = name.strip_prefix('C').unwrap_or_default();
+    if !(1..=63).contains(&rest.len()) || !rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
+        return Err(Error::invalid("originator", "must be C and 1 to 63 letters, digits, - _ . or :"));
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! Accounts: the walls between customers.
+
+pub(crate) mod app;
+
+use crate::{AccountId, Digest, Time};
+use serde::{Deserialize, Serialize};
+
+/// An account owns applications, products and devices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// Id.
+    pub id: AccountId,
+    /// Counts the writes, from 1.
+    pub version: u64,
+    /// Unique name, 1 to 64 characters.
+    pub name: String,
+    /// Of the operator token that sees this account alone.
+    pub token: Option<Digest>,
+    /// What its owner may tune.
+    pub settings: AccountSettings,
+    /// When it was made.
+    pub created_at: Time,
+}
+
+/// What an account may tune.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccountSettings {
+    /// Days for which undelivered pushes are tried and events can be replayed, 1 to 90.
+    pub event_retention_days: u32,
+    /// Days for which history is kept, 1 to 3650; a device's `dataAgingTime` (1.4.4) may be shorter.
+    pub history_retention_days: u32,
+}
+
+impl Default for AccountSettings {
+    fn default() -> Self {
+        Self { event_retention_days: 7, history_retention_days: 90 }
+    }
+}

@@ -1,0 +1,305 @@
+//! Devices: one record, whichever dialect onboarded them.
+
+pub(crate) mod identity;
+pub(crate) mod registration;
+pub(crate) mod report;
+pub(crate) mod session;
+pub(crate) mod shadow;
+
+use crate::{AccountId, AppId, DeviceId, Identity, Node, ProductId, Secret, Time};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A device of the registry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// Id.
+    pub id: DeviceId,
+    /// Owner.
+    pub account: AccountId,
+    /// The application that registered it.
+    pub app: AppId,
+    /// Counts the writes, from 1.
+    pub version: u64,
+    /// What the device calls itself (MAC, serial number, IMEI). Its [`Identity`] is unique on the server, as what a device shows at its
+    /// admission names no account.
+    pub node_id: String,
+    /// How it proves who it is.
+    pub access: AccessMode,
+    /// Its product, once known.
+    pub product: Option<ProductId>,
+    /// Its gateway, for an indirectly connected device.
+    pub gateway: Option<DeviceId>,
+    /// Kind of node.
+    pub node_type: NodeType,
+    /// What the dialects show of it; shared with the events that tell it.
+    pub info: Arc<DeviceInfo>,
+    /// Keys.
+    pub credentials: Credentials,
+    /// Reachability.
+    pub status: DeviceStatus,
+    /// Why; for show only (1.4.9).
+    pub status_detail: StatusDetail,
+    /// True from the first connection on (1.4.7).
+    pub activated: bool,
+    /// Whether a connection was open at the last write.
+    pub connected: bool,
+    /// Frozen: reports are taken and dropped (1.4.4).
+    pub mute: bool,
+    /// Commands that are shielded (100432).
+    pub muted_commands: Vec<MutedCommand>,
+    /// Days of history, 0 to 90 (1.4.4); absent: the account's retention.
+    pub data_aging_days: Option<u8>,
+    /// When it was registered.
+    pub created_at: Time,
+    /// When its record last changed.
+    pub modified_at: Time,
+    /// When it last connected or changed to ONLINE; reports since then are newer (`Store::device_state`).
+    pub heard_at: Option<Time>,
+    /// What it is in the oneM2M tree, if it was provisioned or changed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Arc<Node>>,
+}
+
+impl Device {
+    /// What dialects and events show of it, without credentials.
+    pub fn view(&self) -> DeviceView {
+        DeviceView {
+            node_id: self.node_id.clone(),
+            node_type: self.node_type,
+            gateway: self.gateway_id(),
+            info: self.info.clone(),
+            status: self.status,
+            status_detail: self.status_detail,
+            mute: self.mute,
+            is_secure: self.credentials.is_secure,
+        }
+    }
+
+    /// `gatewayId` of 1.4.9: its gateway, or itself when directly connected.
+    pub fn gateway_id(&self) -> DeviceId {
+        self.gateway.unwrap_or(self.id)
+    }
+
+    /// What its pre-shared key goes with: an identity of its own, or the nodeId.
+    pub fn psk_identity(&self) -> &str {
+        self.credentials.psk_identity.as_deref().unwrap_or(&self.node_id)
+    }
+
+    /// What its names stand for, that of the nodeId first. No other device may have a name of one of them.
+    pub fn identities(&self) -> Vec<Identity> {
+        Identity::of_device(&self.node_id, self.credentials.psk_identity.as_deref())
+    }
+}
+
+/// How a device proves who it is (device-side contract, section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccessMode {
+    /// Registered with 1.4.2 and `mqttConnect` true: a secret from the start.
+    Secret,
+    /// Registered with a verification code that is exchanged at the first access.
+    VerifyCode,
+    /// Behind a gateway, without credentials of its own.
+    Child,
+}
+
+/// A device as events and dialects show it; holds no credential.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceView {
+    /// Node id.
+    pub node_id: String,
+    /// Kind of node.
+    pub node_type: NodeType,
+    /// Its gateway, or itself.
+    pub gateway: DeviceId,
+    /// Descriptive fields.
+    pub info: Arc<DeviceInfo>,
+    /// Reachability.
+    pub status: DeviceStatus,
+    /// Why.
+    pub status_detail: StatusDetail,
+    /// Frozen.
+    pub mute: bool,
+    /// Encryption device.
+    pub is_secure: bool,
+}
+
+/// Descriptive fields (DeviceInfo of 1.4.9 and 1.5.1, and what 1.4.2 and 1.4.4 add); limits are those of the contract.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceInfo {
+    /// Device name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Manufacturer id.
+    pub manufacturer_id: Option<String>,
+    /// Manufacturer name.
+    pub manufacturer_name: Option<String>,
+    /// Device type.
+    pub device_type: Option<String>,
+    /// Model.
+    pub model: Option<String>,
+    /// Protocol.
+    pub protocol_type: Option<String>,
+    /// MAC address.
+    pub mac: Option<String>,
+    /// Location.
+    pub location: Option<String>,
+    /// Software version.
+    pub sw_version: Option<String>,
+    /// Firmware version.
+    pub fw_version: Option<String>,
+    /// Hardware version.
+    pub hw_version: Option<String>,
+    /// Bridge.
+    pub bridge_id: Option<String>,
+    /// Signal strength.
+    pub signal_strength: Option<String>,
+    /// SIG version.
+    pub sig_version: Option<String>,
+    /// Serial number.
+    pub serial_number: Option<String>,
+    /// Battery level.
+    pub battery_level: Option<String>,
+    /// IMSI of an NB-IoT device.
+    pub imsi: Option<String>,
+    /// Address.
+    pub ip: Option<String>,
+    /// End user.
+    pub end_user: Option<String>,
+    /// Organization.
+    pub organization: Option<String>,
+    /// Region.
+    pub region: Option<String>,
+    /// Time zone.
+    pub timezone: Option<String>,
+    /// User-defined fields, as the JSON array that was given.
+    pub custom_fields: Option<serde_json::Value>,
+    /// Tags.
+    pub tags: Vec<Tag>,
+}
+
+/// A tag of a device (1.4.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tag {
+    /// 1 to 128 characters.
+    pub name: String,
+    /// 1 to 1024 characters.
+    pub value: String,
+    /// Type, for the application alone.
+    pub kind: Option<i64>,
+}
+
+/// Keys of a device.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Credentials {
+    /// Message of the HMAC in the MQTT password.
+    pub secret: Option<Secret>,
+    /// Pre-shared key: 8 to 32 hex digits, up to 128 where it was provisioned over oneM2M.
+    pub psk: Option<Secret>,
+    /// Identity that goes with the key; absent: the nodeId.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psk_identity: Option<String>,
+    /// Verification code.
+    pub verify_code: Option<Secret>,
+    /// Validity of the code in seconds as it was asked for; 0 is for ever.
+    pub code_timeout_s: Option<u32>,
+    /// When a registration that was not activated ends.
+    pub code_expires_at: Option<Time>,
+    /// Encryption device.
+    pub is_secure: bool,
+}
+
+/// A command that a device's owner has shielded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MutedCommand {
+    /// Service.
+    pub service_id: String,
+    /// Command.
+    pub method: String,
+}
+
+/// Kind of node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[allow(missing_docs)]
+pub enum NodeType {
+    Endpoint,
+    Gateway,
+    Unknown,
+}
+
+impl NodeType {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Endpoint => "ENDPOINT",
+            Self::Gateway => "GATEWAY",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// Reachability (1.4.9): INACTIVE before the first connection, ABNORMAL and OFFLINE after silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[allow(missing_docs)]
+pub enum DeviceStatus {
+    Inactive,
+    Online,
+    Abnormal,
+    Offline,
+}
+
+impl DeviceStatus {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "INACTIVE",
+            Self::Online => "ONLINE",
+            Self::Abnormal => "ABNORMAL",
+            Self::Offline => "OFFLINE",
+        }
+    }
+}
+
+/// Detail of the status (1.4.9); for show, not for logic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[allow(missing_docs)]
+pub enum StatusDetail {
+    None,
+    ConfigurationPending,
+    UeReachability,
+    AvailabilityAfterDdnFailure,
+    CommunicationError,
+    ConfigurationError,
+    BridgeOffline,
+    FirmwareUpdating,
+    DutyCycle,
+    NotActive,
+    LossOfConnectivity,
+    TimeOut,
+}
+
+impl StatusDetail {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::ConfigurationPending => "CONFIGURATION_PENDING",
+            Self::UeReachability => "UE_REACHABILITY",
+            Self::AvailabilityAfterDdnFailure => "AVAILABILITY_AFTER_DDN_FAILURE",
+            Self::CommunicationError => "COMMUNICATION_ERROR",
+            Self::ConfigurationError => "CONFIGURATION_ERROR",
+            Self::BridgeOffline => "BRIDGE_OFFLINE",
+            Self::FirmwareUpdating => "FIRMWARE_UPDATING",
+            Self::DutyCycle => "DUTY_CYCLE",
+            Self::NotActive => "NOT_ACTIVE",
+            Self::LossOfConnectivity => "LOSS_OF_CONNECTIVITY",
+            Self::TimeOut => "TIME_OUT",
+        }
+    }
+}

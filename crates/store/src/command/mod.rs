@@ -1,0 +1,141 @@
+//! Cached commands and the tasks that revoke them.
+//!
+//! A command never changes its device or its place. Absent: what a state means, which is the domain's.
+
+pub(crate) mod work;
+
+use crate::{
+    device::{
+        lists::{Conditions, parse},
+        unlinked,
+    },
+    engine::sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+    rows::{Done, stale_or_gone},
+    subscription::addresses,
+};
+use landfall_core::{CommandFilter, RevokeFilter};
+use landfall_model::{Command, DeviceId, Page, PageRequest, RevokeTask, Time};
+use serde::de::DeserializeOwned;
+
+/// Open commands of a device that are read at once.
+const OPEN_LIMIT: i64 = 1_000;
+
+/// Version 1 needs a free place, each later one the version before it.
+pub(crate) fn put_command(sql: &mut dyn Sql, r: &Command, doc: &str) -> Done {
+    const INSERT: &str = "INSERT INTO command (id, version, device, account, app, place, state, created_at, due_at, doc) \
+                          SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM device WHERE id = ?3 ON CONFLICT DO NOTHING";
+    const UPDATE: &str = "UPDATE command SET version = ?2, account = ?4, app = ?5, state = ?7, created_at = ?8, due_at = ?9, doc = ?10 \
+                          WHERE id = ?1 AND version + 1 = ?2 AND device = ?3 AND place = ?6";
+    let due_at = r.due_at.filter(|_| !r.state.is_final());
+    let params = [
+        Value::Bytes(r.id.0.as_bytes()),
+        Value::Int(to_db(r.version)),
+        Value::Bytes(r.device.0.as_bytes()),
+        Value::Bytes(r.account.0.as_bytes()),
+        Value::Bytes(r.app.0.as_bytes()),
+        Value::Int(to_db(r.place)),
+        Value::Text(r.state.as_str()),
+        Value::Int(r.created_at.0),
+        Value::opt_int(due_at.map(|t| t.0)),
+        Value::Text(doc),
+    ];
+    let changed = sql.execute(if r.version == 1 { INSERT } else { UPDATE }, &params)?;
+    if changed == 0 {
+        return stale_or_gone(sql, r.device);
+    }
+    match &r.callback_url {
+        Some(_) if r.state.is_final() => addresses::let_go(sql, &r.id.0),
+        Some(url) => addresses::hold(sql, &r.id.0, r.device, (r.app, r.by), url),
+        None => Ok(()),
+    }
+}
+
+/// A task of a device that is gone is not kept.
+pub(crate) fn put_revoke_task(sql: &mut dyn Sql, r: &RevokeTask, doc: &str) -> Done {
+    sql.execute(
+        "INSERT INTO revoke_task (id, account, app, device, state, created_at, doc) SELECT ?1, ?2, ?3, id, ?5, ?6, ?7 FROM device \
+         WHERE id = ?4 ON CONFLICT (id) DO UPDATE SET state = excluded.state, doc = excluded.doc",
+        &[
+            Value::Bytes(r.id.0.as_bytes()),
+            Value::Bytes(r.account.0.as_bytes()),
+            Value::Bytes(r.app.0.as_bytes()),
+            Value::Bytes(r.device.0.as_bytes()),
+            Value::Text(r.state.as_str()),
+            Value::Int(r.created_at.0),
+            Value::Text(doc),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Commands that are not over, by place.
+pub(crate) fn open(sql: &mut dyn Sql, device: DeviceId) -> SqlResult<Vec<Command>> {
+    query_all(
+        sql,
+        "SELECT doc FROM command WHERE device = ?1 AND state IN ('PENDING', 'SENT', 'DELIVERED') ORDER BY place LIMIT ?2",
+        &[Value::Bytes(device.0.as_bytes()), Value::Int(OPEN_LIMIT)],
+        |row| parse(row, 0),
+    )
+}
+
+/// The highest place of a device's commands; 0: none.
+pub(crate) fn last_place(sql: &mut dyn Sql, device: DeviceId) -> SqlResult<u64> {
+    let text = "SELECT place FROM command WHERE device = ?1 ORDER BY place DESC LIMIT 1";
+    Ok(query_one(sql, text, &[Value::Bytes(device.0.as_bytes())], |row| row.seq(0))?.unwrap_or(0))
+}
+
+/// Commands whose state is due to end, the longest due first.
+pub(crate) fn due(sql: &mut dyn Sql, now: Time, limit: u32) -> SqlResult<Vec<Command>> {
+    query_all(
+        sql,
+        "SELECT doc FROM command WHERE due_at IS NOT NULL AND due_at <= ?1 ORDER BY due_at, id LIMIT ?2",
+        &[Value::Int(now.0), Value::Int(i64::from(limit))],
+        |row| parse(row, 0),
+    )
+}
+
+/// A page of commands, newest first.
+pub(crate) fn list(sql: &mut dyn Sql, filter: &CommandFilter, page: PageRequest) -> SqlResult<Page<Command>> {
+    let equal = [
+        ("device", filter.device.as_ref().map(|id| Value::Bytes(id.0.as_bytes()))),
+        ("app", filter.app.as_ref().map(|id| Value::Bytes(id.0.as_bytes()))),
+    ];
+    let mut conditions = Conditions::first_of(equal);
+    conditions.and_id("account", Some(&filter.account.0));
+    conditions.and_between("created_at", filter.after, filter.before);
+    visible_page(sql, conditions, "command", page)
+}
+
+/// A page of revocation tasks, newest first.
+pub(crate) fn revoke_tasks(sql: &mut dyn Sql, filter: &RevokeFilter, page: PageRequest) -> SqlResult<Page<RevokeTask>> {
+    let equal = [
+        ("id", filter.task.as_ref().map(|id| Value::Bytes(id.0.as_bytes()))),
+        ("device", filter.device.as_ref().map(|id| Value::Bytes(id.0.as_bytes()))),
+        ("state", filter.state.map(|s| Value::Text(s.as_str()))),
+        ("app", filter.app.as_ref().map(|id| Value::Bytes(id.0.as_bytes()))),
+    ];
+    let mut conditions = Conditions::first_of(equal);
+    let account = Value::Bytes(filter.account.0.as_bytes());
+    match filter.task.is_some() || filter.device.is_some() {
+        true => conditions.sift("account", account),
+        false => conditions.and("account = #", account),
+    }
+    conditions.and_between("created_at", filter.after, filter.before);
+    visible_page(sql, conditions, "revoke_task", page)
+}
+
+/// A page of what belongs to devices that are there, newest first. The index alone tells it where nothing has to be hidden.
+fn visible_page<T: DeserializeOwned>(
+    sql: &mut dyn Sql,
+    mut conditions: Conditions<'_>,
+    table: &str,
+    page: PageRequest,
+) -> SqlResult<Page<T>> {
+    sql.begin_read()?;
+    if unlinked::any(sql)? {
+        conditions.and_visible(&format!("{table}.device"));
+    }
+    let found = conditions.page_within(sql, table, "created_at DESC, id DESC", page, None)?;
+    sql.batch("COMMIT")?;
+    Ok(found)
+}

@@ -1,0 +1,67 @@
+//! Which devices may have open commands, desired values or outgoing messages, so that those that have none need no read.
+//!
+//! The writer stamps a device with each command, shadow and outgoing message that it commits; whoever reads and finds nothing open takes the stamp away, unless a
+//! newer one was set meanwhile.
+
+use crate::engine::sql::{Row, Sql, SqlResult, query_all};
+use landfall_model::{DeviceId, Write};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// Stamps by device; as many as devices have open work.
+#[derive(Default)]
+pub(crate) struct Work(Mutex<Stamps>);
+
+#[derive(Default)]
+struct Stamps {
+    of: HashMap<DeviceId, u64>,
+    last: u64,
+}
+
+impl Work {
+    /// Reads which devices have commands that are not over, a shadow, or outgoing messages.
+    pub(crate) fn load(&self, sql: &mut dyn Sql) -> SqlResult<()> {
+        const TEXT: &str = "SELECT device FROM command WHERE state IN ('PENDING', 'SENT', 'DELIVERED') UNION SELECT device FROM shadow \
+             UNION SELECT device FROM container WHERE part = 4 AND instances > 0 AND device IS NOT NULL";
+        let id = |row: &dyn Row| Ok(Uuid::from_slice(row.bytes(0)?).ok().map(DeviceId));
+        let devices = query_all(sql, TEXT, &[], id)?;
+        self.set(devices.into_iter().flatten());
+        Ok(())
+    }
+
+    /// These devices have got work.
+    pub(crate) fn set(&self, devices: impl IntoIterator<Item = DeviceId>) {
+        let mut stamps = self.0.lock();
+        for device in devices {
+            stamps.last += 1;
+            let last = stamps.last;
+            stamps.of.insert(device, last);
+        }
+    }
+
+    /// A write was committed.
+    pub(crate) fn apply(&self, write: &Write) {
+        let device = match write {
+            Write::Command(command) => command.device,
+            Write::Shadow(shadow) => shadow.device,
+            Write::DeleteDevice(device) => {
+                self.0.lock().of.remove(device);
+                return;
+            }
+            _ => return,
+        };
+        self.set([device]);
+    }
+
+    pub(crate) fn stamp(&self, device: DeviceId) -> Option<u64> {
+        self.0.lock().of.get(&device).copied()
+    }
+
+    pub(crate) fn none(&self, device: DeviceId, stamp: u64) {
+        let mut stamps = self.0.lock();
+        if stamps.of.get(&device) == Some(&stamp) {
+            stamps.of.remove(&device);
+        }
+    }
+}

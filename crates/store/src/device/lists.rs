@@ -1,0 +1,328 @@
+//! Reads of rows: records, lists with filters and pages, background work.
+
+use crate::{
+    device::{counts, unlinked},
+    engine::sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
+    stream::{record::Malformed, replay::id},
+    subscription::kind_word,
+};
+use landfall_core::{DeviceFilter, Due, SubscriptionFilter};
+use landfall_model::{AccountId, Device, DeviceId, Page, PageRequest, ProductId, Sort, Subscription, Time};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A record as it is stored.
+pub(crate) fn parse<T: DeserializeOwned>(row: &dyn Row, column: usize) -> SqlResult<T> {
+    serde_json::from_str(row.text(column)?).map_err(|_| Malformed.into())
+}
+
+/// The record of a statement that selects one document by one id.
+pub(crate) fn one<T: DeserializeOwned>(sql: &mut dyn Sql, text: &str, id: &[u8]) -> SqlResult<Option<T>> {
+    query_one(sql, text, &[Value::Bytes(id)], |row| parse(row, 0))
+}
+
+/// Conditions joined by AND, with their parameters.
+pub(crate) struct Conditions<'a> {
+    text: String,
+    params: Vec<Value<'a>>,
+}
+
+impl<'a> Conditions<'a> {
+    pub(crate) fn new() -> Self {
+        Self { text: "1 = 1".into(), params: Vec::new() }
+    }
+
+    /// The first equality that is given chooses the index; the others are looked at in what it finds.
+    pub(crate) fn first_of<const N: usize>(equal: [(&str, Option<Value<'a>>); N]) -> Self {
+        let mut conditions = Self::new();
+        let mut given = equal.into_iter().filter_map(|(column, value)| Some((column, value?)));
+        if let Some((column, value)) = given.next() {
+            conditions.and(&format!("{column} = #"), value);
+        }
+        given.for_each(|(column, value)| conditions.sift(column, value));
+        conditions
+    }
+
+    /// Adds a condition; `#` in it stands for the value.
+    pub(crate) fn and(&mut self, condition: &str, value: Value<'a>) {
+        self.params.push(value);
+        self.text.push_str(" AND ");
+        self.text.push_str(&condition.replace('#', &format!("?{}", self.params.len())));
+    }
+
+    pub(crate) fn and_text(&mut self, column: &str, value: Option<&'a str>) {
+        if let Some(value) = value {
+            self.and(&format!("{column} = #"), Value::Text(value));
+        }
+    }
+
+    pub(crate) fn and_id(&mut self, column: &str, value: Option<&'a uuid::Uuid>) {
+        if let Some(value) = value {
+            self.and(&format!("{column} = #"), Value::Bytes(value.as_bytes()));
+        }
+    }
+
+    /// Adds an equality that is looked at in what the other conditions find, and never chooses the index.
+    pub(crate) fn sift(&mut self, column: &str, value: Value<'a>) {
+        self.and(&format!("COALESCE({column}, {column}) = #"), value);
+    }
+
+    /// One of these values, of which there is at least one.
+    pub(crate) fn and_any(&mut self, column: &str, values: impl Iterator<Item = Value<'a>>) {
+        let first = self.params.len();
+        self.params.extend(values);
+        let list: Vec<String> = (first..self.params.len()).map(|i| format!("?{}", i + 1)).collect();
+        self.text.push_str(&format!(" AND {column} IN ({})", list.join(", ")));
+    }
+
+    /// One of these values, looked at in what the other conditions find.
+    pub(crate) fn sift_any(&mut self, column: &str, values: impl Iterator<Item = Value<'a>>) {
+        self.and_any(&format!("COALESCE({column}, {column})"), values);
+    }
+
+    /// Of a device that is not unlinked.
+    pub(crate) fn and_visible(&mut self, column: &str) {
+        self.text.push_str(" AND ");
+        self.text.push_str(&unlinked::visible(column));
+    }
+
+    /// Between two moments, both left out.
+    pub(crate) fn and_between(&mut self, column: &str, after: Option<Time>, before: Option<Time>) {
+        if let Some(t) = after {
+            self.and(&format!("{column} > #"), Value::Int(t.0));
+        }
+        if let Some(t) = before {
+            self.and(&format!("{column} < #"), Value::Int(t.0));
+        }
+    }
+
+    /// The text and its parameters, for a query of another form.
+    pub(crate) fn into_parts(self) -> (String, Vec<Value<'a>>) {
+        (self.text, self.params)
+    }
+
+    /// A page of documents of a table, and how many there are.
+    pub(crate) fn page<T: DeserializeOwned>(
+        self,
+        sql: &mut dyn Sql,
+        table: &str,
+        order: &str,
+        page: PageRequest,
+    ) -> SqlResult<Page<T>> {
+        sql.begin_read()?;
+        let found = self.page_within(sql, table, order, page, None)?;
+        sql.batch("COMMIT")?;
+        Ok(found)
+    }
+
+    /// The next documents after one, by the time when they were made (then id).
+    pub(crate) fn after<T: DeserializeOwned>(
+        mut self,
+        sql: &mut dyn Sql,
+        table: &str,
+        sort: Sort,
+        after: Option<(Time, &'a [u8])>,
+        limit: u32,
+    ) -> SqlResult<Vec<Arc<T>>> {
+        let (beyond, order) = match sort {
+            Sort::Ascending => (">", "created_at, id"),
+            Sort::Descending => ("<", "created_at DESC, id DESC"),
+        };
+        if let Some((at, id)) = after {
+            self.params.extend([Value::Int(at.0), Value::Bytes(id)]);
+            let n = self.params.len();
+            self.text.push_str(&format!(" AND (created_at, id) {beyond} (?{}, ?{n})", n - 1));
+        }
+        self.params.push(Value::Int(i64::from(limit)));
+        let n = self.params.len();
+        let text = format!("SELECT doc FROM {table} WHERE {} ORDER BY {order} LIMIT ?{n}", self.text);
+        query_all(sql, &text, &self.params, |row| parse(row, 0).map(Arc::new))
+    }
+
+    /// The same within a transaction; `total` is given where it is known without counting.
+    pub(crate) fn page_within<T: DeserializeOwned>(
+        mut self,
+        sql: &mut dyn Sql,
+        table: &str,
+        order: &str,
+        page: PageRequest,
+        total: Option<u64>,
+    ) -> SqlResult<Page<T>> {
+        let total = match total {
+            Some(total) => total,
+            None => {
+                let count = format!("SELECT COUNT(*) FROM {table} WHERE {}", self.text);
+                query_one(sql, &count, &self.params, |row| row.seq(0))?.unwrap_or(0)
+            }
+        };
+        let left = total.saturating_sub(page.offset()).min(page.size.into());
+        if left == 0 {
+            return Ok(Page { total, items: Vec::new() });
+        }
+        let n = self.params.len();
+        // The inner query walks the index alone, no further than to the last that fits; documents are read for the page only.
+        let text = format!(
+            "SELECT doc FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {} ORDER BY {order} LIMIT ?{} OFFSET ?{}) ORDER BY {order}",
+            self.text,
+            n + 1,
+            n + 2
+        );
+        self.params.push(Value::Int(to_db(left)));
+        self.params.push(Value::Int(to_db(page.offset())));
+        let items = query_all(sql, &text, &self.params, |row| parse(row, 0))?;
+        Ok(Page { total, items })
+    }
+}
+
+/// A page of records that are shared with the caches.
+pub(crate) fn arcs<T>(page: Page<T>) -> Page<Arc<T>> {
+    Page { total: page.total, items: page.items.into_iter().map(Arc::new).collect() }
+}
+
+/// Accounts by name.
+pub(crate) fn accounts<T: DeserializeOwned>(sql: &mut dyn Sql, name: Option<&str>, page: PageRequest) -> SqlResult<Page<Arc<T>>> {
+    let mut conditions = Conditions::new();
+    conditions.and_text("name", name);
+    conditions.page(sql, "account", "name, id", page).map(arcs)
+}
+
+/// Records of an account by name; `table` is `app` or `product`.
+pub(crate) fn named<T: DeserializeOwned>(
+    sql: &mut dyn Sql,
+    table: &str,
+    account: AccountId,
+    page: PageRequest,
+) -> SqlResult<Page<Arc<T>>> {
+    let mut conditions = Conditions::new();
+    conditions.and_id("account", Some(&account.0));
+    conditions.page(sql, table, "name, id", page).map(arcs)
+}
+
+fn text(value: Option<&String>) -> Option<Value<'_>> {
+    value.map(|text| Value::Text(text))
+}
+
+fn id_value(id: &Uuid) -> Value<'_> {
+    Value::Bytes(id.as_bytes())
+}
+
+/// Rows that a short list passes over at most.
+const SHORT: u64 = 10_000;
+
+/// Whether a page of devices is found without reading much: by a name, behind one gateway, or counted and near the beginning.
+pub(crate) fn is_short(filter: &DeviceFilter, page: PageRequest) -> bool {
+    let few = filter.node_id.is_some() || filter.gateway.is_some();
+    let walked = filter.status.is_none() && filter.node_type.is_none() && page.offset() <= SHORT && counts::know(filter);
+    few || walked
+}
+
+/// The filter that likely leaves fewest chooses the index, in which the others are looked at.
+fn of_devices(filter: &DeviceFilter) -> Conditions<'_> {
+    let equal = [
+        ("node_id", text(filter.node_id.as_ref())),
+        ("name", text(filter.name.as_ref())),
+        ("location", text(filter.location.as_ref())),
+        ("gateway", filter.gateway.as_ref().map(|one| id_value(&one.0))),
+        ("product", filter.product.as_ref().map(|one| id_value(&one.0))),
+        ("device_type", text(filter.device_type.as_ref())),
+        ("status", filter.status.map(|s| Value::Text(s.as_str()))),
+        ("app", filter.app.as_ref().map(|one| id_value(&one.0))),
+    ];
+    let mut conditions = Conditions::first_of(equal);
+    conditions.and_id("account", Some(&filter.account.0));
+    if let Some(node_type) = filter.node_type {
+        conditions.sift("node_type", Value::Text(node_type.as_str()));
+    }
+    conditions.and_between("created_at", filter.created_after, filter.created_before);
+    conditions
+}
+
+/// The next devices after one.
+pub(crate) fn devices_after(
+    sql: &mut dyn Sql,
+    filter: &DeviceFilter,
+    after: Option<(Time, DeviceId)>,
+    limit: u32,
+) -> SqlResult<Vec<Arc<Device>>> {
+    let after = after.as_ref().map(|(at, id)| (*at, &id.0.as_bytes()[..]));
+    of_devices(filter).after(sql, "device", filter.sort, after, limit)
+}
+
+/// A page of devices.
+pub(crate) fn devices(sql: &mut dyn Sql, filter: &DeviceFilter, page: PageRequest) -> SqlResult<Page<Arc<Device>>> {
+    let order = match filter.sort {
+        Sort::Ascending => "created_at, id",
+        Sort::Descending => "created_at DESC, id DESC",
+    };
+    sql.begin_read()?;
+    let total = counts::of(sql, filter)?;
+    let found = of_devices(filter).page_within(sql, "device", order, page, total)?;
+    sql.batch("COMMIT")?;
+    Ok(arcs(found))
+}
+
+/// Devices of a product, by id after `after`.
+pub(crate) fn product_devices(
+    sql: &mut dyn Sql,
+    product: ProductId,
+    after: Option<DeviceId>,
+    limit: u32,
+) -> SqlResult<Vec<Arc<Device>>> {
+    let after = after.as_ref().map_or(&[][..], |id| id.0.as_bytes());
+    let text = "SELECT doc FROM device WHERE product = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    let params = [Value::Bytes(product.0.as_bytes()), Value::Bytes(after), Value::Int(i64::from(limit))];
+    query_all(sql, text, &params, |row| parse(row, 0).map(Arc::new))
+}
+
+/// The device whose id begins so.
+pub(crate) fn device_by_prefix(sql: &mut dyn Sql, first: [u8; 11]) -> SqlResult<Option<DeviceId>> {
+    let (mut from, mut to) = ([0; 16], [u8::MAX; 16]);
+    from[..11].copy_from_slice(&first);
+    to[..11].copy_from_slice(&first);
+    let text = "SELECT id FROM device WHERE id >= ?1 AND id <= ?2 ORDER BY id LIMIT 1";
+    query_one(sql, text, &[Value::Bytes(&from), Value::Bytes(&to)], |row| id(row.bytes(0)?).map(DeviceId))
+}
+
+pub(crate) fn subscriptions(
+    sql: &mut dyn Sql,
+    filter: &SubscriptionFilter,
+    page: PageRequest,
+) -> SqlResult<Page<Arc<Subscription>>> {
+    let equal = [
+        ("callback_url", text(filter.callback_url.as_ref())),
+        ("owner", filter.owner.as_ref().map(|one| id_value(&one.0))),
+        ("target", filter.target.as_ref().map(|one| id_value(&one.0))),
+        ("account", filter.account.as_ref().map(|one| id_value(&one.0))),
+        ("kind", filter.kind.map(|kind| Value::Text(kind_word(kind)))),
+    ];
+    let conditions = Conditions::first_of(equal);
+    conditions.page(sql, "subscription", "created_at, id", page).map(arcs)
+}
+
+/// Devices that the database knows to be due, each with the time since when, the longest due first, after `after`.
+pub(crate) fn due(sql: &mut dyn Sql, due: Due, after: (Time, DeviceId), limit: u32) -> SqlResult<Vec<(Time, Device)>> {
+    const SILENT: &str = "SELECT COALESCE(last_seen, created_at), doc FROM device WHERE status = ?1 \
+         AND COALESCE(last_seen, created_at) < ?2 AND COALESCE(last_seen, created_at) >= ?3 AND (COALESCE(last_seen, created_at), id) > (?3, ?4) \
+         ORDER BY COALESCE(last_seen, created_at), id LIMIT ?5";
+    const EXPIRED: &str = "SELECT code_expires_at, doc FROM device WHERE activated = 0 AND code_expires_at IS NOT NULL \
+         AND code_expires_at < ?1 AND code_expires_at >= ?2 AND (code_expires_at, id) > (?2, ?3) ORDER BY code_expires_at, id LIMIT ?4";
+    let (since, id, limit) = (Value::Int(after.0.0), Value::Bytes(after.1.0.as_bytes()), Value::Int(i64::from(limit)));
+    let found = |row: &dyn Row| Ok((Time(row.int(0)?), parse(row, 1)?));
+    match due {
+        Due::Silent(status, before) => {
+            query_all(sql, SILENT, &[Value::Text(status.as_str()), Value::Int(before.0), since, id, limit], found)
+        }
+        Due::Expired(before) => query_all(sql, EXPIRED, &[Value::Int(before.0), since, id, limit], found),
+    }
+}
+
+/// Devices that are marked as connected, by id after `after`.
+pub(crate) fn connected(sql: &mut dyn Sql, after: Option<DeviceId>, limit: u32) -> SqlResult<Vec<Arc<Device>>> {
+    let after = after.as_ref().map_or(&[][..], |id| id.0.as_bytes());
+    let text = "SELECT doc FROM device WHERE connected = 1 AND id > ?1 ORDER BY id LIMIT ?2";
+    query_all(sql, text, &[Value::Bytes(after), Value::Int(i64::from(limit))], |row| parse(row, 0).map(Arc::new))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! How SQLite runs the statements of lists: none may read a table from end to end or sort more than a page.
+
+use crate::{
+    command,
+    device::{lists, shadows},
+    engine::{
+        backend::Backend,
+        migrate::{NEWEST, migrate},
+        sql::{Canceller, RowFn, Sql, SqlResult, Value, query_all},
+    },
+    onem2m::{instances, provisioning, resources},
+    stream::record::tests::scratch,
+};
+use landfall_core::{CommandFilter, DeviceFilter, Due, ResourceFilter, RevokeFilter, SettingFilter, SubscriptionFilter};
+use landfall_model::*;
+use uuid::Uuid;
+
+/// Explains each query before it runs it.
+struct Explaining {
+    sql: Box<dyn Sql>,
+    faults: Vec<String>,
+}
+
+impl Explaining {
+    fn explain(&mut self, text: &str, params: &[Value<'_>]) -> SqlResult<()> {
+        let plan = query_all(&mut *self.sql, &format!("EXPLAIN QUERY PLAN {text}"), params, |row| {
+            Ok((row.int(1)?, row.text(3)?.to_owned()))
+        })?;
+        let page_only = plan.iter().any(|(_, line)| line.starts_with("LIST SUBQUERY"));
+        for (parent, line) in &plan {
+            // The outermost sort of a statement that picks its rows by a list of ids is one of a page.
+            let sorts = line.contains("TEMP B-TREE") && !(page_only && *parent == 0);
+            // Of what waits to be deleted, any row will do.
+            let scans = line.starts_with("SCAN") && line != "SCAN unlinked";
+            if scans || sorts {
+                self.faults.push(format!("{text}\n{plan:#?}"));
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sql for Explaining {
+    fn execute(&mut self, text: &str, params: &[Value<'_>]) -> SqlResult<u64> {
+        self.sql.execute(text, params)
+    }
+
+    fn query(&mut self, text: &str, params: &[Value<'_>], row: RowFn<'_>) -> SqlResult<()> {
+        self.explain(text, params)?;
+        self.sql.query(text, params, row)
+    }
+
+    fn batch(&mut self, text: &str) -> SqlResult<()> {
+        self.sql.batch(text)
+    }
+
+    fn begin_write(&mut self) -> SqlResult<()> {
+        self.sql.begin_write()
+    }
+
+    fn begin_read(&mut self) -> SqlResult<()> {
+        self.sql.begin_read()
+    }
+
+    fn canceller(&self) -> Canceller {
+        self.sql.canceller()
+    }
+
+    fn dialect(&self, ddl: &str) -> String {
+        self.sql.dialect(ddl)
+    }
+}
+
+const PAGE: PageRequest = PageRequest { no: 0, size: 25 };
+
+fn with_plans(look: impl FnOnce(&mut Explaining)) {
+    let dir = scratch();
+    let backend = Backend::Sqlite(dir.clone());
+    let _lock = backend.lock().unwrap();
+    let mut sql = backend.writer().unwrap();
+    migrate(&mut *sql, NEWEST).unwrap();
+    // Pages are read only where the counters say that there is something.
+    for kind in [DeviceStatus::Online, DeviceStatus::Offline] {
+        let count = "INSERT INTO device_count (account, owner, status, node_type, n) VALUES (?1, ?1, ?2, 'GATEWAY', 9)";
+        sql.execute(count, &[Value::Bytes(Uuid::nil().as_bytes()), Value::Text(kind.as_str())]).unwrap();
+    }
+    let mut explaining = Explaining { sql, faults: Vec::new() };
+    look(&mut explaining);
+    assert!(explaining.faults.is_empty(), "{}", explaining.faults.join("\n\n"));
+    drop(explaining);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// Every choice of up to three filters of 1.5.2 and the admin list.
+#[test]
+fn every_filter_of_devices_has_an_index() {
+    let text = || Some("x".to_owned());
+    let sets: [fn(&mut DeviceFilter, Option<String>); 11] = [
+        |f, _| f.app = Some(AppId(Uuid::nil())),
+        |f, _| f.gateway = Some(DeviceId(Uuid::nil())),
+        |f, _| f.node_type = Some(NodeType::Gateway),
+        |f, x| f.device_type = x,
+        |f, x| f.location = x,
+        |f, x| f.name = x,
+        |f, x| f.node_id = x,
+        |f, _| f.product = Some(ProductId(Uuid::nil())),
+        |f, _| f.status = Some(DeviceStatus::Online),
+        |f, _| f.created_after = Some(Time(1)),
+        |f, _| f.created_before = Some(Time(9)),
+    ];
+    with_plans(|sql| {
+        for chosen in (0_u32..1 << sets.len()).filter(|chosen| chosen.count_ones() <= 3) {
+            for sort in [Sort::Ascending, Sort::Descending] {
+                let mut filter = DeviceFilter { sort, ..DeviceFilter::of(AccountId(Uuid::nil())) };
+                sets.iter().enumerate().filter(|(i, _)| chosen >> i & 1 == 1).for_each(|(_, set)| set(&mut filter, text()));
+                lists::devices(sql, &filter, PAGE).unwrap();
+                lists::devices_after(sql, &filter, Some((Time(1), DeviceId(Uuid::nil()))), 25).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn every_filter_of_other_lists_has_an_index() {
+    let (account, app, device) = (AccountId(Uuid::nil()), AppId(Uuid::nil()), DeviceId(Uuid::nil()));
+    with_plans(|sql| {
+        lists::accounts::<Account>(sql, Some("x"), PAGE).unwrap();
+        lists::named::<App>(sql, "app", account, PAGE).unwrap();
+        lists::named::<Product>(sql, "product", account, PAGE).unwrap();
+        for chosen in 0_u32..32 {
+            let on = |bit: u32| chosen >> bit & 1 == 1;
+            let filter = SubscriptionFilter {
+                account: on(0).then_some(account),
+                owner: on(1).then_some(app),
+                target: on(2).then_some(app),
+                kind: on(3).then_some(SubscriptionKind::CallAddress),
+                callback_url: on(4).then(|| "x".to_owned()),
+            };
+            if chosen > 0 {
+                lists::subscriptions(sql, &filter, PAGE).unwrap();
+            }
+            let (after, before) = (on(2).then_some(Time(1)), on(3).then_some(Time(2)));
+            let filter = CommandFilter { account, app: on(0).then_some(app), device: on(1).then_some(device), after, before };
+            command::list(sql, &filter, PAGE).unwrap();
+            let filter = RevokeFilter {
+                account,
+                app: on(0).then_some(app),
+                task: None,
+                device: on(1).then_some(device),
+                state: on(4).then_some(RevokeState::Waiting),
+                after,
+                before,
+            };
+            command::revoke_tasks(sql, &filter, PAGE).unwrap();
+            let filter = SettingFilter {
+                devices: vec![device],
+                service_id: on(0).then(|| "s".to_owned()),
+                property: on(1).then(|| "p".to_owned()),
+                after,
+                before,
+            };
+            shadows::settings(sql, &filter, 3, PAGE).unwrap();
+            let kinds = if on(2) { ResourceKind::ALL.to_vec() } else { vec![ResourceKind::Container] };
+            let filter = ResourceFilter {
+                account,
+                parent: on(0).then_some(ResourceId([1; 12])),
+                device: on(1).then_some(device),
+                kinds: if on(3) { kinds } else { vec![] },
+            };
+            // Several kinds of a whole account are looked for by nobody.
+            if filter.kinds.len() < 2 || on(0) || on(1) {
+                resources::list(sql, &filter, PAGE).unwrap();
+                resources::after(sql, &filter, Some((Time(1), ResourceId([1; 12]))), 25).unwrap();
+            }
+        }
+        let container = ResourceId([1; 12]);
+        for sort in [Sort::Ascending, Sort::Descending] {
+            instances::end(sql, container, Time(1), sort).unwrap();
+            instances::list(sql, container, Time(1), sort, PAGE).unwrap();
+        }
+        instances::after(sql, container, Time(1), 7, 25).unwrap();
+        let after = (Time(1), device);
+        lists::due(sql, Due::Silent(DeviceStatus::Online, Time(9)), after, 5).unwrap();
+        lists::due(sql, Due::Expired(Time(9)), after, 5).unwrap();
+        lists::connected(sql, Some(device), 5).unwrap();
+        for app in [None, Some(app)] {
+            provisioning::list(sql, account, app, PAGE).unwrap();
+        }
+    });
+}

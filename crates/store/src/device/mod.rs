@@ -1,0 +1,8 @@
+//! Devices: their names, presence, shadows, lists and counters.
+
+pub(crate) mod counts;
+pub(crate) mod identities;
+pub(crate) mod lists;
+pub(crate) mod presence;
+pub(crate) mod shadows;
+pub(crate) mod unlinked;

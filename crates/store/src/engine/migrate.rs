@@ -1,0 +1,151 @@
+//! The schema, brought forward step by step; a database of a newer program is refused.
+
+use crate::{
+    device::identities,
+    engine::sql::{Sql, SqlError, SqlResult, query_one},
+};
+
+/// One step forward.
+enum Step {
+    /// Statements, in the words of `Sql::dialect`.
+    Ddl(&'static str),
+    /// What no statement can do.
+    Code(fn(&mut dyn Sql) -> SqlResult<()>),
+}
+
+/// Every step, oldest first; a step that was released never changes.
+const STEPS: [Step; 13] = [
+    Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
+    Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
+    Step::Ddl(include_str!("../../migrations/0003_history.sql")),
+    Step::Ddl(include_str!("../../migrations/0004_lwm2m.sql")),
+    Step::Ddl(include_str!("../../migrations/0005_frames.sql")),
+    Step::Ddl(include_str!("../../migrations/0006_onem2m.sql")),
+    Step::Ddl(include_str!("../../migrations/0010_origin.sql")),
+    Step::Ddl(include_str!("../../migrations/0012_growth.sql")),
+    Step::Ddl(include_str!("../../migrations/0007_identities.sql")),
+    Step::Code(identities::fill),
+    Step::Ddl(include_str!("../../migrations/0009_addresses.sql")),
+    Step::Ddl(include_str!("../../migrations/0013_names.sql")),
+    Step::Ddl(include_str!("../../migrations/0014_observed.sql")),
+];
+
+/// The schema this program writes.
+pub(crate) const NEWEST: usize = STEPS.len();
+
+/// Brings the schema forward to `target` in one transaction.
+pub(crate) fn migrate(sql: &mut dyn Sql, target: usize) -> SqlResult<()> {
+    sql.begin_write()?;
+    match forward(sql, target) {
+        Ok(()) => sql.batch("COMMIT"),
+        Err(error) => {
+            sql.batch("ROLLBACK")?;
+            Err(error)
+        }
+    }
+}
+
+fn forward(sql: &mut dyn Sql, target: usize) -> SqlResult<()> {
+    sql.batch("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")?;
+    let found = query_one(sql, "SELECT version FROM schema_version", &[], |row| row.int(0))?;
+    let version = usize::try_from(found.unwrap_or(0)).map_err(|_| SqlError::wrong("the schema version is negative"))?;
+    if version > NEWEST {
+        return Err(SqlError::wrong(format!(
+            "the database has schema {version}, this program knows schemas up to {NEWEST}: run the newer program that wrote it"
+        )));
+    }
+    if found.is_none() {
+        sql.batch("INSERT INTO schema_version (version) VALUES (0)")?;
+    }
+    for (i, step) in STEPS.iter().enumerate().take(target).skip(version) {
+        match step {
+            Step::Ddl(ddl) => {
+                let ddl = sql.dialect(ddl);
+                sql.batch(&ddl)?;
+            }
+            Step::Code(fill) => fill(sql)?,
+        }
+        sql.batch(&format!("UPDATE schema_version SET version = {}", i + 1))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Options,
+        engine::{backend::Backend, sql::Value},
+        stream::record::tests::scratch,
+    };
+    use landfall_core::World;
+    use landfall_model::Time;
+    use std::sync::Arc;
+
+    struct Fixed;
+
+    impl World for Fixed {
+        fn now(&self) -> Time {
+            Time(1)
+        }
+
+        fn random(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    /// A directory as the program with that schema left it.
+    fn older(dir: &std::path::Path, version: usize) {
+        let backend = Backend::Sqlite(dir.to_path_buf());
+        let _lock = backend.lock().unwrap();
+        let mut sql = backend.writer().unwrap();
+        migrate(&mut *sql, version).unwrap();
+        let name = "INSERT INTO account (id, version, name, history_days, event_days, doc) VALUES (?1, 1, 'a', 1, 1, '{}')";
+        sql.execute(name, &[Value::Bytes(&[1; 16])]).unwrap();
+        let (column, value) = if version < 4 { ("", "") } else { (", psk_identity", ", 'd-1'") };
+        let device = format!(
+            "INSERT INTO device (id, version, account, app, node_id, gateway, node_type, status, connected, activated, created_at, doc{column}) \
+             VALUES (?1, 1, ?1, ?1, 'd-1', ?1, 'ENDPOINT', 'ONLINE', 0, 1, 1, '{{}}'{value})"
+        );
+        sql.execute(&device, &[Value::Bytes(&[1; 16])]).unwrap();
+    }
+
+    #[test]
+    fn every_older_directory_is_brought_forward() {
+        for version in 1..=NEWEST {
+            let dir = scratch();
+            older(&dir, version);
+            for _ in 0..2 {
+                drop(crate::open_sqlite(&dir, Options::default(), Arc::new(Fixed)).unwrap());
+            }
+            let mut sql = Backend::Sqlite(dir.clone()).writer().unwrap();
+            let count = |sql: &mut dyn Sql, text: &str| query_one(sql, text, &[], |row| row.int(0)).unwrap().unwrap();
+            assert_eq!(count(&mut *sql, "SELECT version FROM schema_version"), NEWEST as i64);
+            assert_eq!(count(&mut *sql, "SELECT COUNT(*) FROM account"), 1, "from version {version}");
+            let identities = "SELECT COUNT(*) FROM device WHERE psk_identity = 'd-1'";
+            assert_eq!(count(&mut *sql, identities), 1, "from version {version}");
+            drop(sql);
+            std::fs::remove_dir_all(dir).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_newer_directory_is_refused() {
+        let dir = scratch();
+        older(&dir, NEWEST);
+        Backend::Sqlite(dir.clone()).writer().unwrap().batch("UPDATE schema_version SET version = 99").unwrap();
+        let error = crate::open_sqlite(&dir, Options::default(), Arc::new(Fixed)).unwrap_err();
+        assert!(error.detail.contains("schema 99"), "{error}");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn only_the_owner_may_enter_the_directory() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = scratch();
+        older(&dir, NEWEST);
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&dir), mode(&dir.join("landfall.db"))), (0o700, 0o600));
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}

@@ -1,0 +1,9 @@
+//! The oneM2M tree and provisioning.
+
+pub(crate) mod claims;
+pub(crate) mod instances;
+pub(crate) mod labels;
+pub(crate) mod provisioning;
+pub(crate) mod resources;
+pub(crate) mod store;
+pub(crate) mod subscribers;

@@ -1,6 +1,5 @@
-//! The one integration binary: the domain in virtual time, and the real program over its real listeners.
+//! The real program over its real listeners.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-mod domain;
 mod wire;

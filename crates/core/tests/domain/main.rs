@@ -1,5 +1,7 @@
 //! The domain over a real SQLite store, in virtual time, with connections that the test pretends.
 
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod addresses;
 mod calls;
 mod clock;

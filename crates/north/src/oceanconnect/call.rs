@@ -1,14 +1,33 @@
 //! Calls of device services over MQTT (1.7.7), which is also how an application has a gateway delete a child (1.4.6).
 
 use super::{
-    Fault,
+    Errors, Fault,
     map::within,
     request::{Inbound, answer},
+    row,
     wire::{CallBody, CallHeader, CallTakenBody},
 };
 use axum::{http::StatusCode, response::Response};
 use landfall_core::CallRequest;
 use serde_json::value::RawValue;
+
+pub(super) const SEND: Errors = Errors::of(&[
+    row::NO_APP_200,
+    row::NOT_AUTHORIZED_200,
+    row::NO_DEVICE_200,
+    (200, "100428", "The device is not online."),
+    (200, "100432", "The device command is muted."),
+    row::INVALID_100022,
+    (400, "102203", "CommandName is invalid."),
+    (403, "100450", "The gateway is not online."),
+    row::THROTTLED,
+    row::UNAUTHENTICATED,
+    (404, "100444", "The serviceType is not exist."),
+    row::COMMAND_INTERNAL,
+    row::INTERNAL,
+    row::CONGESTION,
+])
+.invalid(row::INVALID_100022);
 
 /// 1.7.7
 pub(super) async fn send(inbound: Inbound) -> Result<Response, Fault> {

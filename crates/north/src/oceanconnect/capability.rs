@@ -1,8 +1,9 @@
 //! Service capabilities: the product models of devices (1.5.5).
 
 use super::{
-    Fault, map,
+    Errors, Fault, map,
     request::{Inbound, answer, device_id},
+    row,
     wire::{CapabilitiesBody, DeviceCapabilityBody},
 };
 use axum::{http::StatusCode, response::Response};
@@ -19,6 +20,10 @@ const DEVICES: u32 = 2_000;
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A device without a product.
 const NONE: &str = "[]";
+
+pub(super) const LIST: Errors =
+    Errors::of(&[row::INVALID_100022, row::NO_APP, row::NOT_AUTHORIZED, row::THROTTLED, row::UNAUTHENTICATED, row::INTERNAL])
+        .invalid(row::INVALID_100022);
 
 /// 1.5.5
 pub(super) async fn list(inbound: Inbound) -> Result<Response, Fault> {

@@ -1,9 +1,10 @@
 //! Cached commands: made, listed and canceled (1.7.1 to 1.7.3).
 
 use super::{
-    Fault, map,
+    Errors, Fault, map,
     map::within,
     request::{Inbound, Query, answer, check_size, existing},
+    row,
     wire::{CreateCommand, ModifyCommand, Paged, Pagination},
 };
 use axum::{http::StatusCode, response::Response};
@@ -12,6 +13,23 @@ use landfall_model::{Cause, Command, CommandId, DeviceId, Error, PageRequest};
 
 /// Commands or tasks one page may have, and has by default (contract section 6).
 const PAGE: u32 = 1_000;
+
+pub(super) const CREATE: Errors = Errors::of(&[
+    row::NO_APP_200,
+    row::NO_DEVICE_200,
+    (200, "100428", "The device is not online."),
+    (200, "100431", "The serviceType is not exist."),
+    row::INVALID_100022,
+    (400, "100223", "Command counts has reached the upLimit."),
+    row::NOT_AUTHORIZED,
+    (403, "100612", "Device is zombie."),
+    row::THROTTLED,
+    row::UNAUTHENTICATED,
+    row::COMMAND_INTERNAL,
+    row::COMMAND_NO_APP_KEY,
+    row::CONGESTION,
+])
+.invalid(row::INVALID_100022);
 
 /// 1.7.1
 pub(super) async fn create(inbound: Inbound) -> Result<Response, Fault> {
@@ -44,6 +62,19 @@ fn request_of(request: CreateCommand<'_>) -> Result<(DeviceId, CommandRequest), 
     };
     Ok((existing(&device, "deviceId")?, request))
 }
+
+pub(super) const LIST: Errors = Errors::of(&[
+    row::NO_APP_200,
+    row::NO_DEVICE_200,
+    row::INVALID_100022,
+    row::NOT_AUTHORIZED,
+    row::THROTTLED,
+    row::UNAUTHENTICATED,
+    row::COMMAND_INTERNAL,
+    row::COMMAND_NO_APP_KEY,
+    row::CONGESTION,
+])
+.invalid(row::INVALID_100022);
 
 /// 1.7.2
 pub(super) async fn list(inbound: Inbound) -> Result<Response, Fault> {
@@ -79,6 +110,20 @@ pub(super) fn bytes(command: &Command) -> usize {
     command.paras.len() + command.result.as_ref().map_or(0, String::len)
 }
 
+pub(super) const CANCEL: Errors = Errors::of(&[
+    row::NO_APP_200,
+    row::NOT_AUTHORIZED_200,
+    (200, "100434", "The device command is not existed."),
+    (200, "100435", "The device command already canceled, expired or executed, Cannot cancel."),
+    row::INVALID_100022,
+    row::THROTTLED,
+    row::UNAUTHENTICATED,
+    row::COMMAND_INTERNAL,
+    row::COMMAND_NO_APP_KEY,
+    row::CONGESTION,
+])
+.invalid(row::INVALID_100022);
+
 /// 1.7.3
 pub(super) async fn cancel(inbound: Inbound) -> Result<Response, Fault> {
     let scope = inbound.scope().await?;
@@ -100,7 +145,7 @@ fn command_id(text: &str) -> Result<CommandId, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oceanconnect::{Operation, errors, request::parse};
+    use crate::oceanconnect::request::parse;
 
     const DEVICE: &str = "92d3f8da-200a-4143-8d0d-591a7e11de6c";
 
@@ -150,7 +195,7 @@ mod tests {
         for (from, to, code) in cases {
             let text = good.replacen(from, to, 1);
             let fault = read(&text).unwrap_err();
-            assert_eq!(errors::row(Operation::CreateCommand, &fault).1, code, "{text}");
+            assert_eq!(CREATE.row(&fault).1, code, "{text}");
         }
     }
 

@@ -5,7 +5,7 @@
 //! 404 `100404` for operations of the contract that this version does not have, 405 `100405` for methods a path does not have, and 503
 //! `100501` where too much is under way: 500 is for faults [A 42].
 
-use super::Operation;
+use super::{Operation, row, row::Row};
 use axum::{
     body::Body,
     http::{StatusCode, header},
@@ -54,257 +54,51 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// A row of an error table: HTTP status, `error_code`, `error_desc`.
-pub(super) type Row = (u16, &'static str, &'static str);
-
-const THROTTLED: Row = (403, "1010009", "app throttle exceed.");
-const UNAUTHENTICATED: Row = (403, "1010005", "App_key or access_token is invalid.");
-const NO_APP: Row = (403, "100203", "The application is not existed.");
-const NOT_AUTHORIZED: Row = (403, "100217", "The application hasn't been authorized.");
-const NO_DEVICE: Row = (404, "100403", "The device is not existed.");
-const FOREIGN_DEVICE: Row = (404, "100418", "The deviceData is not existed.");
-const INTERNAL: Row = (500, "50252", "Internal server error.");
-const NO_PRODUCT: Row = (403, "600002", "The product not existed.");
-const NODE_TAKEN: Row = (400, "100426", "The nodeId is duplicated.");
-const BAD_MESSAGE: Row = (400, "100007", "Bad request message.");
-const DEVICE_LIMIT: Row = (500, "100412", "The amount of device has reached the limit.");
-const INVALID: Row = (400, "50400", "The input is invalid.");
-const INVALID_100022: Row = (400, "100022", "The input is invalid.");
-const APP_INPUT_INVALID: Row = (400, "100216", "The application input is invalid.");
-const PARAMETER_INVALID: Row = (400, "100405", "The request parameter is invalid.");
-const FIELD_NULL: Row = (400, "102202", "Required Parameter is null or empty.");
-const WRONG_SECRET: Row = (401, "100208", "AppId or secret is not right.");
-const BAD_CODE: Row = (400, "100003", "Invalid verify code.");
-const NO_APP_KEY: Row = (401, "100025", "AppId for auth not exist.");
-const NO_DEVICE_200: Row = (200, "100418", "The deviceData is not existed.");
-const NO_APP_200: Row = (200, "100203", "The application is not existed.");
-const NOT_AUTHORIZED_200: Row = (200, "100217", "The application hasn't been authorized.");
-/// 1.4.8 and 1.4.9 print it so.
-const UNAUTHENTICATED_SHADOW: Row = (403, "1010005", "pp_key or access_token is invalid.");
-const COMMAND_INTERNAL: Row = (500, "100001", "Internal server error.");
-const COMMAND_NO_APP_KEY: Row = (500, "100220", "Get AppKey from header failed.");
-const CONGESTION: Row = (503, "100501", "Congestion occurs, and the current network has been flow-controlled");
-const NOT_FOUND: Row = (404, "100225", "The resource is not found");
-
-const MODIFY_SHADOW: &[Row] = &[
-    (200, "100425", "The special deviceCapability is not exist."),
-    (200, "100431", "The serviceType is not exist."),
-    (400, "107002", "The properties is empty in database."),
-    (400, "107003", "The request properties is unknown."),
-    INVALID,
-    NO_APP,
-    NOT_AUTHORIZED,
-    (403, "100443", "The property is forbidden to write."),
-    THROTTLED,
-    UNAUTHENTICATED_SHADOW,
-    NO_DEVICE,
-    FOREIGN_DEVICE,
-    INTERNAL,
-];
-const SHADOW_HISTORY: &[Row] = &[
-    APP_INPUT_INVALID,
-    (400, "100419", "The deviceId and gatewayId can't be both null."),
-    NO_APP,
-    NOT_AUTHORIZED,
-    THROTTLED,
-    UNAUTHENTICATED,
-    INTERNAL,
-];
-const CREATE_COMMAND: &[Row] = &[
-    NO_APP_200,
-    NO_DEVICE_200,
-    (200, "100428", "The device is not online."),
-    (200, "100431", "The serviceType is not exist."),
-    INVALID_100022,
-    (400, "100223", "Command counts has reached the upLimit."),
-    NOT_AUTHORIZED,
-    (403, "100612", "Device is zombie."),
-    THROTTLED,
-    UNAUTHENTICATED,
-    COMMAND_INTERNAL,
-    COMMAND_NO_APP_KEY,
-    CONGESTION,
-];
-const LIST_COMMANDS: &[Row] = &[
-    NO_APP_200,
-    NO_DEVICE_200,
-    INVALID_100022,
-    NOT_AUTHORIZED,
-    THROTTLED,
-    UNAUTHENTICATED,
-    COMMAND_INTERNAL,
-    COMMAND_NO_APP_KEY,
-    CONGESTION,
-];
-const CANCEL_COMMAND: &[Row] = &[
-    NO_APP_200,
-    NOT_AUTHORIZED_200,
-    (200, "100434", "The device command is not existed."),
-    (200, "100435", "The device command already canceled, expired or executed, Cannot cancel."),
-    INVALID_100022,
-    THROTTLED,
-    UNAUTHENTICATED,
-    COMMAND_INTERNAL,
-    COMMAND_NO_APP_KEY,
-    CONGESTION,
-];
-/// 1.7.5 and 1.7.6.
-const REVOCATION: &[Row] = &[
-    NO_DEVICE_200,
-    INVALID_100022,
-    NO_APP,
-    NOT_AUTHORIZED,
-    THROTTLED,
-    UNAUTHENTICATED,
-    COMMAND_INTERNAL,
-    COMMAND_NO_APP_KEY,
-    CONGESTION,
-];
-const GET_SHADOW: &[Row] = &[NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED_SHADOW, FOREIGN_DEVICE, INTERNAL];
-
-const REGISTER_BY_CODE: &[Row] = &[
-    BAD_CODE,
-    BAD_MESSAGE,
-    NODE_TAKEN,
-    INVALID,
-    NO_APP_KEY,
-    NO_APP,
-    (403, "100217", "The application has not been authorized."),
-    THROTTLED,
-    UNAUTHENTICATED,
-    NO_PRODUCT,
-    DEVICE_LIMIT,
-    INTERNAL,
-];
-const REGISTER_BY_SECRET: &[Row] =
-    &[BAD_MESSAGE, NODE_TAKEN, INVALID, NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NO_PRODUCT, DEVICE_LIMIT, INTERNAL];
-const MODIFY_DEVICE: &[Row] = &[
-    INVALID_100022,
-    (400, "100440", "The isSecure is invalid."),
-    INVALID,
-    NO_APP,
-    NOT_AUTHORIZED,
-    THROTTLED,
-    UNAUTHENTICATED,
-    NO_DEVICE,
-    FOREIGN_DEVICE,
-    INTERNAL,
-];
-const LIST_DEVICES: &[Row] = &[
-    APP_INPUT_INVALID,
-    (400, "100218", "The gatewayId and pageNo cannot be both null."),
-    PARAMETER_INVALID,
-    NO_APP,
-    NOT_AUTHORIZED,
-    THROTTLED,
-    UNAUTHENTICATED,
-    INTERNAL,
-];
-const HISTORY: &[Row] = &[
-    NO_DEVICE_200,
-    APP_INPUT_INVALID,
-    (400, "100419", "The deviceId and gatewayId can't be both null."),
-    NO_APP,
-    NOT_AUTHORIZED,
-    THROTTLED,
-    UNAUTHENTICATED,
-    INTERNAL,
-];
-const CALL_SERVICE: &[Row] = &[
-    NO_APP_200,
-    NOT_AUTHORIZED_200,
-    NO_DEVICE_200,
-    (200, "100428", "The device is not online."),
-    (200, "100432", "The device command is muted."),
-    INVALID_100022,
-    (400, "102203", "CommandName is invalid."),
-    (403, "100450", "The gateway is not online."),
-    THROTTLED,
-    UNAUTHENTICATED,
-    (404, "100444", "The serviceType is not exist."),
-    COMMAND_INTERNAL,
-    INTERNAL,
-    CONGESTION,
-];
-const REFRESH_KEY: &[Row] = &[
-    BAD_CODE,
-    BAD_MESSAGE,
-    NODE_TAKEN,
-    (400, "100610", "Device is not active."),
-    (400, "100611", "Device is online."),
-    INVALID,
-    NO_APP_KEY,
-    NO_APP,
-    NOT_AUTHORIZED,
-    THROTTLED,
-    UNAUTHENTICATED,
-    NO_DEVICE,
-    FOREIGN_DEVICE,
-    INTERNAL,
-];
-
-/// The table of an operation.
-pub(super) fn table(operation: Operation) -> &'static [Row] {
-    match operation {
-        Operation::Login => &[(400, "100449", "The device is frozen cant operate."), FIELD_NULL, WRONG_SECRET, INTERNAL],
-        Operation::RefreshToken => {
-            &[(400, "100449", "The device is freezed cant operate."), FIELD_NULL, INVALID, WRONG_SECRET, INTERNAL]
-        }
-        Operation::RegisterByCode => REGISTER_BY_CODE,
-        Operation::RegisterBySecret => REGISTER_BY_SECRET,
-        Operation::ModifyDevice => MODIFY_DEVICE,
-        Operation::DeleteDevice => &[NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NO_DEVICE, FOREIGN_DEVICE, INTERNAL],
-        Operation::Activation => &[NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NO_DEVICE, INTERNAL],
-        Operation::GetDevice => {
-            &[PARAMETER_INVALID, NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NO_DEVICE, FOREIGN_DEVICE, INTERNAL]
-        }
-        Operation::ListDevices => LIST_DEVICES,
-        Operation::History => HISTORY,
-        Operation::Capabilities => &[INVALID_100022, NO_APP, NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, INTERNAL],
-        Operation::Subscribe => &[
-            (400, "100222", "The request callbackurl is illegal."),
-            NOT_AUTHORIZED,
-            THROTTLED,
-            UNAUTHENTICATED,
-            (409, "100227", "The resource is conflicted."),
-        ],
-        Operation::ListSubscriptions => &[
-            (400, "100224", "The resource exceeds 1000, please refinement query conditions."),
-            NOT_AUTHORIZED,
-            THROTTLED,
-            UNAUTHENTICATED,
-        ],
-        // The printed table of 1.6.3 has neither 100217 nor 100225; it takes those of 1.6.5 (contract section 8).
-        Operation::GetSubscription | Operation::DeleteSubscription | Operation::DeleteSubscriptions => {
-            &[NOT_AUTHORIZED, THROTTLED, UNAUTHENTICATED, NOT_FOUND]
-        }
-        Operation::CallService => CALL_SERVICE,
-        Operation::RefreshKey => REFRESH_KEY,
-        Operation::ModifyShadow => MODIFY_SHADOW,
-        Operation::ShadowHistory => SHADOW_HISTORY,
-        Operation::CreateCommand => CREATE_COMMAND,
-        Operation::ListCommands => LIST_COMMANDS,
-        Operation::CancelCommand => CANCEL_COMMAND,
-        Operation::GetShadow => GET_SHADOW,
-        Operation::CreateRevocation | Operation::ListRevocations => REVOCATION,
-    }
+/// The error table of an operation.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Errors {
+    rows: &'static [Row],
+    invalid: Row,
+    missing: Row,
+    malformed: Row,
 }
 
-/// The row for a fault of an operation.
-pub(super) fn row(operation: Operation, fault: &Fault) -> Row {
-    let listed = table(operation);
-    let find = |code: &str| listed.iter().find(|row| row.1 == code).copied();
-    match fault {
-        Fault::NoAppKey => ["100025", "100220", "1010005"].into_iter().find_map(find).unwrap_or(UNAUTHENTICATED),
-        Fault::Coded(code, _) => find(code).unwrap_or(INTERNAL),
-        Fault::Missing(_) => find("102202").unwrap_or_else(|| missing(operation)),
-        Fault::Malformed(_) => malformed(operation),
-        Fault::Core(error) => codes(error).iter().find_map(|code| find(code)).unwrap_or_else(|| match error.cause {
-            Cause::InvalidField | Cause::PayloadInvalid | Cause::ProductNotFound | Cause::CallbackInvalid => invalid(operation),
-            Cause::Overloaded | Cause::Stopping => CONGESTION,
-            // 1.7.1 to 1.7.6 have a code of their own for it.
-            _ => find(INTERNAL.1).or_else(|| find(COMMAND_INTERNAL.1)).unwrap_or(INTERNAL),
-        }),
+impl Errors {
+    /// Of these rows; what is wrong with the form of a request is answered with 50400.
+    pub const fn of(rows: &'static [Row]) -> Self {
+        Self { rows, invalid: row::INVALID, missing: row::INVALID, malformed: row::INVALID }
+    }
+
+    /// With this row for a value out of its range, of a known form; also for what is missing or malformed, where nothing else follows.
+    pub const fn invalid(self, row: Row) -> Self {
+        Self { invalid: row, missing: row, malformed: row, ..self }
+    }
+
+    /// With this row for a mandatory field that is missing, and for what is malformed.
+    pub const fn missing(self, row: Row) -> Self {
+        Self { missing: row, malformed: row, ..self }
+    }
+
+    /// With this row for what is no request at all.
+    pub const fn malformed(self, row: Row) -> Self {
+        Self { malformed: row, ..self }
+    }
+
+    /// The row for a fault.
+    pub fn row(&self, fault: &Fault) -> Row {
+        let find = |code: &str| self.rows.iter().find(|row| row.1 == code).copied();
+        match fault {
+            Fault::NoAppKey => ["100025", "100220", "1010005"].into_iter().find_map(find).unwrap_or(row::UNAUTHENTICATED),
+            Fault::Coded(code, _) => find(code).unwrap_or(row::INTERNAL),
+            Fault::Missing(_) => find("102202").unwrap_or(self.missing),
+            Fault::Malformed(_) => self.malformed,
+            Fault::Core(error) => codes(error).iter().find_map(|code| find(code)).unwrap_or_else(|| match error.cause {
+                Cause::InvalidField | Cause::PayloadInvalid | Cause::ProductNotFound | Cause::CallbackInvalid => self.invalid,
+                Cause::Overloaded | Cause::Stopping => row::CONGESTION,
+                // 1.7.1 to 1.7.6 have a code of their own for it.
+                _ => find(row::INTERNAL.1).or_else(|| find(row::COMMAND_INTERNAL.1)).unwrap_or(row::INTERNAL),
+            }),
+        }
     }
 }
 
@@ -350,47 +144,14 @@ fn codes(error: &Error) -> &'static [&'static str] {
     }
 }
 
-/// A value out of its range, of a known form.
-fn invalid(operation: Operation) -> Row {
-    match operation {
-        Operation::Login => FIELD_NULL,
-        Operation::GetDevice | Operation::ListDevices => PARAMETER_INVALID,
-        Operation::History | Operation::ShadowHistory => APP_INPUT_INVALID,
-        Operation::ModifyDevice | Operation::Capabilities | Operation::CallService => INVALID_100022,
-        Operation::CreateCommand | Operation::ListCommands | Operation::CancelCommand => INVALID_100022,
-        Operation::CreateRevocation | Operation::ListRevocations => INVALID_100022,
-        // The only code with status 400 that these tables have.
-        Operation::Subscribe | Operation::ListSubscriptions => table(operation)[0],
-        // A filter that names nothing known matches nothing.
-        Operation::GetSubscription | Operation::DeleteSubscription | Operation::DeleteSubscriptions => NOT_FOUND,
-        // 1.4.7 and 1.4.9 take nothing that could be out of range; 1.4.5 lists no code for a bad `cascade`, and guessing would delete devices.
-        _ => INVALID,
-    }
-}
-
-fn missing(operation: Operation) -> Row {
-    match operation {
-        Operation::RegisterByCode | Operation::RegisterBySecret | Operation::RefreshKey => BAD_MESSAGE,
-        _ => invalid(operation),
-    }
-}
-
-fn malformed(operation: Operation) -> Row {
-    match operation {
-        // 1.4.4 lists both 100022 and 50400 with the same text: this one for what is no request at all.
-        Operation::ModifyDevice => INVALID,
-        _ => missing(operation),
-    }
-}
-
 /// The error body and status for a fault.
-pub(super) fn refuse(operation: Operation, fault: &Fault) -> Response {
-    let (status, code, desc) = row(operation, fault);
+pub(super) fn refuse(operation: &Operation, fault: &Fault) -> Response {
+    let (status, code, desc) = operation.errors.row(fault);
     match fault {
         Fault::Core(error) if error.kind() == landfall_model::ErrorKind::Internal => {
-            tracing::error!(operation = operation.id(), %fault, "request failed");
+            tracing::error!(operation = operation.id, %fault, "request failed");
         }
-        _ => tracing::debug!(operation = operation.id(), code, %fault, "request refused"),
+        _ => tracing::debug!(operation = operation.id, code, %fault, "request refused"),
     }
     body(status, code, desc)
 }
@@ -420,13 +181,13 @@ fn body(status: u16, code: &str, desc: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::OPERATIONS, row::*, *};
 
     const CONTRACT: &str = include_str!("../../../../spec/oceanconnect/huawei-northbound.openapi.yaml");
 
     /// The rows that the contract prints for an operation.
-    fn printed(operation: Operation) -> Vec<String> {
-        let start = CONTRACT.find(&format!("operationId: {}\n", operation.id())).expect("operation");
+    fn printed(operation: &Operation) -> Vec<String> {
+        let start = CONTRACT.find(&format!("operationId: {}\n", operation.id)).expect("operation");
         let rest = &CONTRACT[start + 12..];
         let end = rest.find("operationId:").unwrap_or(rest.len());
         rest[..end].lines().filter_map(|line| line.trim().strip_prefix("- {http: ")).map(plain).collect()
@@ -441,85 +202,89 @@ mod tests {
     #[test]
     fn every_row_is_printed_in_the_contract() {
         // What the tables lack and the contract's text adds: section 8 for 1.6.3.
-        let added = [(Operation::GetSubscription, "100217"), (Operation::GetSubscription, "100225")];
-        for operation in Operation::ALL {
+        let added = [("get_subscription", "100217"), ("get_subscription", "100225")];
+        for operation in OPERATIONS {
             let printed = printed(operation);
-            assert!(!printed.is_empty(), "{operation:?}");
-            for (status, code, desc) in table(operation) {
+            assert!(!printed.is_empty(), "{}", operation.id);
+            for (status, code, desc) in operation.errors.rows {
                 let row = format!("{status}, code: {code}, desc: {}}}", desc.replace('\'', ""));
                 let listed = printed.contains(&row);
-                assert!(listed || added.contains(&(operation, code)), "{operation:?}: {row}");
+                assert!(listed || added.contains(&(operation.id, code)), "{}: {row}", operation.id);
             }
         }
     }
 
     #[test]
     fn every_cause_has_a_row_of_its_operation() {
-        for operation in Operation::ALL {
+        for operation in OPERATIONS {
             for cause in Cause::ALL {
-                let (status, code, _) = row(operation, &Fault::Core(Error::new(*cause, "why")));
-                let known = table(operation).iter().any(|r| r.1 == code) || [INTERNAL.1, CONGESTION.1].contains(&code);
-                let extra = matches!(operation, Operation::DeleteDevice | Operation::Activation | Operation::GetShadow)
-                    && code == INVALID.1;
-                assert!(known || extra, "{operation:?} {cause:?}: {status} {code}");
+                let (status, code, _) = operation.errors.row(&Fault::Core(Error::new(*cause, "why")));
+                let known = operation.errors.rows.iter().any(|r| r.1 == code) || [INTERNAL.1, CONGESTION.1].contains(&code);
+                let extra =
+                    ["delete_device", "get_device_activation", "get_device_shadow"].contains(&operation.id) && code == INVALID.1;
+                assert!(known || extra, "{} {cause:?}: {status} {code}", operation.id);
             }
         }
     }
 
     #[test]
     fn the_same_cause_differs_by_operation() {
-        use Operation as Op;
         let core = |cause| Fault::Core(Error::new(cause, ""));
         let cases = [
-            (Op::RegisterByCode, core(Cause::AppNotAuthorized), (403, "100217", "The application has not been authorized.")),
-            (Op::RegisterBySecret, core(Cause::AppNotAuthorized), NOT_AUTHORIZED),
-            (Op::CallService, core(Cause::AppNotAuthorized), (200, "100217", "The application hasn't been authorized.")),
-            (Op::CallService, core(Cause::AppNotFound), (200, "100203", "The application is not existed.")),
-            (Op::Subscribe, core(Cause::AppNotFound), NOT_AUTHORIZED),
-            (Op::GetDevice, core(Cause::DeviceNotFound), NO_DEVICE),
-            (Op::GetDevice, core(Cause::DeviceForeign), FOREIGN_DEVICE),
-            (Op::Activation, core(Cause::DeviceForeign), NO_DEVICE),
-            (Op::History, core(Cause::DeviceNotFound), (200, "100418", "The deviceData is not existed.")),
-            (Op::CallService, core(Cause::DeviceNotFound), (200, "100418", "The deviceData is not existed.")),
-            (Op::ModifyDevice, core(Cause::ProductNotFound), INVALID_100022),
-            (Op::RegisterByCode, core(Cause::ProductNotFound), NO_PRODUCT),
-            (Op::Login, core(Cause::Unauthenticated), WRONG_SECRET),
-            (Op::GetDevice, core(Cause::Unauthenticated), UNAUTHENTICATED),
-            (Op::RegisterByCode, Fault::NoAppKey, (401, "100025", "AppId for auth not exist.")),
-            (Op::CallService, Fault::NoAppKey, UNAUTHENTICATED),
-            (Op::Login, Fault::Missing("secret"), FIELD_NULL),
-            (Op::RefreshToken, Fault::Malformed(String::new()), INVALID),
-            (Op::RegisterByCode, Fault::invalid("verifyCode", ""), (400, "100003", "Invalid verify code.")),
-            (Op::RegisterByCode, Fault::invalid("psk", ""), INVALID),
-            (Op::RegisterBySecret, Fault::Missing("deviceInfo.nodeId"), BAD_MESSAGE),
-            (Op::DeleteDevice, Fault::invalid("cascade", ""), INVALID),
-            (Op::GetSubscription, core(Cause::SubscriptionNotFound), NOT_FOUND),
-            (Op::CallService, core(Cause::TooMany), table(Op::CallService)[13]),
-            (Op::Subscribe, core(Cause::Internal), INTERNAL),
-            (Op::CreateCommand, core(Cause::Internal), COMMAND_INTERNAL),
-            (Op::CreateCommand, core(Cause::ServiceNotFound), (200, "100431", "The serviceType is not exist.")),
-            (Op::CallService, core(Cause::ServiceNotFound), (404, "100444", "The serviceType is not exist.")),
-            (Op::CreateCommand, core(Cause::AppNotAuthorized), NOT_AUTHORIZED),
-            (Op::CancelCommand, core(Cause::AppNotAuthorized), NOT_AUTHORIZED_200),
-            (Op::CreateCommand, core(Cause::CallbackInvalid), INVALID_100022),
-            (Op::ListRevocations, core(Cause::AppNotFound), NO_APP),
-            (Op::ListCommands, core(Cause::AppNotFound), NO_APP_200),
-            (Op::CreateCommand, core(Cause::DeviceZombie), (403, "100612", "Device is zombie.")),
-            (Op::CreateCommand, core(Cause::CommandLimit), (400, "100223", "Command counts has reached the upLimit.")),
-            (Op::CreateCommand, core(Cause::Overloaded), CONGESTION),
-            (Op::Login, core(Cause::Overloaded), CONGESTION),
-            (Op::ModifyDevice, core(Cause::Stopping), CONGESTION),
-            (Op::RefreshKey, Fault::invalid("verifyCode", ""), BAD_CODE),
-            (Op::RefreshKey, Fault::Malformed(String::new()), BAD_MESSAGE),
-            (Op::RefreshKey, Fault::NoAppKey, NO_APP_KEY),
-            (Op::ListCommands, Fault::NoAppKey, COMMAND_NO_APP_KEY),
-            (Op::GetShadow, Fault::NoAppKey, UNAUTHENTICATED_SHADOW),
-            (Op::ModifyShadow, core(Cause::DeviceNotFound), NO_DEVICE),
-            (Op::GetShadow, core(Cause::DeviceNotFound), FOREIGN_DEVICE),
-            (Op::ModifyShadow, core(Cause::ModelNotFound), (200, "100425", "The special deviceCapability is not exist.")),
+            (
+                "register_device_verify_code",
+                core(Cause::AppNotAuthorized),
+                (403, "100217", "The application has not been authorized."),
+            ),
+            ("register_device_password", core(Cause::AppNotAuthorized), NOT_AUTHORIZED),
+            ("call_device_service", core(Cause::AppNotAuthorized), (200, "100217", "The application hasn't been authorized.")),
+            ("call_device_service", core(Cause::AppNotFound), (200, "100203", "The application is not existed.")),
+            ("subscribe_service_data", core(Cause::AppNotFound), NOT_AUTHORIZED),
+            ("get_device", core(Cause::DeviceNotFound), NO_DEVICE),
+            ("get_device", core(Cause::DeviceForeign), FOREIGN_DEVICE),
+            ("get_device_activation", core(Cause::DeviceForeign), NO_DEVICE),
+            ("list_device_data_history", core(Cause::DeviceNotFound), (200, "100418", "The deviceData is not existed.")),
+            ("call_device_service", core(Cause::DeviceNotFound), (200, "100418", "The deviceData is not existed.")),
+            ("modify_device", core(Cause::ProductNotFound), INVALID_100022),
+            ("register_device_verify_code", core(Cause::ProductNotFound), NO_PRODUCT),
+            ("login", core(Cause::Unauthenticated), WRONG_SECRET),
+            ("get_device", core(Cause::Unauthenticated), UNAUTHENTICATED),
+            ("register_device_verify_code", Fault::NoAppKey, (401, "100025", "AppId for auth not exist.")),
+            ("call_device_service", Fault::NoAppKey, UNAUTHENTICATED),
+            ("login", Fault::Missing("secret"), FIELD_NULL),
+            ("refresh_token", Fault::Malformed(String::new()), INVALID),
+            ("register_device_verify_code", Fault::invalid("verifyCode", ""), (400, "100003", "Invalid verify code.")),
+            ("register_device_verify_code", Fault::invalid("psk", ""), INVALID),
+            ("register_device_password", Fault::Missing("deviceInfo.nodeId"), BAD_MESSAGE),
+            ("delete_device", Fault::invalid("cascade", ""), INVALID),
+            ("get_subscription", core(Cause::SubscriptionNotFound), NOT_FOUND),
+            ("call_device_service", core(Cause::TooMany), CONGESTION),
+            ("subscribe_service_data", core(Cause::Internal), INTERNAL),
+            ("create_device_command", core(Cause::Internal), COMMAND_INTERNAL),
+            ("create_device_command", core(Cause::ServiceNotFound), (200, "100431", "The serviceType is not exist.")),
+            ("call_device_service", core(Cause::ServiceNotFound), (404, "100444", "The serviceType is not exist.")),
+            ("create_device_command", core(Cause::AppNotAuthorized), NOT_AUTHORIZED),
+            ("modify_device_command", core(Cause::AppNotAuthorized), NOT_AUTHORIZED_200),
+            ("create_device_command", core(Cause::CallbackInvalid), INVALID_100022),
+            ("list_command_cancel_tasks", core(Cause::AppNotFound), NO_APP),
+            ("list_device_commands", core(Cause::AppNotFound), NO_APP_200),
+            ("create_device_command", core(Cause::DeviceZombie), (403, "100612", "Device is zombie.")),
+            ("create_device_command", core(Cause::CommandLimit), (400, "100223", "Command counts has reached the upLimit.")),
+            ("create_device_command", core(Cause::Overloaded), CONGESTION),
+            ("login", core(Cause::Overloaded), CONGESTION),
+            ("modify_device", core(Cause::Stopping), CONGESTION),
+            ("refresh_device_key", Fault::invalid("verifyCode", ""), BAD_CODE),
+            ("refresh_device_key", Fault::Malformed(String::new()), BAD_MESSAGE),
+            ("refresh_device_key", Fault::NoAppKey, NO_APP_KEY),
+            ("list_device_commands", Fault::NoAppKey, COMMAND_NO_APP_KEY),
+            ("get_device_shadow", Fault::NoAppKey, UNAUTHENTICATED_SHADOW),
+            ("modify_device_shadow", core(Cause::DeviceNotFound), NO_DEVICE),
+            ("get_device_shadow", core(Cause::DeviceNotFound), FOREIGN_DEVICE),
+            ("modify_device_shadow", core(Cause::ModelNotFound), (200, "100425", "The special deviceCapability is not exist.")),
         ];
-        for (operation, fault, expected) in cases {
-            assert_eq!(row(operation, &fault), expected, "{operation:?} {fault:?}");
+        for (id, fault, expected) in cases {
+            let operation = OPERATIONS.iter().find(|operation| operation.id == id).unwrap();
+            assert_eq!(operation.errors.row(&fault), expected, "{id} {fault:?}");
         }
     }
 }

@@ -1,13 +1,26 @@
 //! History of reported values (1.5.3).
 
 use super::{
-    Fault, map,
+    Errors, Fault, map,
     request::{Inbound, answer, check_size},
+    row,
     wire::HistoryBody,
 };
 use axum::{http::StatusCode, response::Response};
 use landfall_core::HistoryFilter;
 use landfall_model::PageRequest;
+
+pub(super) const LIST: Errors = Errors::of(&[
+    row::NO_DEVICE_200,
+    row::APP_INPUT_INVALID,
+    (400, "100419", "The deviceId and gatewayId can't be both null."),
+    row::NO_APP,
+    row::NOT_AUTHORIZED,
+    row::THROTTLED,
+    row::UNAUTHENTICATED,
+    row::INTERNAL,
+])
+.invalid(row::APP_INPUT_INVALID);
 
 /// 1.5.3
 pub(super) async fn list(inbound: Inbound) -> Result<Response, Fault> {

@@ -1,14 +1,33 @@
 //! New keys for a registered device (1.4.3).
 
 use super::{
-    Fault,
+    Errors, Fault,
     register::validity_s,
     request::{Inbound, answer},
+    row,
     wire::{NewKeyBody, RefreshKeyBody},
 };
 use axum::{http::StatusCode, response::Response};
 use landfall_core::RefreshKey;
 use landfall_model::Secret;
+
+pub(super) const REFRESH: Errors = Errors::of(&[
+    row::BAD_CODE,
+    row::BAD_MESSAGE,
+    row::NODE_TAKEN,
+    (400, "100610", "Device is not active."),
+    (400, "100611", "Device is online."),
+    row::INVALID,
+    row::NO_APP_KEY,
+    row::NO_APP,
+    row::NOT_AUTHORIZED,
+    row::THROTTLED,
+    row::UNAUTHENTICATED,
+    row::NO_DEVICE,
+    row::FOREIGN_DEVICE,
+    row::INTERNAL,
+])
+.missing(row::BAD_MESSAGE);
 
 /// 1.4.3
 pub(super) async fn refresh(inbound: Inbound) -> Result<Response, Fault> {

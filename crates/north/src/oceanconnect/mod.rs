@@ -1,4 +1,4 @@
-//! The OceanConnect northbound API (spec/oceanconnect/huawei-northbound.md): 26 of its 46 operations and its notifications over the core.
+//! The OceanConnect northbound API (spec/oceanconnect/huawei-northbound.md): operations ([`OPERATIONS`]) and notifications over the core.
 //!
 //! Absent: batches, groups, upgrades and the MQTT channel of subscriptions; their paths are answered with 404 and an error body.
 
@@ -16,22 +16,19 @@ mod operation;
 mod register;
 mod request;
 mod revocation;
+mod row;
 mod shadow;
 mod subscription;
 mod token;
 mod wire;
 
 pub use notify::notifications;
+pub use operation::{OPERATIONS, Operation};
 
-use axum::{
-    Router,
-    routing::{any, delete, get, post, put},
-};
-use errors::Fault;
+use axum::{Router, routing::any};
+use errors::{Errors, Fault};
 use flow::FlowControl;
 use landfall_core::Core;
-use operation::Operation;
-use request::served;
 use std::sync::Arc;
 
 /// What an operator may tune in the dialect.
@@ -63,44 +60,7 @@ impl OceanConnect {
 
 /// The routes of the dialect, all under /iocm and /iodm.
 pub fn router(state: Arc<OceanConnect>) -> Router {
-    use Operation as Op;
-    let by_code = post(served(Op::RegisterByCode, register::by_code));
-    let by_secret = post(served(Op::RegisterBySecret, register::by_secret));
-    let credentials = get(served(Op::Activation, device::activation)).merge(put(served(Op::RefreshKey, key::refresh)));
-    let commands = get(served(Op::ListCommands, command::list)).merge(post(served(Op::CreateCommand, command::create)));
-    let revocations =
-        get(served(Op::ListRevocations, revocation::list)).merge(post(served(Op::CreateRevocation, revocation::create)));
-    let shadow = get(served(Op::GetShadow, shadow::get)).merge(put(served(Op::ModifyShadow, shadow::modify)));
-    let device = get(served(Op::GetDevice, device::get))
-        .merge(put(served(Op::ModifyDevice, device::modify)))
-        .merge(delete(served(Op::DeleteDevice, device::delete)));
-    let subscriptions = get(served(Op::ListSubscriptions, subscription::list))
-        .merge(post(served(Op::Subscribe, subscription::create)))
-        .merge(delete(served(Op::DeleteSubscriptions, subscription::delete_matching)));
-    let subscription =
-        get(served(Op::GetSubscription, subscription::get)).merge(delete(served(Op::DeleteSubscription, subscription::delete)));
-    let operations = Router::new()
-        .route("/iocm/app/cmd/v1.4.0/deviceCommandCancelTasks", revocations)
-        .route("/iocm/app/cmd/v1.4.0/deviceCommands", commands)
-        .route("/iocm/app/cmd/v1.4.0/deviceCommands/{deviceCommandId}", put(served(Op::CancelCommand, command::cancel)))
-        .route("/iocm/app/data/v1.1.0/deviceCapabilities", get(served(Op::Capabilities, capability::list)))
-        .route("/iocm/app/data/v1.2.0/deviceDataHistory", get(served(Op::History, history::list)))
-        .route("/iocm/app/dm/v1.4.0/devices", get(served(Op::ListDevices, device::list)))
-        .route("/iocm/app/dm/v1.4.0/devices/{deviceId}", device)
-        .route("/iocm/app/reg/v1.1.0/deviceCredentials", by_code)
-        .route("/iocm/app/reg/v1.1.0/deviceCredentials/{deviceId}", credentials)
-        .route("/iocm/app/reg/v2.0.0/deviceCredentials", by_secret)
-        .route("/iocm/app/sec/v1.1.0/login", post(token::login))
-        .route("/iocm/app/sec/v1.1.0/refreshToken", post(token::refresh))
-        .route("/iocm/app/shadow/v1.5.0/deviceDesiredHistory", get(served(Op::ShadowHistory, shadow::history)))
-        .route("/iocm/app/shadow/v1.5.0/devices/{deviceId}", shadow)
-        .route(
-            "/iocm/app/signaltrans/v1.1.0/devices/{deviceId}/services/{serviceId}/sendCommand",
-            post(served(Op::CallService, call::send)),
-        )
-        .route("/iocm/app/sub/v1.2.0/subscriptions", subscriptions)
-        .route("/iocm/app/sub/v1.2.0/subscriptions/{subscriptionId}", subscription);
-    refusing_the_rest(operations).with_state(state)
+    refusing_the_rest(operation::routes()).with_state(state)
 }
 
 /// Answers with an error body whatever else there is under /iocm and /iodm.
@@ -114,7 +74,7 @@ fn refusing_the_rest<S: Clone + Send + Sync + 'static>(operations: Router<S>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::{body::Body, extract::Request};
+    use axum::{body::Body, extract::Request, routing::get};
     use hyper::service::Service;
     use hyper_util::service::TowerToHyperService;
 

@@ -1,97 +1,126 @@
-//! The operations of the dialect that this version has.
+//! The one list of operations: the router, the ids that flow control counts by, the error tables and what the tests hold to the contract
+//! follow from it.
 
-/// One operation of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Operation {
-    Login,
-    RefreshToken,
-    RegisterByCode,
-    RegisterBySecret,
-    ModifyDevice,
-    DeleteDevice,
-    Activation,
-    GetDevice,
-    ListDevices,
-    History,
-    Capabilities,
-    Subscribe,
-    GetSubscription,
-    ListSubscriptions,
-    DeleteSubscription,
-    DeleteSubscriptions,
-    CallService,
-    RefreshKey,
-    ModifyShadow,
-    GetShadow,
-    ShadowHistory,
-    CreateCommand,
-    ListCommands,
-    CancelCommand,
-    CreateRevocation,
-    ListRevocations,
+use super::{
+    Errors, OceanConnect, call, capability, command, device, history, key, register,
+    request::{open, served},
+    revocation, shadow, subscription, token,
+};
+use axum::{
+    Router,
+    routing::{self, MethodRouter},
+};
+use std::sync::Arc;
+
+/// An operation of the contract.
+#[derive(Debug)]
+pub struct Operation {
+    /// In lower case.
+    pub method: &'static str,
+    /// Where it is: the path of the contract, then its `x-other-paths`.
+    pub paths: &'static [&'static str],
+    /// `operationId` in the contract.
+    pub id: &'static str,
+    pub(super) errors: &'static Errors,
 }
 
-impl Operation {
-    /// Every operation.
-    #[cfg(test)]
-    pub const ALL: [Self; 26] = [
-        Self::Login,
-        Self::RefreshToken,
-        Self::RegisterByCode,
-        Self::RegisterBySecret,
-        Self::ModifyDevice,
-        Self::DeleteDevice,
-        Self::Activation,
-        Self::GetDevice,
-        Self::ListDevices,
-        Self::History,
-        Self::Capabilities,
-        Self::Subscribe,
-        Self::GetSubscription,
-        Self::ListSubscriptions,
-        Self::DeleteSubscription,
-        Self::DeleteSubscriptions,
-        Self::CallService,
-        Self::RefreshKey,
-        Self::ModifyShadow,
-        Self::GetShadow,
-        Self::ShadowHistory,
-        Self::CreateCommand,
-        Self::ListCommands,
-        Self::CancelCommand,
-        Self::CreateRevocation,
-        Self::ListRevocations,
-    ];
+/// `method path | path... id admission handler, errors;` The admission is `served` where it needs a token, else `open`.
+macro_rules! operations {
+    ($($method:ident $($path:literal)|+ $id:ident $admission:ident $handler:path, $errors:path;)*) => {
+        /// Every operation that this version has, sorted by its first path.
+        pub const OPERATIONS: &[Operation] = &[$(operations!(@one $method [$($path),+] $id $errors)),*];
 
-    /// `operationId` in the contract.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Login => "login",
-            Self::RefreshToken => "refresh_token",
-            Self::RegisterByCode => "register_device_verify_code",
-            Self::RegisterBySecret => "register_device_password",
-            Self::ModifyDevice => "modify_device",
-            Self::DeleteDevice => "delete_device",
-            Self::Activation => "get_device_activation",
-            Self::GetDevice => "get_device",
-            Self::ListDevices => "list_devices",
-            Self::History => "list_device_data_history",
-            Self::Capabilities => "get_device_capabilities",
-            Self::Subscribe => "subscribe_service_data",
-            Self::GetSubscription => "get_subscription",
-            Self::ListSubscriptions => "list_subscriptions",
-            Self::DeleteSubscription => "delete_subscription",
-            Self::DeleteSubscriptions => "delete_subscriptions",
-            Self::CallService => "call_device_service",
-            Self::RefreshKey => "refresh_device_key",
-            Self::ModifyShadow => "modify_device_shadow",
-            Self::GetShadow => "get_device_shadow",
-            Self::ShadowHistory => "list_shadow_history",
-            Self::CreateCommand => "create_device_command",
-            Self::ListCommands => "list_device_commands",
-            Self::CancelCommand => "modify_device_command",
-            Self::CreateRevocation => "create_command_cancel_task",
-            Self::ListRevocations => "list_command_cancel_tasks",
+        pub(super) fn routes() -> Router<Arc<OceanConnect>> {
+            let router = Router::new();
+            $(
+                let operation = &operations!(@one $method [$($path),+] $id $errors);
+                let router = at(router, operation, routing::$method($admission(operation, $handler)));
+            )*
+            router
+        }
+    };
+    (@one $method:ident [$($path:literal),+] $id:ident $errors:path) => {
+        Operation { method: stringify!($method), paths: &[$($path),+], id: stringify!($id), errors: &$errors }
+    };
+}
+
+fn at(
+    router: Router<Arc<OceanConnect>>,
+    operation: &Operation,
+    handler: MethodRouter<Arc<OceanConnect>>,
+) -> Router<Arc<OceanConnect>> {
+    operation.paths.iter().fold(router, |router, path| router.route(path, handler.clone()))
+}
+
+operations! {
+    get    "/iocm/app/cmd/v1.4.0/deviceCommandCancelTasks"         list_command_cancel_tasks   served revocation::list, revocation::BOTH;
+    post   "/iocm/app/cmd/v1.4.0/deviceCommandCancelTasks"         create_command_cancel_task  served revocation::create, revocation::BOTH;
+    get    "/iocm/app/cmd/v1.4.0/deviceCommands"                   list_device_commands        served command::list, command::LIST;
+    post   "/iocm/app/cmd/v1.4.0/deviceCommands"                   create_device_command       served command::create, command::CREATE;
+    put    "/iocm/app/cmd/v1.4.0/deviceCommands/{deviceCommandId}" modify_device_command       served command::cancel, command::CANCEL;
+    get    "/iocm/app/data/v1.1.0/deviceCapabilities"              get_device_capabilities     served capability::list, capability::LIST;
+    get    "/iocm/app/data/v1.2.0/deviceDataHistory"               list_device_data_history    served history::list, history::LIST;
+    get    "/iocm/app/dm/v1.4.0/devices"                           list_devices                served device::list, device::LIST;
+    delete "/iocm/app/dm/v1.4.0/devices/{deviceId}"                delete_device               served device::delete, device::DELETE;
+    get    "/iocm/app/dm/v1.4.0/devices/{deviceId}"                get_device                  served device::get, device::GET;
+    put    "/iocm/app/dm/v1.4.0/devices/{deviceId}"                modify_device               served device::modify, device::MODIFY;
+    post   "/iocm/app/reg/v1.1.0/deviceCredentials"                register_device_verify_code served register::by_code, register::BY_CODE;
+    get    "/iocm/app/reg/v1.1.0/deviceCredentials/{deviceId}"     get_device_activation       served device::activation, device::ACTIVATION;
+    put    "/iocm/app/reg/v1.1.0/deviceCredentials/{deviceId}"     refresh_device_key          served key::refresh, key::REFRESH;
+    post   "/iocm/app/reg/v2.0.0/deviceCredentials"                register_device_password    served register::by_secret, register::BY_SECRET;
+    post   "/iocm/app/sec/v1.1.0/login"                            login                       open   token::login, token::LOGIN;
+    post   "/iocm/app/sec/v1.1.0/refreshToken"                     refresh_token               open   token::refresh, token::REFRESH;
+    get    "/iocm/app/shadow/v1.5.0/deviceDesiredHistory"          list_shadow_history         served shadow::history, shadow::HISTORY;
+    get    "/iocm/app/shadow/v1.5.0/devices/{deviceId}"            get_device_shadow           served shadow::get, shadow::GET;
+    put    "/iocm/app/shadow/v1.5.0/devices/{deviceId}"            modify_device_shadow        served shadow::modify, shadow::MODIFY;
+    post   "/iocm/app/signaltrans/v1.1.0/devices/{deviceId}/services/{serviceId}/sendCommand"
+                                                                   call_device_service         served call::send, call::SEND;
+    delete "/iocm/app/sub/v1.2.0/subscriptions"                    delete_subscriptions        served subscription::delete_matching, subscription::ONE;
+    get    "/iocm/app/sub/v1.2.0/subscriptions"                    list_subscriptions          served subscription::list, subscription::LIST;
+    post   "/iocm/app/sub/v1.2.0/subscriptions"                    subscribe_service_data      served subscription::create, subscription::CREATE;
+    delete "/iocm/app/sub/v1.2.0/subscriptions/{subscriptionId}"   delete_subscription         served subscription::delete, subscription::ONE;
+    get    "/iocm/app/sub/v1.2.0/subscriptions/{subscriptionId}"   get_subscription            served subscription::get, subscription::ONE;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_testkit::Contract;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    const INDEX: &str = include_str!("../../../../spec/index.tsv");
+
+    fn parameters(path: &str) -> BTreeSet<&str> {
+        path.split('/').filter(|segment| segment.starts_with('{')).collect()
+    }
+
+    #[test]
+    fn the_contract_has_every_operation_with_its_paths() {
+        for Operation { method, paths, id, .. } in OPERATIONS {
+            let contract = Contract::oceanconnect().operation_by_id(id).unwrap_or_else(|| panic!("no {id} in the contract"));
+            assert_eq!(contract.method.to_lowercase(), *method, "{id}");
+            assert_eq!(contract.paths().collect::<Vec<_>>(), *paths, "{id}: x-other-paths are those after the first");
+            assert!(paths.iter().all(|path| parameters(path) == parameters(paths[0])), "{id}: its handler reads them by name");
+        }
+    }
+
+    #[test]
+    fn operations_are_sorted_and_each_stands_once() {
+        let keys: Vec<_> = OPERATIONS.iter().map(|operation| (operation.paths[0], operation.method)).collect();
+        assert!(keys.is_sorted(), "keep the list sorted");
+        assert_eq!(OPERATIONS.iter().map(|operation| operation.id).collect::<BTreeSet<_>>().len(), OPERATIONS.len());
+        let _ = routes();
+    }
+
+    /// So the page that is made of the index counts them.
+    #[test]
+    fn the_index_of_requirements_says_which_operations_there_are() {
+        let rows = INDEX.lines().filter(|row| row.starts_with("oceanconnect/1.")).map(|row| row.split('\t').collect::<Vec<_>>());
+        let said: BTreeMap<_, _> = rows.filter_map(|row| Some((row[3].split('`').nth(1)?, row[1]))).collect();
+        for contract in Contract::oceanconnect().operations() {
+            let here = OPERATIONS.iter().any(|operation| operation.id == contract.id);
+            let status = said.get(contract.id.as_str()).copied().unwrap_or_else(|| panic!("no row has `{}`", contract.id));
+            assert_eq!(["yes", "partly"].contains(&status), here, "{}: {status}", contract.id);
         }
     }
 }

@@ -1,14 +1,31 @@
 //! Registration of devices (1.4.1 with a verification code, 1.4.2 with a secret).
 
 use super::{
-    Fault,
+    Errors, Fault,
     map::within,
     request::{Inbound, answer},
+    row,
     wire::{RegisterByCode, RegisterBySecret, RegisterInfo, RegisteredBody},
 };
 use axum::{http::StatusCode, response::Response};
 use landfall_core::{ProductRef, RegisterDevice};
 use landfall_model::{AccessMode, Device, DeviceInfo, ProductKey, Secret};
+
+pub(super) const BY_CODE: Errors = Errors::of(&[
+    row::BAD_CODE,
+    row::BAD_MESSAGE,
+    row::NODE_TAKEN,
+    row::INVALID,
+    row::NO_APP_KEY,
+    row::NO_APP,
+    (403, "100217", "The application has not been authorized."),
+    row::THROTTLED,
+    row::UNAUTHENTICATED,
+    row::NO_PRODUCT,
+    row::DEVICE_LIMIT,
+    row::INTERNAL,
+])
+.missing(row::BAD_MESSAGE);
 
 /// 1.4.1
 pub(super) async fn by_code(inbound: Inbound) -> Result<Response, Fault> {
@@ -37,6 +54,20 @@ pub(super) async fn by_code(inbound: Inbound) -> Result<Response, Fault> {
     };
     render(&*inbound.core().register_device(&scope, registration).await?)
 }
+
+pub(super) const BY_SECRET: Errors = Errors::of(&[
+    row::BAD_MESSAGE,
+    row::NODE_TAKEN,
+    row::INVALID,
+    row::NO_APP,
+    row::NOT_AUTHORIZED,
+    row::THROTTLED,
+    row::UNAUTHENTICATED,
+    row::NO_PRODUCT,
+    row::DEVICE_LIMIT,
+    row::INTERNAL,
+])
+.missing(row::BAD_MESSAGE);
 
 /// 1.4.2. Without `mqttConnect` it is the way of 1.4.1, with the default validity (8.1.3.2).
 pub(super) async fn by_secret(inbound: Inbound) -> Result<Response, Fault> {

@@ -35,34 +35,41 @@ pub(super) struct Inbound {
 
 type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 
+/// A handler of axum over the dialect.
+pub(super) trait Handler: Fn(State<Arc<OceanConnect>>, Request) -> Answering + Clone + Send + Sync + 'static {}
+impl<T: Fn(State<Arc<OceanConnect>>, Request) -> Answering + Clone + Send + Sync + 'static> Handler for T {}
+
 /// Makes an axum handler of an operation's verb: flow control, authentication, then the verb; its fault becomes the operation's answer.
-pub(super) fn served<F, A>(
-    operation: Operation,
-    verb: F,
-) -> impl Fn(State<Arc<OceanConnect>>, Request) -> Answering + Clone + Send + Sync + 'static
+pub(super) fn served<F, A>(operation: &'static Operation, verb: F) -> impl Handler
 where
     F: Fn(Inbound) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Result<Response, Fault>> + Send + 'static,
 {
-    move |State(dialect), request| {
+    open(operation, move |dialect, request| {
         let verb = verb.clone();
-        Box::pin(async move {
-            let outcome = match Inbound::admit(dialect, operation, request).await {
-                Ok(inbound) => verb(inbound).await,
-                Err(fault) => Err(fault),
-            };
-            outcome.unwrap_or_else(|fault| errors::refuse(operation, &fault))
-        })
+        async move { verb(Inbound::admit(dialect, operation, request).await?).await }
+    })
+}
+
+/// The same of a verb that takes the requests of everybody.
+pub(super) fn open<F, A>(operation: &'static Operation, verb: F) -> impl Handler
+where
+    F: Fn(Arc<OceanConnect>, Request) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Result<Response, Fault>> + Send + 'static,
+{
+    move |State(dialect): State<Arc<OceanConnect>>, request: Request| -> Answering {
+        let answered = verb(dialect, request);
+        Box::pin(async move { answered.await.unwrap_or_else(|fault| errors::refuse(operation, &fault)) })
     }
 }
 
 impl Inbound {
-    async fn admit(dialect: Arc<OceanConnect>, operation: Operation, mut request: Request) -> Result<Self, Fault> {
+    async fn admit(dialect: Arc<OceanConnect>, operation: &Operation, mut request: Request) -> Result<Self, Fault> {
         let key = app_key(request.headers()).ok_or(Fault::NoAppKey)?;
         let token = bearer(request.headers());
         let token = token.ok_or_else(|| Error::new(Cause::Unauthenticated, "the Authorization header has no bearer token"))?;
         let caller = dialect.core.authenticate(&key, token).await?;
-        throttle(&dialect, operation, caller.app())?;
+        throttle(&dialect, operation.id, caller.app())?;
         let path = match request.extract_parts::<RawPathParams>().await {
             Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             // No id is written with bytes that are no UTF-8: the object does not exist.
@@ -115,7 +122,7 @@ impl Inbound {
 }
 
 /// Counts a call of an application that has proved itself: strangers must not use up what it may do.
-fn throttle(dialect: &OceanConnect, operation: Operation, app: &App) -> Result<(), Fault> {
+fn throttle(dialect: &OceanConnect, operation: &'static str, app: &App) -> Result<(), Fault> {
     let limit = app.limits.calls_per_minute.unwrap_or(dialect.settings.calls_per_minute_default);
     if dialect.flow.admit(app.id, operation, limit, dialect.core.now()) {
         return Ok(());

@@ -1,10 +1,11 @@
 //! Revocation of all pending commands of a device: made and listed (1.7.5, 1.7.6).
 
 use super::{
-    Fault,
+    Errors, Fault,
     command::{bytes, page_of, pagination},
     map::{self, within},
     request::{Inbound, Query, answer, check_size, existing},
+    row,
     wire::{CreateRevocation, Paged},
 };
 use axum::{http::StatusCode, response::Response};
@@ -24,6 +25,20 @@ const STATES: [(&str, RevokeState); 9] = [
     ("PART_SUCCESS", RevokeState::PartSuccess),
     ("FAILED", RevokeState::Failed),
 ];
+
+/// 1.7.5 and 1.7.6.
+pub(super) const BOTH: Errors = Errors::of(&[
+    row::NO_DEVICE_200,
+    row::INVALID_100022,
+    row::NO_APP,
+    row::NOT_AUTHORIZED,
+    row::THROTTLED,
+    row::UNAUTHENTICATED,
+    row::COMMAND_INTERNAL,
+    row::COMMAND_NO_APP_KEY,
+    row::CONGESTION,
+])
+.invalid(row::INVALID_100022);
 
 /// 1.7.5
 pub(super) async fn create(inbound: Inbound) -> Result<Response, Fault> {

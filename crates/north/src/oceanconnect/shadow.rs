@@ -1,14 +1,31 @@
 //! The shadow: desired values set, shown beside the reported ones, and their history (1.4.8, 1.4.9, 1.5.4).
 
 use super::{
-    Fault, map,
+    Errors, Fault, map,
     map::within,
     request::{Inbound, answer, check_size, taken},
+    row,
     wire::{ModifyShadow, ShadowHistoryBody},
 };
 use axum::{http::StatusCode, response::Response};
 use landfall_core::{DesiredRequest, HistoryFilter};
 use landfall_model::{Cause, Page, PageRequest};
+
+pub(super) const MODIFY: Errors = Errors::of(&[
+    (200, "100425", "The special deviceCapability is not exist."),
+    (200, "100431", "The serviceType is not exist."),
+    (400, "107002", "The properties is empty in database."),
+    (400, "107003", "The request properties is unknown."),
+    row::INVALID,
+    row::NO_APP,
+    row::NOT_AUTHORIZED,
+    (403, "100443", "The property is forbidden to write."),
+    row::THROTTLED,
+    row::UNAUTHENTICATED_SHADOW,
+    row::NO_DEVICE,
+    row::FOREIGN_DEVICE,
+    row::INTERNAL,
+]);
 
 /// 1.4.8
 pub(super) async fn modify(inbound: Inbound) -> Result<Response, Fault> {
@@ -29,6 +46,16 @@ fn requests_of(request: ModifyShadow<'_>) -> Result<Vec<DesiredRequest>, Fault> 
     Ok(requests)
 }
 
+/// Nothing that this takes could be out of range.
+pub(super) const GET: Errors = Errors::of(&[
+    row::NO_APP,
+    row::NOT_AUTHORIZED,
+    row::THROTTLED,
+    row::UNAUTHENTICATED_SHADOW,
+    row::FOREIGN_DEVICE,
+    row::INTERNAL,
+]);
+
 /// 1.4.9
 pub(super) async fn get(inbound: Inbound) -> Result<Response, Fault> {
     let scope = inbound.scope().await?;
@@ -41,6 +68,17 @@ pub(super) async fn get(inbound: Inbound) -> Result<Response, Fault> {
     };
     answer(StatusCode::OK, &map::shadow(&device, &device.view(), product.as_deref(), &state.services, &desired))
 }
+
+pub(super) const HISTORY: Errors = Errors::of(&[
+    row::APP_INPUT_INVALID,
+    (400, "100419", "The deviceId and gatewayId can't be both null."),
+    row::NO_APP,
+    row::NOT_AUTHORIZED,
+    row::THROTTLED,
+    row::UNAUTHENTICATED,
+    row::INTERNAL,
+])
+.invalid(row::APP_INPUT_INVALID);
 
 /// 1.5.4. As its table has no code for a device that is not there, the history of such a device is empty.
 pub(super) async fn history(inbound: Inbound) -> Result<Response, Fault> {
@@ -73,7 +111,7 @@ pub(super) async fn history(inbound: Inbound) -> Result<Response, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oceanconnect::{Operation, errors, request::parse};
+    use crate::oceanconnect::request::parse;
 
     fn read(text: &str) -> Result<Vec<DesiredRequest>, Fault> {
         requests_of(parse(text)?)
@@ -99,7 +137,7 @@ mod tests {
             r#"{"serviceDesireds":[{"serviceId":"T"}]}"#,
         ] {
             let fault = read(text).unwrap_err();
-            assert_eq!(errors::row(Operation::ModifyShadow, &fault).1, "50400", "{text}");
+            assert_eq!(MODIFY.row(&fault).1, "50400", "{text}");
         }
     }
 }

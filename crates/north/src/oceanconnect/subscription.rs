@@ -1,8 +1,9 @@
 //! Subscriptions to service data (1.6.1, 1.6.3 to 1.6.6). Absent: those to management data (1.6.2) and the MQTT channel.
 
 use super::{
-    Fault, map,
+    Errors, Fault, map,
     request::{Inbound, answer, done},
+    row,
     wire::{SubscribeBody, SubscriptionListBody},
 };
 use axum::{http::StatusCode, response::Response};
@@ -11,6 +12,19 @@ use landfall_model::{Cause, Channel, Error, NotifyType, PageRequest, Subscriptio
 
 /// Subscriptions 1.6.4 answers at most (100224).
 const LIST_MAX: usize = 1_000;
+
+/// These two are the only codes with status 400 that their tables have.
+const CALLBACK_ILLEGAL: row::Row = (400, "100222", "The request callbackurl is illegal.");
+const TOO_MANY: row::Row = (400, "100224", "The resource exceeds 1000, please refinement query conditions.");
+
+pub(super) const CREATE: Errors = Errors::of(&[
+    CALLBACK_ILLEGAL,
+    row::NOT_AUTHORIZED,
+    row::THROTTLED,
+    row::UNAUTHENTICATED,
+    (409, "100227", "The resource is conflicted."),
+])
+.invalid(CALLBACK_ILLEGAL);
 
 /// 1.6.1
 pub(super) async fn create(inbound: Inbound) -> Result<Response, Fault> {
@@ -41,6 +55,11 @@ fn channel(word: Option<&str>) -> Result<Channel, Fault> {
     }
 }
 
+/// 1.6.3, 1.6.5 and 1.6.6: a filter that names nothing known matches nothing. The printed table of 1.6.3 has neither 100217 nor 100225; it takes
+/// those of 1.6.5 (contract section 8).
+pub(super) const ONE: Errors =
+    Errors::of(&[row::NOT_AUTHORIZED, row::THROTTLED, row::UNAUTHENTICATED, row::NOT_FOUND]).invalid(row::NOT_FOUND);
+
 /// 1.6.3
 pub(super) async fn get(inbound: Inbound) -> Result<Response, Fault> {
     let scope = inbound.scope().await?;
@@ -62,6 +81,9 @@ fn subscription_id(inbound: &Inbound) -> Result<SubscriptionId, Fault> {
 fn not_found(why: &'static str) -> Fault {
     Error::new(Cause::SubscriptionNotFound, why).into()
 }
+
+pub(super) const LIST: Errors =
+    Errors::of(&[TOO_MANY, row::NOT_AUTHORIZED, row::THROTTLED, row::UNAUTHENTICATED]).invalid(TOO_MANY);
 
 /// 1.6.4. The addresses of calls are no subscriptions to applications, so they are neither listed nor counted.
 pub(super) async fn list(inbound: Inbound) -> Result<Response, Fault> {

@@ -1,37 +1,40 @@
 //! Tokens (1.3): no flow control, no token needed. Both operations take a form or JSON ([A 1]).
 
 use super::{
-    Fault, OceanConnect, Operation, errors,
+    Errors, Fault, OceanConnect,
     request::{Query, answer, content_type, parse, read_body, sound},
+    row,
     wire::TokenBody,
 };
-use axum::{
-    extract::{Request, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::Request, http::StatusCode, response::Response};
 use landfall_core::TokenPair;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
+pub(super) const LOGIN: Errors =
+    Errors::of(&[(400, "100449", "The device is frozen cant operate."), row::FIELD_NULL, row::WRONG_SECRET, row::INTERNAL])
+        .invalid(row::FIELD_NULL);
+
 /// 1.3.1
-pub(super) async fn login(State(dialect): State<Arc<OceanConnect>>, request: Request) -> Response {
-    let outcome = async {
-        let fields = Fields::read(request).await?;
-        let (app_id, secret) = (fields.need("appId")?, fields.need("secret")?);
-        render(&dialect.core.login(app_id, secret).await?)
-    };
-    outcome.await.unwrap_or_else(|fault: Fault| errors::refuse(Operation::Login, &fault))
+pub(super) async fn login(dialect: Arc<OceanConnect>, request: Request) -> Result<Response, Fault> {
+    let fields = Fields::read(request).await?;
+    let (app_id, secret) = (fields.need("appId")?, fields.need("secret")?);
+    render(&dialect.core.login(app_id, secret).await?)
 }
 
+pub(super) const REFRESH: Errors = Errors::of(&[
+    (400, "100449", "The device is freezed cant operate."),
+    row::FIELD_NULL,
+    row::INVALID,
+    row::WRONG_SECRET,
+    row::INTERNAL,
+]);
+
 /// 1.3.2
-pub(super) async fn refresh(State(dialect): State<Arc<OceanConnect>>, request: Request) -> Response {
-    let outcome = async {
-        let fields = Fields::read(request).await?;
-        let (app_id, secret) = (fields.need("appId")?, fields.need("secret")?);
-        render(&dialect.core.refresh(app_id, secret, fields.need("refreshToken")?).await?)
-    };
-    outcome.await.unwrap_or_else(|fault: Fault| errors::refuse(Operation::RefreshToken, &fault))
+pub(super) async fn refresh(dialect: Arc<OceanConnect>, request: Request) -> Result<Response, Fault> {
+    let fields = Fields::read(request).await?;
+    let (app_id, secret) = (fields.need("appId")?, fields.need("secret")?);
+    render(&dialect.core.refresh(app_id, secret, fields.need("refreshToken")?).await?)
 }
 
 fn render(tokens: &TokenPair) -> Result<Response, Fault> {

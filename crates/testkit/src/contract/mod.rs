@@ -32,6 +32,8 @@ pub struct Operation {
     pub method: String,
     /// The path with its `{parameters}`.
     pub template: String,
+    /// `x-other-paths`: where other versions have the same operation.
+    pub other_paths: Vec<String>,
     /// `x-section`, such as `1.4.1`; empty where the contract has none.
     pub section: String,
     /// The error table, without the misprints.
@@ -157,7 +159,8 @@ impl Contract {
     pub fn operation(&self, method: &str, path: &str) -> Option<&Operation> {
         let path = path.split(['?', '#']).next().unwrap_or_default();
         let candidates = self.operations.iter().filter(|o| o.method.eq_ignore_ascii_case(method));
-        candidates.filter_map(|o| Some((literal_segments(&o.template, path)?, o))).max_by_key(|(n, _)| *n).map(|(_, o)| o)
+        let literals = |o: &Operation| o.paths().filter_map(|template| literal_segments(template, path)).max();
+        candidates.filter_map(|o| Some((literals(o)?, o))).max_by_key(|(n, _)| *n).map(|(_, o)| o)
     }
 
     /// The operation with this `operationId`.
@@ -211,6 +214,11 @@ impl Contract {
 }
 
 impl Operation {
+    /// Where it is: the path of the document, then those of other versions.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.template).chain(&self.other_paths).map(String::as_str)
+    }
+
     fn read(document: &Value, template: &str, method: &str, source: &Value) -> Result<Self, String> {
         let text = |key: &str| source.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let mut answers = BTreeMap::new();
@@ -218,12 +226,14 @@ impl Operation {
             let number = status.parse().map_err(|_| format!("status {status} is no number"))?;
             answers.insert(number, Answer::read(document, response).map_err(|e| format!("{status}: {e}"))?);
         }
+        let others = source.get("x-other-paths").and_then(Value::as_array).into_iter().flatten();
         let rows = source.get("x-error-codes").and_then(Value::as_array).into_iter().flatten();
         let errors = rows.map(ErrorRow::read).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             id: text("operationId"),
             method: method.to_uppercase(),
             template: template.to_owned(),
+            other_paths: others.filter_map(Value::as_str).map(str::to_owned).collect(),
             section: text("x-section"),
             errors,
             answers,

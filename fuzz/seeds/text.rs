@@ -1,7 +1,7 @@
 //! Seeds of what is text: JSON, names, topics, requests, packages.
 
 use crate::Seeds;
-use landfall_north::provisioning_list::{DEFINITION, ROOT};
+use landfall_north::onem2m::{DEFINITION, ROOT};
 use std::io::{Cursor, Write};
 
 fn texts(texts: &[&str]) -> Seeds {

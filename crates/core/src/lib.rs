@@ -33,15 +33,7 @@ pub use device::history::HistoryFilter;
 pub use device::key::{NewKey, RefreshKey};
 pub use device::shadow::DesiredRequest;
 pub use device::{DeviceChange, ProductRef, RegisterDevice};
-pub use onem2m::fault::NodeFault;
-pub use onem2m::node::{InfoChange, VERSION_LABEL, known_attributes};
-pub use onem2m::originator::OriginCaller;
-pub use onem2m::provisioning::{FailedNode, PROVISIONING_NODES, ProvisioningRequest, Refusal};
-pub use onem2m::store::{Claim, ResourceFilter, ResourceStore, TakenNames};
-pub use onem2m::tree::{
-    ContainerLimits, Criteria, DEVICE_INFO, Discovered, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target,
-    Withheld, info_of, node_name,
-};
+pub use onem2m::*;
 pub use places::{Crowded, Place, Places, Taking, network};
 pub use product::redecode::{RedecodeCursor, RedecodeFailure, RedecodePage, RedecodeRequest};
 pub use product::{CodecTrial, ProductDraft};
@@ -58,7 +50,6 @@ pub use why::{Why, WhyLog};
 pub use world::{CallbackPolicy, CloseCause, CodecRun, Downlink, Live, PayloadCodec, World};
 
 use landfall_model::{Batch, Digest, Event, EventBody, Result, Time, Write};
-use parking_lot::Mutex;
 use std::sync::{Arc, atomic::AtomicU32};
 
 /// The one domain behind every protocol and dialect.
@@ -69,14 +60,11 @@ pub struct Core {
     codecs: Arc<dyn PayloadCodec>,
     callbacks: Arc<dyn CallbackPolicy>,
     settings: Settings,
-    discoveries: onem2m::tree::Discoveries,
+    tree: onem2m::State,
     admin_token: Digest,
     why: WhyLog,
     mids: AtomicU32,
-    provisioned: onem2m::provisioning::Provisioned,
     claims: device::claim::Claims,
-    leaving: Mutex<onem2m::tree::Leaving>,
-    withholding: Mutex<onem2m::tree::Withholding>,
     turns: turns::Turns,
 }
 
@@ -110,14 +98,11 @@ impl Core {
             codecs: parts.codecs,
             callbacks: parts.callbacks,
             settings: parts.settings,
-            discoveries: onem2m::tree::Discoveries::default(),
+            tree: onem2m::State::default(),
             admin_token: parts.admin_token,
             why: WhyLog::default(),
             mids: AtomicU32::new(u32::from(u16::from_le_bytes(first))),
-            provisioned: onem2m::provisioning::Provisioned::default(),
             claims: device::claim::Claims::default(),
-            leaving: Mutex::default(),
-            withholding: Mutex::default(),
             turns: turns::Turns::default(),
         }
     }

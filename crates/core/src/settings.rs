@@ -52,7 +52,7 @@ pub struct Settings {
     pub devices: Option<u64>,
     /// Claims of secrets that the nodes of a product may make in a minute (one-model-one-secret); 0: any number.
     pub claims_per_minute: u32,
-    /// Resources that one discovery of oneM2M looks at before it answers with what it has.
+    /// Resources that one discovery looks at before it answers with what it has.
     pub discovery_targets: usize,
 }
 

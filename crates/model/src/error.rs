@@ -112,7 +112,7 @@ causes! {
     NotFound CommandNotFound;
     /// The product has no codec.
     NotFound CodecNotFound;
-    /// No such oneM2M resource (RSC 4004).
+    /// No such resource of the tree (RSC 4004).
     NotFound ResourceNotFound;
     /// A nodeId that another device has (100426).
     Conflict NodeIdTaken;

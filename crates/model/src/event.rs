@@ -1,8 +1,8 @@
 //! Events: what happened, in the order in which it was committed.
 
 use crate::{
-    AccountId, AppId, CommandId, CommandState, DeviceId, DeviceView, Instance, Node, NodeInfo, ProductId, ProductKey, Report,
-    Resource, ResourceId, Seq, SubscriptionId, Time,
+    AccountId, AppId, CommandId, CommandState, DeviceId, DeviceView, Notice, ProductId, ProductKey, Report, Seq, SubscriptionId,
+    Time,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -115,7 +115,7 @@ pub enum EventBody {
         /// Its keys.
         key: ProductKey,
     },
-    /// What an oneM2M subscription asked to be told (TS-0001, 10.2.10).
+    /// What a subscription to a resource asked to be told (TS-0001, 10.2.10).
     Notice(Box<Notice>),
 }
 
@@ -129,43 +129,6 @@ impl EventBody {
             _ => None,
         }
     }
-}
-
-/// A notice for one address of an oneM2M subscription.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Notice {
-    /// The address.
-    pub address: SubscriptionId,
-    /// `sur`: the subscription as its subscriber knows it.
-    pub reference: String,
-    /// `net`: 1 update, 2 deletion, 3 a child was made, 4 a child was deleted.
-    pub kind: u8,
-    /// `nct`: 1 all attributes, 3 the id alone.
-    pub content: u8,
-    /// What changed, or was made.
-    pub changed: Changed,
-}
-
-/// What a notice is about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub enum Changed {
-    Resource(Box<Resource>),
-    Instance(Box<Instance>),
-    Node {
-        device: DeviceId,
-        node_id: String,
-        tenant: String,
-        node: Box<Node>,
-    },
-    Info {
-        device: DeviceId,
-        /// Its number.
-        index: u8,
-        info: Box<NodeInfo>,
-    },
-    /// What is told by its id alone.
-    Id(ResourceId),
 }
 
 /// How a binding ended.

@@ -59,7 +59,7 @@ ids! {
 }
 
 impl SubscriptionId {
-    /// The push to one address of an oneM2M subscription.
+    /// The push to one address of a subscription to a resource.
     pub fn of_resource(subscription: crate::ResourceId, address: u8) -> Self {
         let mut bytes = [0; 16];
         bytes[..12].copy_from_slice(&subscription.0);

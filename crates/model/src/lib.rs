@@ -16,7 +16,7 @@ mod secret;
 mod subscription;
 mod time;
 
-pub use account::app::{App, AppLimits, Originator, TokenSlot};
+pub use account::app::{App, AppLimits, TokenSlot};
 pub use account::{Account, AccountSettings};
 pub use batch::{Batch, DeviceLimit, Write};
 pub use command::call::{CallState, ServiceCall};
@@ -30,13 +30,9 @@ pub use device::{
     AccessMode, Credentials, Device, DeviceInfo, DeviceStatus, DeviceView, MutedCommand, NodeType, StatusDetail, Tag,
 };
 pub use error::{Cause, Error, ErrorKind, Result};
-pub use event::{BindResult, Changed, Confirmation, Event, EventBody, Notice, NotifyType, ProductChange, StoredEvent};
+pub use event::{BindResult, Confirmation, Event, EventBody, NotifyType, ProductChange, StoredEvent};
 pub use id::{AccountId, AppId, CallId, CommandId, DeviceId, ProductId, Seq, SubscriptionId, TaskId};
-pub use onem2m::node::{Node, NodeInfo, NodeObservation};
-pub use onem2m::resource::{
-    AccountPart, Append, ContainerState, DevicePart, IdKind, Instance, MessageBox, NODE_INFOS, NodeRequest, NotAResourceId,
-    Provisioning, ProvisioningFailure, ProvisioningPart, Resource, ResourceId, ResourceKind,
-};
+pub use onem2m::*;
 pub use page::{Page, PageRequest, Sort};
 pub use product::{
     AppData, Codec, CommandResponse, DataFormat, Lwm2mModel, Parameter, Product, ProductKey, Property, SampleFrame, Service,

@@ -36,7 +36,7 @@ pub enum SubscriptionKind {
     Notify(NotifyType),
     /// The pushes of calls that name this address in `header.callbackURL` (1.7.7); made by the server, not listed by 1.6.4.
     CallAddress,
-    /// The notices of an oneM2M subscription, by its id, to one of its addresses; made by the server, not listed by 1.6.4.
+    /// The notices of a subscription to a resource, by its id, to one of its addresses; made by the server, not listed by 1.6.4.
     Resource(ResourceId, u8),
 }
 

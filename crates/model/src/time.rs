@@ -10,8 +10,6 @@ pub struct Time(pub i64);
 
 const COMPACT: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]Z");
 const COMPACT_COLONS: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour]:[minute]:[second]Z");
-const ONEM2M: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second],[subsecond digits:6]");
-const ONEM2M_SECONDS: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]");
 const HOUR: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day][hour]");
 const ISO: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 const ISO_SECONDS: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
@@ -43,16 +41,6 @@ impl Time {
         Self::parsed(text, form)
     }
 
-    /// `yyyyMMdd'T'HHmmss,SSSSSS`, the form of oneM2M (TS-0004, 6.3.3), of which milliseconds are kept.
-    pub fn onem2m(self) -> String {
-        self.formatted(ONEM2M)
-    }
-
-    /// Reads [`Time::onem2m`], with or without a fraction.
-    pub fn parse_onem2m(text: &str) -> Option<Self> {
-        Self::parsed(text, ONEM2M).or_else(|| Self::parsed(text, ONEM2M_SECONDS))
-    }
-
     /// `YYYYMMDDHH`, the timestamp of an MQTT clientId (8.2.2).
     pub fn hour(self) -> String {
         self.formatted(HOUR)
@@ -68,7 +56,7 @@ impl Time {
         Self::parsed(text, ISO).or_else(|| Self::parsed(text, ISO_SECONDS)).or_else(|| Self::parse_compact(text))
     }
 
-    fn formatted(self, form: &[BorrowedFormatItem<'_>]) -> String {
+    pub(crate) fn formatted(self, form: &[BorrowedFormatItem<'_>]) -> String {
         let clamped = self.0.clamp(0, 253_402_300_799_999);
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(clamped) * 1_000_000)
             .ok()
@@ -76,7 +64,7 @@ impl Time {
             .unwrap_or_default()
     }
 
-    fn parsed(text: &str, form: &[BorrowedFormatItem<'_>]) -> Option<Self> {
+    pub(crate) fn parsed(text: &str, form: &[BorrowedFormatItem<'_>]) -> Option<Self> {
         if !text.is_ascii() || text.len() > 24 {
             return None;
         }
@@ -108,14 +96,6 @@ mod tests {
         ] {
             assert_eq!(Time::parse_compact(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn onem2m_times_are_read_and_written() {
-        assert_eq!(Time(1_449_922_332_007).onem2m(), "20151212T121212,007000");
-        assert_eq!(Time::parse_onem2m("20151212T121212,007000"), Some(Time(1_449_922_332_007)));
-        assert_eq!(Time::parse_onem2m("20151212T121212"), Some(Time(1_449_922_332_000)));
-        assert_eq!(Time::parse_onem2m("2015-12-12T12:12:12Z"), None);
     }
 
     #[test]

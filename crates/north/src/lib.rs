@@ -7,4 +7,3 @@ pub mod bind;
 pub mod http;
 pub mod oceanconnect;
 pub mod onem2m;
-pub mod provisioning_list;

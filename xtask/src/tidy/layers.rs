@@ -129,11 +129,14 @@ fn apart(tree: &Tree, root: &str, what: &str) -> Vec<Finding> {
     folders.retain(|name| !SHARED_FOLDERS.contains(&name.as_str()));
     let mut findings = Vec::new();
     for own in &folders {
-        let others = folders.iter().filter(|other| *other != own);
-        let names: Vec<String> = others.flat_map(|o| [format!("crate::{o}"), format!("super::{o}")]).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let files = tree.rust().filter(|file| folder(file).as_ref() == Some(own));
-        findings.extend(naming(files, Part::Code, &names, |word| format!("{what} {own} names another: `{word}`")));
+        for other in folders.iter().filter(|other| *other != own) {
+            let names = [format!("crate::{other}"), format!("super::{other}")];
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            // What a folder has for another one stands in a folder of that name.
+            let room = format!("{root}{own}/{other}/");
+            let files = tree.rust().filter(|file| folder(file).as_ref() == Some(own) && !file.path.starts_with(&room));
+            findings.extend(naming(files, Part::Code, &names, |word| format!("{what} {own} names another: `{word}`")));
+        }
     }
     findings
 }
@@ -235,7 +238,9 @@ mod tests {
     #[test]
     fn folders_beside_each_other_do_not_know_each_other() {
         let (a, b, http) = ("crates/north/src/alpha/mod.rs", "crates/north/src/beta/x.rs", "crates/north/src/http/mod.rs");
-        let good = [(a, "use crate::alpha::y; use crate::http::z;"), (b, "use crate::core::q; // crate::alpha"), (http, "")];
+        let room = ("crates/north/src/alpha/beta/mod.rs", "use crate::beta::y;");
+        let good =
+            [(a, "use crate::alpha::y; use crate::http::z;"), (b, "use crate::core::q; // crate::alpha"), (http, ""), room];
         assert_eq!(said(dialects, &good), NOTHING);
         let bad = [(a, "use super::beta::y;"), (b, "\nuse crate::alpha::z;"), (http, "use crate::alpha::z;")];
         let want = [

@@ -7,3 +7,24 @@ pub(crate) mod originator;
 pub(crate) mod provisioning;
 pub(crate) mod store;
 pub(crate) mod tree;
+
+pub use fault::NodeFault;
+pub use node::{InfoChange, VERSION_LABEL, known_attributes};
+pub use originator::OriginCaller;
+pub use provisioning::{FailedNode, PROVISIONING_NODES, ProvisioningRequest, Refusal};
+pub use store::{Claim, ResourceFilter, ResourceStore, TakenNames};
+pub use tree::{
+    ContainerLimits, Criteria, DEVICE_INFO, Discovered, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target,
+    Withheld, info_of, node_name,
+};
+
+use parking_lot::Mutex;
+
+/// What is kept of the tree in memory alone.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) discoveries: tree::Discoveries,
+    pub(crate) provisioned: provisioning::Provisioned,
+    pub(crate) leaving: Mutex<tree::Leaving>,
+    pub(crate) withholding: Mutex<tree::Withholding>,
+}

@@ -190,7 +190,7 @@ impl Core {
 
     /// Nodes that were provisioned and nodes that failed since the start.
     pub fn provisioned_total(&self) -> (u64, u64) {
-        (self.provisioned.made.load(Ordering::Relaxed), self.provisioned.failed.load(Ordering::Relaxed))
+        (self.tree.provisioned.made.load(Ordering::Relaxed), self.tree.provisioned.failed.load(Ordering::Relaxed))
     }
 
     /// One part of a request. While others take the names that it wants, it is decided anew; a node that even alone finds no place fails.
@@ -206,7 +206,7 @@ impl Core {
             let (whole, next) = self.provisioned(request, taken, attempt == 7).await?;
             match self.store.commit(whole).await {
                 Ok(_) => {
-                    self.provisioned.count(request, &next);
+                    self.tree.provisioned.count(request, &next);
                     return Ok(());
                 }
                 // Others took a name or the last place meanwhile.

@@ -75,7 +75,7 @@ impl Core {
         self.store.subscriptions(&scoped(scope, filter, others_owner(scope)), page).await
     }
 
-    /// Deletes one subscription (1.6.5). What serves an address of an oneM2M subscription goes with all of that.
+    /// Deletes one subscription (1.6.5). What serves an address of a resource goes with all of that.
     pub async fn delete_subscription(&self, scope: &Scope, id: SubscriptionId) -> Result<()> {
         let found = self.subscription(scope, id).await?;
         if let SubscriptionKind::Resource(resource, _) = found.kind

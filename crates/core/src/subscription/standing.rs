@@ -8,7 +8,7 @@ impl Core {
     /// Why a subscription is not served at present; none: it is.
     ///
     /// Its owner and who made it must not be deleted or frozen, and each of them be the application whose devices are meant or be authorized
-    /// by it. Whoever subscribed over oneM2M must still be able to retrieve the subject.
+    /// by it. Whoever subscribed to a resource must still be able to retrieve it.
     pub async fn suspension(&self, subscription: &Subscription) -> Result<Option<String>> {
         if let SubscriptionKind::Resource(id, _) = subscription.kind
             && let Some(resource) = self.store.resource(id).await?

@@ -1,6 +1,6 @@
 //! Northbound applications (1.3).
 
-use crate::{AccountId, AppId, Digest, Time};
+use crate::{AccountId, AppId, Digest, Originator, Time};
 use serde::{Deserialize, Serialize};
 
 /// An application: a principal of an account with `appId` and secret.
@@ -24,20 +24,11 @@ pub struct App {
     pub limits: AppLimits,
     /// The newest token pair, the only valid one (1.3.1).
     pub token: Option<TokenSlot>,
-    /// How it comes over oneM2M, if it may.
+    /// As whom it comes to the resource tree, if it may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub originator: Option<Originator>,
     /// When it was made.
     pub created_at: Time,
-}
-
-/// An application as oneM2M knows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Originator {
-    /// `X-M2M-Origin`: `C` and 1 to 63 further characters, unique in the account.
-    pub name: String,
-    /// Of its access token that does not end, if it has one.
-    pub token: Option<Digest>,
 }
 
 /// Limits of one application; `None` takes the server's default.

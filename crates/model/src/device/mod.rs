@@ -56,7 +56,7 @@ pub struct Device {
     pub modified_at: Time,
     /// When it last connected or changed to ONLINE; reports since then are newer (`Store::device_state`).
     pub heard_at: Option<Time>,
-    /// What it is in the oneM2M tree, if it was provisioned or changed there.
+    /// What it is in the resource tree, if it was provisioned or changed there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Arc<Node>>,
 }
@@ -197,7 +197,7 @@ pub struct Tag {
 pub struct Credentials {
     /// Message of the HMAC in the MQTT password.
     pub secret: Option<Secret>,
-    /// Pre-shared key: 8 to 32 hex digits, up to 128 where it was provisioned over oneM2M.
+    /// Pre-shared key: 8 to 32 hex digits, up to 128 where it was provisioned with a list.
     pub psk: Option<Secret>,
     /// Identity that goes with the key; absent: the nodeId.
     #[serde(skip_serializing_if = "Option::is_none")]

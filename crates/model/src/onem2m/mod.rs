@@ -1,4 +1,15 @@
 //! The vocabulary of the oneM2M tree.
 
-pub(crate) mod node;
-pub(crate) mod resource;
+mod node;
+mod notice;
+mod originator;
+mod resource;
+mod time;
+
+pub use node::{Node, NodeInfo, NodeObservation};
+pub use notice::{Changed, Notice};
+pub use originator::Originator;
+pub use resource::{
+    AccountPart, Append, ContainerState, DevicePart, IdKind, Instance, MessageBox, NODE_INFOS, NodeRequest, NotAResourceId,
+    Provisioning, ProvisioningFailure, ProvisioningPart, Resource, ResourceId, ResourceKind,
+};

@@ -85,36 +85,6 @@ pub(super) async fn rotate_secret(over: Over, Path(app): Path<String>) -> Answer
     Ok(Json(json!({ "appId": id, "secret": secret.expose() })))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct OriginatorBody {
-    originator: String,
-}
-
-/// Lets the application come over oneM2M; a token it has for that stays.
-pub(super) async fn set_originator(over: Over, Path(app): Path<String>, JsonBody(body): JsonBody<OriginatorBody>) -> Answer {
-    change_originator(over, &app, Some(&body.originator)).await
-}
-
-/// No longer lets it come over oneM2M; its token for that ends.
-pub(super) async fn clear_originator(over: Over, Path(app): Path<String>) -> Answer {
-    change_originator(over, &app, None).await
-}
-
-async fn change_originator(over: Over, app: &str, name: Option<&str>) -> Answer {
-    over.params.only(&[])?;
-    let id = over.app(app).await?.id;
-    Ok(Json(view::app(&*over.core.set_originator(&over.scope, id, name).await?)))
-}
-
-pub(super) async fn rotate_originator_token(over: Over, Path(app): Path<String>) -> Answer {
-    over.params.only(&[])?;
-    let app = over.app(&app).await?;
-    let token = over.core.rotate_originator_token(&over.scope, app.id).await?;
-    let name = app.originator.as_ref().map(|own| &own.name);
-    Ok(Json(json!({ "appId": app.id, "originator": name, "token": token.expose() })))
-}
-
 pub(super) async fn authorize(over: Over, Path((app, other)): Path<(String, String)>) -> Answer {
     set_authorized(over, &app, &other, true).await
 }

@@ -5,16 +5,15 @@ use super::{
     error::Refusal,
     query::{Params, id},
 };
-use crate::{http::Unread, provisioning_list};
+use crate::http::Unread;
 use axum::{
     body::Bytes,
-    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use landfall_core::{Core, Operator, Scope};
 use landfall_model::{App, AppId, Cause, Error, PageRequest, Result};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::sync::Arc;
 
 /// The account that an operator of the server means when no account is named.
@@ -147,20 +146,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         let RawBody(bytes) = RawBody::from_request(request, state).await?;
         let text = landfall_core::json::sound(&bytes).map_err(|why| Error::invalid("body", why))?;
         let value = serde_json::from_str(&text).map_err(|error| Error::invalid("body", error.to_string()))?;
-        Ok(Self(value))
-    }
-}
-
-/// A JSON body that may be as large as a list of nodes.
-pub(super) struct ListBody(pub(super) Value);
-
-impl<S: Send + Sync> FromRequest<S> for ListBody {
-    type Rejection = Refusal;
-
-    async fn from_request(mut request: Request, state: &S) -> std::result::Result<Self, Refusal> {
-        DefaultBodyLimit::max(provisioning_list::BODY_BYTES).apply(&mut request);
-        provisioning_list::upload(request.extensions());
-        let JsonBody(value) = JsonBody::from_request(request, state).await?;
         Ok(Self(value))
     }
 }

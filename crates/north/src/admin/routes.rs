@@ -1,8 +1,8 @@
 //! The one list of operations: the router is made of it, and a test holds it against the OpenAPI document.
 
 use super::{
-    Admin, accounts, apps, codecs, devices, error, manage, package::PACKAGE_BYTES, products, provisioning, queue, register,
-    server, subscriptions,
+    Admin, accounts, apps, codecs, devices, error, manage, onem2m, package::PACKAGE_BYTES, products, queue, register, server,
+    subscriptions,
 };
 use axum::{Router, extract::DefaultBodyLimit, routing};
 use std::sync::Arc;
@@ -34,9 +34,9 @@ operations! {
     patch  "/apps/{app}"                            changeApp             apps::change;
     delete "/apps/{app}/authorized/{other}"         deauthorizeApp        apps::deauthorize;
     put    "/apps/{app}/authorized/{other}"         authorizeApp          apps::authorize;
-    delete "/apps/{app}/originator"                 clearAppOriginator    apps::clear_originator;
-    put    "/apps/{app}/originator"                 setAppOriginator      apps::set_originator;
-    post   "/apps/{app}/originator/token"           rotateOriginatorToken apps::rotate_originator_token;
+    delete "/apps/{app}/originator"                 clearAppOriginator    onem2m::originator::clear;
+    put    "/apps/{app}/originator"                 setAppOriginator      onem2m::originator::set;
+    post   "/apps/{app}/originator/token"           rotateOriginatorToken onem2m::originator::rotate_token;
     post   "/apps/{app}/secret"                     rotateAppSecret       apps::rotate_secret;
     post   "/clock/accept"                          acceptClock           server::accept_clock;
     get    "/commands/{command}"                    showCommand           queue::show;
@@ -72,12 +72,12 @@ operations! {
     get    "/products/{product}/codecs/{version}"   showCodec             codecs::show;
     delete "/products/{product}/secret"             disableProductSecret  products::secret_off;
     put    "/products/{product}/secret"             enableProductSecret   products::secret_on;
-    get    "/provisioning"                          listProvisioning      provisioning::list;
-    post   "/provisioning"                          submitProvisioning    provisioning::submit;
-    post   "/provisioning/dry-run"                  tryProvisioning       provisioning::dry_run;
-    get    "/provisioning/{request}"                showProvisioning      provisioning::show;
-    get    "/provisioning/{request}/failed-request" showFailedRequest     provisioning::failed_request;
-    get    "/provisioning/{request}/failures"       listFailedNodes       provisioning::failures;
+    get    "/provisioning"                          listProvisioning      onem2m::provisioning::list;
+    post   "/provisioning"                          submitProvisioning    onem2m::provisioning::submit;
+    post   "/provisioning/dry-run"                  tryProvisioning       onem2m::provisioning::dry_run;
+    get    "/provisioning/{request}"                showProvisioning      onem2m::provisioning::show;
+    get    "/provisioning/{request}/failed-request" showFailedRequest     onem2m::provisioning::failed_request;
+    get    "/provisioning/{request}/failures"       listFailedNodes       onem2m::provisioning::failures;
     get    "/settings"                              showSettings          server::settings;
     get    "/status"                                showStatus            server::status;
     get    "/subscriptions"                         listSubscriptions     subscriptions::list;

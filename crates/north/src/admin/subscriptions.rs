@@ -105,7 +105,7 @@ async fn one(over: &Over, text: &str) -> Result<Arc<Subscription>, Refusal> {
     Ok(over.core.subscription(&over.scope, id).await?)
 }
 
-/// One that stands for itself. What serves an address of an oneM2M subscription changes with that alone.
+/// One that stands for itself. What serves an address of a resource changes with that alone.
 async fn own(over: &Over, text: &str) -> Result<Arc<Subscription>, Refusal> {
     let found = one(over, text).await?;
     match found.kind {

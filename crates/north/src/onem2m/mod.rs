@@ -9,6 +9,7 @@ mod attributes;
 mod compose;
 mod errors;
 mod flex;
+pub(crate) mod list;
 mod names;
 mod node;
 mod notify;
@@ -18,10 +19,11 @@ mod provisioning;
 mod show;
 mod token;
 
+pub use list::{DEFINITION, ROOT, fuzz_list};
 pub use notify::{notice_headers, notices};
 pub use primitive::fuzz_primitive;
 
-use crate::{http::Unread, provisioning_list};
+use crate::http::Unread;
 use answer::{Outcome, answer};
 use axum::{
     Router,
@@ -89,12 +91,12 @@ impl OneM2M {
         }
         let provisions = target == Target::Place(AccountPart::Requests);
         let small = declared_bytes(parts).is_some_and(|bytes| bytes <= BODY_BYTES as u64);
-        let limit_bytes = if provisions && !small { provisioning_list::BODY_BYTES } else { BODY_BYTES };
+        let limit_bytes = if provisions && !small { list::BODY_BYTES } else { BODY_BYTES };
         if declared_bytes(parts).is_some_and(|bytes| bytes > limit_bytes as u64) {
             return Err(Fault::too_large(limit_bytes));
         }
         if limit_bytes > BODY_BYTES {
-            provisioning_list::upload(&parts.extensions);
+            list::upload(&parts.extensions);
         }
         let body = read(body, limit_bytes).await?;
         operate(&self.core, &by, &asked, target, &body).await

@@ -92,7 +92,7 @@ async fn create(core: &Core, by: &OriginCaller, asked: &Primitive, parent: &Targ
         (13, Target::Node(device)) => node::create_below(core, by, device, &root, given).await?,
         (13, _) => return Err(not_here("information objects are below nodes")),
         (28, Target::Place(AccountPart::Requests)) => {
-            check_root(&root, crate::provisioning_list::ROOT)?;
+            check_root(&root, super::list::ROOT)?;
             provisioning::create(core, by, given).await?
         }
         (28, _) => {

@@ -2,7 +2,7 @@
 //!
 //! Absent: the form of the list, which operators' requests share, and what becomes of each node, which is the core's.
 
-use crate::provisioning_list::{DEFINITION, node_json, parse_request};
+use super::list::{DEFINITION, node_json, parse_request};
 use landfall_core::{Core, OUTCOME_PREFIX, OriginCaller, Target};
 use landfall_model::{AccountId, AccountPart, PageRequest, Provisioning, ProvisioningFailure, ResourceId, Result, Time};
 use serde_json::{Map, Value, json};
@@ -105,7 +105,7 @@ fn put<const N: usize>(shown: &mut Map<String, Value>, fields: [(&str, Value); N
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provisioning_list::{parse_body, request_json};
+    use crate::onem2m::list::{parse_body, request_json};
     use landfall_model::AppId;
 
     fn request(failed: u32) -> Provisioning {

@@ -30,7 +30,7 @@ pub(super) async fn show(core: &Core, by: &OriginCaller, target: &Target) -> Res
             (root, shown)
         }
         Target::Instance(instance, _) => instance_shown(instance, &account.name),
-        Target::Request(request) => (crate::provisioning_list::ROOT, provisioning::show_request(core, request).await?),
+        Target::Request(request) => (super::list::ROOT, provisioning::show_request(core, request).await?),
         Target::Outcome(request) => ("dtiot:prRRe", provisioning::show_outcome(core, request).await?),
     })
 }

@@ -1,7 +1,7 @@
 //! `landfall app`.
 
 use super::{
-    Done,
+    Done, Originator,
     client::{Client, encoded},
     output::{Columns, Output},
 };
@@ -61,7 +61,6 @@ pub enum Action {
         /// Id or name
         which: String,
     },
-    /// How an application comes over oneM2M
     #[command(subcommand)]
     Originator(Originator),
     /// Let OTHER act for an application
@@ -80,28 +79,6 @@ pub enum Action {
     },
     /// Delete an application that owns no devices
     Delete {
-        /// Id or name
-        which: String,
-    },
-}
-
-/// What to do with the originator of an application.
-#[derive(Debug, Subcommand)]
-pub enum Originator {
-    /// Let it come over oneM2M under this originator
-    Set {
-        /// Id or name
-        which: String,
-        /// X-M2M-Origin: C and 1 to 63 letters, digits, - _ . or :
-        originator: String,
-    },
-    /// Give it a new access token that does not end; prints it once, and the old one ends at once
-    Token {
-        /// Id or name
-        which: String,
-    },
-    /// No longer let it come over oneM2M; its token that does not end ends at once
-    Clear {
         /// Id or name
         which: String,
     },
@@ -166,19 +143,7 @@ impl Action {
     }
 }
 
-impl Originator {
-    async fn run(&self, client: &Client, out: &Output) -> Done {
-        let at = |which: &str| format!("{}/originator", path(which));
-        out.record(&match self {
-            Self::Set { which, originator } => client.put_json(&at(which), json!({ "originator": originator })).await?,
-            Self::Token { which } => client.post(&format!("{}/token", at(which)), &[], Value::Null).await?,
-            Self::Clear { which } => client.delete(&at(which), &[]).await?,
-        });
-        Ok(())
-    }
-}
-
-fn path(which: &str) -> String {
+pub(super) fn path(which: &str) -> String {
     format!("/apps/{}", encoded(which))
 }
 

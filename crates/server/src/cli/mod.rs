@@ -12,15 +12,16 @@ mod csv;
 mod device;
 mod import;
 mod lwm2m;
+mod onem2m;
 mod output;
 mod product;
-mod provisioning;
 mod server;
 mod subscription;
 
 use clap::{Args, CommandFactory, Subcommand};
 use client::Client;
 use connect::Connection;
+use onem2m::originator::Originator;
 use output::Output;
 use std::{fmt, process::ExitCode};
 
@@ -38,7 +39,7 @@ pub enum Command {
     /// Devices
     Device(Group<device::Action>),
     /// Lists of nodes that become devices in the background
-    Provisioning(Group<provisioning::Action>),
+    Provisioning(Group<onem2m::provisioning::Action>),
     /// Cached commands to LwM2M devices
     #[command(name = "command")]
     Queue(Group<command::Action>),

@@ -189,11 +189,11 @@ impl Core {
         offset: usize,
         limit: usize,
     ) -> Result<Discovered> {
-        let _under_way = self.discoveries.begin(by.account.id)?;
+        let _under_way = self.tree.discoveries.begin(by.account.id)?;
         self.check_right(by, top, Right::Discover).await?;
         let top_id = top.id(by.account.id);
         let search = Search { account: by.account.id, originator: by.name.clone(), top: top_id, criteria: criteria.clone() };
-        let kept = self.discoveries.walk_to(&search, offset, self.now());
+        let kept = self.tree.discoveries.walk_to(&search, offset, self.now());
         let mut walk = kept.unwrap_or_else(|| Walk { to_visit: vec![first_visit(top, criteria)], found: 0, cut: false });
         let mut targets = vec![];
         let mut looked_at = 0;
@@ -215,7 +215,7 @@ impl Core {
         walk.cut = targets.len() <= limit;
         let more = !walk.to_visit.is_empty();
         if more {
-            self.discoveries.keep(search, walk, self.now());
+            self.tree.discoveries.keep(search, walk, self.now());
         }
         targets.truncate(limit);
         Ok(Discovered { targets, more })

@@ -39,7 +39,7 @@ pub(crate) struct Leaving {
 impl Core {
     /// Ends pushes whose subscription went with its subject or was over, a day after that was seen.
     pub(crate) async fn end_pushes(&self, now: Time) -> Result<()> {
-        if self.leaving.lock().looked_at.is_some_and(|at| now < at.plus_s(LOOK_S)) {
+        if self.tree.leaving.lock().looked_at.is_some_and(|at| now < at.plus_s(LOOK_S)) {
             return Ok(());
         }
         let mut since = HashMap::new();
@@ -48,7 +48,7 @@ impl Core {
             let page = self.store.subscriptions(&filter, PageRequest { no, size: 1_000 }).await?.items;
             for push in &page {
                 if self.is_left(push).await? {
-                    let first = self.leaving.lock().since.get(&push.id).copied().unwrap_or(now);
+                    let first = self.tree.leaving.lock().since.get(&push.id).copied().unwrap_or(now);
                     if now >= first.plus_s(LAST_NOTICES_S) {
                         self.store.commit(crate::subscription::gone(push, now)).await?;
                     } else {
@@ -60,7 +60,7 @@ impl Core {
                 break;
             }
         }
-        *self.leaving.lock() = Leaving { looked_at: Some(now), since };
+        *self.tree.leaving.lock() = Leaving { looked_at: Some(now), since };
         Ok(())
     }
 

@@ -31,12 +31,12 @@ pub(crate) struct Withholding {
 impl Core {
     /// Notices of an oneM2M subscription that were not made because its subscriber may not retrieve what they show; none: there are none.
     pub fn withheld(&self, subscription: ResourceId) -> Option<Withheld> {
-        self.withholding.lock().of.get(&subscription).map(|(withheld, _)| withheld.clone())
+        self.tree.withholding.lock().of.get(&subscription).map(|(withheld, _)| withheld.clone())
     }
 
     /// Such notices of all subscriptions.
     pub fn withheld_total(&self) -> u64 {
-        self.withholding.lock().total
+        self.tree.withholding.lock().total
     }
 
     /// Why the subscriber is not to be told of its subject; none: it may be.
@@ -105,7 +105,7 @@ impl Core {
 
     /// Counts a notice that is not made; a why record tells of it, at most one a minute and subscription.
     pub(super) fn withhold(&self, account: &Account, subscription: &Resource, reason: String, at: Time) {
-        if !self.withholding.lock().add(subscription.id, &reason, at) {
+        if !self.tree.withholding.lock().add(subscription.id, &reason, at) {
             return;
         }
         let why = Why {

@@ -1,6 +1,6 @@
 //! `landfall provisioning`: lists of nodes that become devices in the background.
 
-use super::{
+use crate::cli::{
     Done, Failure,
     client::{Client, Paging, encoded},
     output::{Columns, Output, emit},
@@ -85,7 +85,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub(super) async fn run(&self, client: &Client, out: &Output) -> Done {
+    pub(in crate::cli) async fn run(&self, client: &Client, out: &Output) -> Done {
         match self {
             Self::List { app, paging } => {
                 let mut query = paging.query();

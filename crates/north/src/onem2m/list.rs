@@ -1,5 +1,5 @@
 //! Lists of nodes to be provisioned, as Device-to-Cloud writes them (D2C, device-provisioning): read with short or long names, written with
-//! short ones. The oneM2M dialect and the operators' API share it.
+//! short ones. The operators' API reads and writes them too.
 //!
 //! Only the form is checked here, and wholly before anything is made. What a node lacks is told for each node by the core, later. Absent: what
 //! every resource has beside its own attributes.

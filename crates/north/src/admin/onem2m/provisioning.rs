@@ -1,13 +1,17 @@
 //! /provisioning: lists of nodes that become devices in the background, as applications ask for them over oneM2M. How far they are, what failed,
 //! and the same from an operator's hand.
 
-use super::{
-    caller::{ListBody, Over},
+use crate::admin::{
+    caller::{JsonBody, Over},
     error::{Answer, Refusal},
     query::{id, listed},
 };
-use crate::provisioning_list::{node_json, parse_body, request_json};
-use axum::{Json, extract::Path, http::StatusCode};
+use crate::onem2m::list::{BODY_BYTES, node_json, parse_body, request_json, upload};
+use axum::{
+    Json,
+    extract::{DefaultBodyLimit, FromRequest, Path, Request},
+    http::StatusCode,
+};
 use landfall_core::{FailedNode, Scope};
 use landfall_model::{Cause, NodeRequest, PageRequest, Provisioning, Time};
 use serde_json::{Value, json};
@@ -15,8 +19,22 @@ use serde_json::{Value, json};
 /// Failed nodes that are read at once.
 const PAGE: u32 = 1_000;
 
+/// A JSON body that may be as large as a list of nodes.
+pub(in crate::admin) struct ListBody(Value);
+
+impl<S: Send + Sync> FromRequest<S> for ListBody {
+    type Rejection = Refusal;
+
+    async fn from_request(mut request: Request, state: &S) -> Result<Self, Refusal> {
+        DefaultBodyLimit::max(BODY_BYTES).apply(&mut request);
+        upload(request.extensions());
+        let JsonBody(value) = JsonBody::from_request(request, state).await?;
+        Ok(Self(value))
+    }
+}
+
 /// Requests, newest first.
-pub(super) async fn list(over: Over) -> Answer {
+pub(in crate::admin) async fn list(over: Over) -> Answer {
     let page = over.params.paged(&["app"])?;
     let scope = match over.params.text("app") {
         Some(_) => chosen(&over).await?,
@@ -27,7 +45,7 @@ pub(super) async fn list(over: Over) -> Answer {
 }
 
 /// Takes a list, as an application's POST does.
-pub(super) async fn submit(over: Over, ListBody(body): ListBody) -> Answer<(StatusCode, Json<Value>)> {
+pub(in crate::admin) async fn submit(over: Over, ListBody(body): ListBody) -> Answer<(StatusCode, Json<Value>)> {
     over.params.only(&["app"])?;
     let scope = chosen(&over).await?;
     let made = over.core.request_provisioning_for(&scope, parse_body(body)?).await?;
@@ -35,7 +53,7 @@ pub(super) async fn submit(over: Over, ListBody(body): ListBody) -> Answer<(Stat
 }
 
 /// Says what would become of a list now.
-pub(super) async fn dry_run(over: Over, ListBody(body): ListBody) -> Answer {
+pub(in crate::admin) async fn dry_run(over: Over, ListBody(body): ListBody) -> Answer {
     over.params.only(&["app"])?;
     let scope = chosen(&over).await?;
     let nodes = parse_body(body)?.nodes;
@@ -46,13 +64,13 @@ pub(super) async fn dry_run(over: Over, ListBody(body): ListBody) -> Answer {
     Ok(Json(json!({ "total": nodes.len(), "good": nodes.len() - refused.len(), "failed": refused.len(), "refused": refused })))
 }
 
-pub(super) async fn show(over: Over, Path(which): Path<String>) -> Answer {
+pub(in crate::admin) async fn show(over: Over, Path(which): Path<String>) -> Answer {
     over.params.only(&[])?;
     Ok(Json(request(&one(&over, &which).await?, over.core.now())))
 }
 
 /// Nodes that failed so far, in the order of the list.
-pub(super) async fn failures(over: Over, Path(which): Path<String>) -> Answer {
+pub(in crate::admin) async fn failures(over: Over, Path(which): Path<String>) -> Answer {
     let page = over.params.paged(&[])?;
     let of = one(&over, &which).await?;
     let render = |failed: &FailedNode| refusal(failed.failure.place as usize, &failed.node, &failed.failure.message);
@@ -60,7 +78,7 @@ pub(super) async fn failures(over: Over, Path(which): Path<String>) -> Answer {
 }
 
 /// The nodes that failed so far as the body of a new request, with their keys.
-pub(super) async fn failed_request(over: Over, Path(which): Path<String>) -> Answer {
+pub(in crate::admin) async fn failed_request(over: Over, Path(which): Path<String>) -> Answer {
     over.params.only(&[])?;
     let of = one(&over, &which).await?;
     let mut nodes = vec![];

@@ -1,0 +1,41 @@
+//! What subscribers of the tree are told.
+
+use crate::{DeviceId, Instance, Node, NodeInfo, Resource, ResourceId, SubscriptionId};
+use serde::{Deserialize, Serialize};
+
+/// A notice for one address of an oneM2M subscription.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The address.
+    pub address: SubscriptionId,
+    /// `sur`: the subscription as its subscriber knows it.
+    pub reference: String,
+    /// `net`: 1 update, 2 deletion, 3 a child was made, 4 a child was deleted.
+    pub kind: u8,
+    /// `nct`: 1 all attributes, 3 the id alone.
+    pub content: u8,
+    /// What changed, or was made.
+    pub changed: Changed,
+}
+
+/// What a notice is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum Changed {
+    Resource(Box<Resource>),
+    Instance(Box<Instance>),
+    Node {
+        device: DeviceId,
+        node_id: String,
+        tenant: String,
+        node: Box<Node>,
+    },
+    Info {
+        device: DeviceId,
+        /// Its number.
+        index: u8,
+        info: Box<NodeInfo>,
+    },
+    /// What is told by its id alone.
+    Id(ResourceId),
+}

@@ -1,0 +1,4 @@
+//! What operators do with the oneM2M side of an account.
+
+pub(super) mod originator;
+pub(super) mod provisioning;

@@ -3,7 +3,9 @@
 //! Each noun has a file with its verbs on [`Core`] and its pure decisions beside them. The core awaits nothing but [`Store`]
 //! and [`PayloadCodec`]; it names no socket, no database, no protocol, and reads neither clock nor randomness except through [`World`].
 
+mod access;
 mod account;
+mod bell;
 mod clock;
 mod command;
 mod device;
@@ -21,9 +23,11 @@ mod uplink;
 mod why;
 mod world;
 
+pub use access::{Access, CloseCause, Downlink, Obstacle, Takes, Undelivered, Wake};
 pub use account::app::{AppChange, NewApp, TokenPair};
 pub use account::authority::{AppCaller, DeviceCaller, Operator, Scope, digest};
 pub use account::{AccountChange, NewAccount};
+pub use bell::Bell;
 pub use clock::{Clock, ClockChange, ClockDoubt, TimeBounds};
 pub use command::call::{CallRequest, CallTaken};
 pub use command::{CommandRequest, Outcome, Step, Work, WorkOf};
@@ -47,7 +51,7 @@ pub use throttle::{ShutOut, Throttle};
 pub use uplink::message::{Item, Message};
 pub use uplink::{Reading, Taken, json};
 pub use why::{Why, WhyLog};
-pub use world::{CallbackPolicy, CloseCause, CodecRun, Downlink, Live, PayloadCodec, World};
+pub use world::{CallbackPolicy, CodecRun, PayloadCodec, World};
 
 use landfall_model::{Batch, Digest, Event, EventBody, Result, Time, Write};
 use std::sync::{Arc, atomic::AtomicU32};
@@ -56,7 +60,7 @@ use std::sync::{Arc, atomic::AtomicU32};
 pub struct Core {
     store: Arc<dyn Store>,
     world: Arc<dyn World>,
-    live: Arc<dyn Live>,
+    live: access::Live,
     codecs: Arc<dyn PayloadCodec>,
     callbacks: Arc<dyn CallbackPolicy>,
     settings: Settings,
@@ -64,6 +68,7 @@ pub struct Core {
     admin_token: Digest,
     why: WhyLog,
     mids: AtomicU32,
+    provisioning: Bell,
     claims: device::claim::Claims,
     turns: turns::Turns,
 }
@@ -74,8 +79,6 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Time and randomness.
     pub world: Arc<dyn World>,
-    /// Open connections.
-    pub live: Arc<dyn Live>,
     /// Sandbox of the codecs.
     pub codecs: Arc<dyn PayloadCodec>,
     /// Rules for callback addresses.
@@ -94,7 +97,7 @@ impl Core {
         Self {
             store: parts.store,
             world: parts.world,
-            live: parts.live,
+            live: access::Live::default(),
             codecs: parts.codecs,
             callbacks: parts.callbacks,
             settings: parts.settings,
@@ -102,6 +105,7 @@ impl Core {
             admin_token: parts.admin_token,
             why: WhyLog::default(),
             mids: AtomicU32::new(u32::from(u16::from_le_bytes(first))),
+            provisioning: Bell::default(),
             claims: device::claim::Claims::default(),
             turns: turns::Turns::default(),
         }
@@ -110,6 +114,17 @@ impl Core {
     /// The store, for consumers of the event stream and for reads that need no authority.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Asks this access too from now on, for as long as it lives.
+    pub fn enlist<A: Access + 'static>(&self, access: &Arc<A>) {
+        let access: Arc<dyn Access> = access.clone();
+        self.live.enlist(Arc::downgrade(&access));
+    }
+
+    /// Rings when there are nodes to be provisioned.
+    pub fn provisioning_bell(&self) -> &Bell {
+        &self.provisioning
     }
 
     /// Limits and defaults.

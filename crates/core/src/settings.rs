@@ -34,7 +34,7 @@ pub struct Settings {
     pub access_token_s: u32,
     /// Life of a refresh token in seconds (1.3.2: a month).
     pub refresh_token_s: u32,
-    /// Life of a kept MQTT session without a connection, in seconds.
+    /// Life of a kept session without a connection, in seconds.
     pub session_s: u32,
     /// Accounts on the server.
     pub accounts: u64,

@@ -97,7 +97,7 @@ pub trait Store: ResourceStore + Send + Sync {
     /// Calls whose `mid` is due to be freed, at most `limit`.
     async fn expired_calls(&self, now: Time, limit: u32) -> Result<Vec<ServiceCall>>;
 
-    /// The kept MQTT session of a device.
+    /// The kept session of a device.
     async fn session(&self, device: DeviceId) -> Result<Option<StoredSession>>;
 
     /// One command.

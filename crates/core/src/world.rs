@@ -1,8 +1,8 @@
-//! The outer world as arguments: time, randomness, live connections and payload codecs.
+//! The outer world as arguments: time, randomness, payload codecs and callbacks.
 
 use crate::{ClockDoubt, TimeBounds};
 use async_trait::async_trait;
-use landfall_model::{AccountId, Codec, DeviceId, Product, ProductId, Result, ServiceCall, Time};
+use landfall_model::{AccountId, Codec, Product, ProductId, Result, Time};
 
 /// Time and randomness. The server's is real; tests use a virtual one with a seed.
 pub trait World: Send + Sync {
@@ -22,50 +22,6 @@ pub trait World: Send + Sync {
     }
     /// The clock is right.
     fn accept_clock(&self) {}
-}
-
-/// The connections that are open in this process.
-pub trait Live: Send + Sync {
-    /// Whether the device holds a connection of its own.
-    fn is_connected(&self, device: DeviceId) -> bool;
-    /// Whether the connection `via` (the device's own or its gateway's) is subscribed to the command topic of `device`.
-    fn listens(&self, via: DeviceId, device: DeviceId) -> bool;
-    /// Whether the client of the connection `via` takes a message of this size.
-    fn takes(&self, via: DeviceId, message: &Downlink) -> bool;
-    /// Hands a call to the connection `via`. False: it is gone or its queue is full. The PUBACK comes back through `Core::call_delivered`.
-    fn deliver(&self, via: DeviceId, message: Downlink) -> bool;
-    /// Closes the device's connection or registration, if there is one.
-    fn close(&self, device: DeviceId, why: CloseCause);
-    /// Whether the device is registered with a protocol that takes commands and desired values by `Core::next_work`.
-    fn is_registered(&self, device: DeviceId) -> bool;
-    /// There may be work for the device.
-    fn wake(&self, device: DeviceId);
-    /// The lifetime of the device's registration may be over. False: it is not held in this process.
-    fn lifetime_over(&self, device: DeviceId) -> bool;
-    /// What is to be observed at the device changed.
-    fn observe_anew(&self, device: DeviceId);
-    /// There are nodes to be provisioned.
-    fn provision(&self);
-}
-
-/// A message for a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Downlink {
-    /// The call it carries.
-    pub call: ServiceCall,
-    /// Whether the payload is the product codec's (topic `.../command/binary`) or JSON.
-    pub binary: bool,
-    /// Payload.
-    pub payload: Vec<u8>,
-}
-
-/// Why the platform closes a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseCause {
-    /// The device was deleted.
-    Deleted,
-    /// Its credentials changed.
-    CredentialsChanged,
 }
 
 /// A codec that is to run.

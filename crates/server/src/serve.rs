@@ -5,7 +5,7 @@ use crate::{
     files,
     origin::Origin,
     tls::Tls,
-    wiring::{Callbacks, Codecs, DeviceLogins, Notifications, Presence, Running},
+    wiring::{Callbacks, Codecs, DeviceLogins, Notifications, Running},
     world::RealWorld,
 };
 use landfall_core::{Core, NewAccount, Parts, World, digest};
@@ -31,7 +31,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, UdpSocket},
-    sync::{Notify, watch},
+    sync::watch,
     task::JoinSet,
 };
 
@@ -98,7 +98,6 @@ pub async fn start(config: &Config, data: &Path, once: Once) -> Result<Server, S
     let tls = Tls::start(data, &config.tls, world.clone(), once.forget_sessions)?;
     let token = admin_token(data, &*world)?;
     forget_ports(data);
-    let presence = Arc::new(Presence { mqtt: Arc::default(), lwm2m: Arc::default(), provisioning: Arc::default() });
     let models = object_models(config)?;
     let codecs = Arc::new(Codecs::new(sandbox(config)?));
     let push_config = push_config(config, policy(config)?);
@@ -106,7 +105,6 @@ pub async fn start(config: &Config, data: &Path, once: Once) -> Result<Server, S
     let core = Arc::new(Core::new(Parts {
         store: Arc::new(store.clone()),
         world: world.clone(),
-        live: presence.clone(),
         codecs: codecs.clone(),
         callbacks: Arc::new(Callbacks(verifier)),
         settings: config.limits.clone(),
@@ -121,8 +119,8 @@ pub async fn start(config: &Config, data: &Path, once: Once) -> Result<Server, S
     let origin = Arc::new(origin);
     let push = Push::start(Arc::new(store.clone()), world.clone(), (core.clone(), Arc::new(Notifications)), push_config);
     let push = Arc::new(push.map_err(|e| e.to_string())?);
-    let mqtt = Mqtt::new(core.clone(), presence.mqtt.clone(), mqtt_config(config));
-    let lwm2m = Lwm2m::new(core.clone(), world.clone(), presence.lwm2m.clone(), lwm2m_config(config), models);
+    let mqtt = Mqtt::new(core.clone(), mqtt_config(config));
+    let lwm2m = Lwm2m::new(core.clone(), world.clone(), lwm2m_config(config), models);
     let mut sockets = Sockets::bind(config).await?;
     let ready = Arc::new(AtomicBool::new(false));
     let running = Arc::new(Running {
@@ -145,7 +143,7 @@ pub async fn start(config: &Config, data: &Path, once: Once) -> Result<Server, S
     }
     listen(config, sockets, &tls, &core, mqtt, running, &stopping, &mut tasks)?;
     tasks.spawn(tls.watch(stopping.clone()));
-    provision(core.clone(), presence.provisioning.clone(), stopping.clone(), &mut tasks);
+    provision(core.clone(), stopping.clone(), &mut tasks);
     background(core, origin.clone(), stopping, &mut tasks);
     write_ports(data, &listeners)?;
     ready.store(true, Ordering::Release);
@@ -415,7 +413,7 @@ fn listen(
 }
 
 /// Provisions nodes: first those that the last run left, then whenever a list came.
-fn provision(core: Arc<Core>, wake: Arc<Notify>, mut stopping: watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
+fn provision(core: Arc<Core>, mut stopping: watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
     tasks.spawn(async move {
         let mut failed_ms = 0;
         loop {
@@ -427,7 +425,7 @@ fn provision(core: Arc<Core>, wake: Arc<Notify>, mut stopping: watch::Receiver<b
                 }
             }
             tokio::select! {
-                () = wake.notified(), if failed_ms == 0 => {}
+                () = core.provisioning_bell().rung(), if failed_ms == 0 => {}
                 () = tokio::time::sleep(Duration::from_millis(failed_ms.max(PROVISION_MS))) => {}
                 _ = stopping.wait_for(|stop| *stop) => return,
             }

@@ -5,7 +5,7 @@ use crate::tls::{Expiry, Tls};
 use async_trait::async_trait;
 use hyper::header::{HeaderName, HeaderValue};
 use landfall_codec::{CodecError, Sandbox, Script};
-use landfall_core::{CallbackPolicy, CloseCause, CodecRun, DeviceCaller, Downlink, Live, PayloadCodec};
+use landfall_core::{CallbackPolicy, CodecRun, DeviceCaller, PayloadCodec};
 use landfall_model::{
     AccountId, Cause, DeviceId, Error, Result, Seq, StoredEvent, Subscription, SubscriptionId, SubscriptionKind, Time,
 };
@@ -16,8 +16,8 @@ use landfall_north::{
 };
 use landfall_push::{DeliveryState, DeliveryStatus, Push, Render, Verifier};
 use landfall_south::{
-    lwm2m::{Desk, Direct, Lwm2m},
-    mqtt::{Connections, Mqtt},
+    lwm2m::{Direct, Lwm2m},
+    mqtt::Mqtt,
 };
 use serde_json::Value;
 use std::{
@@ -27,7 +27,6 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
-use tokio::sync::Notify;
 
 /// The sandbox, with counts for operators.
 pub struct Codecs {
@@ -101,59 +100,6 @@ impl Render for Notifications {
 
     fn headers(&self, subscription: &Subscription, event: &StoredEvent, _body: usize) -> Vec<(HeaderName, HeaderValue)> {
         onem2m::notice_headers(subscription, event)
-    }
-}
-
-/// Devices by whichever protocol they are there: MQTT connections take calls, LwM2M registrations take commands.
-pub struct Presence {
-    /// MQTT.
-    pub mqtt: Arc<Connections>,
-    /// LwM2M.
-    pub lwm2m: Arc<Desk>,
-    /// Wakes whoever provisions nodes.
-    pub provisioning: Arc<Notify>,
-}
-
-impl Live for Presence {
-    fn is_connected(&self, device: DeviceId) -> bool {
-        self.mqtt.is_connected(device)
-    }
-
-    fn listens(&self, via: DeviceId, device: DeviceId) -> bool {
-        self.mqtt.listens(via, device)
-    }
-
-    fn takes(&self, via: DeviceId, message: &Downlink) -> bool {
-        self.mqtt.takes(via, message)
-    }
-
-    fn deliver(&self, via: DeviceId, message: Downlink) -> bool {
-        self.mqtt.deliver(via, message)
-    }
-
-    fn close(&self, device: DeviceId, why: CloseCause) {
-        self.mqtt.close(device, why);
-        self.lwm2m.close(device, why);
-    }
-
-    fn is_registered(&self, device: DeviceId) -> bool {
-        self.lwm2m.is_registered(device)
-    }
-
-    fn wake(&self, device: DeviceId) {
-        self.lwm2m.wake(device);
-    }
-
-    fn lifetime_over(&self, device: DeviceId) -> bool {
-        self.lwm2m.lifetime_over(device)
-    }
-
-    fn observe_anew(&self, device: DeviceId) {
-        self.lwm2m.observe_anew(device);
-    }
-
-    fn provision(&self) {
-        self.provisioning.notify_one();
     }
 }
 

@@ -79,9 +79,15 @@ impl Scope {
 pub struct DeviceCaller {
     pub(crate) device: DeviceId,
     pub(crate) account: AccountId,
+    pub(crate) step: &'static str,
 }
 
 impl DeviceCaller {
+    /// The same, speaking over an access protocol: `step` is that of the why records of what it says.
+    pub fn over(self, step: &'static str) -> Self {
+        Self { step, ..self }
+    }
+
     /// The device.
     pub fn device(&self) -> DeviceId {
         self.device
@@ -153,7 +159,7 @@ impl Core {
 
     /// The caller behind a device whose credentials an access protocol has checked. The record must be the one they were checked against.
     pub fn device_caller(&self, device: &Device) -> DeviceCaller {
-        DeviceCaller { device: device.id, account: device.account }
+        DeviceCaller { device: device.id, account: device.account, step: "uplink.read" }
     }
 }
 

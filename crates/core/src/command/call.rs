@@ -1,7 +1,7 @@
 //! Calls of device services (1.7.7, device-side section 7): sent at once or refused, never cached.
 
 use crate::{
-    CodecRun, Core, Downlink, Scope, batch, device_event, product::check::check_call, subscription::address::Address,
+    CodecRun, Core, Downlink, Obstacle, Scope, batch, device_event, product::check::check_call, subscription::address::Address,
     turns::Record,
 };
 use landfall_model::{
@@ -82,11 +82,11 @@ impl Core {
             expires_at: self.end_of(self.settings.call_timeout_s.into()),
         };
         let message = self.encode(&product, call).await?;
-        if !self.live.takes(via, &message) {
-            let detail =
-                format!("the message of {} bytes is more than the device takes (Maximum Packet Size)", message.payload.len());
-            let error = Error::invalid("body", detail);
-            self.refused(&device, "mqtt.command", &error);
+        if let Err(why) = self.live.accepts(via, device.id, Some(&message))
+            && why.obstacle == Obstacle::TooLarge
+        {
+            let error = why.error();
+            self.refused(&device, why.step, &error);
             return Err(error);
         }
         self.send(&device, via, message, now).await
@@ -105,28 +105,25 @@ impl Core {
             })
         })
         .await?;
-        let sent = self.live.deliver(via, message);
-        if !sent {
-            let detail = "the connection has just ended, or has as many commands before this one as it may";
-            self.refused(device, "mqtt.command", &Error::new(Cause::Overloaded, detail));
+        let delivered = self.live.deliver(via, message);
+        if let Err(why) = &delivered {
+            self.refused(device, why.step, &why.error());
             self.store.commit(batch(vec![Write::DeleteCall(id)], vec![])).await?;
         }
-        Ok(CallTaken { sent, at: now, request_id })
+        Ok(CallTaken { sent: delivered.is_ok(), at: now, request_id })
     }
 
     /// The connection that leads to a device: its own, or its gateway's.
     fn route(&self, device: &Device) -> Result<DeviceId> {
         let via = device.gateway_id();
-        if !self.live.is_connected(via) {
-            return Err(match device.gateway {
+        match self.live.accepts(via, device.id, None) {
+            Ok(()) => Ok(via),
+            Err(why) if why.obstacle != Obstacle::Gone => Err(why.error()),
+            Err(_) => Err(match device.gateway {
                 Some(_) => Error::new(Cause::GatewayOffline, "the gateway of the device has no connection"),
                 None => Error::new(Cause::DeviceOffline, "the device has no connection"),
-            });
+            }),
         }
-        if !self.live.listens(via, device.id) {
-            return Err(Error::new(Cause::DeviceOffline, "the device has not subscribed to its command topic"));
-        }
-        Ok(via)
     }
 
     /// Numbers go round from a random start and skip those that wait (device-side section 7).
@@ -149,7 +146,7 @@ impl Core {
         Ok(Downlink { call, binary: true, payload })
     }
 
-    /// The device's PUBACK for a call: messageConfirm `delivered`, where confirmations are wanted.
+    /// The device has acknowledged a call: messageConfirm `delivered`, where confirmations are wanted.
     pub async fn call_delivered(&self, id: CallId) -> Result<()> {
         self.decide(&[Record::Call(id)], || {
             Box::pin(async {
@@ -207,7 +204,7 @@ impl Core {
             whole.writes.push(Write::DeleteCall(call.id));
             if let Some(device) = self.store.device(call.device).await? {
                 let detail = format!("no answer to {} {} (mid {}) in time", call.service_id, call.method, call.mid);
-                self.refused(&device, "mqtt.command", &Error::new(Cause::DeviceOffline, detail));
+                self.refused(&device, "call.answer", &Error::new(Cause::DeviceOffline, detail));
             }
         }
         if !over.is_empty() {

@@ -4,7 +4,7 @@ pub(crate) mod call;
 pub(crate) mod revocation;
 
 use crate::{
-    CodecRun, CommandFilter, Core, DeviceCaller, Scope, command::call::cloud_request, product::check::check_call,
+    CodecRun, CommandFilter, Core, DeviceCaller, Scope, Takes, Wake, command::call::cloud_request, product::check::check_call,
     subscription::address::Address, turns::Record, uplink::message,
 };
 use landfall_model::{
@@ -125,7 +125,7 @@ impl Core {
         }
         self.check_zombie(&device).await?;
         let expire_s = request.expire_s.unwrap_or(self.settings.command_expire_s);
-        if expire_s == 0 && !self.live.is_registered(device.id) {
+        if expire_s == 0 && !self.live.takes(device.id, Takes::Work) {
             return Err(Error::new(Cause::DeviceOffline, "the device has no registration, so nothing can be sent at once"));
         }
         let (id, now) = (CommandId::from_random(self.random_16()), self.now());
@@ -172,7 +172,7 @@ impl Core {
                 })
             })
             .await?;
-        self.live.wake(device.id);
+        self.live.wake(device.id, Wake::Work);
         Ok(command)
     }
 
@@ -364,7 +364,9 @@ impl Core {
             told.push(self.told(&[self.ended(command, state)]).await?);
         }
         self.commit_each(told.into_iter()).await?;
-        due.iter().for_each(|command| self.live.wake(command.device));
+        for command in &due {
+            self.live.wake(command.device, Wake::Work);
+        }
         Ok(due.len() as u32 == ROUND)
     }
 

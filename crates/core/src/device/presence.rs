@@ -1,7 +1,7 @@
 //! Reachability: connections, silence and registrations that end (1.4.1, 1.4.9).
 
 use crate::{
-    Core, DeviceCaller, DeviceFilter, Due, batch,
+    Core, DeviceCaller, DeviceFilter, Due, Takes, batch,
     device::{deletion::delete, gateway::activate, info_changed},
     device_event,
     turns::Record,
@@ -54,7 +54,7 @@ impl Core {
     ) -> Result<(Batch, Option<(Time, DeviceId)>)> {
         let mut whole = Batch::default();
         let Some(device) = self.store.device(caller.device).await? else { return Ok((whole, None)) };
-        if !device.connected || self.live.is_connected(device.id) {
+        if !device.connected || self.live.takes(device.id, Takes::Calls) {
             return Ok((whole, None));
         }
         let now = self.now();
@@ -116,7 +116,7 @@ impl Core {
             let Some(last) = devices.last() else { return Ok(()) };
             after = Some(last.id);
             let callers: Vec<_> = devices.iter().map(|device| self.device_caller(device)).collect();
-            let gone = callers.iter().filter(|caller| !self.live.is_connected(caller.device));
+            let gone = callers.iter().filter(|caller| !self.live.takes(caller.device, Takes::Calls));
             try_join_all(gone.map(|caller| self.disconnected(caller))).await?;
         }
     }

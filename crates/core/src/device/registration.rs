@@ -1,7 +1,7 @@
-//! Registrations of LwM2M devices (LwM2M core, 6.2): who may come and how, what outlives a restart, and when a lifetime is over.
+//! Registrations (as LwM2M core, 6.2, has them): whose key it is, what outlives a restart, and when a lifetime is over.
 
 use crate::{
-    Core, DeviceCaller, Scope, batch,
+    Core, DeviceCaller, Scope, Wake, batch,
     device::{
         info_changed, merge_info,
         presence::{went, went_online},
@@ -20,18 +20,6 @@ impl Core {
     pub async fn device_by_psk_identity(&self, identity: &str) -> Result<Arc<Device>> {
         let device = self.store.device_by_psk_identity(identity).await?;
         device.ok_or_else(|| Error::new(Cause::DeviceNotFound, "there is no device with this pre-shared key identity"))
-    }
-
-    /// Whether a device may come over CoAP without DTLS: only if it is not `isSecure` and its product allows it. `Forbidden`.
-    pub async fn check_plain(&self, device: &Device) -> Result<()> {
-        if device.credentials.is_secure {
-            return Err(Error::new(Cause::Forbidden, "the device is isSecure, so it must come over DTLS"));
-        }
-        match self.product_of(device).await {
-            Ok(product) if product.lwm2m.plain_coap => Ok(()),
-            Err(error) if error.is_ours() => Err(error),
-            _ => Err(Error::new(Cause::Forbidden, "its product does not allow CoAP without DTLS (lwm2m.plainCoap)")),
-        }
     }
 
     /// A device registered or updated its registration: kept, ONLINE, and bound if this is the first time. Returns once it is durable.
@@ -133,7 +121,7 @@ impl Core {
         let (mut left, mut ended) = (0, vec![]);
         for registration in &over {
             // Where a protocol holds it, that one alone changes it: a renewal may be under way.
-            if self.live.lifetime_over(registration.device) {
+            if self.live.wake(registration.device, Wake::LifetimeOver) {
                 left += 1;
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Who a device is, for access protocols: lookups before a credential is checked, and kept MQTT sessions.
+//! Who a device is, for access protocols: lookups before a credential is checked, and kept sessions.
 
 use crate::{Core, DeviceCaller, batch};
 use landfall_model::{Cause, Device, DeviceId, Error, Result, StoredSession, Write};

@@ -1,7 +1,7 @@
 //! The shadow of a device (1.4.8, 1.4.9, 1.5.4): what applications desire, kept until the device has taken it.
 
 use crate::{
-    Core, DeviceCaller, HistoryFilter, Scope, SettingFilter, Step, Work, WorkOf, batch, device_event,
+    Core, DeviceCaller, HistoryFilter, Scope, SettingFilter, Step, Wake, Work, WorkOf, batch, device_event,
     product::check::check_report, turns::Record, uplink::message,
 };
 use landfall_model::{
@@ -53,7 +53,7 @@ impl Core {
             })
         })
         .await?;
-        self.live.wake(id);
+        self.live.wake(id, Wake::Work);
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! A message is a text: `GET /3/0`, `DISCOVER /3`, `PUT /1/0/1 300`, `POST /3/0/4 0='now'`, `OBSERVE /3303/0/5700`, `CANCEL /3303/0/5700`.
 
 use crate::{
-    Core, DeviceCaller, NodeFault, Outcome, Step, Target, Work, WorkOf,
+    Core, DeviceCaller, NodeFault, Outcome, Step, Target, Wake, Work, WorkOf,
     onem2m::node::{changed_node, follow_labels},
     turns::Record,
 };
@@ -100,7 +100,7 @@ impl Core {
         if full {
             return self.fault(device, NodeFault::CreateSubscription, path).await;
         }
-        self.live.observe_anew(id);
+        self.live.wake(id, Wake::ObserveAnew);
         Ok(())
     }
 

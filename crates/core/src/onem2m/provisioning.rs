@@ -118,7 +118,7 @@ impl Core {
             writes.push(Write::ProvisioningPart(Box::new(part)));
         }
         self.store.commit(batch(writes, vec![])).await?;
-        self.live.provision();
+        self.provisioning.ring();
         Ok(made)
     }
 

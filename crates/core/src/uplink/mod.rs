@@ -48,6 +48,8 @@ enum Says {
     Nothing,
     Report(Report),
     Answer {
+        /// Of the why record of one that nothing waits for.
+        step: &'static str,
         mid: Option<u16>,
         errcode: i64,
         body: String,
@@ -77,7 +79,7 @@ impl Core {
     /// The first half of [`Core::take_binary`].
     pub async fn read_binary(&self, caller: &DeviceCaller, device: DeviceId, frame: &[u8], meta: &str) -> Result<Reading> {
         let device = self.speaks_for(caller, device).await?;
-        match self.note(&device, "codec.decode", self.read_frame(&device, frame, meta).await) {
+        match self.note(&device, "codec.decode", self.read_frame(&device, caller, frame, meta).await) {
             Err(error) if matches!(error.cause, Cause::CodecFailed | Cause::PayloadInvalid | Cause::CodecNotFound) => {
                 let kept = Frame { meta: meta.to_owned(), bytes: frame.to_vec() };
                 let says =
@@ -97,12 +99,12 @@ impl Core {
             let Some(service) = product.as_ref().and_then(|product| product.service(&item.service_id)) else { continue };
             let (fitting, errors) = fitting(service, &item.data)?;
             if let Some(fitting) = fitting.filter(|_| !errors.is_empty()) {
-                errors.iter().for_each(|error| self.refused(&device, "lwm2m.values", error));
+                errors.iter().for_each(|error| self.refused(&device, caller.step, error));
                 item.data = fitting.into();
             }
         }
-        let reading = self.check(&device, "lwm2m.values", Message::Report(items), None).await;
-        self.note(&device, "lwm2m.values", reading)
+        let reading = self.check(&device, caller, caller.step, Message::Report(items), None).await;
+        self.note(&device, caller.step, reading)
     }
 
     /// The first half of [`Core::take_json`]: it only reads, and is ready at once when the records are in memory. A protocol that keeps
@@ -136,9 +138,9 @@ impl Core {
                 Some(id) if !message::has_msg_type(&text) => message::read_service(id, &text),
                 _ => message::read(&text),
             };
-            Ok(self.check(&device, "mqtt.publish", read?, None).await?.with_text(&text))
+            Ok(self.check(&device, caller, caller.step, read?, None).await?.with_text(&text))
         };
-        self.note(&device, "mqtt.publish", reading.await)
+        self.note(&device, caller.step, reading.await)
     }
 
     /// The second half: stores and tells what was read. Messages are stored in the order in which these futures were first polled.
@@ -150,24 +152,31 @@ impl Core {
                 let stored = self.store_report(&device, report, heard.as_deref()).await;
                 self.note(&device, "uplink.store", stored)?;
             }
-            Says::Answer { mid, errcode, body } => {
+            Says::Answer { step, mid, errcode, body } => {
                 let answered = self.answer(&device, mid, errcode, &body).await;
-                self.note(&device, "mqtt.publish", answered)?;
+                self.note(&device, step, answered)?;
             }
         }
         Ok(taken)
     }
 
-    async fn read_frame(&self, device: &Arc<Device>, frame: &[u8], meta: &str) -> Result<Reading> {
+    async fn read_frame(&self, device: &Arc<Device>, caller: &DeviceCaller, frame: &[u8], meta: &str) -> Result<Reading> {
         let product = self.product_of(device).await?;
         let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
         let decoded = self.codecs.decode(CodecRun::of(&product, codec), frame, meta).await?;
         let text = message::text(decoded.as_bytes())?;
         let kept = Frame { meta: meta.to_owned(), bytes: frame.to_vec() };
-        Ok(self.check(device, "codec.decode", message::read(&text)?, Some(kept)).await?.with_text(&text))
+        Ok(self.check(device, caller, "codec.decode", message::read(&text)?, Some(kept)).await?.with_text(&text))
     }
 
-    async fn check(&self, device: &Arc<Device>, step: &'static str, read: Message<'_>, frame: Option<Frame>) -> Result<Reading> {
+    async fn check(
+        &self,
+        device: &Arc<Device>,
+        caller: &DeviceCaller,
+        step: &'static str,
+        read: Message<'_>,
+        frame: Option<Frame>,
+    ) -> Result<Reading> {
         let reading = |taken, says| Reading { device: Arc::clone(device), taken, says, heard: None };
         match read {
             Message::Report(items) => {
@@ -178,7 +187,8 @@ impl Core {
                 Err(Error::new(Cause::PayloadInvalid, "deviceRsp needs the mid of its call").at("mid"))
             }
             Message::Answer { mid, errcode, body } => {
-                Ok(reading(Taken { accepted: 1, dropped: 0 }, Says::Answer { mid, errcode, body: body.to_owned() }))
+                let answer = Says::Answer { step: caller.step, mid, errcode, body: body.to_owned() };
+                Ok(reading(Taken { accepted: 1, dropped: 0 }, answer))
             }
         }
     }

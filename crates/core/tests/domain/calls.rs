@@ -95,7 +95,7 @@ async fn a_call_that_its_connection_does_not_take_leaves_its_reason() {
     *domain.live.sent.lock() = vec![taken; SENT_MAX];
     assert!(!domain.core.call_service(&tenant.scope, device.id, set("4")).await.unwrap().sent);
     let why = domain.core.why().device(device.account, device.id).remove(0);
-    assert_eq!((why.step, why.check), ("mqtt.command", Cause::Overloaded.as_str()));
+    assert_eq!((why.step, why.check), ("pretended.command", Cause::Overloaded.as_str()));
     assert_eq!(domain.core.store().calls(device.id).await.unwrap().len(), 1, "it does not wait for an answer");
 }
 

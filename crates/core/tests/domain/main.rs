@@ -27,8 +27,8 @@ mod withdrawn;
 
 use async_trait::async_trait;
 use landfall_core::{
-    CallbackPolicy, CloseCause, CodecRun, Core, Downlink, Live, NewAccount, NewApp, Operator, Parts, PayloadCodec, ProductDraft,
-    RegisterDevice, Scope, Settings, World, digest,
+    Access, CallbackPolicy, CloseCause, CodecRun, Core, Downlink, NewAccount, NewApp, Obstacle, Operator, Parts, PayloadCodec,
+    ProductDraft, RegisterDevice, Scope, Settings, Takes, Undelivered, Wake, World, digest,
 };
 use landfall_model::{
     AccessMode, AccountId, AccountSettings, App, AppLimits, Cause, CommandResponse, DataFormat, Device, DeviceId, DeviceInfo,
@@ -81,12 +81,12 @@ impl Domain {
         let core = Core::new(Parts {
             store: Arc::new(store),
             world: world.clone(),
-            live: live.clone(),
             codecs: Arc::new(HexCodec),
             callbacks: Arc::new(AnyHttp(verified.clone())),
             settings,
             admin_token: digest(ADMIN_TOKEN),
         });
+        core.enlist(&live);
         let operator = core.operator(ADMIN_TOKEN).await.unwrap();
         Self { core: Arc::new(core), world, live, operator, verified, data: None }
     }
@@ -301,25 +301,30 @@ impl PretendedConnections {
     }
 }
 
-impl Live for PretendedConnections {
-    fn is_connected(&self, device: DeviceId) -> bool {
-        self.open.lock().contains(&device)
+impl Access for PretendedConnections {
+    fn holds(&self, device: DeviceId) -> Option<Takes> {
+        let open = self.open.lock().contains(&device).then_some(Takes::Calls);
+        open.or_else(|| self.registered.lock().contains(&device).then_some(Takes::Work))
     }
 
-    fn listens(&self, via: DeviceId, _device: DeviceId) -> bool {
-        self.is_connected(via)
+    fn accepts(&self, _: DeviceId, _: DeviceId, _: Option<&Downlink>) -> std::result::Result<(), Undelivered> {
+        Ok(())
     }
 
-    fn takes(&self, _: DeviceId, _: &Downlink) -> bool {
-        true
-    }
-
-    fn deliver(&self, via: DeviceId, message: Downlink) -> bool {
-        let connected = self.is_connected(via) && self.sent.lock().len() < SENT_MAX;
-        if connected {
-            self.sent.lock().push(message);
+    fn deliver(&self, _: DeviceId, message: Downlink) -> std::result::Result<(), Undelivered> {
+        let mut sent = self.sent.lock();
+        if sent.len() >= SENT_MAX {
+            return Err(Undelivered { obstacle: Obstacle::Full, step: "pretended.command", detail: "full".into() });
         }
-        connected
+        sent.push(message);
+        Ok(())
+    }
+
+    fn wake(&self, device: DeviceId, why: Wake) -> bool {
+        if why == Wake::Work {
+            self.woken.lock().push(device);
+        }
+        why != Wake::LifetimeOver
     }
 
     fn close(&self, device: DeviceId, why: CloseCause) {
@@ -327,22 +332,6 @@ impl Live for PretendedConnections {
         self.registered.lock().remove(&device);
         self.closed.lock().push((device, why));
     }
-
-    fn is_registered(&self, device: DeviceId) -> bool {
-        self.registered.lock().contains(&device)
-    }
-
-    fn wake(&self, device: DeviceId) {
-        self.woken.lock().push(device);
-    }
-
-    fn lifetime_over(&self, _: DeviceId) -> bool {
-        false
-    }
-
-    fn observe_anew(&self, _: DeviceId) {}
-
-    fn provision(&self) {}
 }
 
 /// A codec whose frames are JSON in hex, so that these tests need no sandbox. Some words of a source change what it does: `broken` fails,

@@ -7,6 +7,7 @@ use super::{
     plan::Plan,
 };
 use crate::note::Note;
+use landfall_core::Core;
 use landfall_lwm2m::{Binding, Code, Ignored, LinkLimits, ObjectList, UpdateRequest, Version, bootstrap::BootstrapConfig};
 use landfall_model::{AccountId, Cause, Device, DeviceId, Error, ErrorKind, Identity, Observed, Registration, Result};
 use std::{net::SocketAddr, sync::Arc};
@@ -115,7 +116,7 @@ fn expiry(now: landfall_model::Time, lifetime_s: u32) -> landfall_model::Time {
 async fn admit(shared: &Lwm2m, session_of: Option<DeviceId>, name: &str) -> Result<Arc<Device>> {
     let Some(id) = session_of else {
         let device = shared.core.device_by_node(name).await?;
-        shared.core.check_plain(&device).await?;
+        check_plain(&shared.core, &device).await?;
         return Ok(device);
     };
     let device = shared.core.device_by_id(id).await?;
@@ -123,6 +124,18 @@ async fn admit(shared: &Lwm2m, session_of: Option<DeviceId>, name: &str) -> Resu
         return Ok(device);
     }
     Err(Error::new(Cause::Forbidden, "the endpoint name is not that of the device whose key was used"))
+}
+
+/// Whether a device may come over CoAP without DTLS: only if it is not `isSecure` and its product allows it. `Forbidden`.
+async fn check_plain(core: &Core, device: &Device) -> Result<()> {
+    if device.credentials.is_secure {
+        return Err(Error::new(Cause::Forbidden, "the device is isSecure, so it must come over DTLS"));
+    }
+    match core.product_of(device).await {
+        Ok(product) if product.lwm2m.plain_coap => Ok(()),
+        Err(error) if error.is_ours() => Err(error),
+        _ => Err(Error::new(Cause::Forbidden, "its product does not allow CoAP without DTLS (lwm2m.plainCoap)")),
+    }
 }
 
 /// The account that a device is to have here: its own identity and key.

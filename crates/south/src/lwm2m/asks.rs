@@ -294,7 +294,7 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
 
 pub(super) async fn caller(shared: &Lwm2m, device: DeviceId) -> Result<(Arc<Device>, DeviceCaller)> {
     let device = shared.core.device_by_id(device).await?;
-    let caller = shared.core.device_caller(&device);
+    let caller = shared.core.device_caller(&device).over("lwm2m.values");
     Ok((device, caller))
 }
 

@@ -1,10 +1,9 @@
-//! Where the rest of the program leaves word for LwM2M devices: the core's [`Live`](landfall_core::Live) of this protocol, and what operators
-//! ask of devices directly.
+//! Where the rest of the program leaves word for LwM2M devices: what the core asks of this protocol, and what operators ask of devices directly.
 //!
 //! Absent: the devices' state. The hub alone has that; it is rung when there is word.
 
 use super::direct::{Direct, Order, not_registered};
-use landfall_core::CloseCause;
+use landfall_core::{Access, CloseCause, Takes, Wake};
 use landfall_model::{Cause, DeviceId, Error, Result};
 use parking_lot::Mutex;
 use serde_json::Value as Json;
@@ -88,44 +87,8 @@ impl Desk {
     }
 
     /// Whether the device is registered here.
-    pub fn is_registered(&self, device: DeviceId) -> bool {
+    pub(super) fn is_registered(&self, device: DeviceId) -> bool {
         self.registered.lock().contains(&device)
-    }
-
-    /// There may be work for the device.
-    pub fn wake(&self, device: DeviceId) {
-        if self.is_registered(device) {
-            self.word.lock().wake.insert(device);
-            self.bell.notify_one();
-        }
-    }
-
-    /// Ends the registration and the secure session of the device. A device without a registration may have a session.
-    pub fn close(&self, device: DeviceId, why: CloseCause) {
-        self.word.lock().close.insert(device, why);
-        self.bell.notify_one();
-    }
-
-    /// Looks after a lifetime. False: the device is not registered here.
-    pub fn lifetime_over(&self, device: DeviceId) -> bool {
-        let known = self.is_registered(device);
-        if known {
-            self.word.lock().lifetime_over.insert(device);
-            self.bell.notify_one();
-        }
-        known
-    }
-
-    /// What is to be observed at the device changed. Observations that are wanted now begin, those that no longer are end; the others go on.
-    /// At a device that sleeps this waits until it wakes.
-    pub fn observe_anew(&self, device: DeviceId) {
-        if let Some(looks) = self.looks.lock().get_mut(&device) {
-            looks.changes += 1;
-        }
-        if self.is_registered(device) {
-            self.word.lock().anew.insert(device);
-            self.bell.notify_one();
-        }
     }
 
     /// Asks a device directly and waits for its answer: `code`, and `values`, `links`, `location` or `diagnostic`. A device that refuses
@@ -171,6 +134,41 @@ impl Desk {
 
     pub(crate) fn leave(&self, device: DeviceId) {
         self.registered.lock().remove(&device);
+    }
+}
+
+impl Access for Desk {
+    fn holds(&self, device: DeviceId) -> Option<Takes> {
+        self.is_registered(device).then_some(Takes::Work)
+    }
+
+    /// Where something else is to be observed, observations that are wanted now begin and those that no longer are end; the others go on.
+    /// At a device that sleeps this waits until it wakes.
+    fn wake(&self, device: DeviceId, why: Wake) -> bool {
+        // Also before it is registered: what is wanted of it may be read already.
+        if why == Wake::ObserveAnew
+            && let Some(looks) = self.looks.lock().get_mut(&device)
+        {
+            looks.changes += 1;
+        }
+        if !self.is_registered(device) {
+            return false;
+        }
+        let mut word = self.word.lock();
+        match why {
+            Wake::Work => word.wake.insert(device),
+            Wake::LifetimeOver => word.lifetime_over.insert(device),
+            Wake::ObserveAnew => word.anew.insert(device),
+        };
+        drop(word);
+        self.bell.notify_one();
+        true
+    }
+
+    /// Ends the registration and the secure session of the device. A device without a registration may have a session.
+    fn close(&self, device: DeviceId, why: CloseCause) {
+        self.word.lock().close.insert(device, why);
+        self.bell.notify_one();
     }
 }
 
@@ -237,17 +235,17 @@ mod tests {
         let desk = Desk::default();
         let (device, other) = (DeviceId::from_random([1; 16]), DeviceId::from_random([2; 16]));
         let (first, elsewhere) = (desk.look(device), desk.look(other));
-        desk.observe_anew(device);
+        desk.wake(device, Wake::ObserveAnew);
         let second = desk.look(device);
         assert!(first.is_stale() && !second.is_stale() && !elsewhere.is_stale());
-        desk.observe_anew(device);
+        desk.wake(device, Wake::ObserveAnew);
         assert!(first.is_stale() && second.is_stale() && !elsewhere.is_stale());
         assert!(desk.take().anew.is_empty(), "it is not registered");
         drop((first, second, elsewhere));
         assert!(desk.looks.lock().is_empty());
         desk.enter(device);
-        desk.observe_anew(device);
-        desk.observe_anew(device);
+        desk.wake(device, Wake::ObserveAnew);
+        desk.wake(device, Wake::ObserveAnew);
         assert_eq!(desk.take().anew.into_iter().collect::<Vec<_>>(), [device]);
     }
 }

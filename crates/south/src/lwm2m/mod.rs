@@ -88,8 +88,10 @@ pub struct Lwm2m {
 }
 
 impl Lwm2m {
-    /// Access to `core`, whose `Live` must ask the same `desk`. `models` are the definitions of objects that clients may have.
-    pub fn new(core: Arc<Core>, world: Arc<dyn World>, desk: Arc<Desk>, config: Config, models: ObjectModels) -> Arc<Self> {
+    /// Access to `core`, which asks its desk from now on. `models` are the definitions of objects that clients may have.
+    pub fn new(core: Arc<Core>, world: Arc<dyn World>, config: Config, models: ObjectModels) -> Arc<Self> {
+        let desk = Arc::<Desk>::default();
+        core.enlist(&desk);
         Arc::new(Self { core, world, desk, config, models, plans: Plans::default(), tally: Tally::default() })
     }
 

@@ -201,7 +201,7 @@ async fn admit(
     device: &Device,
     own: Own,
 ) -> Result<(Session, Accept), Refused> {
-    let caller = mqtt.core.device_caller(device);
+    let caller = mqtt.core.device_caller(device).over("mqtt.publish");
     let (handle, session) = mqtt.connections.enter(device.id);
     let turn = tokio::time::timeout(TAKE_OVER, session.lock_owned()).await.ok();
     let outcome = match &turn {

@@ -3,7 +3,7 @@
 //! Absent: sockets. A connection has a bounded inbox and a bell; its driver empties the one when the other rings.
 
 use futures_util::task::AtomicWaker;
-use landfall_core::{CloseCause, Downlink, Live};
+use landfall_core::{Access, CloseCause, Downlink, Obstacle, Takes, Undelivered};
 use landfall_model::DeviceId;
 use landfall_mqtt::{DisconnectReason, Qos, Version, publish_bytes};
 use parking_lot::Mutex;
@@ -22,7 +22,7 @@ use super::{
 /// Calls that may wait for a connection's attention.
 const INBOX: usize = 64;
 
-/// The devices that are connected to this process; the core's [`Live`].
+/// The devices that are connected to this process.
 #[derive(Default)]
 pub struct Connections {
     devices: Mutex<HashMap<DeviceId, Place>>,
@@ -128,21 +128,17 @@ impl Connections {
     }
 }
 
-impl Live for Connections {
-    fn is_connected(&self, device: DeviceId) -> bool {
-        self.find(device).is_some_and(|handle| !handle.inbox.lock().ending)
+impl Access for Connections {
+    fn holds(&self, device: DeviceId) -> Option<Takes> {
+        self.find(device).filter(|handle| !handle.inbox.lock().ending).map(|_| Takes::Calls)
     }
 
-    fn listens(&self, via: DeviceId, device: DeviceId) -> bool {
-        self.find(via).is_some_and(|handle| handle.inbox.lock().listening.hears(device))
+    fn accepts(&self, via: DeviceId, device: DeviceId, message: Option<&Downlink>) -> Result<(), Undelivered> {
+        self.find(via).ok_or_else(gone)?.accepts(device, message)
     }
 
-    fn takes(&self, via: DeviceId, message: &Downlink) -> bool {
-        self.find(via).is_none_or(|handle| handle.inbox.lock().largest.as_ref().is_none_or(|largest| largest.takes(message)))
-    }
-
-    fn deliver(&self, via: DeviceId, message: Downlink) -> bool {
-        self.find(via).is_some_and(|handle| handle.put(message))
+    fn deliver(&self, via: DeviceId, message: Downlink) -> Result<(), Undelivered> {
+        self.find(via).ok_or_else(gone)?.put(message)
     }
 
     fn close(&self, device: DeviceId, why: CloseCause) {
@@ -154,23 +150,14 @@ impl Live for Connections {
             handle.close(reason);
         }
     }
+}
 
-    /// Commands and desired values are LwM2M's.
-    fn is_registered(&self, _: DeviceId) -> bool {
-        false
-    }
+fn undelivered(obstacle: Obstacle, detail: impl Into<String>) -> Undelivered {
+    Undelivered { obstacle, step: "mqtt.command", detail: detail.into() }
+}
 
-    fn wake(&self, _: DeviceId) {}
-
-    fn lifetime_over(&self, _: DeviceId) -> bool {
-        false
-    }
-
-    /// So are observations.
-    fn observe_anew(&self, _: DeviceId) {}
-
-    /// Connections have no part in it.
-    fn provision(&self) {}
+fn gone() -> Undelivered {
+    undelivered(Obstacle::Gone, "the connection has just ended")
 }
 
 impl Handle {
@@ -217,16 +204,41 @@ impl Handle {
         self.bell.wake();
     }
 
-    fn put(&self, message: Downlink) -> bool {
+    fn accepts(&self, device: DeviceId, message: Option<&Downlink>) -> Result<(), Undelivered> {
+        let inbox = self.inbox.lock();
+        if inbox.ending {
+            return Err(gone());
+        }
+        if !inbox.listening.hears(device) {
+            return Err(undelivered(Obstacle::NotSubscribed, "the device has not subscribed to its command topic"));
+        }
+        match (&inbox.largest, message) {
+            (Some(largest), Some(message)) if !largest.takes(message) => {
+                let bytes = message.payload.len();
+                let detail = format!("the message of {bytes} bytes is more than the device takes (Maximum Packet Size)");
+                Err(undelivered(Obstacle::TooLarge, detail))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn put(&self, message: Downlink) -> Result<(), Undelivered> {
         let mut inbox = self.inbox.lock();
-        let hears = inbox.listening.hears_form(message.call.device, message.binary);
-        if inbox.ending || inbox.close.is_some() || inbox.calls.len() >= INBOX || !hears {
-            return false;
+        if inbox.ending || inbox.close.is_some() {
+            return Err(gone());
+        }
+        if inbox.calls.len() >= INBOX {
+            return Err(undelivered(Obstacle::Full, "the connection has as many commands before this one as it may"));
+        }
+        if !inbox.listening.hears_form(message.call.device, message.binary) {
+            let form = if message.binary { "binary" } else { "JSON" };
+            let detail = format!("the device has not subscribed to its topic of {form} commands");
+            return Err(undelivered(Obstacle::NotSubscribed, detail));
         }
         inbox.calls.push_back(Box::new(message));
         drop(inbox);
         self.bell.wake();
-        true
+        Ok(())
     }
 }
 
@@ -271,14 +283,20 @@ mod tests {
     fn calls_reach_those_who_listen() {
         let connections = Connections::new();
         let (gateway, child) = (device(1), device(2));
-        assert!(!connections.is_connected(gateway) && !connections.deliver(gateway, call(gateway, false)));
+        let obstacle = |outcome: Result<(), Undelivered>| outcome.unwrap_err().obstacle;
+        assert_eq!(connections.holds(gateway), None);
+        assert_eq!(obstacle(connections.deliver(gateway, call(gateway, false))), Obstacle::Gone);
         let handle = connections.enter(gateway).0;
-        assert!(connections.is_connected(gateway));
-        assert!(!connections.listens(gateway, gateway) && !connections.deliver(gateway, call(gateway, false)));
+        assert_eq!(connections.holds(gateway), Some(Takes::Calls));
+        assert_eq!(obstacle(connections.accepts(gateway, gateway, None)), Obstacle::NotSubscribed);
+        assert_eq!(obstacle(connections.deliver(gateway, call(gateway, false))), Obstacle::NotSubscribed);
         handle.listen([json(gateway), json(child)]);
-        assert!(connections.listens(gateway, child) && !connections.listens(gateway, device(3)));
-        assert!(connections.deliver(gateway, call(child, false)));
-        assert!(!connections.deliver(gateway, call(child, true)), "the binary topic is not subscribed");
+        assert_eq!(connections.accepts(gateway, child, None), Ok(()));
+        assert_eq!(obstacle(connections.accepts(gateway, device(3), None)), Obstacle::NotSubscribed);
+        assert_eq!(connections.deliver(gateway, call(child, false)), Ok(()));
+        let binary = connections.deliver(gateway, call(child, true)).unwrap_err();
+        assert_eq!((binary.obstacle, binary.step), (Obstacle::NotSubscribed, "mqtt.command"));
+        assert!(binary.detail.contains("binary"), "{}", binary.detail);
         assert_eq!(handle.take().calls.len(), 1);
     }
 
@@ -287,11 +305,13 @@ mod tests {
         let connections = Connections::new();
         let handle = connections.enter(device(1)).0;
         handle.listen([json(device(1))]);
-        let taken = (0..INBOX + 10).filter(|_| connections.deliver(device(1), call(device(1), false))).count();
-        assert_eq!((taken, handle.take().calls.len()), (INBOX, INBOX));
-        assert!(connections.deliver(device(1), call(device(1), false)));
+        let full = || connections.deliver(device(1), call(device(1), false)).unwrap_err().obstacle;
+        let taken = (0..INBOX + 10).filter(|_| connections.deliver(device(1), call(device(1), false)).is_ok()).count();
+        assert_eq!((taken, full(), handle.take().calls.len()), (INBOX, Obstacle::Full, INBOX));
+        connections.deliver(device(1), call(device(1), false)).unwrap();
         assert_eq!(handle.ending().len(), 1);
-        assert!(!connections.is_connected(device(1)) && !connections.deliver(device(1), call(device(1), false)));
+        assert_eq!(connections.holds(device(1)), None);
+        assert_eq!(connections.deliver(device(1), call(device(1), false)), Err(gone()));
     }
 
     #[tokio::test]
@@ -303,7 +323,7 @@ mod tests {
         assert_eq!(first.take().close, Some(DisconnectReason::SessionTakenOver));
         assert!(second.take().close.is_none());
         first.ending();
-        assert!(connections.is_connected(device(1)), "the second one counts");
+        assert!(connections.holds(device(1)).is_some(), "the second one counts");
         let waiting = session.lock_owned();
         tokio::pin!(waiting);
         assert!(waiting.as_mut().now_or_never().is_none());
@@ -322,7 +342,7 @@ mod tests {
         let (second, session) = connections.enter(device(1));
         drop(session);
         connections.leave(device(1), &second, None);
-        assert!(!connections.is_connected(device(1)) && connections.len() == 1, "the first one still ends");
+        assert!(connections.holds(device(1)).is_none() && connections.len() == 1, "the first one still ends");
         let (third, session) = connections.enter(device(1));
         assert!(Arc::clone(&session).lock_owned().now_or_never().is_none(), "two would write one session");
         connections.leave(device(1), &first, Some(turn));

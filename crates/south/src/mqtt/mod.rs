@@ -91,8 +91,10 @@ pub struct Mqtt {
 const ENDS: usize = 256;
 
 impl Mqtt {
-    /// Access to `core`, whose `Live` the same `connections` must be.
-    pub fn new(core: Arc<Core>, connections: Arc<Connections>, config: Config) -> Arc<Self> {
+    /// Access to `core`, which asks its connections from now on.
+    pub fn new(core: Arc<Core>, config: Config) -> Arc<Self> {
+        let connections = Arc::new(Connections::new());
+        core.enlist(&connections);
         let packet_bytes = config.max_payload_bytes.saturating_add(16_384);
         let limits = Arc::new(Limits {
             packet_bytes,

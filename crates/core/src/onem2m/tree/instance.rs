@@ -1,7 +1,7 @@
 //! Content instances: appended, read, deleted (TS-0001, 9.6.7, 10.2.4).
 
 use super::{Right, Target, notice::Happened};
-use crate::{Core, OriginCaller, batch};
+use crate::{Core, OriginCaller, Wake, batch};
 use landfall_model::{
     Account, AccountId, AccountPart, Append, Batch, Cause, Changed, Error, Instance, MessageBox, Resource, ResourceId, Result,
     Time, Write,
@@ -79,7 +79,7 @@ impl Core {
         let whole = self.append_batch(&by.account, within, append).await?;
         let state = self.store.commit(whole).await?.states.first().copied().unwrap_or_default();
         if let Target::Box(device, MessageBox::Outgoing) = within {
-            self.live.wake(device.id);
+            self.live.wake(device.id, Wake::Work);
         }
         Ok(Instance { state, ..made })
     }

@@ -156,7 +156,7 @@ async fn a_gateway_hears_all_behind_it_by_one_filter_and_by_many() {
 async fn more_subscriptions_than_a_session_may_have_are_refused_with_a_reason() {
     let ground = Ground::new().await;
     let device = ground.device("node-1").await;
-    let mqtt = Mqtt::new(ground.core.clone(), ground.connections.clone(), Config { subscriptions: 1, ..Config::default() });
+    let mqtt = Mqtt::new(ground.core.clone(), Config { subscriptions: 1, ..Config::default() });
     let mut client = ground.dial_at(&mqtt);
     client.login(&device, true).await;
     let binary = commands(device.id).replace("json", "binary");

@@ -105,7 +105,7 @@ async fn only_so_many_connections_end_at_once() {
     let held = ground.mqtt.ends.acquire_many(all.try_into().unwrap()).await.unwrap();
     let task = client.task.take().unwrap();
     drop(client);
-    while landfall_core::Live::is_connected(&*ground.connections, device.id) {
+    while ground.connections.holds(device.id).is_some() {
         tokio::task::yield_now().await;
     }
     assert!(!task.is_finished() && ground.reread(&device).await.connected, "it waits for a place, and takes no more calls");
@@ -132,7 +132,7 @@ async fn guessing_is_slowed_and_a_right_generated_secret_is_taken_all_the_same()
     let ground = Ground::new().await;
     let device = ground.device("node-1").await;
     let config = Config { failures_per_minute: 2, ..Config::default() };
-    let mqtt = Mqtt::new(ground.core.clone(), ground.connections.clone(), config);
+    let mqtt = Mqtt::new(ground.core.clone(), config);
     for expected in [4, 4, 3] {
         let mut client = ground.dial_at(&mqtt);
         let (id, wrong) = (device.id.to_string(), password(HOUR, "guess"));
@@ -149,7 +149,7 @@ async fn a_secret_that_people_chose_is_not_looked_at_where_it_was_guessed() {
     let chosen = RegisterDevice { secret: Some(Secret::new("1234")), ..ground.registration("node-1", AccessMode::Secret) };
     let device = ground.core.register_device(&ground.scope, chosen).await.unwrap();
     let config = Config { failures_per_minute: 2, ..Config::default() };
-    let mqtt = Mqtt::new(ground.core.clone(), ground.connections.clone(), config);
+    let mqtt = Mqtt::new(ground.core.clone(), config);
     let id = device.id.to_string();
     for (peer, guess, expected) in [
         (PEER, "0000", 4),
@@ -172,7 +172,7 @@ async fn a_clock_that_is_wrong_is_no_guess() {
     let ground = Ground::new().await;
     let device = ground.device("node-1").await;
     let config = Config { failures_per_minute: 1, ..Config::default() };
-    let mqtt = Mqtt::new(ground.core.clone(), ground.connections.clone(), config);
+    let mqtt = Mqtt::new(ground.core.clone(), config);
     let (id, secret) = (device.id.to_string(), device.credentials.secret.as_ref().unwrap().expose());
     for _ in 0..3 {
         let stale = password("2025010100", secret);

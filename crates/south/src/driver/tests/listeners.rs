@@ -52,7 +52,7 @@ async fn tcp_is_served_until_the_stop() {
 async fn no_more_connections_than_allowed() {
     let mut ground = Ground::new().await;
     let config = Config { max_connections: 1, ..Config::default() };
-    ground.mqtt = Mqtt::new(ground.core.clone(), ground.connections.clone(), config);
+    ground.mqtt = Mqtt::new(ground.core.clone(), config);
     let device = ground.device("node-1").await;
     let (address, _task) = listening(&ground, Transport::Tcp).await;
     let mut first = TcpStream::connect(address).await.unwrap();

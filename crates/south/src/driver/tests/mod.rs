@@ -12,7 +12,8 @@ use crate::mqtt::{Config, Connections};
 use async_trait::async_trait;
 use hmac::{Hmac, KeyInit, Mac};
 use landfall_core::{
-    CallbackPolicy, CodecRun, Core, NewAccount, NewApp, Parts, PayloadCodec, ProductDraft, ProductRef, RegisterDevice, Scope,
+    Access, CallbackPolicy, CodecRun, Core, NewAccount, NewApp, Parts, PayloadCodec, ProductDraft, ProductRef, RegisterDevice,
+    Scope,
 };
 use landfall_model::{
     AccessMode, AccountSettings, AppLimits, DataFormat, Device, DeviceInfo, Parameter, Product, ProductKey, Property, Result,
@@ -47,12 +48,10 @@ impl Ground {
     async fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         let world = Arc::new(World::new(1));
-        let connections = Arc::new(Connections::new());
         let store = landfall_store::open_sqlite(data.path(), landfall_store::Options::default(), world.clone()).unwrap();
         let core = Arc::new(Core::new(Parts {
             store: Arc::new(store),
             world: world.clone(),
-            live: connections.clone(),
             codecs: Arc::new(TextCodec),
             callbacks: Arc::new(NoCallbacks),
             settings: landfall_core::Settings::default(),
@@ -66,8 +65,9 @@ impl Ground {
         let scope = core.narrow(&all, app.id).await.unwrap();
         let product = core.create_product(&all, thermometer(DataFormat::Json)).await.unwrap();
         let config = Config { failures_per_minute: 0, ..Config::default() };
-        let mqtt = Mqtt::new(core.clone(), connections.clone(), config);
+        let mqtt = Mqtt::new(core.clone(), config);
         let stop = watch::Sender::new(false);
+        let connections = mqtt.connections.clone();
         Self { core, world, connections, mqtt, all, scope, product, stop, _data: data }
     }
 

@@ -1,7 +1,6 @@
 //! Sessions that outlive their connection.
 
 use super::*;
-use landfall_core::Live;
 
 #[tokio::test]
 async fn subscriptions_are_kept_for_those_who_ask() {
@@ -15,10 +14,10 @@ async fn subscriptions_are_kept_for_those_who_ask() {
     client.leave().await;
     let mut client = ground.dial();
     assert_eq!(client.login(&device, false).await, [1, 0]);
-    assert!(ground.connections.listens(device.id, device.id));
+    assert_eq!(ground.connections.accepts(device.id, device.id, None), Ok(()));
     client.hang_up().await;
     let client = ground.online(&device).await;
-    assert!(!ground.connections.listens(device.id, device.id));
+    assert!(ground.connections.accepts(device.id, device.id, None).is_err());
     assert_eq!(ground.core.store().session(device.id).await.unwrap(), None, "a clean session forgets");
     client.leave().await;
     let mut client = ground.dial();
@@ -76,7 +75,7 @@ async fn a_take_over_takes_the_session() {
     let mut second = ground.dial();
     assert_eq!(second.login(&device, false).await, [1, 0]);
     first.ended().await;
-    assert!(ground.connections.listens(device.id, device.id));
+    assert_eq!(ground.connections.accepts(device.id, device.id, None), Ok(()));
 }
 
 #[tokio::test]

@@ -282,7 +282,7 @@ async fn who_left_and_who_is_too_many_hold_no_place() {
     let waiting = ground.direct(sim, Direct { wait_s: 300, ..of("read", "/3") });
     ground.settle().await;
     ground.tell(sim, SimDevice::wake);
-    ground.live.close(ground.sims[sim].id, CloseCause::Deleted);
+    ground.shared.desk.close(ground.sims[sim].id, CloseCause::Deleted);
     ground.settle().await;
     assert!(offline(waiting.now_or_never()).contains("not registered"));
     assert_eq!(ground.waiting(), 0);

@@ -45,7 +45,7 @@ async fn noise_and_mutated_traffic_change_nothing() {
     }
     ground.run_s(5).await;
     assert_eq!(ground.reports(sim).await, reports, "nothing forged became a report");
-    assert_eq!((ground.hub.clients.len(), ground.live.0.lock().len()), (1, 1));
+    assert_eq!((ground.hub.clients.len(), ground.shared.desk.len()), (1, 1));
     ground.happened(sim);
     ground.tell(sim, |device, now| device.set(now, TEMPERATURE, Value::Float(40.0)));
     ground.run_s(10).await;
@@ -108,7 +108,7 @@ async fn plain_noise_is_answered_with_less_than_it_is() {
         }
         ground.settle().await;
     }
-    assert!(ground.hub.clients.is_empty() && ground.live.0.lock().is_empty());
+    assert!(ground.hub.clients.is_empty() && ground.shared.desk.is_empty());
     let device = ground.known("m-1").await;
     assert_eq!(ground.whys(device.id).await, []);
     let load = ground.hub.coap.load();

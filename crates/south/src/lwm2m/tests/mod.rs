@@ -19,8 +19,8 @@ mod wishes;
 use super::{asks::Ask, *};
 use async_trait::async_trait;
 use landfall_core::{
-    CallbackPolicy, CloseCause, CodecRun, CommandRequest, DesiredRequest, Downlink, Live, NewAccount, NewApp, Parts,
-    PayloadCodec, ProductDraft, ProductRef, RegisterDevice, Scope,
+    Access, CallbackPolicy, CloseCause, CodecRun, CommandRequest, DesiredRequest, NewAccount, NewApp, Parts, PayloadCodec,
+    ProductDraft, ProductRef, RegisterDevice, Scope, Takes, Wake,
 };
 use landfall_dtls::ClientConfig;
 use landfall_lwm2m::{Path, Value, Version, sim::Client};
@@ -34,7 +34,6 @@ use landfall_testkit::{
     device::{Happened, Verb},
     world::{START_MS, Seeded},
 };
-use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use std::net::SocketAddr;
 
@@ -55,7 +54,6 @@ const ROUNDS: usize = 200_000;
 struct Ground {
     core: Arc<Core>,
     world: Arc<VirtualWorld>,
-    live: Arc<LiveDesk>,
     config: Config,
     shared: Arc<Lwm2m>,
     hub: Hub,
@@ -93,12 +91,10 @@ impl Ground {
     async fn with(seed: u64, config: Config) -> Self {
         let data = tempfile::tempdir().unwrap();
         let world = Arc::new(VirtualWorld::new(seed));
-        let live = Arc::new(LiveDesk::default());
         let store = landfall_store::open_sqlite(data.path(), landfall_store::Options::default(), world.clone()).unwrap();
         let core = Arc::new(Core::new(Parts {
             store: Arc::new(store),
             world: world.clone(),
-            live: live.clone(),
             codecs: Arc::new(TextCodec),
             callbacks: Arc::new(NoCallbacks),
             settings: landfall_core::Settings::default(),
@@ -113,12 +109,11 @@ impl Ground {
         let product = core.create_product(&all, meter("secure")).await.unwrap();
         let sample = SampleFrame { hex: hex::encode(report(1)), expected: None };
         let product = core.upload_codec(&all, product.id, "text", &[sample]).await.unwrap();
-        let shared = access(&core, &world, &live, &config);
+        let shared = access(&core, &world, &config);
         let hub = Hub::new(Arc::clone(&shared));
         Self {
             core,
             world,
-            live,
             config,
             shared,
             hub,
@@ -404,9 +399,8 @@ impl Ground {
     }
 }
 
-fn access(core: &Arc<Core>, world: &Arc<VirtualWorld>, live: &LiveDesk, config: &Config) -> Arc<Lwm2m> {
-    let desk = Arc::clone(&live.0.lock());
-    Lwm2m::new(Arc::clone(core), Arc::clone(world) as Arc<dyn World>, desk, config.clone(), ObjectModels::builtin())
+fn access(core: &Arc<Core>, world: &Arc<VirtualWorld>, config: &Config) -> Arc<Lwm2m> {
+    Lwm2m::new(Arc::clone(core), Arc::clone(world) as Arc<dyn World>, config.clone(), ObjectModels::builtin())
 }
 
 /// What a device proves itself with.
@@ -477,50 +471,6 @@ fn meter(model: &str) -> ProductDraft {
         auto_register: None,
         claims: None,
     }
-}
-
-/// The desk of the present run.
-#[derive(Default)]
-struct LiveDesk(Mutex<Arc<Desk>>);
-
-impl Live for LiveDesk {
-    fn is_connected(&self, _: DeviceId) -> bool {
-        false
-    }
-
-    fn listens(&self, _: DeviceId, _: DeviceId) -> bool {
-        false
-    }
-
-    fn takes(&self, _: DeviceId, _: &Downlink) -> bool {
-        true
-    }
-
-    fn deliver(&self, _: DeviceId, _: Downlink) -> bool {
-        false
-    }
-
-    fn close(&self, device: DeviceId, why: CloseCause) {
-        self.0.lock().close(device, why);
-    }
-
-    fn is_registered(&self, device: DeviceId) -> bool {
-        self.0.lock().is_registered(device)
-    }
-
-    fn wake(&self, device: DeviceId) {
-        self.0.lock().wake(device);
-    }
-
-    fn lifetime_over(&self, device: DeviceId) -> bool {
-        self.0.lock().lifetime_over(device)
-    }
-
-    fn observe_anew(&self, device: DeviceId) {
-        self.0.lock().observe_anew(device);
-    }
-
-    fn provision(&self) {}
 }
 
 /// Frames are the JSON itself, so that these tests need no sandbox.

@@ -64,7 +64,7 @@ impl Ground {
         let node = (*self.device(sim).await.node.clone().unwrap()).clone();
         let one = |path: &&str| NodeObservation { path: (*path).into(), id: format!("id of {path}") };
         self.put_node(sim, Node { observed: paths.iter().map(one).collect(), ..node }).await;
-        self.live.observe_anew(self.sims[sim].id);
+        self.shared.desk.wake(self.sims[sim].id, Wake::ObserveAnew);
     }
 
     pub(super) async fn info(&self, sim: usize) -> Json {
@@ -121,7 +121,7 @@ impl Ground {
         let append = Append { instance, max_instances: 100, max_bytes: 1_000_000 };
         let writes = vec![Write::Append(Box::new(append))];
         self.core.store().commit(Batch { writes, events: vec![] }).await.unwrap();
-        self.live.wake(id);
+        self.shared.desk.wake(id, Wake::Work);
     }
 
     /// Observations that were begun and ended since the last call.

@@ -36,7 +36,7 @@ async fn every_suite_registers_activates_and_leaves() {
             assert_eq!(ground.core.registration(&ground.scope, id).await.unwrap(), None);
         }
     }
-    assert!(ground.live.0.lock().is_empty());
+    assert!(ground.shared.desk.is_empty());
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn a_second_registration_takes_the_place_of_the_first() {
     ground.run_s(5).await;
     let second = ground.core.registration(&ground.scope, ground.sims[sim].id).await.unwrap().unwrap();
     assert!(first.location != second.location && first.session != second.session);
-    assert_eq!((ground.live.0.lock().len(), ground.hub.clients.len(), ground.hub.by_location.len()), (1, 1, 1));
+    assert_eq!((ground.shared.desk.len(), ground.hub.clients.len(), ground.hub.by_location.len()), (1, 1, 1));
     let bound = ground.events(sim).await.iter().filter(|body| matches!(body, EventBody::DeviceBound { .. })).count();
     assert_eq!(bound, 1);
     // Observations of the first registration are over; those of the second work.
@@ -74,7 +74,7 @@ async fn a_lifetime_ends_unless_an_update_comes() {
     let device = ground.device(sim).await;
     assert_eq!((device.status, device.status_detail), (DeviceStatus::Offline, StatusDetail::TimeOut));
     assert_eq!(ground.core.registration(&ground.scope, device.id).await.unwrap(), None);
-    assert!(ground.live.0.lock().is_empty() && ground.hub.clients.is_empty());
+    assert!(ground.shared.desk.is_empty() && ground.hub.clients.is_empty());
     ground.happened(sim);
     // Whoever comes after that is told to register again.
     ground.tell(sim, SimDevice::update);
@@ -161,7 +161,7 @@ async fn a_deleted_device_is_gone_at_once() {
     let sim = ground.running("m-1").await;
     ground.core.delete_device(&ground.scope, ground.sims[sim].id, false).await.unwrap();
     ground.run_s(1).await;
-    assert!(ground.hub.clients.is_empty() && ground.live.0.lock().is_empty());
+    assert!(ground.hub.clients.is_empty() && ground.shared.desk.is_empty());
     assert_eq!(ground.shared.counters().sessions, 0);
     assert!(matches!(ground.happened(sim).last(), Some(Happened::Unsecured(_))));
     ground.tell(sim, SimDevice::update);

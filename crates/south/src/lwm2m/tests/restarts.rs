@@ -11,8 +11,7 @@ impl Ground {
             self.hub.save_all();
             self.settle().await;
         }
-        *self.live.0.lock() = Arc::new(Desk::default());
-        self.shared = access(&self.core, &self.world, &self.live, &self.config);
+        self.shared = access(&self.core, &self.world, &self.config);
         self.hub = Hub::new(Arc::clone(&self.shared));
         self.epoch = self.since_start();
         let store = self.core.store();
@@ -54,7 +53,7 @@ async fn sessions_and_observations_go_on_without_a_handshake() {
             }
             assert_eq!(ground.temperatures(sim).await, expected, "orderly: {orderly}, round {round}");
             ground.restart(orderly).await;
-            assert!(ground.live.is_registered(ground.sims[sim].id));
+            assert_eq!(ground.shared.desk.holds(ground.sims[sim].id), Some(Takes::Work));
         }
         ground.tell(sim, SimDevice::update);
         ground.run_s(10).await;
@@ -155,7 +154,7 @@ async fn a_send_that_cannot_wait_any_more_is_asked_for_again() {
         ground.tell(sim, |device, now| device.send(now, &[Entry::new(TEMPERATURE, Value::Float(30.0))]).unwrap());
         ground.run_s(3).await;
         if leaves {
-            ground.live.close(device, CloseCause::Deleted);
+            ground.shared.desk.close(device, CloseCause::Deleted);
         } else {
             ground.hub.answered(ground.moment(), Answer::Attached { device, outcome: None });
         }

@@ -9,6 +9,7 @@ mod bell;
 mod clock;
 mod command;
 mod device;
+mod extension;
 pub mod fuzz;
 mod minutes;
 mod onem2m;

@@ -237,7 +237,7 @@ impl Core {
                 next = open.iter().find(pending).filter(|_| !waits);
             }
             let Some(next) = next else {
-                if !asleep && let Some(message) = self.next_message(&device).await? {
+                if !asleep && let Some(message) = self.next_work_of_extensions(&device).await? {
                     return Ok(Some(message));
                 }
                 if open.is_empty() && !asleep {

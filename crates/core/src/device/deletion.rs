@@ -19,9 +19,8 @@ impl Core {
     /// `DeviceNotFound`, `DeviceForeign`, `Overloaded` where devices are added as fast as they go.
     pub async fn delete_device(&self, scope: &Scope, id: DeviceId, cascade: bool) -> Result<()> {
         let device = self.device(scope, id).await?;
-        let groups = self.groups_with(&device).await?;
-        let records: Vec<Record> =
-            groups.iter().map(|(group, _)| Record::Resource(group.id)).chain([Record::Device(id)]).collect();
+        let mut records = self.records_with(&device).await?;
+        records.push(Record::Device(id));
         for _ in 0..self.settings.children / u64::from(SLICE) + 8 {
             let slice = self.decide(&records, || Box::pin(self.slice(scope, id, cascade))).await?;
             for id in slice.gone {

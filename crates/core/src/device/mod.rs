@@ -10,7 +10,7 @@ pub(crate) mod registration;
 pub(crate) mod session;
 pub(crate) mod shadow;
 
-use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event, onem2m::node::follow_info, turns::Record};
+use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event, extension, turns::Record};
 use landfall_model::{
     AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceId, DeviceInfo, DeviceLimit, DeviceStatus, Error,
     EventBody, Identity, NodeType, Page, PageRequest, Product, ProductKey, Result, Secret, StatusDetail, Time, Write,
@@ -224,7 +224,7 @@ impl Core {
                 Box::pin(async {
                     let mut device = (*self.device(scope, id).await?).clone();
                     apply(&mut device, &change);
-                    follow_info(&mut device, &change.info, self.now());
+                    extension::follow(&mut device, &change.info, self.now());
                     match &product {
                         Some(product) => bind_product(&mut device, product),
                         None => self.rebind_by_keys(scope, &mut device, &change).await?,

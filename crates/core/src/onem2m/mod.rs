@@ -1,5 +1,6 @@
 //! What oneM2M applications see of an account: the tree over its devices, originators and provisioning lists.
 
+pub(crate) mod extension;
 pub(crate) mod fault;
 pub(crate) mod message;
 pub(crate) mod node;
@@ -19,6 +20,9 @@ pub use tree::{
 };
 
 use parking_lot::Mutex;
+
+/// The tree of an account.
+pub(crate) struct Tree;
 
 /// What is kept of the tree in memory alone.
 #[derive(Default)]

@@ -176,7 +176,7 @@ impl Core {
     }
 
     /// What else goes with a device: subscriptions below it, and its place in groups.
-    pub(crate) async fn released(&self, device: &Device, now: Time) -> Result<Batch> {
+    pub(crate) async fn node_released(&self, device: &Device, now: Time) -> Result<Batch> {
         let mut whole = Batch::default();
         let Some(account) = self.store.account(device.account).await? else { return Ok(whole) };
         let below = ResourceFilter {

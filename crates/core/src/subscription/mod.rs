@@ -78,11 +78,8 @@ impl Core {
     /// Deletes one subscription (1.6.5). What serves an address of a resource goes with all of that.
     pub async fn delete_subscription(&self, scope: &Scope, id: SubscriptionId) -> Result<()> {
         let found = self.subscription(scope, id).await?;
-        if let SubscriptionKind::Resource(resource, _) = found.kind
-            && let Some(account) = self.store.account(found.account).await?
-            && let Some(resource) = self.store.resource(resource).await?
-        {
-            return self.delete_record(&account, &resource).await;
+        if self.delete_subject(&found).await? {
+            return Ok(());
         }
         self.store.commit(gone(&found, self.now())).await.map(|_| ())
     }

@@ -1,7 +1,7 @@
 //! Whether what an application wanted is still to be done. Asked anew when data goes out, to it or to a device: rights may have gone since.
 
 use crate::Core;
-use landfall_model::{App, AppId, Result, Subscription, SubscriptionKind};
+use landfall_model::{App, AppId, Result, Subscription};
 use std::sync::Arc;
 
 impl Core {
@@ -10,10 +10,8 @@ impl Core {
     /// Its owner and who made it must not be deleted or frozen, and each of them be the application whose devices are meant or be authorized
     /// by it. Whoever subscribed to a resource must still be able to retrieve it.
     pub async fn suspension(&self, subscription: &Subscription) -> Result<Option<String>> {
-        if let SubscriptionKind::Resource(id, _) = subscription.kind
-            && let Some(resource) = self.store.resource(id).await?
-        {
-            return self.unfit_for_subject(&resource).await;
+        if let Some(judged) = self.suspension_by_extension(subscription).await? {
+            return Ok(judged);
         }
         match self.bar(subscription.target, Some(subscription.owner)).await? {
             None => self.bar(subscription.target, subscription.by).await,

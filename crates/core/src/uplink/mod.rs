@@ -6,7 +6,7 @@ pub(crate) mod message;
 use crate::{
     CodecRun, Core, DeviceCaller, Item, Message, Why, batch,
     device::presence::went_online,
-    device_event,
+    device_event, extension,
     product::check::{check_report, fitting},
     turns::Record,
 };
@@ -31,13 +31,13 @@ pub struct Reading {
     device: Arc<Device>,
     taken: Taken,
     says: Says,
-    /// The text of a message that a node's `received-msg` gets, unless its protocol has a form of its own.
+    /// The text of a message that extensions take, unless its protocol has a form of its own.
     heard: Option<String>,
 }
 
 impl Reading {
     fn with_text(self, text: &str) -> Self {
-        let heard = self.device.node.is_some().then(|| text.to_owned());
+        let heard = extension::hears(&self.device).then(|| text.to_owned());
         Self { heard, ..self }
     }
 }
@@ -219,12 +219,12 @@ impl Core {
         Ok((Taken { accepted, dropped }, Says::Report(report(device, services, frame, now))))
     }
 
-    /// One commit for the report, what the node's subscribers get of it and, where it is the first sign of life, the status.
+    /// One commit for the report, what extensions make of it and, where it is the first sign of life, the status.
     async fn store_report(&self, device: &Arc<Device>, report: Report, heard: Option<&str>) -> Result<()> {
         let event = device_event(device, report.received_at, EventBody::Reported(report));
         let received = match heard {
-            // Boxed, so that the future of a report that is no node's stays small: there is one for each message under way.
-            Some(text) => Box::pin(self.received(device, text)).await?,
+            // Boxed, so that the future of a report that no extension takes stays small: there is one for each message under way.
+            Some(text) => Box::pin(self.heard(device, text)).await?,
             None => Batch::default(),
         };
         let mut whole = batch(vec![], vec![event]);

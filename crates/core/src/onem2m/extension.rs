@@ -1,0 +1,57 @@
+//! The tree in the life of a device: what the rest of the core asks of it.
+
+use crate::{
+    Core, Work,
+    extension::Extension,
+    onem2m::{Tree, node::follow_info},
+    turns::Record,
+};
+use async_trait::async_trait;
+use landfall_model::{Batch, Device, DeviceInfo, Result, Subscription, SubscriptionKind, Time};
+use std::sync::Arc;
+
+#[async_trait]
+impl Extension for Tree {
+    fn follow(&self, device: &mut Device, change: &DeviceInfo, now: Time) {
+        follow_info(device, change, now);
+    }
+
+    fn hears(&self, device: &Device) -> bool {
+        device.node.is_some()
+    }
+
+    async fn heard(&self, core: &Core, device: &Arc<Device>, text: &str) -> Result<Batch> {
+        core.received(device, text).await
+    }
+
+    async fn next_work(&self, core: &Core, device: &Arc<Device>) -> Result<Option<Work>> {
+        core.next_message(device).await
+    }
+
+    async fn records_with(&self, core: &Core, device: &Device) -> Result<Vec<Record>> {
+        Ok(core.groups_with(device).await?.iter().map(|(group, _)| Record::Resource(group.id)).collect())
+    }
+
+    async fn released(&self, core: &Core, device: &Device, now: Time) -> Result<Batch> {
+        core.node_released(device, now).await
+    }
+
+    async fn suspension(&self, core: &Core, subscription: &Subscription) -> Result<Option<Option<String>>> {
+        let SubscriptionKind::Resource(id, _) = subscription.kind else { return Ok(None) };
+        match core.store.resource(id).await? {
+            Some(resource) => core.unfit_for_subject(&resource).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn delete_subject(&self, core: &Core, subscription: &Subscription) -> Result<bool> {
+        if let SubscriptionKind::Resource(resource, _) = subscription.kind
+            && let Some(account) = core.store.account(subscription.account).await?
+            && let Some(resource) = core.store.resource(resource).await?
+        {
+            core.delete_record(&account, &resource).await?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}

@@ -22,12 +22,13 @@ pub use batch::{Batch, DeviceLimit, Write};
 pub use command::call::{CallState, ServiceCall};
 pub use command::{Command, CommandState, RevokeState, RevokeTask};
 pub use device::identity::Identity;
+pub use device::info::DeviceInfo;
 pub use device::registration::{Observed, Registration, SecureSession};
 pub use device::report::{Frame, HistoryPoint, KeptFrame, Redecoded, Report, Reported, ServiceReport};
 pub use device::session::{OutboundMessage, StoredSession, SubscribedFilter};
 pub use device::shadow::{Desired, Setting, Shadow};
 pub use device::{
-    AccessMode, Credentials, Device, DeviceInfo, DeviceStatus, DeviceView, MutedCommand, NodeType, StatusDetail, Tag,
+    AccessMode, Credentials, Device, DeviceStatus, DeviceView, MutedCommand, NodeType, StatusDetail, Tag,
 };
 pub use error::{Cause, Error, ErrorKind, Result};
 pub use event::{BindResult, Confirmation, Event, EventBody, NotifyType, ProductChange, StoredEvent};

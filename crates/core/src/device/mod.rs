@@ -325,7 +325,7 @@ fn full_key(info: &DeviceInfo) -> Option<ProductKey> {
 
 fn apply(device: &mut Device, change: &DeviceChange) {
     let info = Arc::make_mut(&mut device.info);
-    merge_info(info, &change.info);
+    info.merge(&change.info);
     if let Some(tags) = &change.tags {
         info.tags = tags.clone();
     }
@@ -346,23 +346,10 @@ fn apply(device: &mut Device, change: &DeviceChange) {
     }
 }
 
-/// Sets the fields that `new` has.
-pub(crate) fn merge_info(info: &mut DeviceInfo, new: &DeviceInfo) {
-    macro_rules! take {
-        ($($field:ident)*) => {$(
-            if new.$field.is_some() {
-                info.$field = new.$field.clone();
-            }
-        )*};
-    }
-    take!(name description manufacturer_id manufacturer_name device_type model protocol_type mac location sw_version fw_version
-        hw_version bridge_id signal_strength sig_version serial_number battery_level imsi ip organization region timezone custom_fields);
-}
-
 /// Sets the fields that are still empty (device-side section 3: binding never overwrites northbound values).
 pub(crate) fn fill_info(info: &mut DeviceInfo, new: DeviceInfo) {
     let mut filled = new;
-    merge_info(&mut filled, info);
+    filled.merge(info);
     filled.end_user = info.end_user.take();
     filled.tags = std::mem::take(&mut info.tags);
     *info = filled;

@@ -3,7 +3,7 @@
 use crate::{
     Core, DeviceCaller, Scope, Wake, batch,
     device::{
-        info_changed, merge_info,
+        info_changed,
         presence::{went, went_online},
     },
     turns::Record,
@@ -76,7 +76,7 @@ impl Core {
             Box::pin(async {
                 let device = self.caller_device(caller).await?;
                 let mut info = (*device.info).clone();
-                merge_info(&mut info, said);
+                info.merge(said);
                 if info == *device.info {
                     return Ok((Batch::default(), ()));
                 }

@@ -2,7 +2,7 @@
 
 use crate::{
     CloseCause, Core, DeviceCaller, NewInstance, NodeFault, OriginCaller, ResourceFilter, Scope, Target,
-    device::{check_psk_identity, info_changed, merge_info},
+    device::{check_psk_identity, info_changed},
     onem2m::tree::{DEVICE_INFO, Happened, check_resource_name, drop_pushes, info_of, node_name},
     turns::Record,
 };
@@ -436,7 +436,7 @@ pub(crate) fn mirror(device: &mut Device, attributes: &Map<String, Value>) {
     }
     shared_fields!(take);
     let mut next = (*device.info).clone();
-    merge_info(&mut next, &info);
+    next.merge(&info);
     if next != *device.info {
         device.info = Arc::new(next);
     }

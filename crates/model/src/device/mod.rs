@@ -1,12 +1,13 @@
 //! Devices: one record, whichever dialect onboarded them.
 
 pub(crate) mod identity;
+pub(crate) mod info;
 pub(crate) mod registration;
 pub(crate) mod report;
 pub(crate) mod session;
 pub(crate) mod shadow;
 
-use crate::{AccountId, AppId, DeviceId, Identity, Node, ProductId, Secret, Time};
+use crate::{AccountId, AppId, DeviceId, DeviceInfo, Identity, Node, ProductId, Secret, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -122,62 +123,6 @@ pub struct DeviceView {
     pub mute: bool,
     /// Encryption device.
     pub is_secure: bool,
-}
-
-/// Descriptive fields (DeviceInfo of 1.4.9 and 1.5.1, and what 1.4.2 and 1.4.4 add); limits are those of the contract.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct DeviceInfo {
-    /// Device name.
-    pub name: Option<String>,
-    /// Description.
-    pub description: Option<String>,
-    /// Manufacturer id.
-    pub manufacturer_id: Option<String>,
-    /// Manufacturer name.
-    pub manufacturer_name: Option<String>,
-    /// Device type.
-    pub device_type: Option<String>,
-    /// Model.
-    pub model: Option<String>,
-    /// Protocol.
-    pub protocol_type: Option<String>,
-    /// MAC address.
-    pub mac: Option<String>,
-    /// Location.
-    pub location: Option<String>,
-    /// Software version.
-    pub sw_version: Option<String>,
-    /// Firmware version.
-    pub fw_version: Option<String>,
-    /// Hardware version.
-    pub hw_version: Option<String>,
-    /// Bridge.
-    pub bridge_id: Option<String>,
-    /// Signal strength.
-    pub signal_strength: Option<String>,
-    /// SIG version.
-    pub sig_version: Option<String>,
-    /// Serial number.
-    pub serial_number: Option<String>,
-    /// Battery level.
-    pub battery_level: Option<String>,
-    /// IMSI of an NB-IoT device.
-    pub imsi: Option<String>,
-    /// Address.
-    pub ip: Option<String>,
-    /// End user.
-    pub end_user: Option<String>,
-    /// Organization.
-    pub organization: Option<String>,
-    /// Region.
-    pub region: Option<String>,
-    /// Time zone.
-    pub timezone: Option<String>,
-    /// User-defined fields, as the JSON array that was given.
-    pub custom_fields: Option<serde_json::Value>,
-    /// Tags.
-    pub tags: Vec<Tag>,
 }
 
 /// A tag of a device (1.4.4).

@@ -324,13 +324,13 @@ pub(super) fn settings(settings: &Settings) -> Value {
     })
 }
 
-macro_rules! info {
-    ($($field:ident)*) => {
+macro_rules! declare {
+    ($($group:ident { $($(#[$doc:meta])* $text:ident $word:literal)* })*) => {
         /// Descriptive fields of a device; absent fields are left out.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
         pub(super) struct Info {
-            $(#[serde(skip_serializing_if = "Option::is_none")] $field: Option<String>,)*
+            $($(#[serde(skip_serializing_if = "Option::is_none")] $text: Option<String>,)*)*
             #[serde(skip_serializing_if = "Option::is_none")]
             pub(super) end_user: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -340,7 +340,7 @@ macro_rules! info {
         impl Info {
             fn of(info: &DeviceInfo) -> Self {
                 Self {
-                    $($field: info.$field.clone(),)*
+                    $($($text: info.$text.clone(),)*)*
                     end_user: info.end_user.clone(),
                     custom_fields: info.custom_fields.clone(),
                 }
@@ -349,7 +349,7 @@ macro_rules! info {
             /// As the domain keeps them, without tags.
             pub(super) fn into_model(self) -> DeviceInfo {
                 DeviceInfo {
-                    $($field: self.$field,)*
+                    $($($text: self.$text,)*)*
                     end_user: self.end_user,
                     custom_fields: self.custom_fields,
                     tags: vec![],
@@ -358,8 +358,8 @@ macro_rules! info {
 
             /// `InvalidField` for texts that no dialect could show.
             pub(super) fn check(&self) -> landfall_model::Result<()> {
-                $(check_text(stringify!($field), self.$field.as_deref())?;)*
-                check_text("end_user", self.end_user.as_deref())?;
+                $($(check_text($word, self.$text.as_deref())?;)*)*
+                check_text("endUser", self.end_user.as_deref())?;
                 if self.custom_fields.as_ref().is_some_and(|fields| !fields.is_array()) {
                     return Err(landfall_model::Error::invalid("info.customFields", "must be an array"));
                 }
@@ -369,29 +369,17 @@ macro_rules! info {
     };
 }
 
-info!(name description manufacturer_id manufacturer_name device_type model protocol_type mac location sw_version fw_version
-    hw_version bridge_id signal_strength sig_version serial_number battery_level imsi ip organization region timezone);
+landfall_model::device_texts!(declare);
 
 fn check_text(field: &'static str, text: Option<&str>) -> landfall_model::Result<()> {
     let max = if field == "description" { 2048 } else { 256 };
     match text {
         Some(text) if text.chars().count() > max || text.chars().any(char::is_control) => Err(landfall_model::Error::invalid(
-            format!("info.{}", camel(field)),
+            format!("info.{field}"),
             format!("must be at most {max} characters without control characters"),
         )),
         _ => Ok(()),
     }
-}
-
-fn camel(snake: &str) -> String {
-    let mut words = snake.split('_');
-    let mut out = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        out.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
-        out.push_str(letters.as_str());
-    }
-    out
 }
 
 #[cfg(test)]

@@ -35,57 +35,28 @@ pub(super) struct ChildBody {
     pub device_id: Option<String>,
 }
 
-/// What a device says of itself or of one behind it. Fields it may not set (status, keys) are ignored.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct DeviceInfoBody {
-    pub node_id: String,
-    name: Option<String>,
-    description: Option<String>,
-    manufacturer_id: Option<String>,
-    manufacturer_name: Option<String>,
-    mac: Option<String>,
-    location: Option<String>,
-    device_type: Option<String>,
-    model: Option<String>,
-    sw_version: Option<String>,
-    fw_version: Option<String>,
-    hw_version: Option<String>,
-    protocol_type: Option<String>,
-    bridge_id: Option<String>,
-    signal_strength: Option<String>,
-    sig_version: Option<String>,
-    serial_number: Option<String>,
-    battery_level: Option<String>,
+macro_rules! declare {
+    (said { $($(#[$doc:meta])* $text:ident $word:literal)* } $($rest:tt)*) => {
+        /// What a device says of itself or of one behind it. Fields it may not set (status, keys) are ignored.
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        pub(super) struct DeviceInfoBody {
+            pub node_id: String,
+            $($text: Option<String>,)*
+        }
+
+        impl DeviceInfoBody {
+            /// The fields within their limits (1.4.9), and the product where all five keys are given.
+            pub fn check(self) -> Result<(DeviceInfo, Option<ProductRef>)> {
+                let info = DeviceInfo { $($text: within($word, self.$text)?,)* ..DeviceInfo::default() };
+                let product = product_key(&info).map(ProductRef::Key);
+                Ok((info, product))
+            }
+        }
+    };
 }
 
-impl DeviceInfoBody {
-    /// The fields within their limits (1.4.9), and the product where all five keys are given.
-    pub fn check(self) -> Result<(DeviceInfo, Option<ProductRef>)> {
-        let info = DeviceInfo {
-            name: within("name", self.name, 256)?,
-            description: within("description", self.description, 2048)?,
-            manufacturer_id: within("manufacturerId", self.manufacturer_id, 256)?,
-            manufacturer_name: within("manufacturerName", self.manufacturer_name, 256)?,
-            device_type: within("deviceType", self.device_type, 256)?,
-            model: within("model", self.model, 256)?,
-            protocol_type: within("protocolType", self.protocol_type, 256)?,
-            mac: within("mac", self.mac, 256)?,
-            location: within("location", self.location, 2048)?,
-            sw_version: within("swVersion", self.sw_version, 256)?,
-            fw_version: within("fwVersion", self.fw_version, 256)?,
-            hw_version: within("hwVersion", self.hw_version, 256)?,
-            bridge_id: within("bridgeId", self.bridge_id, 256)?,
-            signal_strength: within("signalStrength", self.signal_strength, 256)?,
-            sig_version: within("sigVersion", self.sig_version, 256)?,
-            serial_number: within("serialNumber", self.serial_number, 256)?,
-            battery_level: within("batteryLevel", self.battery_level, 256)?,
-            ..DeviceInfo::default()
-        };
-        let product = product_key(&info).map(ProductRef::Key);
-        Ok((info, product))
-    }
-}
+landfall_model::device_texts!(declare);
 
 fn product_key(info: &DeviceInfo) -> Option<ProductKey> {
     Some(ProductKey {
@@ -98,7 +69,8 @@ fn product_key(info: &DeviceInfo) -> Option<ProductKey> {
 }
 
 /// An empty text counts as absent: agents send every field.
-fn within(path: &'static str, text: Option<String>, max: usize) -> Result<Option<String>> {
+fn within(path: &'static str, text: Option<String>) -> Result<Option<String>> {
+    let max = if matches!(path, "description" | "location") { 2048 } else { 256 };
     match text {
         Some(text) if text.chars().count() > max => Err(Error::invalid(path, format!("must be at most {max} characters"))),
         text => Ok(text.filter(|text| !text.is_empty())),

@@ -2,10 +2,11 @@
 
 use super::{
     Errors, Fault,
+    info::ModifyDevice,
     map::{self, within},
     request::{Inbound, answer, device_id, done},
     row,
-    wire::{ActivationBody, DeviceListBody, ModifyDevice, TagBody},
+    wire::{ActivationBody, DeviceListBody, TagBody},
 };
 use axum::{http::StatusCode, response::Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -162,7 +163,7 @@ pub(super) async fn modify(inbound: Inbound) -> Result<Response, Fault> {
 }
 
 fn change_of(request: ModifyDevice) -> Result<DeviceChange, Fault> {
-    check_texts(&request)?;
+    let texts = request.texts()?;
     let is_secure = match request.is_secure {
         None => None,
         Some(Value::Bool(on)) => Some(on),
@@ -191,22 +192,7 @@ fn change_of(request: ModifyDevice) -> Result<DeviceChange, Fault> {
     };
     Ok(DeviceChange {
         product: request.product_id.filter(|id| !id.is_empty()).map(ProductRef::Id),
-        info: DeviceInfo {
-            name: request.name,
-            manufacturer_id: request.manufacturer_id,
-            manufacturer_name: request.manufacturer_name,
-            device_type: request.device_type,
-            model: request.model,
-            protocol_type: request.protocol_type,
-            location: request.location,
-            imsi: request.imsi,
-            ip: request.ip,
-            organization: request.organization,
-            region: request.region,
-            timezone: request.timezone,
-            custom_fields,
-            ..DeviceInfo::default()
-        },
+        info: DeviceInfo { custom_fields, ..texts },
         tags: request.tags.map(tags_of).transpose()?,
         end_user: request.end_user,
         mute,
@@ -216,33 +202,6 @@ fn change_of(request: ModifyDevice) -> Result<DeviceChange, Fault> {
         data_aging_days,
         muted_commands: None,
     })
-}
-
-/// The lengths of the contract.
-fn check_texts(request: &ModifyDevice) -> Result<(), Fault> {
-    for (path, text, from, to) in [
-        ("deviceType", &request.device_type, 1, 256),
-        ("location", &request.location, 1, 1024),
-        ("productId", &request.product_id, 0, 256),
-        ("manufacturerId", &request.manufacturer_id, 1, 256),
-        ("manufacturerName", &request.manufacturer_name, 1, 256),
-        ("model", &request.model, 1, 256),
-        ("name", &request.name, 1, 256),
-        ("organization", &request.organization, 1, 256),
-        ("protocolType", &request.protocol_type, 1, 256),
-        ("region", &request.region, 1, 256),
-        ("timezone", &request.timezone, 1, 256),
-        ("imsi", &request.imsi, 0, 64),
-        ("ip", &request.ip, 0, 128),
-    ] {
-        within(path, text.as_ref(), from, to)?;
-    }
-    within("endUser", request.end_user.as_ref().and_then(Option::as_ref), 1, 256)?;
-    for field in request.custom_fields.iter().flatten() {
-        within("customFields.fieldName", field.field_name.as_ref(), 0, 256)?;
-        within("customFields.fieldType", field.field_type.as_ref(), 0, 256)?;
-    }
-    Ok(())
 }
 
 fn tags_of(given: Vec<TagBody>) -> Result<Vec<Tag>, Fault> {

@@ -2,10 +2,11 @@
 
 use super::{
     Fault,
+    info::DeviceInfoBody,
     wire::{
-        CapabilityBody, CommandBody, CommandResultBody, DeviceBody, DeviceCommandBody, DeviceInfoBody, LimitsBody, ParaBody,
-        PointBody, PropertyBody, ResponseBody, RevocationBody, SentCommand, ServiceBody, ServiceInfoBody, ServiceShadowBody,
-        SettingBody, ShadowBody, SubscriptionBody,
+        CapabilityBody, CommandBody, CommandResultBody, DeviceBody, DeviceCommandBody, LimitsBody, ParaBody, PointBody,
+        PropertyBody, ResponseBody, RevocationBody, SentCommand, ServiceBody, ServiceInfoBody, ServiceShadowBody, SettingBody,
+        ShadowBody, SubscriptionBody,
     },
 };
 use landfall_model::{
@@ -29,40 +30,8 @@ pub(super) fn raw(text: &str) -> &RawValue {
     serde_json::from_str(text).unwrap_or(RawValue::NULL)
 }
 
-fn flag(on: bool) -> &'static str {
+pub(super) fn flag(on: bool) -> &'static str {
     if on { "TRUE" } else { "FALSE" }
-}
-
-/// `DeviceInfo` of a push (1.6.7.1 to 1.6.7.3).
-pub(super) fn device_info(view: &DeviceView) -> DeviceInfoBody<'_> {
-    let info = &view.info;
-    DeviceInfoBody {
-        node_id: &view.node_id,
-        name: info.name.as_deref(),
-        description: info.description.as_deref(),
-        manufacturer_id: info.manufacturer_id.as_deref(),
-        manufacturer_name: info.manufacturer_name.as_deref(),
-        mac: info.mac.as_deref(),
-        location: info.location.as_deref(),
-        device_type: info.device_type.as_deref(),
-        model: info.model.as_deref(),
-        sw_version: info.sw_version.as_deref(),
-        fw_version: info.fw_version.as_deref(),
-        hw_version: info.hw_version.as_deref(),
-        imsi: None,
-        protocol_type: info.protocol_type.as_deref(),
-        radius_ip: None,
-        bridge_id: info.bridge_id.as_deref(),
-        status: view.status.as_str(),
-        status_detail: view.status_detail.as_str(),
-        mute: flag(view.mute),
-        supported_security: None,
-        is_security: flag(view.is_secure),
-        signal_strength: info.signal_strength.as_deref(),
-        sig_version: info.sig_version.as_deref(),
-        serial_number: info.serial_number.as_deref(),
-        battery_level: info.battery_level.as_deref(),
-    }
 }
 
 /// A device with its newest values (1.5.1); `imsi` only where it was asked for.
@@ -74,7 +43,7 @@ pub(super) fn device<'a>(device: &'a Device, view: &'a DeviceView, services: &'a
         node_type: view.node_type.as_str(),
         create_time: device.created_at.compact(),
         last_modified_time: device.modified_at.compact(),
-        device_info: DeviceInfoBody { imsi: Some(asked), radius_ip: Some(()), ..device_info(view) },
+        device_info: DeviceInfoBody { imsi: Some(asked), radius_ip: Some(()), ..DeviceInfoBody::of(view) },
         services: services.iter().map(|reported| service(device, reported)).collect(),
     }
 }
@@ -238,7 +207,7 @@ pub(super) fn shadow<'a>(
         node_type: view.node_type.as_str(),
         create_time: device.created_at.compact(),
         last_modified_time: device.modified_at.compact(),
-        device_info: device_info(view),
+        device_info: DeviceInfoBody::of(view),
         services: ids.into_iter().map(service).collect(),
     }
 }

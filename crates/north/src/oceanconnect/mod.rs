@@ -9,6 +9,7 @@ mod device;
 mod errors;
 mod flow;
 mod history;
+mod info;
 mod key;
 mod map;
 mod notify;

@@ -3,8 +3,9 @@
 //! Absent: rule events and upgrade notifications, as nothing here makes such events.
 
 use super::{
+    info::DeviceInfoBody,
     map::{self, raw},
-    wire::{CommandResultBody, DeviceInfoBody},
+    wire::CommandResultBody,
 };
 use landfall_model::{
     BindResult, Confirmation, DeviceId, DeviceView, Event, EventBody, NotifyType, ProductChange, ProductKey, Report,
@@ -106,7 +107,7 @@ fn device_added(device: DeviceId, view: &DeviceView) -> Vec<u8> {
         device_id: device.to_string(),
         gateway_id: view.gateway.to_string(),
         node_type: view.node_type.as_str(),
-        device_info: map::device_info(view),
+        device_info: DeviceInfoBody::of(view),
     })
 }
 
@@ -120,7 +121,7 @@ fn device_bound(device: DeviceId, result: BindResult, view: &DeviceView) -> Vec<
         result_code: BindResult,
         device_info: DeviceInfoBody<'a>,
     }
-    let device_info = map::device_info(view);
+    let device_info = DeviceInfoBody::of(view);
     render(&Body { notify_type: "bindDevice", device_id: device.to_string(), result_code: result, device_info })
 }
 
@@ -135,7 +136,7 @@ fn device_info_changed(device: DeviceId, view: &DeviceView) -> Vec<u8> {
         device_info: DeviceInfoBody<'a>,
     }
     let (device_id, gateway_id) = (device.to_string(), view.gateway.to_string());
-    render(&Body { notify_type: "deviceInfoChanged", device_id, gateway_id, device_info: map::device_info(view) })
+    render(&Body { notify_type: "deviceInfoChanged", device_id, gateway_id, device_info: DeviceInfoBody::of(view) })
 }
 
 #[derive(Serialize)]

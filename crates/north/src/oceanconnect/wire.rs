@@ -6,7 +6,8 @@ mod shadow;
 pub(super) use command::*;
 pub(super) use shadow::*;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use super::info::DeviceInfoBody;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
 /// Answer of 1.3.1 and 1.3.2.
@@ -93,39 +94,6 @@ pub(super) struct NewKeyBody<'a> {
     pub timeout: u32,
 }
 
-/// Request of 1.4.4.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ModifyDevice {
-    pub custom_fields: Option<Vec<CustomField>>,
-    pub device_config: Option<DeviceConfig>,
-    pub device_type: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    pub end_user: Option<Option<String>>,
-    pub location: Option<String>,
-    pub product_id: Option<String>,
-    pub manufacturer_id: Option<String>,
-    pub manufacturer_name: Option<String>,
-    pub model: Option<String>,
-    pub mute: Option<String>,
-    pub name: Option<String>,
-    pub organization: Option<String>,
-    pub protocol_type: Option<String>,
-    pub region: Option<String>,
-    pub timezone: Option<String>,
-    pub imsi: Option<String>,
-    pub ip: Option<String>,
-    /// Any JSON, as a wrong type has a code of its own (100440).
-    pub is_secure: Option<Value>,
-    pub psk: Option<String>,
-    pub tags: Option<Vec<TagBody>>,
-}
-
-/// Tells null from an absent field.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CustomField {
@@ -162,39 +130,6 @@ pub(super) struct ActivationBody<'a> {
     pub activated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
-}
-
-/// `DeviceInfo` of 1.4.9 and the pushes; with `imsi` and `radiusIp` it is `DeviceInfoQueryDTO` of 1.5.1. Unset fields are null.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct DeviceInfoBody<'a> {
-    pub node_id: &'a str,
-    pub name: Option<&'a str>,
-    pub description: Option<&'a str>,
-    pub manufacturer_id: Option<&'a str>,
-    pub manufacturer_name: Option<&'a str>,
-    pub mac: Option<&'a str>,
-    pub location: Option<&'a str>,
-    pub device_type: Option<&'a str>,
-    pub model: Option<&'a str>,
-    pub sw_version: Option<&'a str>,
-    pub fw_version: Option<&'a str>,
-    pub hw_version: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub imsi: Option<Option<&'a str>>,
-    pub protocol_type: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub radius_ip: Option<()>,
-    pub bridge_id: Option<&'a str>,
-    pub status: &'static str,
-    pub status_detail: &'static str,
-    pub mute: &'static str,
-    pub supported_security: Option<&'static str>,
-    pub is_security: &'static str,
-    pub signal_strength: Option<&'a str>,
-    pub sig_version: Option<&'a str>,
-    pub serial_number: Option<&'a str>,
-    pub battery_level: Option<&'a str>,
 }
 
 /// `QueryDeviceDTO4Cloud2NA` of 1.5.1 and 1.5.2.

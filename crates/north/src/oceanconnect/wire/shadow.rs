@@ -1,6 +1,6 @@
 //! Bodies of the shadow (1.4.8, 1.4.9, 1.5.4).
 
-use super::DeviceInfoBody;
+use crate::oceanconnect::info::DeviceInfoBody;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

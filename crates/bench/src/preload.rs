@@ -4,7 +4,7 @@
 
 use crate::{Outcome, api, clock, clock::Machine};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use landfall_core::{Store, World};
+use landfall_core::{World, store::*};
 use landfall_model::{Batch, Device, DeviceId, Event, EventBody, Report, Secret, ServiceReport, Time, Write};
 use landfall_store::{Options, SharedStore, open_sqlite};
 use std::{

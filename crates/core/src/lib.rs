@@ -16,7 +16,7 @@ mod onem2m;
 mod places;
 mod product;
 mod settings;
-mod store;
+pub mod store;
 mod subscription;
 mod throttle;
 mod turns;

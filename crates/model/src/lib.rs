@@ -27,9 +27,7 @@ pub use device::registration::{Observed, Registration, SecureSession};
 pub use device::report::{Frame, HistoryPoint, KeptFrame, Redecoded, Report, Reported, ServiceReport};
 pub use device::session::{OutboundMessage, StoredSession, SubscribedFilter};
 pub use device::shadow::{Desired, Setting, Shadow};
-pub use device::{
-    AccessMode, Credentials, Device, DeviceStatus, DeviceView, MutedCommand, NodeType, StatusDetail, Tag,
-};
+pub use device::{AccessMode, Credentials, Device, DeviceStatus, DeviceView, MutedCommand, NodeType, StatusDetail, Tag};
 pub use error::{Cause, Error, ErrorKind, Result};
 pub use event::{BindResult, Confirmation, Event, EventBody, NotifyType, ProductChange, StoredEvent};
 pub use id::{AccountId, AppId, CallId, CommandId, DeviceId, ProductId, Seq, SubscriptionId, TaskId};

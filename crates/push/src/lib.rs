@@ -42,7 +42,10 @@ use async_trait::async_trait;
 use connect::{Dial, Network};
 use http::header::{HeaderName, HeaderValue};
 use inbox::Tail;
-use landfall_core::{Core, Store, World};
+use landfall_core::{
+    Core, World,
+    store::{AccountStore, Commit, EventStore, SubscriptionStore},
+};
 use landfall_model::{Cause, Error, Result, Seq, StoredEvent, Subscription, SubscriptionId, Time};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -83,6 +86,11 @@ impl Rights for Core {
     }
 }
 
+/// What the push asks of a store.
+pub trait PushStore: Commit + AccountStore + SubscriptionStore + EventStore {}
+
+impl<S: Commit + AccountStore + SubscriptionStore + EventStore> PushStore for S {}
+
 /// The running push. Dropping it stops it too, without waiting.
 pub struct Push {
     ctx: Arc<Context>,
@@ -96,7 +104,7 @@ impl Push {
     ///
     /// `InvalidField`: a certificate file of `config.trust` cannot be read.
     pub fn start(
-        store: Arc<dyn Store>,
+        store: Arc<dyn PushStore>,
         world: Arc<dyn World>,
         (rights, render): (Arc<dyn Rights>, Arc<dyn Render>),
         config: Config,
@@ -106,7 +114,7 @@ impl Push {
     }
 
     fn start_with(
-        store: Arc<dyn Store>,
+        store: Arc<dyn PushStore>,
         world: Arc<dyn World>,
         (rights, render): (Arc<dyn Rights>, Arc<dyn Render>),
         config: Config,

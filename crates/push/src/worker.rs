@@ -11,11 +11,11 @@ use crate::inbox::{Inbox, Tail, Taken};
 use crate::lane::{Health, Lanes, OPEN_LIMIT};
 use crate::route::concerns;
 use crate::status::{Board, Counters, DeliveryError, DeliveryState, DeliveryStatus, Undelivered};
-use crate::{Render, Rights, supervisor::Replay};
+use crate::{PushStore, Render, Rights, supervisor::Replay};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use landfall_core::{Store, World};
+use landfall_core::World;
 use landfall_model::{Batch, Cursor, Result, Seq, StoredEvent, Subscription, Time, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,7 +39,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// What all workers share.
 pub(crate) struct Context {
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn PushStore>,
     pub world: Arc<dyn World>,
     pub rights: Arc<dyn Rights>,
     pub render: Arc<dyn Render>,

@@ -5,7 +5,7 @@
 //! an older state put back in place do not fit together. Not told: a file system or machine that is copied as a whole.
 
 use crate::files::{PRIVATE, replace};
-use landfall_core::{Store, World};
+use landfall_core::{World, store::*};
 use landfall_model::{Batch, Write};
 use landfall_store::{SharedStore, file_identity};
 use serde::{Deserialize, Serialize};

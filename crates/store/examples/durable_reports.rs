@@ -5,7 +5,7 @@
 
 mod machine;
 
-use landfall_core::{HistoryQuery, Store, World};
+use landfall_core::{World, store::*};
 use landfall_model::*;
 use machine::Now;
 use std::{

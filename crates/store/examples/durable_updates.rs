@@ -6,7 +6,7 @@
 
 mod machine;
 
-use landfall_core::{Store, World};
+use landfall_core::{World, store::*};
 use landfall_model::*;
 use landfall_store::SharedStore;
 use machine::Now;

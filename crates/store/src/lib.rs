@@ -1,15 +1,17 @@
 //! The store of Landfall over SQLite (a directory, the default) or PostgreSQL (a URL): registry, event stream and history.
 //!
-//! One thread writes, many batches to a sync ([`landfall_core::Store::commit`]); reports become durable in the stream and are cut into
+//! One thread writes, many batches to a sync ([`landfall_core::store::Commit::commit`]); reports become durable in the stream and are cut into
 //! chunks per device later. Exactly one process may use a database at a time; a second one is refused. Absent:
 //! reading the clock (time comes from the [`World`]), any rule of the domain.
 
+mod account;
 mod cache;
 mod command;
 mod device;
 mod engine;
 mod lookup;
 mod onem2m;
+mod product;
 mod rows;
 mod shared;
 mod store;

@@ -8,7 +8,7 @@ use crate::{
     store::{SharedStore, THE_SERVER},
     stream::replay,
 };
-use landfall_core::Store;
+use landfall_core::store::DeviceStore;
 use landfall_model::{AccountId, Device, DeviceId, Identity, Result};
 use serde::de::DeserializeOwned;
 use std::{hash::Hash, sync::Arc};

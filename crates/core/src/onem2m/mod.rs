@@ -13,7 +13,7 @@ pub use fault::NodeFault;
 pub use node::{InfoChange, VERSION_LABEL, known_attributes};
 pub use originator::OriginCaller;
 pub use provisioning::{FailedNode, PROVISIONING_NODES, ProvisioningRequest, Refusal};
-pub use store::{Claim, ResourceFilter, ResourceStore, TakenNames};
+pub use store::{Claim, InstanceStore, NodeStore, ProvisioningStore, ResourceFilter, ResourceStore, TakenNames};
 pub use tree::{
     ContainerLimits, Criteria, DEVICE_INFO, Discovered, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target,
     Withheld, info_of, node_name,

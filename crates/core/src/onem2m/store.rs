@@ -1,4 +1,4 @@
-//! What the domain asks of a store about the oneM2M tree and provisioning; part of [`crate::Store`], written by its `commit` alone.
+//! What the domain asks of a store about the oneM2M tree and provisioning.
 
 use async_trait::async_trait;
 use landfall_model::{
@@ -7,7 +7,7 @@ use landfall_model::{
 };
 use std::sync::Arc;
 
-/// The oneM2M tree and provisioning.
+/// Resources of the tree, and what is found by labels.
 #[async_trait]
 pub trait ResourceStore: Send + Sync {
     /// One resource.
@@ -35,7 +35,11 @@ pub trait ResourceStore: Send + Sync {
         after: Option<ResourceId>,
         limit: u32,
     ) -> Result<Vec<ResourceId>>;
+}
 
+/// Containers and their instances.
+#[async_trait]
+pub trait InstanceStore: Send + Sync {
     /// What a container holds.
     async fn container_state(&self, container: ResourceId) -> Result<ContainerState>;
     /// One instance that is not over.
@@ -48,14 +52,22 @@ pub trait ResourceStore: Send + Sync {
     async fn instances_after(&self, container: ResourceId, now: Time, after: u64, limit: u32) -> Result<Vec<Instance>>;
     /// Instances of a container that are not over, in the order of `st`.
     async fn instances(&self, container: ResourceId, now: Time, sort: Sort, page: PageRequest) -> Result<Page<Instance>>;
+}
 
+/// Devices as nodes of the tree.
+#[async_trait]
+pub trait NodeStore: Send + Sync {
     /// The device of an account whose node has this name.
     async fn device_by_node_name(&self, account: AccountId, name: &str) -> Result<Option<Arc<Device>>>;
     /// The device whose id begins with these bytes.
     async fn device_by_prefix(&self, first: [u8; 11]) -> Result<Option<Arc<Device>>>;
     /// What stands in the way of each of these new devices of the account.
     async fn claims(&self, account: AccountId, claims: Vec<Claim>) -> Result<Vec<TakenNames>>;
+}
 
+/// Requests to provision nodes.
+#[async_trait]
+pub trait ProvisioningStore: Send + Sync {
     /// One provisioning request.
     async fn provisioning(&self, id: ResourceId) -> Result<Option<Provisioning>>;
     /// The request of this name in the account.

@@ -2,6 +2,7 @@
 //!
 //! A command never changes its device or its place. Absent: what a state means, which is the domain's.
 
+mod read;
 pub(crate) mod work;
 
 use crate::{

@@ -160,7 +160,7 @@ mod tests {
         engine::{backend::Backend, migrate::migrate},
         stream::record::tests::scratch,
     };
-    use landfall_core::{Store, World};
+    use landfall_core::{World, store::*};
     use landfall_model::{
         AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceStatus, NodeType, StatusDetail, Time, Write,
     };

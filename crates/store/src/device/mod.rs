@@ -4,5 +4,6 @@ pub(crate) mod counts;
 pub(crate) mod identities;
 pub(crate) mod lists;
 pub(crate) mod presence;
+mod read;
 pub(crate) mod shadows;
 pub(crate) mod unlinked;

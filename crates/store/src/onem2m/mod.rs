@@ -4,6 +4,6 @@ pub(crate) mod claims;
 pub(crate) mod instances;
 pub(crate) mod labels;
 pub(crate) mod provisioning;
+mod read;
 pub(crate) mod resources;
-pub(crate) mod store;
 pub(crate) mod subscribers;

@@ -6,6 +6,7 @@ pub(crate) mod frames;
 pub(crate) mod history;
 pub(crate) mod pending;
 pub(crate) mod prune;
+mod read;
 pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod ring;

@@ -1,7 +1,7 @@
 //! Callback addresses of calls and commands.
 
 use crate::place::*;
-use landfall_core::Store;
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;
 

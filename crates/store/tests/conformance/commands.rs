@@ -1,7 +1,7 @@
 //! Cached commands and revocation tasks.
 
 use crate::place::*;
-use landfall_core::{CommandFilter, RevokeFilter, Store};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;
 

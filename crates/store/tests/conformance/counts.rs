@@ -1,7 +1,7 @@
 //! Counters of devices: equal to what a count of the devices would tell, whatever happened to them.
 
 use crate::place::*;
-use landfall_core::{DeviceFilter, Store};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Big deletions: nobody sees what was deleted, although its rows go later, slice by slice, also after a crash.
 
 use crate::place::*;
-use landfall_core::{CommandFilter, HistoryQuery, ResourceStore, SettingFilter, Store};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;
 

@@ -1,7 +1,7 @@
 //! Frames kept with history, and history that was decoded again.
 
 use crate::place::*;
-use landfall_core::{FrameQuery, HistoryQuery, Store};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::{Options, SharedStore};
 

@@ -5,7 +5,7 @@ use crate::{
     place::*,
     stall::Stall,
 };
-use landfall_core::Store as _;
+use landfall_core::store::*;
 use landfall_model::{Cause, Error, PageRequest, Seq};
 use landfall_store::Options;
 use std::time::Duration;

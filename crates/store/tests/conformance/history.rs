@@ -1,7 +1,7 @@
 //! History and newest values, over chunks and points that wait.
 
 use crate::place::*;
-use landfall_core::{DeviceState, HistoryQuery, Store};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::{Options, SharedStore};
 

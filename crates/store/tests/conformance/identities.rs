@@ -1,7 +1,7 @@
 //! Names of devices that mean the same: whoever comes first has them all, whatever they are used for.
 
 use crate::place::*;
-use landfall_core::Store;
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;
 

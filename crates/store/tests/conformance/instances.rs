@@ -1,7 +1,7 @@
 //! Content instances: counting, eviction, names, order, and what they belong to.
 
 use crate::place::*;
-use landfall_core::{ResourceStore, Store};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;
 

@@ -1,7 +1,7 @@
 //! Labels: what is found by them, and when it no longer is.
 
 use crate::place::*;
-use landfall_core::{ResourceStore, Store};
+use landfall_core::store::*;
 use landfall_model::*;
 
 fn labels(account: AccountId, subject: ResourceId, words: &str) -> Write {

@@ -1,7 +1,7 @@
 //! Starts, ends and crashes.
 
 use crate::place::*;
-use landfall_core::{HistoryQuery, Store};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::{Options, SharedStore};
 

@@ -1,7 +1,7 @@
 //! Lists: filters, pages, order, and the walls between accounts.
 
 use crate::place::*;
-use landfall_core::{DeviceFilter, Due, Store, SubscriptionFilter};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;
 

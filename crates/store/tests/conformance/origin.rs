@@ -1,7 +1,7 @@
 //! What tells a database from its copies.
 
 use crate::place::*;
-use landfall_core::Store;
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;
 use std::process::Command;

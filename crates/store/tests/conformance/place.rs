@@ -1,6 +1,6 @@
 //! Where a test keeps its store, and records to put there.
 
-use landfall_core::{Committed, Store, World};
+use landfall_core::{World, store::*};
 use landfall_model::*;
 use landfall_store::{Options, SharedStore};
 use std::{

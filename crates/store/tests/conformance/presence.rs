@@ -1,7 +1,7 @@
 //! Identities of pre-shared keys, registrations, secure sessions.
 
 use crate::place::*;
-use landfall_core::{CommandFilter, RevokeFilter, SettingFilter, Store};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;
 

@@ -1,7 +1,7 @@
 //! Provisioning: requests, their parts and failures, and who has a name already.
 
 use crate::place::*;
-use landfall_core::{Claim, ResourceStore, Store, TakenNames};
+use landfall_core::store::*;
 use landfall_model::*;
 use std::sync::Arc;
 

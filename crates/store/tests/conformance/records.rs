@@ -1,7 +1,7 @@
 //! Records, their versions and what must be unique.
 
 use crate::place::*;
-use landfall_core::Store;
+use landfall_core::store::*;
 use landfall_model::*;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Desired halves of shadows, and their settings.
 
 use crate::place::*;
-use landfall_core::{SettingFilter, Store};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;
 

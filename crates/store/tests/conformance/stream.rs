@@ -1,7 +1,7 @@
 //! The event stream: order, reading, waiting, retention, limits.
 
 use crate::place::*;
-use landfall_core::Store;
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::{Options, SharedStore};
 

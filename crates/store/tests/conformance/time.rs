@@ -1,7 +1,7 @@
 //! Clocks that are wrong, and what a start knows of the time.
 
 use crate::{life::totals, place::*};
-use landfall_core::Store;
+use landfall_core::store::*;
 use landfall_model::*;
 use std::sync::atomic::Ordering;
 

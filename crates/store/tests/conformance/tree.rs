@@ -1,7 +1,7 @@
 //! The oneM2M tree: names, versions, subtrees, and what is in memory of it.
 
 use crate::place::*;
-use landfall_core::{ResourceFilter, ResourceStore, Store};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;
 use std::sync::Arc;

@@ -1,21 +1,23 @@
-//! [`ResourceStore`] for readers.
+//! What readers of the tree and of provisioning get.
 
 use crate::{
     device::lists,
     engine::sql::{Value, query_one},
-    onem2m::{claims, claims::storable, instances, labels, provisioning, resources},
-    store::SharedStore,
+    onem2m::{
+        claims::{self, storable},
+        instances, labels, provisioning, resources,
+    },
+    store::{LIST_LIMIT, SharedStore},
 };
 use async_trait::async_trait;
-use landfall_core::{Claim, ResourceFilter, ResourceStore, Store, TakenNames};
+use landfall_core::store::{
+    Claim, DeviceStore, InstanceStore, NodeStore, ProvisioningStore, ResourceFilter, ResourceStore, TakenNames,
+};
 use landfall_model::{
     AccountId, AppId, Cause, ContainerState, Device, DeviceId, Error, Instance, Page, PageRequest, Provisioning,
     ProvisioningFailure, ProvisioningPart, Resource, ResourceId, Result, Sort, Time,
 };
 use std::sync::Arc;
-
-/// Claims and labels of one question.
-const LIST_LIMIT: usize = 1_000;
 
 #[async_trait]
 impl ResourceStore for SharedStore {
@@ -86,7 +88,10 @@ impl ResourceStore for SharedStore {
         }
         self.scan(account, move |sql| labels::find(sql, account, &labels, after, limit)).await
     }
+}
 
+#[async_trait]
+impl InstanceStore for SharedStore {
     async fn container_state(&self, container: ResourceId) -> Result<ContainerState> {
         self.read(move |sql| instances::state(sql, container)).await
     }
@@ -118,7 +123,10 @@ impl ResourceStore for SharedStore {
         };
         self.scan(account, move |sql| instances::list(sql, container, now, sort, page)).await
     }
+}
 
+#[async_trait]
+impl NodeStore for SharedStore {
     async fn device_by_node_name(&self, account: AccountId, name: &str) -> Result<Option<Arc<Device>>> {
         const TEXT: &str = "SELECT id FROM device WHERE account = ?1 AND node_name = ?2";
         let fits = |device: &Arc<Device>| device.account == account && device.node.as_ref().is_some_and(|node| node.name == name);
@@ -156,7 +164,10 @@ impl ResourceStore for SharedStore {
         }
         self.read(move |sql| claims::taken(sql, account, &claims)).await
     }
+}
 
+#[async_trait]
+impl ProvisioningStore for SharedStore {
     async fn provisioning(&self, id: ResourceId) -> Result<Option<Provisioning>> {
         self.read(move |sql| provisioning::request(sql, id)).await
     }

@@ -1,6 +1,6 @@
 //! HTTP/1.1 over one connection at a time, and the calls of Landfall's public interfaces that set a measurement up.
 
-use crate::{Outcome, cse::Cse, mqtt::Login};
+use crate::{Outcome, mqtt::Login};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use http_body_util::{BodyExt, Full};
@@ -20,11 +20,6 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::TlsConnector;
-
-/// Above the accounts' CSE bases.
-const ONEM2M_BASE: &str = "/device-management-orchestrator/v3";
-/// Of the application that speaks oneM2M.
-const ORIGINATOR: &str = "Cbench";
 
 /// A kept connection.
 pub struct Http {
@@ -82,7 +77,7 @@ impl Http {
     }
 
     /// A request with JSON that must be answered with `expected` and JSON or nothing.
-    async fn json(
+    pub async fn json(
         &mut self,
         method: Method,
         path: &str,
@@ -134,19 +129,6 @@ pub async fn make_app(http: &mut Http, admin_token: &str, name: &str) -> Outcome
     let admin = format!("Bearer {admin_token}");
     let made = http.json(Method::POST, "/api/v1/apps", &[("authorization", &admin)], &json!({ "name": name }), 201).await?;
     log_in(http, text(&made, "appId")?, text(&made, "secret")?).await
-}
-
-/// Makes an application an originator of oneM2M, with a token that does not end, and says how it works then (admin API).
-pub async fn make_originator(http: &mut Http, admin_token: &str, app: &App, address: SocketAddr) -> Outcome<Cse> {
-    let admin = format!("Bearer {admin_token}");
-    let headers = [("authorization", admin.as_str())];
-    let path = format!("/api/v1/apps/{}/originator", app.id);
-    let set = http.json(Method::PUT, &path, &headers, &json!({ "originator": ORIGINATOR }), 200).await?;
-    let account = format!("/api/v1/accounts/{}", text(&set, "accountId")?);
-    let account = http.json(Method::GET, &account, &headers, &Value::Null, 200).await?;
-    let given = http.json(Method::POST, &format!("{path}/token"), &headers, &Value::Null, 200).await?;
-    let base = format!("{ONEM2M_BASE}/{}", text(&account, "name")?);
-    Ok(Cse::new(address, &base, ORIGINATOR, Some(format!("Bearer {}", text(&given, "token")?))))
 }
 
 async fn log_in(http: &mut Http, id: &str, secret: &str) -> Outcome<App> {
@@ -288,6 +270,7 @@ pub async fn read_device(http: &mut Http, app: &App, device: &str) -> Outcome<()
     if answer["deviceId"].as_str() == Some(device) { Ok(()) } else { Err(format!("not the device: {answer}").into()) }
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> Outcome<&'a str> {
+/// A text of an answer.
+pub fn text<'a>(value: &'a Value, key: &str) -> Outcome<&'a str> {
     Ok(value[key].as_str().ok_or_else(|| format!("no {key} in {value}"))?)
 }

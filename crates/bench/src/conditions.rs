@@ -1,6 +1,6 @@
 //! Under which conditions a run was made: they belong to its numbers.
 
-use crate::{Outcome, acme, clock, libcoap, measure::Bench, mosquitto, process, stats};
+use crate::{Outcome, clock, libcoap, measure::Bench, mosquitto, onem2m::acme, process, stats};
 use std::{fs::File, io::Write, path::Path, time::Instant};
 
 const SYNCS: usize = 300;

@@ -5,12 +5,10 @@
 #![allow(clippy::print_stdout, reason = "the result goes to standard output")]
 #![allow(clippy::disallowed_methods, reason = "a measuring program spawns its own clients and receivers")]
 
-mod acme;
 mod api;
 mod chaos;
 mod clock;
 mod conditions;
-mod cse;
 mod device;
 mod landfall;
 mod libcoap;
@@ -18,6 +16,7 @@ mod load;
 mod measure;
 mod mosquitto;
 mod mqtt;
+mod onem2m;
 mod peers;
 mod preload;
 mod process;

@@ -4,14 +4,14 @@
 use super::Scene;
 use crate::{
     Outcome,
-    acme::Acme,
     api::Http,
     clock,
-    cse::Cse,
     measure::{
         Bench,
         runs::{Begun, Runs, spread},
     },
+    onem2m::acme::Acme,
+    onem2m::cse::Cse,
     profile::{self, Sampled},
     stats::{Spread, decimal, whole},
     swarm::Done,

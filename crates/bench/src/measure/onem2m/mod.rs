@@ -3,7 +3,11 @@
 pub(super) mod instances;
 pub(super) mod provisioning;
 
-use crate::{Outcome, api, cse::Cse, landfall::Landfall};
+use crate::{
+    Outcome, api,
+    landfall::Landfall,
+    onem2m::{cse::Cse, originator::make_originator},
+};
 use std::path::Path;
 
 /// A server with one application that speaks oneM2M.
@@ -19,7 +23,7 @@ impl Scene {
         let token = server.admin_token()?;
         let mut http = server.http().await?;
         let app = api::make_app(&mut http, &token, "bench").await?;
-        let cse = api::make_originator(&mut http, &token, &app, server.address("http")?).await?;
+        let cse = make_originator(&mut http, &token, &app, server.address("http")?).await?;
         Ok(Self { server, cse })
     }
 }

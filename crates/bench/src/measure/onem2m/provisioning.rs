@@ -4,11 +4,11 @@
 use super::Scene;
 use crate::{
     Outcome, clock,
-    cse::Cse,
     measure::{
         Bench,
         runs::{Begun, Runs, spread},
     },
+    onem2m::cse::Cse,
     profile::{self, Sampled},
     stats::whole,
     swarm::Done,

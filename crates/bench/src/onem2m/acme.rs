@@ -1,6 +1,6 @@
 //! The peer of oneM2M: ACME CSE from PyPI, as a child process behind its WSGI server. It keeps everything in memory and nothing durably.
 
-use crate::{Outcome, clock, cse::Cse, landfall::tail, process};
+use crate::{Outcome, clock, landfall::tail, onem2m::cse::Cse, process};
 use hyper::StatusCode;
 use std::{
     fs::File,

@@ -5,16 +5,20 @@
 
 mod answering;
 mod front;
+mod guard;
 mod http2;
 mod intake;
 mod preface;
 mod room;
 mod wire;
 
+pub use axum::Router;
 pub use front::{Front, Word, word};
+pub use guard::Form;
+pub(crate) use guard::guarded;
 pub use intake::{Pace, Unread, whole_body};
 
-use axum::{Router, extract::DefaultBodyLimit, http::Request};
+use axum::{extract::DefaultBodyLimit, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},

@@ -4,6 +4,8 @@
 
 pub mod admin;
 pub mod bind;
+pub mod dialect;
+pub mod dialects;
 pub mod http;
 pub mod oceanconnect;
 pub mod onem2m;

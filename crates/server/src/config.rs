@@ -2,12 +2,13 @@
 
 use landfall_core::Settings;
 use landfall_ingress::{Networks, Proxies};
+use landfall_north::dialects::{DIALECTS, Sections};
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::Path, str::FromStr};
 
 /// All that an operator may set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Config {
     /// Listeners.
     pub listen: Listen,
@@ -31,6 +32,9 @@ pub struct Config {
     pub codec: Codec,
     /// Logs.
     pub log: Log,
+    /// Dialects, a section each; any other section is refused here.
+    #[serde(flatten)]
+    pub dialects: Sections,
 }
 
 /// Addresses: `host:port`, port 0 for a free one, `off` for none.
@@ -171,8 +175,6 @@ pub const STREAMS: [&str; 6] = ["https", "http", "bind", "mqtt", "mqtts", "mqtt_
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Northbound {
-    /// Calls a minute for each application and operation (1010009); 0: no flow control.
-    pub calls_per_minute: u32,
     /// Open connections of a listener; when there is one more, the oldest idle one goes of the address that has the most.
     pub max_connections: usize,
     /// Requests of a listener that are worked on at a time; further ones wait, and addresses take turns.
@@ -187,14 +189,11 @@ pub struct Northbound {
     pub handshake_s: u32,
     /// Whether /metrics needs no token.
     pub open_metrics: bool,
-    /// Shows the outcome of a provisioning request also under the root `flexContainer`, where the client `dtiot-d2c` looks for it.
-    pub d2c_client_root: bool,
 }
 
 impl Default for Northbound {
     fn default() -> Self {
         Self {
-            calls_per_minute: 100,
             max_connections: 10_000,
             max_requests: 10_000,
             body_budget_bytes: 128 * 1024 * 1024,
@@ -202,7 +201,6 @@ impl Default for Northbound {
             body_s: 120,
             handshake_s: 30,
             open_metrics: false,
-            d2c_client_root: false,
         }
     }
 }
@@ -378,6 +376,7 @@ impl Config {
         for (name, value) in variables {
             override_by(&mut table, &name, &value)?;
         }
+        take_former_keys(&mut table)?;
         let config: Self = table.try_into().map_err(|e| format!("{origin}: {e}"))?;
         config.check()?;
         Ok(config)
@@ -442,50 +441,22 @@ fn override_by(table: &mut toml::Table, name: &str, value: &str) -> Result<(), S
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(variables: &[(&str, &str)]) -> Result<Config, String> {
-        Config::load(None, variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())))
-    }
-
-    #[test]
-    fn everything_has_a_default_and_the_printed_form_is_read_back() {
-        let config = load(&[]).unwrap();
-        assert_eq!(config, Config::default());
-        let printed = toml::to_string(&config).unwrap();
-        assert_eq!(toml::from_str::<Config>(&printed).unwrap(), config);
-    }
-
-    #[test]
-    fn variables_override() {
-        let config = load(&[
-            ("LANDFALL_LISTEN_MQTT_WS", "off"),
-            ("LANDFALL_PUSH_ALLOW_PRIVATE", "true"),
-            ("LANDFALL_DATA", "/x"),
-            ("HOME", "/"),
-        ])
-        .unwrap();
-        assert_eq!(config.listen.mqtt_ws, Address::Off);
-        assert!(config.push.allow_private);
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (name, value, expected) in [
-            ("LANDFALL_LISTEN_HTPS", "off", "htps"),
-            ("LANDFALL_NOPE_KEY", "1", "nope"),
-            ("LANDFALL_LISTEN_HTTPS", "everywhere", "everywhere"),
-            ("LANDFALL_TLS_KEY", "k.pem", "tls.certificate"),
-            ("LANDFALL_TLS_RSA_KEY", "k.pem", "tls.rsa_certificate"),
-            ("LANDFALL_PUSH_CONCURRENCY", "0", "push.concurrency"),
-            ("LANDFALL_PROXY_PROTOCOL_FROM", "['10.0.0.0/40']", "proxy.protocol_from"),
-            ("LANDFALL_PROXY_FORWARDED_FOR_FROM", "['proxy']", "proxy.forwarded_for_from"),
-            ("LANDFALL_PROXY_PROTOCOL_ON", "['coaps']", "proxy.protocol_on"),
-        ] {
-            let error = load(&[(name, value)]).unwrap_err();
-            assert!(error.contains(expected), "{error}");
+/// Brings keys that have moved into the section of a dialect from where they stood before.
+fn take_former_keys(table: &mut toml::Table) -> Result<(), String> {
+    for dialect in DIALECTS {
+        for (former, key) in dialect.former_keys {
+            let Some((section, old)) = former.split_once('.') else { continue };
+            let given = table.get_mut(section).and_then(toml::Value::as_table_mut).and_then(|section| section.remove(old));
+            let Some(given) = given else { continue };
+            let own = table.entry(dialect.name).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            let own = own.as_table_mut().ok_or_else(|| format!("{}: that section is no table", dialect.name))?;
+            if own.insert((*key).to_owned(), given).is_some() {
+                return Err(format!("{former} is the former name of {}.{key}: give one of them", dialect.name));
+            }
         }
     }
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod demo;
 mod files;
+mod northbound;
 mod origin;
 mod serve;
 mod tls;

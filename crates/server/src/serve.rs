@@ -2,16 +2,16 @@
 
 use crate::{
     config::{Address, Config, LogFormat},
-    files,
+    files, northbound,
     origin::Origin,
     tls::Tls,
-    wiring::{Callbacks, Codecs, DeviceLogins, Notifications, Running},
+    wiring::{Callbacks, Codecs, Notifications, Running},
     world::RealWorld,
 };
 use landfall_core::{Core, NewAccount, Parts, World, digest};
 use landfall_lwm2m::{ObjectModels, objects::XmlLimits};
 use landfall_model::{AccountSettings, PageRequest};
-use landfall_north::{admin, bind, http, oceanconnect, onem2m};
+use landfall_north::{bind, http};
 use landfall_push::{Push, Verifier};
 use landfall_south::{
     Datagrams, Transport,
@@ -253,19 +253,6 @@ fn mqtt_config(config: &Config) -> mqtt::Config {
     }
 }
 
-fn http_limits(config: &Config) -> http::Limits {
-    let own = &config.northbound;
-    http::Limits {
-        connections: own.max_connections,
-        requests: own.max_requests,
-        budget_bytes: own.body_budget_bytes,
-        body_bytes_per_s: own.body_bytes_per_s,
-        body_s: own.body_s,
-        handshake_timeout_ms: u64::from(own.handshake_s) * 1_000,
-        ..Default::default()
-    }
-}
-
 fn lwm2m_config(config: &Config) -> lwm2m::Config {
     let own = &config.lwm2m;
     lwm2m::Config {
@@ -384,16 +371,10 @@ fn listen(
     stopping: &watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), String> {
-    let settings = oceanconnect::Settings { calls_per_minute_default: config.northbound.calls_per_minute };
-    let operators = Arc::new(admin::Admin::new(core.clone(), running));
-    let north = oceanconnect::router(Arc::new(oceanconnect::OceanConnect::new(core.clone(), settings)))
-        .merge(onem2m::router(Arc::new(onem2m::OneM2M::new(core.clone(), config.northbound.d2c_client_root))))
-        .merge(admin::router(operators.clone()))
-        .merge(admin::observe::router(operators, config.northbound.open_metrics));
+    let north = northbound::applications(config, core, running)?;
     let addresses = bind::Addresses { host: None, https_port: sockets.port("bind"), mqtts_port: sockets.port("mqtts") };
-    let devices = bind::DeviceApi::new(core.clone(), Arc::new(DeviceLogins(mqtt.clone())), addresses);
-    let devices = bind::router(Arc::new(devices));
-    let limits = http_limits(config);
+    let devices = northbound::devices(core, mqtt.clone(), addresses);
+    let limits = northbound::limits(config);
     let over_tls = tls.listener(&[b"h2", b"http/1.1"]);
     let mqtt_tls = tls.listener(&[]);
     for (name, socket) in sockets.streams {

@@ -63,6 +63,11 @@ pub(super) fn status(cause: Cause) -> StatusCode {
     }
 }
 
+/// Answer where a handler panicked.
+pub(super) fn failed() -> Refusal {
+    Error::new(Cause::Internal, "internal server error").into()
+}
+
 /// Answer to a path that is no operation.
 pub(super) async fn no_such_path() -> Refusal {
     Refusal::http(StatusCode::NOT_FOUND, "PathNotFound", "there is no such path; see /api/v1/openapi.yaml")

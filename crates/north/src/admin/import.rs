@@ -1,20 +1,12 @@
-//! Product models from outside: our own JSON model, and the OceanConnect profile package (a zip with
-//! profile/devicetype-capability.json and service/*/profile/servicetype-capability.json).
+//! Product models from outside: our own JSON model, and what it has in common with the files of a profile package.
 //!
-//! Nothing is written to disk, so names in a package only select what is read. Every error names the file and the place in it.
+//! Every error names the file and the place in it.
 
-use super::package::read_package;
 use landfall_core::ProductDraft;
 use landfall_model::{
     AppData, CommandResponse, DataFormat, Error, Lwm2mModel, Parameter, ProductKey, Property, Result, Service, ServiceCommand,
 };
 use serde_json::Value;
-
-/// For fuzzing: reads `data` as a package and as a model, and only must not panic.
-pub fn fuzz_profile_package(data: &[u8]) {
-    let _ = read_package(data);
-    let _ = read_model(data);
-}
 
 /// Reads our own JSON model. Unknown fields are refused, so that a typing error is not silently lost.
 pub(super) fn read_model(bytes: &[u8]) -> Result<ProductDraft> {

@@ -1,6 +1,7 @@
 //! Case tables for the import.
 
 use super::*;
+use crate::admin::package::{fuzz_profile_package, read_package};
 use std::io::{Cursor, Write};
 
 const DEVICE: &str = r#"{"devices":[{"manufacturerId":"Huawei","manufacturerName":"Huawei","protocolType":"MQTT","deviceType":"WaterMeter",

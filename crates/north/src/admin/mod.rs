@@ -26,12 +26,18 @@ mod server;
 mod subscriptions;
 mod view;
 
-pub use import::fuzz_profile_package;
 pub use ops::{Certificate, Delivery, DeliveryError, DeviceRequest, Operations, Snapshot, Status, Undelivered};
+pub use package::fuzz_profile_package;
 pub use routes::{OPERATIONS, router};
+
+use crate::http::Form;
+use axum::response::IntoResponse;
 
 use landfall_core::Core;
 use std::sync::Arc;
+
+/// What is answered where a handler panicked.
+pub(crate) const FORM: Form = Form { echoes: &[], failed: |_, _| error::failed().into_response() };
 
 /// What the admin API works on.
 pub struct Admin {

@@ -1,6 +1,9 @@
-//! The zip around an OceanConnect profile: found, bounded, unpacked in memory.
+//! The OceanConnect profile package (a zip with profile/devicetype-capability.json and service/*/profile/servicetype-capability.json): found,
+//! bounded, unpacked in memory.
+//!
+//! Nothing is written to disk, so names in a package only select what is read.
 
-use super::import::{Node, default_name, parsed, product_key, service};
+use super::import::{Node, default_name, parsed, product_key, read_model, service};
 use landfall_core::ProductDraft;
 use landfall_model::{DataFormat, Error, Lwm2mModel, Result, Service};
 use std::{
@@ -21,6 +24,12 @@ const RATIO_FREE_BYTES: u64 = 64 * 1024;
 
 const DEVICE_FILE: &str = "profile/devicetype-capability.json";
 const SERVICE_FILE: &str = "/profile/servicetype-capability.json";
+
+/// For fuzzing: reads `data` as a package and as a model, and only must not panic.
+pub fn fuzz_profile_package(data: &[u8]) {
+    let _ = read_package(data);
+    let _ = read_model(data);
+}
 
 /// Reads a profile package. `InvalidField` names the file inside the zip and the place in it.
 pub(super) fn read_package(bytes: &[u8]) -> Result<ProductDraft> {

@@ -1,9 +1,10 @@
 //! The one list of operations: the router is made of it, and a test holds it against the OpenAPI document.
 
 use super::{
-    Admin, accounts, apps, codecs, devices, error, manage, onem2m, package::PACKAGE_BYTES, products, queue, register, server,
-    subscriptions,
+    Admin, FORM, accounts, apps, codecs, devices, error, manage, onem2m, package::PACKAGE_BYTES, products, queue, register,
+    server, subscriptions,
 };
+use crate::http::guarded;
 use axum::{Router, extract::DefaultBodyLimit, routing};
 use std::sync::Arc;
 
@@ -95,8 +96,8 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .with_state(admin);
-    Router::new().nest("/api/v1", api)
+        .with_state(Arc::clone(&admin));
+    guarded(Router::new().nest("/api/v1", api), FORM, move || admin.core.now())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 mod attempt;
 mod wire;
 
-use crate::http::{Peer, whole_body};
+use crate::http::{Form, Peer, guarded, whole_body};
 use async_trait::async_trait;
 use attempt::{Attempt, FAILURES};
 use axum::{
@@ -59,14 +59,19 @@ impl DeviceApi {
 
 /// The routes, all under /iota/device/v1.
 pub fn router(state: Arc<DeviceApi>) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/iota/device/v1/bind", post(bind))
         .route("/iota/device/v1/devices/{deviceId}", delete(remove_child))
         .route("/iota/device/v1/devices/{deviceId}/children", post(add_child))
         .route("/iota/device/v1/devices/{deviceId}/status", put(report_status))
         .fallback(async || refuse(&Error::new(Cause::Forbidden, "there is no such call"), StatusCode::NOT_FOUND))
-        .with_state(state)
+        .with_state(Arc::clone(&state));
+    guarded(routes, FORM, move || state.core.now())
 }
+
+/// What is answered where a handler panicked.
+pub(crate) const FORM: Form =
+    Form { echoes: &[], failed: |_, _| failure(&Error::new(Cause::Internal, ""), StatusCode::INTERNAL_SERVER_ERROR) };
 
 type Segment = std::result::Result<Path<String>, PathRejection>;
 
@@ -230,6 +235,13 @@ fn status_of(error: &Error) -> StatusCode {
 
 /// Result 255 with the cause.
 fn refuse(error: &Error, status: StatusCode) -> Response {
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(%error, "device call failed");
+    }
+    failure(error, status)
+}
+
+fn failure(error: &Error, status: StatusCode) -> Response {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct ErrorBody<'a> {
@@ -237,11 +249,7 @@ fn refuse(error: &Error, status: StatusCode) -> Response {
         error_code: &'a str,
         error_desc: String,
     }
-    let internal = status == StatusCode::INTERNAL_SERVER_ERROR;
-    if internal {
-        tracing::error!(%error, "device call failed");
-    }
-    let error_desc = if internal { "internal error".to_owned() } else { error.to_string() };
+    let error_desc = if status == StatusCode::INTERNAL_SERVER_ERROR { "internal error".to_owned() } else { error.to_string() };
     let mut response = answer(status, &ErrorBody { result: 255, error_code: error.cause.as_str(), error_desc });
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"device\""));

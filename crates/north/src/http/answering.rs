@@ -2,6 +2,7 @@
 
 use super::{
     Shared,
+    guard::Panicked,
     intake::Way,
     room::{Open, UnderWay},
 };
@@ -34,7 +35,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 const PIECE_BYTES: usize = 16 * 1024;
 
 impl Shared {
-    /// Answers a request. A panic of a handler, which is a defect, is answered and leaves the connection usable.
+    /// Answers a request. A panic of a handler, which is a defect, is answered, by its API or here, and leaves the connection usable.
     pub(super) async fn answer(
         self: Arc<Self>,
         router: TowerToHyperService<Router>,
@@ -78,10 +79,14 @@ impl Shared {
         let mut response = match routed.await {
             Ok(Ok(response)) => response,
             Err(_) => {
-                tracing::error!(id, "a handler panicked");
-                failure(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.")
+                let mut answer = failure(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.");
+                answer.extensions_mut().insert(Panicked);
+                answer
             }
         };
+        if response.extensions_mut().remove::<Panicked>().is_some() {
+            tracing::error!(id, "a handler panicked");
+        }
         self.judge_body(client, &way, response.status_mut());
         if !way.end().await {
             open.leave_unread();

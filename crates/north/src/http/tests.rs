@@ -9,6 +9,7 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
+use landfall_model::Time;
 use parking_lot::Mutex;
 use std::sync::atomic::Ordering;
 use tokio::{
@@ -67,6 +68,10 @@ async fn asked(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), request: &str
     answer(stream).await
 }
 
+async fn broken() -> String {
+    panic!("on purpose")
+}
+
 fn routes() -> Router {
     Router::new()
         .route("/small", post(async |body: Bytes| body.len().to_string()))
@@ -76,7 +81,8 @@ fn routes() -> Router {
             post(async |request: Request<Body>| whole_body(request).await.map_err(|_| StatusCode::BAD_REQUEST).map(drop)),
         )
         .route("/peer", get(async |request: Request<Body>| request.extensions().get::<Peer>().unwrap().0.ip().to_string()))
-        .route("/broken", get(async || -> String { panic!("on purpose") }))
+        .route("/broken", get(broken))
+        .merge(guarded(Router::new().route("/api/v1/broken", get(broken)), crate::admin::FORM, || Time(0)))
 }
 
 #[tokio::test]
@@ -91,6 +97,7 @@ async fn a_connection_is_kept_and_its_requests_are_numbered() {
         (post("/large", 64), "200 OK", "64"),
         ("GET /peer HTTP/1.1\r\nHost: a\r\n\r\n".into(), "200 OK", "127.0.0.1"),
         ("GET /broken HTTP/1.1\r\nHost: a\r\n\r\n".into(), "500 Internal", "Internal server error."),
+        ("GET /api/v1/broken HTTP/1.1\r\nHost: a\r\n\r\n".into(), "500 Internal", r#"{"error":{"cause":"Internal""#),
         ("GET /none HTTP/1.1\r\nHost: a\r\n\r\n".into(), "404 Not Found", ""),
         (post("/small", 17), "413 Payload Too Large", "limit"),
     ];

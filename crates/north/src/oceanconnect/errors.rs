@@ -156,6 +156,12 @@ pub(super) fn refuse(operation: &Operation, fault: &Fault) -> Response {
     body(status, code, desc)
 }
 
+/// The answer where a handler panicked.
+pub(super) fn failed() -> Response {
+    let (status, code, desc) = row::INTERNAL;
+    body(status, code, desc)
+}
+
 /// The answer for operations of the contract that this version does not have.
 pub(super) fn unsupported() -> Response {
     body(404, "100404", "The operation is not supported by this version.")

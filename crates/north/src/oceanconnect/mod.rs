@@ -26,41 +26,53 @@ mod wire;
 pub use notify::notifications;
 pub use operation::{OPERATIONS, Operation};
 
+use crate::{
+    dialect::{self, Dialect},
+    http::Form,
+};
 use axum::{Router, routing::any};
 use errors::{Errors, Fault};
 use flow::FlowControl;
 use landfall_core::Core;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+/// Its line in the list.
+pub const DIALECT: Dialect = Dialect {
+    name: "oceanconnect",
+    prefixes: &["/iocm", "/iodm"],
+    settings: dialect::settings::<Settings>,
+    former_keys: &[("northbound.calls_per_minute", "calls_per_minute")],
+    routes: |core, settings| {
+        let settings = serde_json::from_value(settings).map_err(|error| error.to_string())?;
+        Ok(router(Arc::new(OceanConnect { core, settings, flow: FlowControl::new() })))
+    },
+    form: Form { echoes: &[], failed: |_, _| errors::failed() },
+};
+
 /// What an operator may tune in the dialect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
     /// Calls a minute, for each application and operation; 0 is no limit. An application's own limit goes first.
-    pub calls_per_minute_default: u32,
+    calls_per_minute: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { calls_per_minute_default: 100 }
+        Self { calls_per_minute: 100 }
     }
 }
 
 /// The dialect over a core.
-pub struct OceanConnect {
+struct OceanConnect {
     core: Arc<Core>,
     settings: Settings,
     flow: FlowControl,
 }
 
-impl OceanConnect {
-    /// Puts the dialect together.
-    pub fn new(core: Arc<Core>, settings: Settings) -> Self {
-        Self { core, settings, flow: FlowControl::new() }
-    }
-}
-
 /// The routes of the dialect, all under /iocm and /iodm.
-pub fn router(state: Arc<OceanConnect>) -> Router {
+fn router(state: Arc<OceanConnect>) -> Router {
     refusing_the_rest(operation::routes()).with_state(state)
 }
 

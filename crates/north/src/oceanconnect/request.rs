@@ -123,7 +123,7 @@ impl Inbound {
 
 /// Counts a call of an application that has proved itself: strangers must not use up what it may do.
 fn throttle(dialect: &OceanConnect, operation: &'static str, app: &App) -> Result<(), Fault> {
-    let limit = app.limits.calls_per_minute.unwrap_or(dialect.settings.calls_per_minute_default);
+    let limit = app.limits.calls_per_minute.unwrap_or(dialect.settings.calls_per_minute);
     if dialect.flow.admit(app.id, operation, limit, dialect.core.now()) {
         return Ok(());
     }

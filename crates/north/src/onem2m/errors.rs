@@ -59,6 +59,11 @@ impl Fault {
         Self { rsc: rsc::BAD_REQUEST, status: 413, text: format!("the body is larger than {limit_bytes} bytes") }
     }
 
+    /// A defect of ours.
+    pub fn broken() -> Self {
+        Self::new(rsc::INTERNAL, "internal server error")
+    }
+
     /// A body that does not come in.
     pub fn too_slow() -> Self {
         Self { rsc: rsc::REQUEST_TIMEOUT, status: 408, text: "the body came too slowly".to_owned() }

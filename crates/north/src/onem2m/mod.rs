@@ -23,7 +23,10 @@ pub use list::{DEFINITION, ROOT, fuzz_list};
 pub use notify::{notice_headers, notices};
 pub use primitive::fuzz_primitive;
 
-use crate::http::Unread;
+use crate::{
+    dialect::{self, Dialect},
+    http::{Form, Unread, guarded},
+};
 use answer::{Outcome, answer};
 use axum::{
     Router,
@@ -38,34 +41,54 @@ use landfall_core::{Core, Target};
 use landfall_model::{AccountPart, Cause, Error};
 use operate::{locate, operate};
 use primitive::{Operation, Primitive};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
+
+/// Its line in the list.
+pub const DIALECT: Dialect = Dialect {
+    name: "onem2m",
+    prefixes: &["/device-management-orchestrator/v3", "/device-management-orchestrator/oauth", "/auth/realms"],
+    settings: dialect::settings::<Settings>,
+    former_keys: &[("northbound.d2c_client_root", "d2c_client_root")],
+    routes: |core, settings| {
+        let settings = serde_json::from_value(settings).map_err(|error| error.to_string())?;
+        Ok(router(Arc::new(OneM2M { core, settings })))
+    },
+    form: Form {
+        echoes: &["accept", "fullname", "x-m2m-ri"],
+        failed: |headers, now| answer(Err(Fault::broken()), &primitive::echo(headers), now),
+    },
+};
 
 const BASE: &str = "/device-management-orchestrator/v3/";
 /// Bytes of a body.
 const BODY_BYTES: usize = 1024 * 1024;
 
-/// The dialect over a core.
-pub struct OneM2M {
-    core: Arc<Core>,
-    client_root: bool,
+/// What an operator may tune in the dialect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    /// Shows the outcome of a provisioning request also under the root `flexContainer`, where the client `dtiot-d2c` looks for it (contract,
+    /// Amb-34).
+    d2c_client_root: bool,
 }
 
-impl OneM2M {
-    /// Puts the dialect together. `client_root`: outcomes of provisioning requests are also shown under the root `flexContainer`, where the
-    /// client `dtiot-d2c` looks for them (contract, Amb-34).
-    pub fn new(core: Arc<Core>, client_root: bool) -> Self {
-        Self { core, client_root }
-    }
+/// The dialect over a core.
+struct OneM2M {
+    core: Arc<Core>,
+    settings: Settings,
 }
 
 /// The routes of the dialect: the tree of each tenant, and the addresses under which tokens are given out.
-pub fn router(state: Arc<OneM2M>) -> Router {
-    Router::new()
-        .route("/device-management-orchestrator/v3/{*rest}", any(serve))
+fn router(state: Arc<OneM2M>) -> Router {
+    let clock = Arc::clone(&state.core);
+    let tokens = Router::new()
         .route("/device-management-orchestrator/oauth/token", post(token::grant))
         .route("/auth/realms/{realm}/protocol/openid-connect/token", post(token::grant))
-        .with_state(state)
+        .with_state(Arc::clone(&state));
+    let tree = Router::new().route("/device-management-orchestrator/v3/{*rest}", any(serve)).with_state(state);
+    tree.merge(guarded(tokens, token::FORM, move || clock.now()))
 }
 
 async fn serve(State(state): State<Arc<OneM2M>>, request: Request) -> Response {
@@ -85,7 +108,7 @@ impl OneM2M {
         let by = self.core.originator(&asked.tenant, token, &asked.origin).await?;
         let target = locate(&self.core, &by, &asked).await?;
         if !matches!(asked.operation, Operation::Create(_) | Operation::Update) {
-            let twice = self.client_root && matches!(target, Target::Outcome(_));
+            let twice = self.settings.d2c_client_root && matches!(target, Target::Outcome(_));
             let outcome = operate(&self.core, &by, &asked, target, &[]).await?;
             return Ok(if twice { with_client_root(outcome) } else { outcome });
         }

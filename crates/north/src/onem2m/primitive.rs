@@ -367,7 +367,8 @@ pub fn fuzz_primitive(data: &[u8]) {
         assert!(read.limit <= LIMIT_MAX && !read.tenant.is_empty(), "a limit holds");
     }
     if let Ok((root, attributes)) = content(line()) {
-        super::attributes::fuzz(&root, &attributes);
+        super::attributes::fuzz(&attributes, Time(0));
+        let _ = super::flex::created(&root, attributes, Time(0));
     }
 }
 

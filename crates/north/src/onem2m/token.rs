@@ -1,6 +1,7 @@
 //! Access tokens: OAuth 2 client credentials (RFC 6749, 4.4). Absent: refresh tokens, other grants, client assertions.
 
 use super::OneM2M;
+use crate::http;
 use axum::{
     body::Body,
     extract::{Request, State},
@@ -23,6 +24,9 @@ const WRONG_GRANT: Refusal = (StatusCode::BAD_REQUEST, "unsupported_grant_type",
 const NO_FORM: Refusal =
     (StatusCode::BAD_REQUEST, "invalid_request", "the body must be a form of at most 16 KiB with each field once");
 const BROKEN: Refusal = (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "internal server error");
+
+/// What is answered where the route panicked.
+pub(super) const FORM: http::Form = http::Form { echoes: &[], failed: |_, _| refused(BROKEN) };
 
 /// The token route.
 pub(super) async fn grant(State(state): State<Arc<OneM2M>>, request: Request) -> Response {

@@ -1,9 +1,10 @@
-//! What an operator may set: flow control of one application, and a certificate of their own.
+//! What an operator may set: flow control of one application, dialects that are off, and a certificate of their own.
 
 use super::{
     api::{self, App, admin},
     server::Server,
 };
+use landfall_north::{dialect::Dialect, dialects::DIALECTS};
 use serde_json::json;
 
 #[test]
@@ -21,6 +22,31 @@ fn flow_control_is_for_each_application_and_operation_and_can_be_switched_off() 
     let off = admin(&server, "PATCH", &path, Some(json!({"limits": {"callsPerMinute": 0}})));
     assert_eq!(off.status, 200, "{}", off.text);
     assert_eq!([(); 5].map(|()| app.call("GET", list, None).status), [200; 5]);
+}
+
+/// What each dialect answers to a path that it does not have.
+fn unknown(server: &Server) -> Vec<(&'static str, u16, String)> {
+    let asked = |dialect: &Dialect| {
+        let answer = api::send(server, "GET", &format!("{}/no/such/path", dialect.prefixes[0]), &[], None);
+        (dialect.name, answer.status, answer.text)
+    };
+    DIALECTS.iter().map(asked).collect()
+}
+
+#[test]
+fn a_dialect_that_is_off_is_unknown_and_the_others_go_on() {
+    let server = Server::start();
+    let said = unknown(&server);
+    assert!(said.iter().all(|(_, status, text)| *status >= 400 && text.starts_with('{')), "each in its own words: {said:?}");
+    for dialect in DIALECTS {
+        let variable = format!("LANDFALL_{}_ENABLED", dialect.name.to_uppercase());
+        let server = Server::start_with(&[(&variable, "false")]);
+        for (of, before) in unknown(&server).into_iter().zip(&said) {
+            let expected = if of.0 == dialect.name { (of.0, 404, String::new()) } else { before.clone() };
+            assert_eq!(of, expected, "without {}", dialect.name);
+        }
+        assert_eq!(admin(&server, "GET", "/status", None).status, 200);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! The clocks and randomness of this machine. A measuring program reads them; nothing else of Landfall does it this way.
+//! The clocks of this machine. A measuring program reads them; nothing else of Landfall does it this way.
 
-use landfall_core::World;
 use landfall_model::Time;
+use landfall_testkit::{World, world::START_MS};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Now, for durations.
@@ -24,16 +24,6 @@ pub fn pause(time: Duration) {
 }
 
 /// The world of a store that is filled before a measurement.
-#[derive(Debug)]
-pub struct Machine;
-
-impl World for Machine {
-    fn now(&self) -> Time {
-        utc()
-    }
-
-    #[allow(clippy::expect_used, reason = "without randomness there are no ids, and so nothing to measure")]
-    fn random(&self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).expect("the operating system gives randomness");
-    }
+pub fn world() -> World {
+    World::paced(1, || utc().0 - START_MS)
 }

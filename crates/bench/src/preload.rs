@@ -2,9 +2,9 @@
 //!
 //! The account, the application, the product and a first device were made by the running server; more devices are copies of that one.
 
-use crate::{Outcome, api, clock, clock::Machine};
+use crate::{Outcome, api, clock};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use landfall_core::{World, store::*};
+use landfall_core::store::*;
 use landfall_model::{Batch, Device, DeviceId, Event, EventBody, Report, Secret, ServiceReport, Time, Write};
 use landfall_store::{Options, SharedStore, open_sqlite};
 use std::{
@@ -31,7 +31,7 @@ impl Preload {
     /// Opens the store below a data directory. `template` names one device of it.
     pub async fn open(data: &Path, template: &[api::Device]) -> Outcome<Self> {
         let dir = folder_of_database(data).ok_or("no database in the data directory")?;
-        let store = open_sqlite(&dir, Options::default(), Arc::new(Machine)).map_err(told)?;
+        let store = open_sqlite(&dir, Options::default(), Arc::new(clock::world())).map_err(told)?;
         let id: DeviceId = template.first().ok_or("no device to copy")?.id.parse()?;
         let device = store.device(id).await.map_err(told)?.ok_or("the device to copy is not there")?;
         Ok(Self { store, template: Device::clone(&device) })
@@ -102,9 +102,10 @@ pub fn below(bound: usize) -> usize {
     (u128::from_le_bytes(random()) % bound.max(1) as u128) as usize
 }
 
+#[allow(clippy::expect_used, reason = "without randomness there are no ids, and so nothing to measure")]
 fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
-    Machine.random(&mut bytes);
+    getrandom::fill(&mut bytes).expect("the operating system gives randomness");
     bytes
 }
 
@@ -189,7 +190,7 @@ mod tests {
         let data = std::env::temp_dir().join(format!("landfall-bench-test-{}", DeviceId::from_random(random())));
         let dir = data.join("store");
         let (batch, device) = first_device();
-        let store = open_sqlite(&dir, Options::default(), Arc::new(Machine)).unwrap();
+        let store = open_sqlite(&dir, Options::default(), Arc::new(clock::world())).unwrap();
         store.commit(batch).await.unwrap();
         store.shutdown().await;
         drop(store);
@@ -199,7 +200,7 @@ mod tests {
         preload.points(&ids, 30).await.unwrap();
         preload.close().await;
 
-        let store = open_sqlite(&dir, Options::default(), Arc::new(Machine)).unwrap();
+        let store = open_sqlite(&dir, Options::default(), Arc::new(clock::world())).unwrap();
         for id in ids {
             let copy = store.device(id).await.unwrap().unwrap();
             assert_ne!(copy.credentials.secret, device.credentials.secret, "each has a secret of its own");

@@ -7,10 +7,10 @@
 
 mod machine;
 
-use landfall_core::{World, store::*};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;
-use machine::Now;
+use machine::{now, world};
 use std::{
     sync::{
         Arc,
@@ -37,7 +37,7 @@ fn device_id(i: u64) -> DeviceId {
 }
 
 fn device(i: u64) -> Device {
-    let at = Now.now();
+    let at = now();
     let node = Node {
         name: format!("meter-{i}"),
         labels: ["d2c:1.0", "profile:water", "group:north"].map(str::to_owned).into(),
@@ -101,7 +101,7 @@ fn provisioned(first: u64) -> Batch {
 
 /// The `n`-th message of a device; its name is made of its id, or is a UUID.
 fn append(i: u64, n: u64, uuids: bool) -> Write {
-    let (now, device) = (Now.now(), device_id(i));
+    let (now, device) = (now(), device_id(i));
     let mut random = [0; 16];
     random[..8].copy_from_slice(&scattered(n).to_be_bytes());
     let id = ResourceId::new(now, random);
@@ -191,7 +191,7 @@ fn main() {
     let place = args.next().unwrap();
     let committers = args.next().map_or(256, |n| n.parse().unwrap());
     let seconds = args.next().map_or(5, |n| n.parse().unwrap());
-    let store = landfall_store::open(&place, Default::default(), Arc::new(Now)).unwrap();
+    let store = landfall_store::open(&place, Default::default(), world()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         provision(&store).await;

@@ -5,9 +5,9 @@
 
 mod machine;
 
-use landfall_core::{World, store::*};
+use landfall_core::store::*;
 use landfall_model::*;
-use machine::Now;
+use machine::{now, world};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -24,7 +24,7 @@ fn cpu_s() -> f64 {
 }
 
 fn report(device: DeviceId, account: AccountId, app: AppId, n: u64) -> Event {
-    let at = Now.now();
+    let at = now();
     let data = format!("{{\"temperature\":{},\"battery\":87,\"state\":\"OPEN\",\"counter\":{n}}}", n % 40);
     let services = vec![ServiceReport { service_id: "Meter".into(), service_type: None, data, event_time: at }];
     let report = Report { device, account, app, gateway: device, received_at: at, services, raw: None };
@@ -51,8 +51,8 @@ fn registered(account: AccountId, app: AppId, i: usize) -> Device {
         mute: false,
         muted_commands: vec![],
         data_aging_days: None,
-        created_at: Now.now(),
-        modified_at: Now.now(),
+        created_at: now(),
+        modified_at: now(),
         heard_at: None,
         node: None,
     }
@@ -63,7 +63,7 @@ fn main() {
     let place = args.next().unwrap();
     let committers: usize = args.next().map_or(64, |n| n.parse().unwrap());
     let seconds: u64 = args.next().map_or(10, |n| n.parse().unwrap());
-    let store = landfall_store::open(&place, Default::default(), Arc::new(Now)).unwrap();
+    let store = landfall_store::open(&place, Default::default(), world()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let (account, app) = (AccountId(Uuid::from_u128(1)), AppId(Uuid::from_u128(2)));
@@ -123,6 +123,6 @@ fn main() {
     });
     drop(store);
     let started = Instant::now();
-    let store = landfall_store::open(&place, Default::default(), Arc::new(Now)).unwrap();
+    let store = landfall_store::open(&place, Default::default(), world()).unwrap();
     println!("start: {:?}, newest {}", started.elapsed(), store.newest());
 }

@@ -6,10 +6,10 @@
 
 mod machine;
 
-use landfall_core::{World, store::*};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;
-use machine::Now;
+use machine::{now, world};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -46,13 +46,13 @@ fn device(i: u64, version: u64) -> Device {
         data_aging_days: None,
         created_at: Time(1_700_000_000_000 + i as i64),
         modified_at: Time(1_700_000_000_000),
-        heard_at: Some(Now.now()),
+        heard_at: Some(now()),
         node: None,
     }
 }
 
 fn registration(i: u64) -> Registration {
-    let now = Now.now();
+    let now = now();
     Registration {
         device: device_id(i),
         location: format!("{i:x}"),
@@ -128,7 +128,7 @@ fn main() {
     let place = args.next().unwrap();
     let committers: u64 = args.next().map_or(256, |n| n.parse().unwrap());
     let seconds: u64 = args.next().map_or(5, |n| n.parse().unwrap());
-    let store = landfall_store::open(&place, Default::default(), Arc::new(Now)).unwrap();
+    let store = landfall_store::open(&place, Default::default(), world()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let started = Instant::now();

@@ -12,21 +12,17 @@ use crate::connect::Dial;
 use crate::*;
 use fake_store::FakeStore;
 use landfall_model::{AccountId, AppId, Batch, Cursor, DeviceId, Event, EventBody, NotifyType, SubscriptionKind, Write};
+use landfall_testkit::{World as VirtualWorld, world::START_MS};
 use receiver::{Exchange, Receiver};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-const START: Time = Time(1_700_000_000_000);
+const START: Time = Time(START_MS);
 
-struct VirtualWorld(tokio::time::Instant);
-
-impl World for VirtualWorld {
-    fn now(&self) -> Time {
-        Time(START.0 + self.0.elapsed().as_millis() as i64)
-    }
-    fn random(&self, bytes: &mut [u8]) {
-        bytes.fill(0);
-    }
+/// A world whose time is that of the paused runtime; without jitter.
+fn led_by_the_runtime() -> VirtualWorld {
+    let start = tokio::time::Instant::now();
+    VirtualWorld::paced(1, move || start.elapsed().as_millis() as i64).unrandom()
 }
 
 /// Bodies `device:seq`; the devices named `x` give three, with a number and a type as headers, those named `n` none.
@@ -79,7 +75,7 @@ impl Rig {
     fn new() -> Self {
         Self {
             store: FakeStore::new(),
-            world: Arc::new(VirtualWorld(tokio::time::Instant::now())),
+            world: Arc::new(led_by_the_runtime()),
             exchange: Arc::new(Exchange::default()),
             rights: Arc::new(Suspended(Mutex::new(Ok(HashSet::new())))),
             config: Config::default(),

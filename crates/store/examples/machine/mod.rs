@@ -1,17 +1,15 @@
-//! The world of a measurement: the machine's clock, and bytes that need not be random.
+//! The world of a measurement: as the machine's clock goes, and bytes that need not be random.
 
-use landfall_core::World;
 use landfall_model::Time;
-use std::time::SystemTime;
+use landfall_testkit::{World, world::START_MS};
+use std::{sync::Arc, time::SystemTime};
 
-pub struct Now;
+/// The machine's time.
+pub fn now() -> Time {
+    Time(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64)
+}
 
-impl World for Now {
-    fn now(&self) -> Time {
-        Time(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as i64)
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        bytes.fill(1);
-    }
+/// A world at the machine's time.
+pub fn world() -> Arc<World> {
+    Arc::new(World::paced(1, || now().0 - START_MS))
 }

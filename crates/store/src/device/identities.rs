@@ -160,22 +160,11 @@ mod tests {
         engine::{backend::Backend, migrate::migrate},
         stream::record::tests::scratch,
     };
-    use landfall_core::{World, store::*};
+    use landfall_core::store::*;
     use landfall_model::{
         AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceStatus, NodeType, StatusDetail, Time, Write,
     };
-
-    struct Still;
-
-    impl World for Still {
-        fn now(&self) -> Time {
-            Time(1)
-        }
-
-        fn random(&self, bytes: &mut [u8]) {
-            bytes.fill(0);
-        }
-    }
+    use landfall_testkit::World;
 
     fn device(byte: u8, created_at: i64, node_id: &str, psk_identity: Option<&str>) -> Device {
         Device {
@@ -230,7 +219,7 @@ mod tests {
     }
 
     fn open(dir: &std::path::Path) -> SharedStore {
-        crate::open_sqlite(dir, Options::default(), Arc::new(Still)).unwrap()
+        crate::open_sqlite(dir, Options::default(), Arc::new(World::new(1))).unwrap()
     }
 
     async fn put(store: &SharedStore, device: &Device) -> Result<(), Cause> {

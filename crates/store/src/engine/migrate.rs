@@ -78,21 +78,8 @@ mod tests {
         engine::{backend::Backend, sql::Value},
         stream::record::tests::scratch,
     };
-    use landfall_core::World;
-    use landfall_model::Time;
+    use landfall_testkit::World;
     use std::sync::Arc;
-
-    struct Fixed;
-
-    impl World for Fixed {
-        fn now(&self) -> Time {
-            Time(1)
-        }
-
-        fn random(&self, bytes: &mut [u8]) {
-            bytes.fill(0);
-        }
-    }
 
     /// A directory as the program with that schema left it.
     fn older(dir: &std::path::Path, version: usize) {
@@ -116,7 +103,7 @@ mod tests {
             let dir = scratch();
             older(&dir, version);
             for _ in 0..2 {
-                drop(crate::open_sqlite(&dir, Options::default(), Arc::new(Fixed)).unwrap());
+                drop(crate::open_sqlite(&dir, Options::default(), Arc::new(World::new(1))).unwrap());
             }
             let mut sql = Backend::Sqlite(dir.clone()).writer().unwrap();
             let count = |sql: &mut dyn Sql, text: &str| query_one(sql, text, &[], |row| row.int(0)).unwrap().unwrap();
@@ -134,7 +121,7 @@ mod tests {
         let dir = scratch();
         older(&dir, NEWEST);
         Backend::Sqlite(dir.clone()).writer().unwrap().batch("UPDATE schema_version SET version = 99").unwrap();
-        let error = crate::open_sqlite(&dir, Options::default(), Arc::new(Fixed)).unwrap_err();
+        let error = crate::open_sqlite(&dir, Options::default(), Arc::new(World::new(1))).unwrap_err();
         assert!(error.detail.contains("schema 99"), "{error}");
         std::fs::remove_dir_all(dir).unwrap();
     }

@@ -21,7 +21,7 @@ pub async fn a_database_that_hangs_is_given_up(place: Place) {
     let Kind::Postgres { url, .. } = &place.kind else { return };
     let stall = Stall::before(&format!("{url}&connect_timeout=1"));
     let options = Options { statement_ms: 1_000, readers: 2, ..Options::default() };
-    let store = landfall_store::open(&stall.url, options, place.clock.clone()).unwrap();
+    let store = landfall_store::open(&stall.url, options, place.world.clone()).unwrap();
     let devices = many_devices(&store, 2).await;
     let read = || store.was_deleted(devices[0].id);
     assert!(!read().await.unwrap());
@@ -61,7 +61,7 @@ pub async fn a_database_that_hangs_holds_no_end_and_no_start(place: Place) {
     let stall = Stall::before(&format!("{url}&connect_timeout=1"));
     let open = || {
         let options = Options { statement_ms: 1_000, ..Options::default() };
-        landfall_store::open(&stall.url, options, place.clock.clone())
+        landfall_store::open(&stall.url, options, place.world.clone())
     };
     let store = open().unwrap();
     let de = many_devices(&store, 1).await.remove(0);

@@ -53,7 +53,7 @@ pub async fn a_crash_loses_nothing(place: Place) {
     if let Kind::Sqlite(dir) = &place.kind {
         let open = place.open();
         open.commit(tell(vec![reported(&devices[0], place.now(), "s", "last", START)])).await.unwrap();
-        let copy = Place { clock: place.clock.clone(), kind: Kind::Sqlite(fresh_dir()) };
+        let copy = Place { world: place.world.clone(), kind: Kind::Sqlite(fresh_dir()) };
         let Kind::Sqlite(to) = &copy.kind else { unreachable!() };
         copy_dir(dir, to);
         let copied = copy.open();

@@ -39,7 +39,7 @@ pub async fn a_copy_is_in_another_place(place: Place) {
             let other = fresh_dir();
             std::fs::create_dir(&other).unwrap();
             std::fs::copy(dir.join("landfall.db"), other.join("landfall.db")).unwrap();
-            Place { clock: place.clock.clone(), kind: Kind::Sqlite(other) }
+            Place { world: place.world.clone(), kind: Kind::Sqlite(other) }
         }
         Kind::Postgres { admin, schema, .. } => {
             let script = r#"dump=$(pg_dump -n "$2" "$1"); run() { psql -q -v ON_ERROR_STOP=1 -o /dev/null "$1" 2>/dev/null; }

@@ -1,40 +1,24 @@
 //! Where a test keeps its store, and records to put there.
 
-use landfall_core::{World, store::*};
+use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::{Options, SharedStore};
+use landfall_testkit::World;
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 use uuid::Uuid;
-
-/// Time that a test sets, and what a store said of it.
-pub struct Clock(AtomicI64, pub AtomicI64);
-
-impl World for Clock {
-    fn now(&self) -> Time {
-        Time(self.0.load(Ordering::SeqCst))
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        bytes.fill(7);
-    }
-
-    fn known(&self, at: Time) {
-        self.1.store(at.0, Ordering::SeqCst);
-    }
-}
 
 pub const DAY_S: i64 = 86_400;
 pub const START: Time = Time(1_700_000_000_000);
 
 pub struct Place {
-    pub clock: Arc<Clock>,
+    pub world: Arc<World>,
     pub kind: Kind,
 }
 
@@ -55,7 +39,7 @@ pub fn fresh_dir() -> PathBuf {
 
 impl Place {
     pub fn sqlite() -> Self {
-        Self { clock: Arc::new(Clock(AtomicI64::new(START.0), AtomicI64::new(0))), kind: Kind::Sqlite(fresh_dir()) }
+        Self { world: world(), kind: Kind::Sqlite(fresh_dir()) }
     }
 
     /// `None`, loudly, without a server to test against.
@@ -71,16 +55,13 @@ impl Place {
         client.batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).unwrap();
         let mark = if admin.contains('?') { '&' } else { '?' };
         let url = format!("{admin}{mark}options=-c%20search_path%3D{schema}");
-        Some(Self {
-            clock: Arc::new(Clock(AtomicI64::new(START.0), AtomicI64::new(0))),
-            kind: Kind::Postgres { admin, schema, url },
-        })
+        Some(Self { world: world(), kind: Kind::Postgres { admin, schema, url } })
     }
 
     pub fn try_open(&self, options: Options) -> Result<SharedStore> {
         match &self.kind {
-            Kind::Sqlite(dir) => landfall_store::open_sqlite(dir, options, self.clock.clone()),
-            Kind::Postgres { url, .. } => landfall_store::open(url, options, self.clock.clone()),
+            Kind::Sqlite(dir) => landfall_store::open_sqlite(dir, options, self.world.clone()),
+            Kind::Postgres { url, .. } => landfall_store::open(url, options, self.world.clone()),
         }
     }
 
@@ -89,16 +70,23 @@ impl Place {
     }
 
     pub fn set(&self, time: Time) {
-        self.clock.0.store(time.0, Ordering::SeqCst);
+        self.world.set(time);
     }
 
     pub fn pass_s(&self, seconds: i64) {
-        self.set(self.clock.now().plus_s(seconds));
+        self.set(self.now().plus_s(seconds));
     }
 
     pub fn now(&self) -> Time {
-        self.clock.now()
+        Time(self.world.now_ms())
     }
+}
+
+/// A world that begins at [`START`].
+fn world() -> Arc<World> {
+    let world = World::new(1);
+    world.set(START);
+    Arc::new(world)
 }
 
 impl Drop for Place {

@@ -47,7 +47,7 @@ fn soon<T>(mut done: impl FnMut() -> Option<T>) -> T {
 
 pub async fn certificates_of_the_database_are_checked(place: Place) {
     let Kind::Postgres { admin, url, .. } = &place.kind else { return };
-    let (admin, url, clock) = (admin.clone(), url.clone(), place.clock.clone());
+    let (admin, url, clock) = (admin.clone(), url.clone(), place.world.clone());
     let test = move || {
         let folder = fresh_dir();
         std::fs::create_dir_all(&folder).unwrap();

@@ -57,19 +57,6 @@ enum Says {
 }
 
 impl Core {
-    /// Takes a JSON message of the caller or of a device behind it (`.../data/json`). Returns once it is durable.
-    ///
-    /// `PayloadInvalid` when nothing of it could be used, `DeviceNotFound` for a device the caller does not speak for. Every refusal
-    /// leaves a why record.
-    pub async fn take_json(&self, caller: &DeviceCaller, device: DeviceId, payload: &[u8]) -> Result<Taken> {
-        self.keep(self.read_json(caller, device, payload).await?).await
-    }
-
-    /// Takes a message to `.../services/{serviceId}`: a whole message if it has a `msgType`, else the data of that service.
-    pub async fn take_service(&self, caller: &DeviceCaller, device: DeviceId, service_id: &str, payload: &[u8]) -> Result<Taken> {
-        self.keep(self.read_service(caller, device, service_id, payload).await?).await
-    }
-
     /// Takes a frame in the product's own format (`.../data/binary`): its codec makes a message of it. A frame that the codec cannot read
     /// is kept as it is, so that it can be decoded again after a fix; it leaves a why record. `meta` is a JSON object for the codec.
     pub async fn take_binary(&self, caller: &DeviceCaller, device: DeviceId, frame: &[u8], meta: &str) -> Result<Taken> {
@@ -107,13 +94,17 @@ impl Core {
         self.note(&device, caller.step, reading)
     }
 
-    /// The first half of [`Core::take_json`]: it only reads, and is ready at once when the records are in memory. A protocol that keeps
-    /// several messages of a device under way keeps their order by reading them one after the other.
+    /// Reads a JSON message of the caller or of a device behind it (`.../data/json`); [`Core::keep`] stores it. It is ready at once when the
+    /// records are in memory. A protocol that keeps several messages of a device under way keeps their order by reading them one after the
+    /// other.
+    ///
+    /// `PayloadInvalid` when nothing of it could be used, `DeviceNotFound` for a device the caller does not speak for. Every refusal
+    /// leaves a why record.
     pub async fn read_json(&self, caller: &DeviceCaller, device: DeviceId, payload: &[u8]) -> Result<Reading> {
         self.read_text(caller, device, None, payload).await
     }
 
-    /// The first half of [`Core::take_service`].
+    /// Reads a message to `.../services/{serviceId}`: a whole message if it has a `msgType`, else the data of that service.
     pub async fn read_service(
         &self,
         caller: &DeviceCaller,

@@ -1,6 +1,6 @@
 //! Callback addresses of calls and commands: a life and a limit of their own, and no answer lost (1.7.1, 1.7.7).
 
-use super::{Domain, Tenant, cause};
+use super::{Ground, Tenant, cause};
 use landfall_core::{CallRequest, CommandRequest, Outcome, Settings, SubscribeRequest, SubscriptionFilter};
 use landfall_model::{
     Batch, Cause, Channel, Cursor, Device, EventBody, NotifyType, PageRequest, Seq, SubscriptionId, SubscriptionKind, Write,
@@ -42,39 +42,40 @@ fn device_added() -> SubscribeRequest {
 }
 
 /// A server where an application has one subscription and two addresses.
-async fn strict(seed: u64) -> Domain {
-    Domain::with(seed, Settings { subscriptions: 1, call_addresses: 2, calls_per_device: 10, ..Settings::default() }).await
+async fn strict(seed: u64) -> Ground {
+    Ground::plan(seed)
+        .settings(Settings { subscriptions: 1, call_addresses: 2, calls_per_device: 10, ..Settings::default() })
+        .open()
+        .await
 }
 
-impl Domain {
-    /// The addresses of calls and commands that an application has.
-    async fn addresses(&self, tenant: &Tenant) -> Vec<String> {
-        let kind = Some(SubscriptionKind::CallAddress);
-        let filter = SubscriptionFilter { kind, owner: Some(tenant.app.id), ..Default::default() };
-        let found = self.core.subscriptions(&tenant.all, filter, ALL).await.unwrap();
-        found.items.iter().map(|address| address.callback_url.clone()).collect()
-    }
+/// The addresses of calls and commands that an application has.
+async fn addresses(domain: &Ground, tenant: &Tenant) -> Vec<String> {
+    let kind = Some(SubscriptionKind::CallAddress);
+    let filter = SubscriptionFilter { kind, owner: Some(tenant.app.id), ..Default::default() };
+    let found = domain.core.subscriptions(&tenant.all, filter, ALL).await.unwrap();
+    found.items.iter().map(|address| address.callback_url.clone()).collect()
+}
 
-    /// The device answers its oldest waiting call.
-    async fn answer(&self, device: &Arc<Device>) {
-        let call = self.core.store().calls(device.id).await.unwrap().remove(0);
-        let answer = format!(r#"{{"msgType":"deviceRsp","mid":{},"errcode":0,"body":{{}}}}"#, call.mid);
-        self.core.take_json(&self.core.device_caller(device), device.id, answer.as_bytes()).await.unwrap();
-    }
+/// The device answers its oldest waiting call.
+async fn answer(domain: &Ground, device: &Arc<Device>) {
+    let call = domain.core.store().calls(device.id).await.unwrap().remove(0);
+    let answer = format!(r#"{{"msgType":"deviceRsp","mid":{},"errcode":0,"body":{{}}}}"#, call.mid);
+    domain.says(&domain.core.device_caller(device), device.id, answer.as_bytes()).await.unwrap();
+}
 
-    /// Where what happened since was told.
-    async fn told_to(&self, since: Seq) -> Vec<SubscriptionId> {
-        self.events_since(since).await.iter().filter_map(|stored| stored.event.body.call_address()).collect()
-    }
+/// Where what happened since was told.
+async fn told_to(domain: &Ground, since: Seq) -> Vec<SubscriptionId> {
+    domain.events_since(since).await.iter().filter_map(|stored| stored.event.body.call_address()).collect()
+}
 
-    /// Delivers as the push does: all addresses confirm everything up to `to`.
-    async fn deliver_to(&self, tenant: &Tenant, to: Seq) {
-        let kind = Some(SubscriptionKind::CallAddress);
-        let filter = SubscriptionFilter { kind, owner: Some(tenant.app.id), ..Default::default() };
-        for address in self.core.subscriptions(&tenant.all, filter, ALL).await.unwrap().items {
-            let cursor = Cursor { subscription: address.id, read_to: to, open: vec![] };
-            self.core.store().commit(Batch { writes: vec![Write::Cursor(cursor)], events: vec![] }).await.unwrap();
-        }
+/// Delivers as the push does: all addresses confirm everything up to `to`.
+async fn deliver_to(domain: &Ground, tenant: &Tenant, to: Seq) {
+    let kind = Some(SubscriptionKind::CallAddress);
+    let filter = SubscriptionFilter { kind, owner: Some(tenant.app.id), ..Default::default() };
+    for address in domain.core.subscriptions(&tenant.all, filter, ALL).await.unwrap().items {
+        let cursor = Cursor { subscription: address.id, read_to: to, open: vec![] };
+        domain.core.store().commit(Batch { writes: vec![Write::Cursor(cursor)], events: vec![] }).await.unwrap();
     }
 }
 
@@ -107,7 +108,7 @@ async fn a_command_beyond_the_limit_is_refused_and_leaves_nothing() {
     let third = domain.core.submit_command(&tenant.scope, device.id, reboot_to("https://a.example/3")).await;
     assert_eq!(cause(third), Cause::TooMany);
     assert_eq!(domain.core.store().open_commands(device.id).await.unwrap().len(), 2);
-    assert_eq!(domain.addresses(&tenant).await, ["https://a.example/1", "https://a.example/2"]);
+    assert_eq!(addresses(&domain, &tenant).await, ["https://a.example/1", "https://a.example/2"]);
     let long = reboot_to(&format!("https://a.example/{}", "x".repeat(1024)));
     assert_eq!(cause(domain.core.submit_command(&tenant.scope, device.id, long).await), Cause::CallbackInvalid);
 }
@@ -126,9 +127,9 @@ async fn the_answer_of_a_call_without_confirmations_is_told_when_no_address_is_f
         domain.core.call_service(&tenant.scope, device.id, to(url)).await.unwrap();
     }
     let before = domain.newest();
-    domain.answer(&device).await;
+    answer(&domain, &device).await;
     assert_eq!(domain.told_since(before).await, ["subscription", "answered 0"]);
-    let told = domain.told_to(before).await;
+    let told = told_to(&domain, before).await;
     let address = domain.core.store().subscription(told[0]).await.unwrap().unwrap();
     assert_eq!(address.callback_url, "https://a.example/1");
     assert!(domain.core.store().cursor(address.id).await.unwrap().unwrap().read_to < domain.newest(), "it will be delivered");
@@ -146,10 +147,10 @@ async fn both_changes_of_one_outcome_go_to_one_address() {
     domain.core.delete_subscription(&tenant.all, address.id).await.unwrap();
     let before = domain.newest();
     domain.core.command_outcome(&caller, command.id, Outcome::Done("{}".into())).await.unwrap();
-    let told = domain.told_to(before).await;
+    let told = told_to(&domain, before).await;
     assert_eq!(told.len(), 2);
     assert_eq!(told[0], told[1]);
-    assert_eq!(domain.addresses(&tenant).await, ["https://a.example/1"]);
+    assert_eq!(addresses(&domain, &tenant).await, ["https://a.example/1"]);
 }
 
 #[tokio::test]
@@ -159,18 +160,18 @@ async fn an_address_is_freed_once_nothing_waits_and_nothing_is_owed() {
     let (device, other) = (domain.online_device(&a, "n").await, domain.online_device(&b, "o").await);
     domain.core.call_service(&a.scope, device.id, to("https://a.example/1")).await.unwrap();
     domain.core.call_service(&b.scope, other.id, to("https://a.example/1")).await.unwrap();
-    domain.deliver_to(&a, domain.newest()).await;
+    deliver_to(&domain, &a, domain.newest()).await;
     domain.core.sweep().await.unwrap();
-    assert_eq!(domain.addresses(&a).await.len(), 1, "the call waits");
-    domain.answer(&device).await;
+    assert_eq!(addresses(&domain, &a).await.len(), 1, "the call waits");
+    answer(&domain, &device).await;
     domain.core.sweep().await.unwrap();
-    assert_eq!(domain.addresses(&a).await.len(), 1, "the answer is not delivered");
+    assert_eq!(addresses(&domain, &a).await.len(), 1, "the answer is not delivered");
     let before = domain.newest();
-    domain.deliver_to(&a, before).await;
+    deliver_to(&domain, &a, before).await;
     domain.core.sweep().await.unwrap();
-    assert!(domain.addresses(&a).await.is_empty());
+    assert!(addresses(&domain, &a).await.is_empty());
     assert_eq!(domain.told_since(before).await, ["subscription"], "the push hears of it");
-    assert_eq!(domain.addresses(&b).await.len(), 1, "another account's");
+    assert_eq!(addresses(&domain, &b).await.len(), 1, "another account's");
     for n in 1..=2 {
         domain.core.call_service(&a.scope, device.id, to(&format!("https://a.example/{n}"))).await.unwrap();
     }
@@ -189,10 +190,10 @@ async fn addresses_of_calls_that_end_without_an_answer_are_freed() {
     domain.core.submit_command(&tenant.scope, sleeper.id, reboot_to("https://a.example/2")).await.unwrap();
     domain.advance_s(61);
     domain.core.sweep().await.unwrap();
-    assert_eq!(domain.addresses(&tenant).await, ["https://a.example/2"], "the command still waits");
+    assert_eq!(addresses(&domain, &tenant).await, ["https://a.example/2"], "the command still waits");
     domain.core.delete_device(&tenant.scope, sleeper.id, true).await.unwrap();
     domain.core.sweep().await.unwrap();
-    assert!(domain.addresses(&tenant).await.is_empty());
+    assert!(addresses(&domain, &tenant).await.is_empty());
 }
 
 #[tokio::test]

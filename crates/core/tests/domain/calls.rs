@@ -1,7 +1,7 @@
 //! Calls of device services (1.7.7, device-side section 7).
 
-use super::{Domain, SENT_MAX, cause};
-use landfall_core::{CallRequest, DeviceChange};
+use super::{Ground, SENT_MAX, cause};
+use landfall_core::{CallRequest, DeviceChange, Settings};
 use landfall_model::{Cause, DeviceInfo, EventBody, MutedCommand};
 
 fn set(value: &str) -> CallRequest {
@@ -18,7 +18,7 @@ fn set(value: &str) -> CallRequest {
 
 #[tokio::test]
 async fn a_call_is_sent_confirmed_and_answered() {
-    let domain = Domain::new(30).await;
+    let domain = Ground::new(30).await;
     let tenant = domain.tenant("a").await;
     let device = domain.online_device(&tenant, "n").await;
     let before = domain.newest();
@@ -33,15 +33,15 @@ async fn a_call_is_sent_confirmed_and_answered() {
     domain.core.call_delivered(message.call.id).await.unwrap();
     let answer = format!(r#"{{"msgType":"deviceRsp","mid":{},"errcode":0,"body":{{"result":"ok"}}}}"#, message.call.mid);
     let caller = domain.core.device_caller(&device);
-    domain.core.take_json(&caller, device.id, answer.as_bytes()).await.unwrap();
+    domain.says(&caller, device.id, answer.as_bytes()).await.unwrap();
     let told = ["confirmed Sent", "confirmed Delivered", "confirmed Executed", "answered 0"];
     assert_eq!(domain.told_since(before).await, told);
-    assert_eq!(cause(domain.core.take_json(&caller, device.id, answer.as_bytes()).await), Cause::PayloadInvalid, "answered once");
+    assert_eq!(cause(domain.says(&caller, device.id, answer.as_bytes()).await), Cause::PayloadInvalid, "answered once");
 }
 
 #[tokio::test]
 async fn a_failed_answer_is_told_without_executed_and_noack_has_no_confirmations() {
-    let domain = Domain::new(31).await;
+    let domain = Ground::new(31).await;
     let tenant = domain.tenant("a").await;
     let device = domain.online_device(&tenant, "n").await;
     let before = domain.newest();
@@ -49,13 +49,13 @@ async fn a_failed_answer_is_told_without_executed_and_noack_has_no_confirmations
     let call = domain.live.sent.lock().remove(0).call;
     domain.core.call_delivered(call.id).await.unwrap();
     let answer = format!(r#"{{"msgType":"deviceRsp","mid":{},"errcode":3,"body":{{}}}}"#, call.mid);
-    domain.core.take_json(&domain.core.device_caller(&device), device.id, answer.as_bytes()).await.unwrap();
+    domain.says(&domain.core.device_caller(&device), device.id, answer.as_bytes()).await.unwrap();
     assert_eq!(domain.told_since(before).await, ["answered 3"]);
 }
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_refused_with_its_reason() {
-    let domain = Domain::new(32).await;
+    let domain = Ground::new(32).await;
     let tenant = domain.tenant("a").await;
     let device = domain.online_device(&tenant, "n").await;
     let offline = domain.device(&tenant, "offline").await;
@@ -87,7 +87,7 @@ async fn what_cannot_be_sent_is_refused_with_its_reason() {
 
 #[tokio::test]
 async fn a_call_that_its_connection_does_not_take_leaves_its_reason() {
-    let domain = Domain::new(39).await;
+    let domain = Ground::new(39).await;
     let tenant = domain.tenant("a").await;
     let device = domain.online_device(&tenant, "n").await;
     assert!(domain.core.call_service(&tenant.scope, device.id, set("4")).await.unwrap().sent);
@@ -101,7 +101,7 @@ async fn a_call_that_its_connection_does_not_take_leaves_its_reason() {
 
 #[tokio::test]
 async fn waiting_calls_are_limited_have_distinct_numbers_and_end() {
-    let domain = Domain::new(33).await;
+    let domain = Ground::plan(33).settings(Settings { calls_per_device: 3, ..Settings::default() }).open().await;
     let tenant = domain.tenant("a").await;
     let device = domain.online_device(&tenant, "n").await;
     for _ in 0..3 {
@@ -119,7 +119,7 @@ async fn waiting_calls_are_limited_have_distinct_numbers_and_end() {
 
 #[tokio::test]
 async fn a_call_with_its_own_address_is_told_there_alone() {
-    let domain = Domain::new(34).await;
+    let domain = Ground::new(34).await;
     let tenant = domain.tenant("a").await;
     let device = domain.online_device(&tenant, "n").await;
     let before = domain.newest();

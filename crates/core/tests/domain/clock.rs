@@ -1,6 +1,6 @@
 //! Clocks that jump, in virtual time: nothing that cannot be undone happens for a day, or until an operator says so.
 
-use super::{Domain, Tenant, cause, mqtt_device};
+use super::{Ground, Tenant, cause, new_device};
 use landfall_core::{CommandRequest, RegisterDevice};
 use landfall_model::{AccessMode, Cause, CommandState, Device, DeviceStatus, PageRequest, StoredSession, Time};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ const DAY_S: i64 = 86_400;
 const REPORT: &[u8] = br#"{"msgType":"deviceReq","data":[{"serviceId":"Thermometer","serviceData":{"temperature":1}}]}"#;
 
 struct Case {
-    domain: Domain,
+    domain: Ground,
     tenant: Tenant,
     online: Arc<Device>,
     waiting: Arc<Device>,
@@ -18,13 +18,13 @@ struct Case {
 impl Case {
     /// A device that reported, and one whose verification code ends in three minutes.
     async fn new(seed: u64) -> Self {
-        let domain = Domain::new(seed).await;
+        let domain = Ground::new(seed).await;
         let tenant = domain.tenant("t").await;
         let online = domain.lwm2m_device(&tenant, "online").await;
         domain.core.submit_command(&tenant.scope, online.id, reboot()).await.unwrap();
         let reporter = domain.online_device(&tenant, "reporter").await;
-        domain.core.take_json(&domain.core.device_caller(&reporter), reporter.id, REPORT).await.unwrap();
-        let request = RegisterDevice { access: AccessMode::VerifyCode, ..mqtt_device("waiting", &tenant.product) };
+        domain.says(&domain.core.device_caller(&reporter), reporter.id, REPORT).await.unwrap();
+        let request = RegisterDevice { access: AccessMode::VerifyCode, ..new_device("waiting", &tenant.product) };
         let waiting = domain.core.register_device(&tenant.scope, request).await.unwrap();
         Self { domain, tenant, online: reporter, waiting }
     }
@@ -90,7 +90,7 @@ async fn a_clock_that_is_wrong_for_a_minute_ends_nothing() {
         case.keep_session().await;
         // What is made meanwhile does not end too soon.
         let request =
-            RegisterDevice { access: AccessMode::VerifyCode, ..mqtt_device(&format!("made{wrong_s}"), &case.tenant.product) };
+            RegisterDevice { access: AccessMode::VerifyCode, ..new_device(&format!("made{wrong_s}"), &case.tenant.product) };
         let made = case.domain.core.register_device(&case.tenant.scope, request).await.unwrap();
         case.domain.world.set_clock_by_s(-wrong_s);
         case.domain.advance_s(30);
@@ -152,7 +152,7 @@ async fn no_device_is_heard_in_the_future() {
     for wrong_s in [-400 * DAY_S, 400 * DAY_S] {
         case.domain.world.set_clock_by_s(wrong_s);
         case.domain.advance_s(30);
-        core.take_json(&core.device_caller(&case.online), case.online.id, REPORT).await.unwrap();
+        case.domain.says(&core.device_caller(&case.online), case.online.id, REPORT).await.unwrap();
         core.connected(&core.device_caller(&late)).await.unwrap();
         case.domain.world.set_clock_by_s(-wrong_s);
         assert!(last_seen(&case.online).await <= core.now());

@@ -1,6 +1,6 @@
 //! Cached commands (1.7.1 to 1.7.6): the whole state machine in virtual time.
 
-use super::{Domain, Tenant, cause, sensor};
+use super::{Ground, Tenant, cause, sensor};
 use landfall_core::{CommandFilter, CommandRequest, DeviceCaller, Outcome, ProductDraft, RevokeFilter, Step, WorkOf};
 use landfall_model::{
     Cause, Command, CommandId, CommandState, DataFormat, Device, EventBody, PageRequest, RevokeState, SampleFrame, Seq,
@@ -24,7 +24,7 @@ pub fn reboot() -> CommandRequest {
 
 /// An application with one registered device.
 struct Scene {
-    domain: Domain,
+    domain: Ground,
     tenant: Tenant,
     device: Arc<Device>,
     caller: DeviceCaller,
@@ -32,7 +32,7 @@ struct Scene {
 
 impl Scene {
     async fn new(seed: u64) -> Self {
-        let domain = Domain::new(seed).await;
+        let domain = Ground::new(seed).await;
         let tenant = domain.tenant("a").await;
         let device = domain.lwm2m_device(&tenant, "n").await;
         let caller = domain.core.device_caller(&device);
@@ -268,7 +268,7 @@ async fn pending_commands_are_canceled_one_by_one_or_all() {
 
 #[tokio::test]
 async fn the_answer_to_a_frame_is_the_result() {
-    let domain = Domain::new(78).await;
+    let domain = Ground::new(78).await;
     let tenant = domain.tenant("a").await;
     let draft = ProductDraft { format: DataFormat::Binary, ..sensor() };
     let product = domain.core.create_product(&tenant.all, draft).await.unwrap();

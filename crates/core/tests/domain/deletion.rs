@@ -1,7 +1,7 @@
 //! Deletions of what is large: in slices, so that a failure between two of them leaves what can be deleted again.
 
 use super::{
-    Domain, Tenant, cause,
+    Ground, Tenant, cause,
     tree::{BASE, new, text},
 };
 use landfall_core::{DeviceFilter, Target};
@@ -13,45 +13,37 @@ use std::{collections::HashSet, sync::Arc};
 const BEHIND: usize = 250;
 const SLICE: usize = 200;
 
-impl Domain {
-    async fn gateway(&self, tenant: &Tenant) -> Arc<Device> {
-        let gateway = self.online_device(tenant, "gateway").await;
-        let caller = self.core.device_caller(&gateway);
-        let mut adding = tokio::task::JoinSet::new();
-        for n in 0..BEHIND {
-            let (core, caller) = (self.core.clone(), caller.clone());
-            adding.spawn(async move { core.add_child(&caller, &format!("c{n}"), None, DeviceInfo::default()).await.unwrap() });
-        }
-        adding.join_all().await;
-        gateway
+async fn gateway(domain: &Ground, tenant: &Tenant) -> Arc<Device> {
+    let gateway = domain.online_device(tenant, "gateway").await;
+    let caller = domain.core.device_caller(&gateway);
+    let mut adding = tokio::task::JoinSet::new();
+    for n in 0..BEHIND {
+        let (core, caller) = (domain.core.clone(), caller.clone());
+        adding.spawn(async move { core.add_child(&caller, &format!("c{n}"), None, DeviceInfo::default()).await.unwrap() });
     }
+    adding.join_all().await;
+    gateway
+}
 
-    /// Does something to the database beside the server.
-    pub fn beside(&self, text: &str) {
-        let path = self.data.as_ref().unwrap().path().join("landfall.db");
-        rusqlite::Connection::open(path).unwrap().execute_batch(text).unwrap();
-    }
+async fn behind(domain: &Ground, gateway: &Device) -> u64 {
+    let filter = DeviceFilter { gateway: Some(gateway.id), ..DeviceFilter::of(gateway.account) };
+    let found = domain.core.store().devices(&filter, PageRequest { no: 0, size: 1 }).await.unwrap();
+    found.total - u64::from(domain.core.store().device(gateway.id).await.unwrap().is_some())
+}
 
-    async fn behind(&self, gateway: &Device) -> u64 {
-        let filter = DeviceFilter { gateway: Some(gateway.id), ..DeviceFilter::of(gateway.account) };
-        let found = self.core.store().devices(&filter, PageRequest { no: 0, size: 1 }).await.unwrap();
-        found.total - u64::from(self.core.store().device(gateway.id).await.unwrap().is_some())
-    }
-
-    /// The devices that were told as deleted or as changed.
-    async fn told_of_devices(&self, since: Seq) -> Vec<landfall_model::DeviceId> {
-        let told = self.events_since(since).await;
-        let fits = |body: &EventBody| matches!(body, EventBody::DeviceDeleted { .. } | EventBody::DeviceInfoChanged(_));
-        told.iter().filter(|stored| fits(&stored.event.body)).filter_map(|stored| stored.event.device).collect()
-    }
+/// The devices that were told as deleted or as changed.
+async fn told_of_devices(domain: &Ground, since: Seq) -> Vec<landfall_model::DeviceId> {
+    let told = domain.events_since(since).await;
+    let fits = |body: &EventBody| matches!(body, EventBody::DeviceDeleted { .. } | EventBody::DeviceInfoChanged(_));
+    told.iter().filter(|stored| fits(&stored.event.body)).filter_map(|stored| stored.event.device).collect()
 }
 
 #[tokio::test]
 async fn a_gateway_whose_deletion_failed_midway_is_deleted_again() {
     for cascade in [true, false] {
-        let domain = Domain::new(330).await;
+        let domain = Ground::new(330).await;
         let tenant = domain.tenant("a").await;
-        let gateway = domain.gateway(&tenant).await;
+        let gateway = gateway(&domain, &tenant).await;
         let before = domain.newest();
         let id = hex::encode(gateway.id.0.as_bytes());
         domain.beside(&format!(
@@ -59,14 +51,14 @@ async fn a_gateway_whose_deletion_failed_midway_is_deleted_again() {
         ));
         domain.core.delete_device(&tenant.scope, gateway.id, cascade).await.unwrap_err();
         assert!(domain.core.device(&tenant.scope, gateway.id).await.is_ok(), "the gateway comes last");
-        assert_eq!(domain.behind(&gateway).await, (BEHIND - SLICE) as u64, "a slice a commit");
-        assert_eq!(domain.told_of_devices(before).await.len(), SLICE);
+        assert_eq!(behind(&domain, &gateway).await, (BEHIND - SLICE) as u64, "a slice a commit");
+        assert_eq!(told_of_devices(&domain, before).await.len(), SLICE);
 
         domain.beside("DROP TRIGGER fails");
         domain.core.delete_device(&tenant.scope, gateway.id, cascade).await.unwrap();
         assert_eq!(cause(domain.core.device(&tenant.scope, gateway.id).await), Cause::DeviceNotFound);
-        assert_eq!(domain.behind(&gateway).await, 0);
-        let told = domain.told_of_devices(before).await;
+        assert_eq!(behind(&domain, &gateway).await, 0);
+        let told = told_of_devices(&domain, before).await;
         assert_eq!(told.len(), BEHIND + 1);
         assert_eq!(told.iter().collect::<HashSet<_>>().len(), BEHIND + 1, "each device once");
         assert_eq!(domain.live.closed.lock().len(), if cascade { BEHIND + 1 } else { 1 });
@@ -77,9 +69,9 @@ async fn a_gateway_whose_deletion_failed_midway_is_deleted_again() {
 
 #[tokio::test]
 async fn a_gateway_whose_disconnection_failed_midway_is_disconnected_again() {
-    let domain = Domain::new(333).await;
+    let domain = Ground::new(333).await;
     let tenant = domain.tenant("a").await;
-    let gateway = domain.gateway(&tenant).await;
+    let gateway = gateway(&domain, &tenant).await;
     let caller = domain.core.device_caller(&gateway);
     let filter = DeviceFilter { gateway: Some(gateway.id), ..DeviceFilter::of(gateway.account) };
     let behind = domain.core.store().devices(&filter, PageRequest { no: 0, size: 1_000 }).await.unwrap().items;
@@ -96,12 +88,12 @@ async fn a_gateway_whose_disconnection_failed_midway_is_disconnected_again() {
     ));
     domain.core.disconnected(&caller).await.unwrap_err();
     assert_eq!(domain.reread(&gateway).await.status, DeviceStatus::Online, "the gateway comes last");
-    let told = domain.told_of_devices(before).await.len();
+    let told = told_of_devices(&domain, before).await.len();
     assert!((SLICE - 1..=SLICE).contains(&told), "a slice a commit: {told}");
 
     domain.beside("DROP TRIGGER fails");
     domain.core.reconcile().await.unwrap();
-    let told = domain.told_of_devices(before).await;
+    let told = told_of_devices(&domain, before).await;
     assert_eq!(told.len(), BEHIND + 1);
     assert_eq!(told.iter().collect::<HashSet<_>>().len(), BEHIND + 1, "each device once");
     let offline = DeviceFilter { status: Some(DeviceStatus::Offline), ..filter };
@@ -112,7 +104,7 @@ async fn a_gateway_whose_disconnection_failed_midway_is_disconnected_again() {
 /// What is below is there for nobody, although its rows go later.
 #[tokio::test]
 async fn a_large_subtree_is_gone_at_once() {
-    let domain = Domain::new(334).await;
+    let domain = Ground::new(334).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     let container = |name: &str| new(ResourceKind::Container, name, json!({}));
@@ -146,7 +138,7 @@ async fn a_large_subtree_is_gone_at_once() {
 
 #[tokio::test]
 async fn the_tree_has_32_levels() {
-    let domain = Domain::new(335).await;
+    let domain = Ground::new(335).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     let mut at = BASE;
@@ -161,7 +153,7 @@ async fn the_tree_has_32_levels() {
 /// What comes while its gateway goes is gone with it, is freed or is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_device_is_left_behind_a_gateway_that_goes() {
-    let domain = Domain::new(332).await;
+    let domain = Ground::new(332).await;
     let tenant = domain.tenant("a").await;
     for round in 0..40 {
         let gateway = domain.device(&tenant, &format!("gateway{round}")).await;
@@ -172,6 +164,6 @@ async fn no_device_is_left_behind_a_gateway_that_goes() {
         }
         domain.core.delete_device(&tenant.scope, gateway.id, round % 2 == 0).await.unwrap();
         adding.join_all().await;
-        assert_eq!(domain.behind(&gateway).await, 0, "round {round}");
+        assert_eq!(behind(&domain, &gateway).await, 0, "round {round}");
     }
 }

@@ -1,12 +1,12 @@
 //! Registration, change and deletion (1.4.1, 1.4.2, 1.4.4, 1.4.5).
 
-use super::{Domain, Tenant, cause, mqtt_device};
+use super::{Ground, Tenant, cause, new_device};
 use landfall_core::{BindRequest, DeviceChange, DeviceFilter, ProductRef, RegisterDevice};
 use landfall_model::{AccessMode, AppLimits, Cause, DeviceInfo, DeviceStatus, PageRequest, Secret, StatusDetail};
 
 #[tokio::test]
 async fn a_registered_device_is_inactive_and_told() {
-    let domain = Domain::new(1).await;
+    let domain = Ground::new(1).await;
     let tenant = domain.tenant("a").await;
     let before = domain.newest();
     let device = domain.device(&tenant, "n1").await;
@@ -19,16 +19,16 @@ async fn a_registered_device_is_inactive_and_told() {
 
 #[tokio::test]
 async fn bad_registrations_change_nothing() {
-    let domain = Domain::new(2).await;
+    let domain = Ground::new(2).await;
     let tenant = domain.tenant("a").await;
     domain.device(&tenant, "taken").await;
     let before = domain.newest();
-    let good = || mqtt_device("n", &tenant.product);
+    let good = || new_device("n", &tenant.product);
     let cases: Vec<(RegisterDevice, Cause)> = vec![
-        (mqtt_device("taken", &tenant.product), Cause::NodeIdTaken),
-        (mqtt_device("", &tenant.product), Cause::InvalidField),
-        (mqtt_device(&"x".repeat(257), &tenant.product), Cause::InvalidField),
-        (mqtt_device("a/b", &tenant.product), Cause::InvalidField),
+        (new_device("taken", &tenant.product), Cause::NodeIdTaken),
+        (new_device("", &tenant.product), Cause::InvalidField),
+        (new_device(&"x".repeat(257), &tenant.product), Cause::InvalidField),
+        (new_device("a/b", &tenant.product), Cause::InvalidField),
         (RegisterDevice { psk: Some(Secret::new("xyz")), ..good() }, Cause::InvalidField),
         (RegisterDevice { timeout_s: Some(1 << 31), ..good() }, Cause::InvalidField),
         (RegisterDevice { product: Some(ProductRef::Id("nope".into())), ..good() }, Cause::ProductNotFound),
@@ -41,28 +41,28 @@ async fn bad_registrations_change_nothing() {
 
 #[tokio::test]
 async fn an_application_may_not_own_more_devices_than_its_limit() {
-    let domain = Domain::new(3).await;
+    let domain = Ground::new(3).await;
     let tenant = domain.tenant("a").await;
     let limits = AppLimits { devices: Some(2), ..AppLimits::default() };
     let change = landfall_core::AppChange { limits: Some(limits), ..Default::default() };
     domain.core.change_app(&tenant.all, tenant.app.id, change).await.unwrap();
     domain.device(&tenant, "1").await;
     domain.device(&tenant, "2").await;
-    let third = domain.core.register_device(&tenant.scope, mqtt_device("3", &tenant.product)).await;
+    let third = domain.core.register_device(&tenant.scope, new_device("3", &tenant.product)).await;
     assert_eq!(cause(third), Cause::DeviceLimit);
 }
 
 /// Each of them finds room when it is asked; the writer finds it for as many as there is.
 #[tokio::test]
 async fn parallel_registrations_do_not_pass_the_limit() {
-    let domain = Domain::new(5).await;
+    let domain = Ground::new(5).await;
     let (tenant, other) = (domain.tenant("a").await, domain.tenant("b").await);
     let limits = AppLimits { devices: Some(3), ..AppLimits::default() };
     let change = landfall_core::AppChange { limits: Some(limits), ..Default::default() };
     domain.core.change_app(&tenant.all, tenant.app.id, change).await.unwrap();
     let register = |of: &Tenant, n: usize| {
         let (core, scope, device) =
-            (domain.core.clone(), of.scope.clone(), mqtt_device(&format!("{}-{n}", of.app.id), &of.product));
+            (domain.core.clone(), of.scope.clone(), new_device(&format!("{}-{n}", of.app.id), &of.product));
         async move { core.register_device(&scope, device).await }
     };
     let outcomes = futures_util::future::join_all((0..10).map(|n| register(&tenant, n))).await;
@@ -75,7 +75,7 @@ async fn parallel_registrations_do_not_pass_the_limit() {
 
 #[tokio::test]
 async fn a_change_sets_only_what_it_names() {
-    let domain = Domain::new(4).await;
+    let domain = Ground::new(4).await;
     let tenant = domain.tenant("a").await;
     let device = domain.device(&tenant, "n").await;
     let before = domain.newest();
@@ -92,7 +92,7 @@ async fn a_change_sets_only_what_it_names() {
 #[tokio::test]
 async fn deleting_a_gateway_takes_or_frees_what_is_behind_it() {
     for cascade in [true, false] {
-        let domain = Domain::new(5).await;
+        let domain = Ground::new(5).await;
         let tenant = domain.tenant("a").await;
         let gateway = domain.online_device(&tenant, "gateway").await;
         let caller = domain.core.device_caller(&gateway);
@@ -110,13 +110,13 @@ async fn deleting_a_gateway_takes_or_frees_what_is_behind_it() {
 
 #[tokio::test]
 async fn a_verification_code_is_exchanged_once_and_only_in_time() {
-    let domain = Domain::new(6).await;
+    let domain = Ground::new(6).await;
     let tenant = domain.tenant("a").await;
     let code = |timeout_s| RegisterDevice {
         access: AccessMode::VerifyCode,
         verify_code: Some(Secret::new("code")),
         timeout_s: Some(timeout_s),
-        ..mqtt_device("bound", &tenant.product)
+        ..new_device("bound", &tenant.product)
     };
     domain.core.register_device(&tenant.scope, code(60)).await.unwrap();
     let bind = |verify_code: &str| {
@@ -136,7 +136,7 @@ async fn a_verification_code_is_exchanged_once_and_only_in_time() {
 
 #[tokio::test]
 async fn filters_and_pages_select() {
-    let domain = Domain::new(7).await;
+    let domain = Ground::new(7).await;
     let tenant = domain.tenant("a").await;
     for n in 0..7 {
         domain.device(&tenant, &format!("n{n}")).await;

@@ -1,12 +1,12 @@
 //! A database that fails for a while: what was asked is put off, and nobody is blamed for it.
 
-use super::{Domain, cause, commands::reboot, tree::node};
+use super::{Ground, cause, commands::reboot, tree::node};
 use landfall_core::{ProvisioningRequest, Settings, WorkOf};
 use landfall_model::{Cause, CommandState};
 
 #[tokio::test]
 async fn no_node_fails_for_want_of_the_database() {
-    let domain = Domain::with(330, Settings { devices: Some(100), ..Settings::default() }).await;
+    let domain = Ground::plan(330).settings(Settings { devices: Some(100), ..Settings::default() }).open().await;
     let (tenant, core) = (domain.tenant("t").await, &domain.core);
     let by = tenant.origin(&domain, "Capp").await;
     let request = ProvisioningRequest { nodes: vec![node("a"), node("b")], ..ProvisioningRequest::default() };
@@ -21,15 +21,12 @@ async fn no_node_fails_for_want_of_the_database() {
 
 #[tokio::test]
 async fn no_command_fails_for_want_of_the_database() {
-    let mut domain = Domain::new(331).await;
+    let domain = Ground::new(331).await;
     let tenant = domain.tenant("t").await;
     let device = domain.lwm2m_device(&tenant, "n").await;
     let command = domain.core.submit_command(&tenant.scope, device.id, reboot()).await.unwrap();
     // Started again, it has the product no longer in memory.
-    let data = domain.data.take().unwrap();
-    drop(domain);
-    let mut domain = Domain::over(331, Settings::default(), data.path().to_str().unwrap()).await;
-    domain.data = Some(data);
+    let domain = domain.restart().await;
     let caller = domain.core.device_caller(&device);
     domain.beside("UPDATE product SET doc = 'x' || doc");
     assert_eq!(cause(domain.core.next_work(&caller, false).await), Cause::Internal);

@@ -1,6 +1,6 @@
 //! No verb ever shows or changes what is another account's.
 
-use super::{Domain, cause, thermometer};
+use super::{Ground, cause, thermometer};
 use landfall_core::{
     CallRequest, CommandFilter, CommandRequest, DesiredRequest, DeviceChange, DeviceFilter, HistoryFilter, RedecodeRequest,
     RefreshKey, RevokeFilter, SubscribeRequest, SubscriptionFilter,
@@ -11,7 +11,7 @@ const PAGE: PageRequest = PageRequest { no: 0, size: 100 };
 
 #[tokio::test]
 async fn every_verb_treats_another_account_as_absent() {
-    let domain = Domain::new(60).await;
+    let domain = Ground::new(60).await;
     let (mine, theirs) = (domain.tenant("mine").await, domain.tenant("theirs").await);
     let core = &domain.core;
     let device = domain.online_device(&theirs, "theirs").await;
@@ -105,7 +105,7 @@ async fn every_verb_treats_another_account_as_absent() {
     assert_eq!(cause(core.redecode(all, theirs.product.id, &redecode).await), Cause::ProductNotFound);
 
     let named = landfall_core::ProductRef::Id(theirs.product.id.to_string());
-    let request = landfall_core::RegisterDevice { product: Some(named), ..super::mqtt_device("mine", &theirs.product) };
+    let request = landfall_core::RegisterDevice { product: Some(named), ..super::new_device("mine", &theirs.product) };
     assert_eq!(cause(core.register_device(scope, request).await), Cause::ProductNotFound);
     let token = core.login(&mine.app.id.to_string(), &mine.secret).await.unwrap().access;
     let caller = core.authenticate(&mine.app.id.to_string(), token.expose()).await.unwrap();
@@ -124,5 +124,5 @@ async fn every_verb_treats_another_account_as_absent() {
     assert_eq!(core.command(&theirs.scope, command.id).await.unwrap(), kept);
     assert!(core.registration(&theirs.scope, id).await.unwrap().is_some());
     assert!(domain.live.closed.lock().is_empty() && domain.live.sent.lock().is_empty());
-    assert!(super::now(&domain).0 > 0);
+    assert!(domain.core.now().0 > 0);
 }

@@ -1,6 +1,6 @@
 //! New keys for registered devices (1.4.3), and the identities of pre-shared keys.
 
-use super::{Domain, cause, mqtt_device};
+use super::{Ground, cause, new_device};
 use landfall_core::{DeviceChange, RefreshKey, RegisterDevice};
 use landfall_model::{Cause, DeviceStatus, Secret, StatusDetail};
 
@@ -10,7 +10,7 @@ fn nothing() -> RefreshKey {
 
 #[tokio::test]
 async fn a_refreshed_device_must_bind_again_or_is_deleted() {
-    let domain = Domain::new(100).await;
+    let domain = Ground::new(100).await;
     let tenant = domain.tenant("a").await;
     let core = &domain.core;
     let fresh = domain.device(&tenant, "fresh").await;
@@ -55,11 +55,11 @@ async fn a_refreshed_device_must_bind_again_or_is_deleted() {
 
 #[tokio::test]
 async fn identities_of_pre_shared_keys_are_unique() {
-    let domain = Domain::new(101).await;
+    let domain = Ground::new(101).await;
     let tenant = domain.tenant("a").await;
     let core = &domain.core;
     let with =
-        |node: &str, identity: &str| RegisterDevice { psk_identity: Some(identity.into()), ..mqtt_device(node, &tenant.product) };
+        |node: &str, identity: &str| RegisterDevice { psk_identity: Some(identity.into()), ..new_device(node, &tenant.product) };
     let plain = domain.device(&tenant, "plain").await;
     let named = core.register_device(&tenant.scope, with("named", "key-7")).await.unwrap();
     assert_eq!(core.device_by_psk_identity("plain").await.unwrap().id, plain.id, "the nodeId where none is given");

@@ -1,6 +1,6 @@
 //! Names of devices are walls: nobody takes, or shuts out, another account's device by a name that means the same.
 
-use super::{Domain, Tenant, cause, mqtt_device, tree::node};
+use super::{Ground, Tenant, cause, new_device, tree::node};
 use landfall_core::{BindRequest, DeviceChange, NodeFault, OriginCaller, RefreshKey, RegisterDevice};
 use landfall_model::{AccessMode, Cause, Device, DeviceInfo, NodeRequest, Secret, StatusDetail};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ struct Stranger {
 }
 
 impl Stranger {
-    async fn new(domain: &Domain) -> Self {
+    async fn new(domain: &Ground) -> Self {
         let tenant = domain.tenant("stranger").await;
         let by = tenant.origin(domain, "Cstranger").await;
         let gateway = domain.device(&tenant, "gateway").await;
@@ -40,11 +40,11 @@ impl Stranger {
     }
 
     /// Tries every door by which a device gets a name.
-    async fn tries(&self, domain: &Domain, name: &str) {
+    async fn tries(&self, domain: &Ground, name: &str) {
         let (core, scope) = (&domain.core, &self.tenant.scope);
         let of = |node: &str, identity: Option<&str>| RegisterDevice {
             psk_identity: identity.map(str::to_owned),
-            ..mqtt_device(node, &self.tenant.product)
+            ..new_device(node, &self.tenant.product)
         };
         let taken = |what: &str, found: Cause| assert_eq!(found, Cause::NodeIdTaken, "{what} {name}");
         for request in [of(name, None), of(name, Some("own")), of("new", Some(name))] {
@@ -87,7 +87,7 @@ impl Stranger {
 #[tokio::test]
 async fn no_form_of_a_name_takes_another_accounts_device() {
     for (seed, held) in (110..).zip(FORMS) {
-        let domain = Domain::new(seed).await;
+        let domain = Ground::new(seed).await;
         let (owner, stranger) = (domain.tenant("owner").await, Stranger::new(&domain).await);
         let device = domain.device(&owner, held).await;
         for name in FORMS {
@@ -97,7 +97,7 @@ async fn no_form_of_a_name_takes_another_accounts_device() {
         }
         // The same where only its key has the name.
         domain.core.delete_device(&owner.scope, device.id, false).await.unwrap();
-        let keyed = RegisterDevice { psk_identity: Some(held.into()), ..mqtt_device("meter", &owner.product) };
+        let keyed = RegisterDevice { psk_identity: Some(held.into()), ..new_device("meter", &owner.product) };
         let device = domain.core.register_device(&owner.scope, keyed).await.unwrap();
         for name in FORMS {
             stranger.tries(&domain, name).await;
@@ -111,13 +111,13 @@ async fn no_form_of_a_name_takes_another_accounts_device() {
 
 #[tokio::test]
 async fn a_device_may_change_the_form_of_its_own_name() {
-    let domain = Domain::new(120).await;
+    let domain = Ground::new(120).await;
     let tenant = domain.tenant("a").await;
     let core = &domain.core;
     let code = RegisterDevice {
         access: AccessMode::VerifyCode,
         verify_code: Some(Secret::new("code")),
-        ..mqtt_device("urn:imei:863703030668222", &tenant.product)
+        ..new_device("urn:imei:863703030668222", &tenant.product)
     };
     let device = core.register_device(&tenant.scope, code).await.unwrap();
     let bind = BindRequest { verify_code: Secret::new("code"), node_id: IMEI.into(), info: DeviceInfo::default() };
@@ -129,10 +129,10 @@ async fn a_device_may_change_the_form_of_its_own_name() {
 
 #[tokio::test]
 async fn one_list_holds_a_name_once() {
-    let domain = Domain::new(121).await;
+    let domain = Ground::new(121).await;
     let tenant = domain.tenant("a").await;
     let by = tenant.origin(&domain, "Capp").await;
-    let both = [mqtt_device(IMEI, &tenant.product), mqtt_device("imei:863703030668222", &tenant.product)];
+    let both = [new_device(IMEI, &tenant.product), new_device("imei:863703030668222", &tenant.product)];
     assert_eq!(cause(domain.core.register_devices(&tenant.scope, &both).await), Cause::NodeIdTaken);
     let nodes = vec![node(IMEI), NodeRequest { node_id: IMEI.into(), ..node("other") }];
     let told = domain.core.try_provisioning(&tenant.scope, &nodes).await.unwrap();

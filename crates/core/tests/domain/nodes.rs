@@ -1,6 +1,6 @@
 //! Nodes: one device in every dialect, what it says of itself, messages to it, and what went wrong about it.
 
-use super::{Domain, Tenant, cause, rights::caller, tree::node};
+use super::{Ground, Tenant, cause, rights::caller, tree::node};
 use landfall_core::{
     AppChange, DeviceChange, InfoChange, NewInstance, NodeFault, OriginCaller, Outcome, Step, Target, Work, WorkOf,
 };
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 struct Case {
-    domain: Domain,
+    domain: Ground,
     tenant: Tenant,
     by: OriginCaller,
     device: Arc<Device>,
@@ -17,7 +17,7 @@ struct Case {
 
 impl Case {
     async fn new(seed: u64) -> Self {
-        let domain = Domain::new(seed).await;
+        let domain = Ground::new(seed).await;
         let tenant = domain.tenant("t").await;
         let by = tenant.origin(&domain, "Capp").await;
         let mut wanted = node("d1");

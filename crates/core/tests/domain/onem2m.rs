@@ -1,6 +1,6 @@
 //! Provisioning in virtual time: turns, names that other dialects took, limits, dry runs, and tokens that end.
 
-use super::{Domain, cause, mqtt_device, tree::node};
+use super::{Ground, cause, new_device, tree::node};
 use landfall_core::{AppChange, ProvisioningRequest, RegisterDevice};
 use landfall_model::{AppLimits, Cause, NodeRequest, PageRequest, Provisioning, ResourceId, Secret};
 
@@ -10,18 +10,18 @@ fn request(nodes: Vec<NodeRequest>) -> ProvisioningRequest {
     ProvisioningRequest { nodes, ..ProvisioningRequest::default() }
 }
 
-async fn state(domain: &Domain, id: ResourceId) -> Provisioning {
+async fn state(domain: &Ground, id: ResourceId) -> Provisioning {
     domain.core.store().provisioning(id).await.unwrap().unwrap()
 }
 
-async fn messages(domain: &Domain, id: ResourceId) -> Vec<String> {
+async fn messages(domain: &Ground, id: ResourceId) -> Vec<String> {
     let failures = domain.core.store().provisioning_failures(id, ALL).await.unwrap();
     failures.items.into_iter().map(|failure| failure.message).collect()
 }
 
 #[tokio::test]
 async fn a_short_request_does_not_wait_for_a_long_one() {
-    let domain = Domain::new(71).await;
+    let domain = Ground::new(71).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     let long = domain.core.request_provisioning(&by, request((0..350).map(|n| node(&format!("l{n}"))).collect())).await.unwrap();
@@ -40,12 +40,12 @@ async fn a_short_request_does_not_wait_for_a_long_one() {
 /// nodeIDs and identities are one set for all dialects: DTLS and MQTT know no tenant.
 #[tokio::test]
 async fn what_another_dialect_took_is_taken() {
-    let domain = Domain::new(72).await;
+    let domain = Ground::new(72).await;
     let (tenant, other) = (domain.tenant("t").await, domain.tenant("other").await);
     let by = tenant.origin(&domain, "Capp").await;
     let own = domain.device(&tenant, "urn:gsma:imei:own").await;
     domain.device(&other, "urn:gsma:imei:foreign").await;
-    let keyed = RegisterDevice { psk_identity: Some("taken-id".into()), ..mqtt_device("keyed", &tenant.product) };
+    let keyed = RegisterDevice { psk_identity: Some("taken-id".into()), ..new_device("keyed", &tenant.product) };
     domain.core.register_device(&tenant.scope, keyed).await.unwrap();
     let with_identity = |name: &str, identity: &str| NodeRequest {
         credentials: Some(vec![Secret::new(format!("psk-id:{identity}")), Secret::new("psk:dGVzdA==")]),
@@ -77,7 +77,7 @@ async fn what_another_dialect_took_is_taken() {
 
 #[tokio::test]
 async fn a_dry_run_tells_what_would_be_and_makes_nothing() {
-    let domain = Domain::new(73).await;
+    let domain = Ground::new(73).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     assert_eq!(domain.provision(&by, vec![node("there")]).await, 0);
@@ -95,7 +95,7 @@ async fn a_dry_run_tells_what_would_be_and_makes_nothing() {
 
 #[tokio::test]
 async fn an_application_owns_no_more_devices_than_it_may() {
-    let domain = Domain::new(74).await;
+    let domain = Ground::new(74).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     let limits = AppLimits { devices: Some(2), ..AppLimits::default() };
@@ -111,7 +111,7 @@ async fn an_application_owns_no_more_devices_than_it_may() {
 
 #[tokio::test]
 async fn access_tokens_end_and_the_lasting_one_does_not() {
-    let domain = Domain::new(75).await;
+    let domain = Ground::new(75).await;
     let tenant = domain.tenant("t").await;
     tenant.origin(&domain, "Capp").await;
     let lasting = domain.core.rotate_originator_token(&tenant.all, tenant.app.id).await.unwrap();

@@ -1,22 +1,22 @@
 //! Product models and what is told of them (1.6.7.6 to 1.6.7.8).
 
-use super::{Domain, Tenant, cause, mqtt_device, thermometer};
+use super::{Ground, Tenant, cause, new_device, thermometer};
 use landfall_core::{AppChange, ProductDraft};
 use landfall_model::{AppLimits, Cause, DataFormat, DeviceInfo, Product, ProductId};
 use std::sync::Arc;
 
-async fn product_refused(domain: &Domain, id: ProductId) -> (Cause, &'static str) {
+async fn product_refused(domain: &Ground, id: ProductId) -> (Cause, &'static str) {
     let refused = domain.core.product_for_claim(id).await.unwrap_err();
     (refused.error.cause, refused.check)
 }
 
-async fn claim_refused(domain: &Domain, product: &Product, node_id: &str) -> (Cause, &'static str) {
+async fn claim_refused(domain: &Ground, product: &Product, node_id: &str) -> (Cause, &'static str) {
     let refused = domain.core.claim(product, node_id).await.unwrap_err();
     (refused.error.cause, refused.check)
 }
 
 /// The tenant's product with a secret, and with an owner for the devices that claim theirs.
-async fn claimable(domain: &Domain, tenant: &Tenant) -> Arc<Product> {
+async fn claimable(domain: &Ground, tenant: &Tenant) -> Arc<Product> {
     let id = tenant.product.id;
     domain.core.set_product_secret(&tenant.all, id, true).await.unwrap();
     let draft = ProductDraft { auto_register: Some(tenant.app.id), ..thermometer(DataFormat::Json) };
@@ -26,7 +26,7 @@ async fn claimable(domain: &Domain, tenant: &Tenant) -> Arc<Product> {
 
 #[tokio::test]
 async fn models_are_told_when_they_come_change_and_go() {
-    let domain = Domain::new(40).await;
+    let domain = Ground::new(40).await;
     let before = domain.newest();
     let tenant = domain.tenant("a").await;
     let id = tenant.product.id;
@@ -48,7 +48,7 @@ async fn models_are_told_when_they_come_change_and_go() {
 
 #[tokio::test]
 async fn one_model_one_secret_hands_out_a_secret_once() {
-    let domain = Domain::new(41).await;
+    let domain = Ground::new(41).await;
     let tenant = domain.tenant("a").await;
     let id = tenant.product.id;
     assert_eq!(product_refused(&domain, id).await, (Cause::Forbidden, "product.no-claims"));
@@ -69,7 +69,7 @@ async fn one_model_one_secret_hands_out_a_secret_once() {
 
 #[tokio::test]
 async fn claimed_devices_count_like_all_others() {
-    let domain = Domain::new(42).await;
+    let domain = Ground::new(42).await;
     let (tenant, other) = (domain.tenant("a").await, domain.tenant("b").await);
     let (product, elsewhere) = (claimable(&domain, &tenant).await, claimable(&domain, &other).await);
     let limits = AppLimits { devices: Some(2), ..AppLimits::default() };
@@ -88,11 +88,11 @@ async fn claimed_devices_count_like_all_others() {
 
 #[tokio::test]
 async fn claims_have_a_rate_and_a_switch_for_each_product() {
-    let domain = Domain::new(43).await;
+    let domain = Ground::new(43).await;
     let (tenant, other) = (domain.tenant("a").await, domain.tenant("b").await);
     let (product, elsewhere) = (claimable(&domain, &tenant).await, claimable(&domain, &other).await);
     let limit = domain.core.settings().claims_per_minute;
-    domain.core.register_device(&tenant.scope, mqtt_device("own", &product)).await.unwrap();
+    domain.core.register_device(&tenant.scope, new_device("own", &product)).await.unwrap();
     // Guesses count as well: whoever has the product's secret could ask for the secrets of all names.
     for _ in 0..limit {
         domain.core.claim(&product, "own").await.unwrap();

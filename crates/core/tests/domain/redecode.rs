@@ -1,6 +1,6 @@
 //! History decoded again after the codec was fixed.
 
-use super::{Domain, Tenant, cause, now, thermometer};
+use super::{Ground, Tenant, cause, thermometer};
 use landfall_core::{DeviceCaller, DeviceChange, HistoryFilter, RedecodePage, RedecodeRequest};
 use landfall_model::{Cause, DataFormat, Device, PageRequest, SampleFrame, Time};
 
@@ -16,24 +16,24 @@ fn inverted(frame: &[u8]) -> Vec<u8> {
     frame.iter().map(|byte| !byte).collect()
 }
 
-async fn binary_tenant(domain: &Domain, name: &str) -> Tenant {
+async fn binary_tenant(domain: &Ground, name: &str) -> Tenant {
     let tenant = domain.tenant(name).await;
     domain.core.replace_product(&tenant.all, tenant.product.id, thermometer(DataFormat::Binary)).await.unwrap();
     tenant
 }
 
-async fn upload(domain: &Domain, tenant: &Tenant, source: &str) {
+async fn upload(domain: &Ground, tenant: &Tenant, source: &str) {
     let sample = if source.contains("inverted") { inverted(&report("0")) } else { report("0") };
     let sample = SampleFrame { hex: hex::encode(sample), expected: None };
     domain.core.upload_codec(&tenant.all, tenant.product.id, source, &[sample]).await.unwrap();
 }
 
-async fn send(domain: &Domain, caller: &DeviceCaller, frame: &[u8]) {
+async fn send(domain: &Ground, caller: &DeviceCaller, frame: &[u8]) {
     domain.core.take_binary(caller, caller.device(), frame, "{}").await.unwrap();
 }
 
 /// History, newest first, with the time of measurement; and the newest values.
-async fn values(domain: &Domain, tenant: &Tenant, device: &Device) -> (Vec<(String, Time)>, Vec<String>) {
+async fn values(domain: &Ground, tenant: &Tenant, device: &Device) -> (Vec<(String, Time)>, Vec<String>) {
     let filter = HistoryFilter { device: Some(device.id), ..HistoryFilter::default() };
     let page = domain.core.history(&tenant.scope, filter, PageRequest { no: 0, size: 100 }).await.unwrap();
     assert_eq!(page.total, page.items.len() as u64);
@@ -46,7 +46,7 @@ fn temperature(value: &str) -> String {
     format!(r#"{{"temperature":{value}}}"#)
 }
 
-async fn redecode(domain: &Domain, tenant: &Tenant, request: RedecodeRequest) -> RedecodePage {
+async fn redecode(domain: &Ground, tenant: &Tenant, request: RedecodeRequest) -> RedecodePage {
     domain.core.redecode(&tenant.all, tenant.product.id, &request).await.unwrap()
 }
 
@@ -58,7 +58,7 @@ fn counts(page: &RedecodePage) -> (u64, u64, u64, u64) {
 
 #[tokio::test]
 async fn a_fixed_codec_gives_lost_frames_their_history() {
-    let domain = Domain::new(90).await;
+    let domain = Ground::new(90).await;
     let tenant = binary_tenant(&domain, "a").await;
     upload(&domain, &tenant, "good").await;
     let device = domain.online_device(&tenant, "n").await;
@@ -66,7 +66,7 @@ async fn a_fixed_codec_gives_lost_frames_their_history() {
     let mut sent_at = vec![];
     for value in ["1", "2"] {
         send(&domain, &caller, &inverted(&report(value))).await;
-        sent_at.push(now(&domain));
+        sent_at.push(domain.core.now());
         domain.advance_s(60);
     }
     send(&domain, &caller, b"\xffnothing reads this").await;
@@ -81,7 +81,7 @@ async fn a_fixed_codec_gives_lost_frames_their_history() {
     let page = redecode(&domain, &tenant, ALL).await;
     assert_eq!(page, dry);
     let failure = page.first_failure.unwrap();
-    assert_eq!((failure.device, failure.received_at), (device.id, now(&domain)));
+    assert_eq!((failure.device, failure.received_at), (device.id, domain.core.now()));
     let history = vec![(temperature("2"), sent_at[1]), (temperature("1"), sent_at[0])];
     let expected = (history, vec![temperature("2")]);
     assert_eq!(values(&domain, &tenant, &device).await, expected, "measured when they were received");
@@ -92,14 +92,14 @@ async fn a_fixed_codec_gives_lost_frames_their_history() {
 
 #[tokio::test]
 async fn wrong_values_are_replaced_and_newer_ones_stay_the_newest() {
-    let domain = Domain::new(91).await;
+    let domain = Ground::new(91).await;
     let tenant = binary_tenant(&domain, "a").await;
     upload(&domain, &tenant, "good").await;
     let device = domain.online_device(&tenant, "n").await;
     let caller = domain.core.device_caller(&device);
     send(&domain, &caller, &report("10")).await;
     send(&domain, &caller, &report("20")).await;
-    domain.core.take_json(&caller, device.id, &report("30")).await.unwrap();
+    domain.says(&caller, device.id, &report("30")).await.unwrap();
     upload(&domain, &tenant, "20->21").await;
     assert_eq!(counts(&redecode(&domain, &tenant, ALL).await), (1, 2, 1, 0), "a JSON message is no frame");
     let (history, state) = values(&domain, &tenant, &device).await;
@@ -120,7 +120,7 @@ async fn wrong_values_are_replaced_and_newer_ones_stay_the_newest() {
 
 #[tokio::test]
 async fn frames_keep_what_the_codec_was_told_beside_them() {
-    let domain = Domain::new(92).await;
+    let domain = Ground::new(92).await;
     let tenant = binary_tenant(&domain, "a").await;
     let device = domain.online_device(&tenant, "n").await;
     let caller = domain.core.device_caller(&device);
@@ -134,7 +134,7 @@ async fn frames_keep_what_the_codec_was_told_beside_them() {
 
 #[tokio::test]
 async fn a_run_is_cut_into_pages_by_devices_and_frames() {
-    let domain = Domain::new(93).await;
+    let domain = Ground::new(93).await;
     let tenant = binary_tenant(&domain, "a").await;
     upload(&domain, &tenant, "good").await;
     let mut frames = 0;
@@ -167,13 +167,13 @@ async fn a_run_is_cut_into_pages_by_devices_and_frames() {
 
 #[tokio::test]
 async fn only_the_frames_asked_for_are_decoded() {
-    let domain = Domain::new(94).await;
+    let domain = Ground::new(94).await;
     let tenant = binary_tenant(&domain, "a").await;
     upload(&domain, &tenant, "good").await;
     let (one, other) = (domain.online_device(&tenant, "one").await, domain.online_device(&tenant, "other").await);
     let mut times = vec![];
     for _ in 0..3 {
-        times.push(now(&domain));
+        times.push(domain.core.now());
         for device in [&one, &other] {
             send(&domain, &domain.core.device_caller(device), &report("1")).await;
         }
@@ -197,7 +197,7 @@ async fn only_the_frames_asked_for_are_decoded() {
 
 #[tokio::test]
 async fn another_account_and_another_product_are_out_of_reach() {
-    let domain = Domain::new(95).await;
+    let domain = Ground::new(95).await;
     let (mine, theirs) = (binary_tenant(&domain, "mine").await, binary_tenant(&domain, "theirs").await);
     for tenant in [&mine, &theirs] {
         upload(&domain, tenant, "good").await;

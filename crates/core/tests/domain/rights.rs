@@ -1,6 +1,6 @@
 //! Rights in the oneM2M tree: who may change policies, who is told what, and whose an originator is.
 
-use super::{Domain, Tenant, cause, tree::node};
+use super::{Ground, Tenant, cause, tree::node};
 use landfall_core::{NewApp, NewInstance, NewResource, OriginCaller, ResourceChange, Right, Target};
 use landfall_model::{AccountPart, App, AppLimits, Cause, Changed, EventBody, Notice, Resource, ResourceKind, Result, Seq};
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ const BASE: Target = Target::Place(AccountPart::Base);
 
 /// An owner, and another application of the same account.
 struct Two {
-    domain: Domain,
+    domain: Ground,
     tenant: Tenant,
     owner: OriginCaller,
     other: OriginCaller,
@@ -18,7 +18,7 @@ struct Two {
 
 impl Two {
     async fn new(seed: u64) -> Self {
-        let domain = Domain::new(seed).await;
+        let domain = Ground::new(seed).await;
         let tenant = domain.tenant("t").await;
         let owner = tenant.origin(&domain, "Cowner").await;
         let other = caller(&domain, &tenant, "Cother").await;
@@ -72,14 +72,14 @@ fn shown(notice: &Notice) -> (u8, String) {
     (notice.kind, what)
 }
 
-pub async fn caller(domain: &Domain, tenant: &Tenant, originator: &str) -> OriginCaller {
+pub async fn caller(domain: &Ground, tenant: &Tenant, originator: &str) -> OriginCaller {
     let app = application(domain, tenant, originator).await;
     domain.core.set_originator(&tenant.all, app.id, Some(originator)).await.unwrap();
     let token = domain.core.rotate_originator_token(&tenant.all, app.id).await.unwrap();
     domain.core.originator("t", token.expose(), originator).await.unwrap()
 }
 
-async fn application(domain: &Domain, tenant: &Tenant, name: &str) -> Arc<App> {
+async fn application(domain: &Ground, tenant: &Tenant, name: &str) -> Arc<App> {
     domain.core.create_app(&tenant.all, NewApp { name: name.into(), limits: AppLimits::default() }).await.unwrap().0
 }
 
@@ -141,7 +141,7 @@ async fn who_may_create_but_not_retrieve_cannot_subscribe() {
     let (create, both) = (two.policy("create", CREATE, 0).await, two.policy("both", CREATE | RETRIEVE, 0).await);
     let (shut, open) = (two.container("shut", &create).await, two.container("open", &both).await);
     assert_eq!(cause(two.subscribe(&Target::Resource(shut.clone()), "s").await), Cause::Forbidden);
-    assert!(two.domain.verified.lock().is_empty(), "nobody was called");
+    assert!(two.domain.callbacks.asked.lock().is_empty(), "nobody was called");
     two.subscribe(&Target::Resource(open.clone()), "s").await.unwrap();
     let seq = two.domain.newest();
     two.append(&shut).await;
@@ -215,7 +215,7 @@ async fn a_refused_subscription_calls_nobody() {
     let c = two.container("c", &both).await;
     let within = Target::Resource(c);
     let made = two.subscribe(&within, "taken").await.unwrap();
-    assert_eq!(std::mem::take(&mut *two.domain.verified.lock()), ["https://b.example/"]);
+    assert_eq!(std::mem::take(&mut *two.domain.callbacks.asked.lock()), ["https://b.example/"]);
     assert_eq!(cause(two.subscribe(&within, "taken").await), Cause::ResourceExists);
     let to = |urls: Value| new(ResourceKind::Subscription, "new", json!({ "nu": urls }));
     let one_is_wrong = to(json!(["https://c.example/", "ftp://d.example/"]));
@@ -227,10 +227,10 @@ async fn a_refused_subscription_calls_nobody() {
     let mixed = change(json!({ "nu": ["https://b.example/", "ftp://d.example/"] }));
     assert_eq!(cause(two.domain.core.update_resource(&two.other, made.id, mixed).await), Cause::CallbackInvalid);
     two.domain.core.update_resource(&two.other, made.id, change(json!({ "nct": 3 }))).await.unwrap();
-    assert!(two.domain.verified.lock().is_empty(), "nor does a change that adds no address");
+    assert!(two.domain.callbacks.asked.lock().is_empty(), "nor does a change that adds no address");
     let added = change(json!({ "nu": ["https://b.example/", "https://c.example/"] }));
     two.domain.core.update_resource(&two.other, made.id, added).await.unwrap();
-    assert_eq!(*two.domain.verified.lock(), ["https://c.example/"], "only what is new");
+    assert_eq!(*two.domain.callbacks.asked.lock(), ["https://c.example/"], "only what is new");
 }
 
 #[tokio::test]

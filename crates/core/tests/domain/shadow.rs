@@ -1,6 +1,6 @@
 //! The shadow (1.4.8, 1.4.9, 1.5.4): merged, delivered when the device can hear, told, and kept in history.
 
-use super::{Domain, Tenant, cause};
+use super::{Ground, Tenant, cause};
 use landfall_core::{DesiredRequest, HistoryFilter, Step, Work, WorkOf};
 use landfall_model::{Cause, Device, PageRequest, Result};
 
@@ -8,16 +8,16 @@ fn interval(value: &str) -> DesiredRequest {
     DesiredRequest { service_id: "Settings".into(), desired: format!(r#"{{"interval":{value}}}"#) }
 }
 
-async fn set(domain: &Domain, tenant: &Tenant, device: &Device, request: DesiredRequest) -> Result<()> {
+async fn set(domain: &Ground, tenant: &Tenant, device: &Device, request: DesiredRequest) -> Result<()> {
     domain.core.set_desired(&tenant.scope, device.id, &[request]).await
 }
 
-async fn work(domain: &Domain, device: &Device, asleep: bool) -> Option<Work> {
+async fn work(domain: &Ground, device: &Device, asleep: bool) -> Option<Work> {
     domain.core.next_work(&domain.core.device_caller(device), asleep).await.unwrap()
 }
 
 /// What is written to the device next.
-async fn written(domain: &Domain, device: &Device) -> Option<(String, String)> {
+async fn written(domain: &Ground, device: &Device) -> Option<(String, String)> {
     let work = work(domain, device, false).await?;
     let [Step::Write { path, value, .. }] = work.steps.as_slice() else { panic!("{work:?}") };
     let WorkOf::Desired { properties, .. } = &work.of else { panic!("{work:?}") };
@@ -27,7 +27,7 @@ async fn written(domain: &Domain, device: &Device) -> Option<(String, String)> {
 
 #[tokio::test]
 async fn desired_values_wait_for_the_device_and_are_told_once() {
-    let domain = Domain::new(90).await;
+    let domain = Ground::new(90).await;
     let tenant = domain.tenant("a").await;
     let device = domain.lwm2m_device(&tenant, "n").await;
     let before = domain.newest();
@@ -48,11 +48,11 @@ async fn desired_values_wait_for_the_device_and_are_told_once() {
 
 #[tokio::test]
 async fn only_what_differs_from_the_reported_value_is_sent() {
-    let domain = Domain::new(91).await;
+    let domain = Ground::new(91).await;
     let tenant = domain.tenant("a").await;
     let device = domain.lwm2m_device(&tenant, "n").await;
     let report = br#"{"msgType":"deviceReq","data":[{"serviceId":"Settings","serviceData":{"interval":60}}]}"#;
-    domain.core.take_json(&domain.core.device_caller(&device), device.id, report).await.unwrap();
+    domain.says(&domain.core.device_caller(&device), device.id, report).await.unwrap();
     let before = domain.newest();
     set(&domain, &tenant, &device, interval("60")).await.unwrap();
     assert_eq!(work(&domain, &device, false).await, None);
@@ -68,7 +68,7 @@ async fn only_what_differs_from_the_reported_value_is_sent() {
 
 #[tokio::test]
 async fn what_cannot_be_set_is_refused_and_leaves_no_trace() {
-    let domain = Domain::new(92).await;
+    let domain = Ground::new(92).await;
     let tenant = domain.tenant("a").await;
     let device = domain.lwm2m_device(&tenant, "n").await;
     let request = |service: &str, desired: &str| DesiredRequest { service_id: service.into(), desired: desired.into() };
@@ -86,14 +86,14 @@ async fn what_cannot_be_set_is_refused_and_leaves_no_trace() {
     }
     assert_eq!(cause(domain.core.set_desired(&tenant.scope, device.id, &[]).await), Cause::InvalidField);
     assert!(domain.core.desired(&device).await.unwrap().is_empty(), "all or nothing");
-    let bare = landfall_core::RegisterDevice { product: None, ..super::mqtt_device("bare", &tenant.product) };
+    let bare = landfall_core::RegisterDevice { product: None, ..super::new_device("bare", &tenant.product) };
     let bare = domain.core.register_device(&tenant.scope, bare).await.unwrap();
     assert_eq!(cause(set(&domain, &tenant, &bare, interval("1")).await), Cause::ModelNotFound);
 }
 
 #[tokio::test]
 async fn every_setting_is_history() {
-    let domain = Domain::new(93).await;
+    let domain = Ground::new(93).await;
     let tenant = domain.tenant("a").await;
     let device = domain.lwm2m_device(&tenant, "n").await;
     for value in ["1", "2", "3"] {

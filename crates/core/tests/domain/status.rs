@@ -1,6 +1,6 @@
 //! The status of devices in virtual time (1.4.1, 1.4.9).
 
-use super::{Domain, mqtt_device};
+use super::{Ground, new_device};
 use landfall_core::RegisterDevice;
 use landfall_model::{AccessMode, DeviceStatus, StatusDetail};
 
@@ -8,7 +8,7 @@ const HOUR_S: u32 = 3600;
 
 #[tokio::test]
 async fn the_first_connection_binds_and_the_end_of_it_is_offline() {
-    let domain = Domain::new(10).await;
+    let domain = Ground::new(10).await;
     let tenant = domain.tenant("a").await;
     let before = domain.newest();
     let device = domain.online_device(&tenant, "n").await;
@@ -29,7 +29,7 @@ async fn the_first_connection_binds_and_the_end_of_it_is_offline() {
 
 #[tokio::test]
 async fn silence_is_abnormal_after_25_hours_and_offline_after_49() {
-    let domain = Domain::new(11).await;
+    let domain = Ground::new(11).await;
     let tenant = domain.tenant("a").await;
     let device = domain.online_device(&tenant, "n").await;
     let report = br#"{"msgType":"deviceReq","data":[{"serviceId":"Thermometer","serviceData":{"temperature":1}}]}"#;
@@ -41,7 +41,7 @@ async fn silence_is_abnormal_after_25_hours_and_offline_after_49() {
         assert_eq!(domain.reread(&device).await.status, expected);
     }
     assert_eq!(domain.reread(&device).await.status_detail, StatusDetail::TimeOut);
-    domain.core.take_json(&domain.core.device_caller(&device), device.id, report).await.unwrap();
+    domain.says(&domain.core.device_caller(&device), device.id, report).await.unwrap();
     assert_eq!(domain.reread(&device).await.status, DeviceStatus::Online, "any report gives ONLINE");
     domain.advance_s(24 * HOUR_S);
     domain.core.sweep().await.unwrap();
@@ -51,7 +51,7 @@ async fn silence_is_abnormal_after_25_hours_and_offline_after_49() {
 /// Many devices fall silent at once: their changes share transactions.
 #[tokio::test]
 async fn silent_devices_are_changed_many_at_a_time() {
-    let domain = Domain::new(13).await;
+    let domain = Ground::new(13).await;
     let tenant = domain.tenant("a").await;
     let mut devices = vec![];
     for n in 0..200 {
@@ -70,13 +70,10 @@ async fn silent_devices_are_changed_many_at_a_time() {
 
 #[tokio::test]
 async fn a_registration_that_is_not_used_in_time_ends() {
-    let domain = Domain::new(12).await;
+    let domain = Ground::new(12).await;
     let tenant = domain.tenant("a").await;
-    let request = |node: &str, timeout_s| RegisterDevice {
-        access: AccessMode::VerifyCode,
-        timeout_s,
-        ..mqtt_device(node, &tenant.product)
-    };
+    let request =
+        |node: &str, timeout_s| RegisterDevice { access: AccessMode::VerifyCode, timeout_s, ..new_device(node, &tenant.product) };
     let short = domain.core.register_device(&tenant.scope, request("default", None)).await.unwrap();
     let ever = domain.core.register_device(&tenant.scope, request("ever", Some(0))).await.unwrap();
     assert_eq!(short.credentials.code_timeout_s, Some(180));
@@ -93,7 +90,7 @@ async fn a_registration_that_is_not_used_in_time_ends() {
 
 #[tokio::test]
 async fn devices_that_a_crash_left_connected_are_offline_after_the_reconciliation() {
-    let domain = Domain::new(13).await;
+    let domain = Ground::new(13).await;
     let tenant = domain.tenant("a").await;
     let (back, away) = (domain.online_device(&tenant, "back").await, domain.online_device(&tenant, "away").await);
     domain.live.shut(away.id);

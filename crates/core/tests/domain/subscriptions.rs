@@ -1,6 +1,6 @@
 //! Subscriptions and tokens (1.3, 1.6).
 
-use super::{Domain, Tenant, cause};
+use super::{Ground, Tenant, cause};
 use landfall_core::{AppChange, CommandRequest, NewApp, SubscribeRequest, SubscriptionFilter};
 use landfall_model::{AppLimits, Cause, Channel, NotifyType, PageRequest, SubscriptionKind};
 
@@ -17,7 +17,7 @@ fn to(kind: NotifyType, url: &str) -> SubscribeRequest {
 
 #[tokio::test]
 async fn only_the_newest_token_is_valid_and_a_refresh_token_is_spent() {
-    let domain = Domain::new(50).await;
+    let domain = Ground::new(50).await;
     let Tenant { app, secret, .. } = domain.tenant("a").await;
     let (core, id) = (&domain.core, app.id.to_string());
     assert_eq!(cause(core.login(&id, "wrong").await), Cause::Unauthenticated);
@@ -38,7 +38,7 @@ async fn only_the_newest_token_is_valid_and_a_refresh_token_is_spent() {
 
 #[tokio::test]
 async fn a_frozen_application_gets_no_token_and_loses_its_own() {
-    let domain = Domain::new(51).await;
+    let domain = Ground::new(51).await;
     let tenant = domain.tenant("a").await;
     let id = tenant.app.id.to_string();
     let token = domain.core.login(&id, &tenant.secret).await.unwrap().access;
@@ -50,7 +50,7 @@ async fn a_frozen_application_gets_no_token_and_loses_its_own() {
 
 #[tokio::test]
 async fn one_subscription_a_type_and_scope() {
-    let domain = Domain::new(52).await;
+    let domain = Ground::new(52).await;
     let tenant = domain.tenant("a").await;
     let made = domain.core.subscribe(&tenant.scope, to(NotifyType::DeviceAdded, "https://a.example/1")).await.unwrap();
     let twice = domain.core.subscribe(&tenant.scope, to(NotifyType::DeviceAdded, "https://a.example/2")).await;
@@ -66,7 +66,7 @@ async fn one_subscription_a_type_and_scope() {
 
 #[tokio::test]
 async fn acting_for_another_application_needs_its_authorization() {
-    let domain = Domain::new(53).await;
+    let domain = Ground::new(53).await;
     let tenant = domain.tenant("a").await;
     let new = NewApp { name: "second".into(), limits: AppLimits::default() };
     let (second, secret) = domain.core.create_app(&tenant.all, new).await.unwrap();
@@ -89,7 +89,7 @@ async fn acting_for_another_application_needs_its_authorization() {
 /// Who subscribed for another application, and who gave the address of a command, is told as long as that application wants it.
 #[tokio::test]
 async fn what_was_made_for_another_application_stands_with_its_authorization() {
-    let domain = Domain::new(54).await;
+    let domain = Ground::new(54).await;
     let tenant = domain.tenant("a").await;
     let (core, all) = (&domain.core, &tenant.all);
     let new = |name: &str| NewApp { name: name.into(), limits: AppLimits::default() };
@@ -147,7 +147,7 @@ async fn what_was_made_for_another_application_stands_with_its_authorization() {
 
 #[tokio::test]
 async fn an_application_that_goes_takes_what_others_subscribed_about_it_along() {
-    let domain = Domain::new(55).await;
+    let domain = Ground::new(55).await;
     let tenant = domain.tenant("a").await;
     let core = &domain.core;
     let (guest, secret) =

@@ -1,26 +1,12 @@
 //! The oneM2M tree: originators, addresses, paging, rights, discovery, containers, notices.
 
-use super::{Domain, Tenant, cause};
-use landfall_core::{Criteria, NewInstance, NewResource, OriginCaller, ProvisioningRequest, ResourceChange, Settings, Target};
-use landfall_model::{
-    AccountPart, Cause, Changed, EventBody, NodeRequest, Notice, PageRequest, Resource, ResourceKind, Secret, Seq,
-    SubscriptionKind,
-};
+use super::{Ground, cause};
+use landfall_core::{Criteria, NewInstance, NewResource, ResourceChange, Settings, Target};
+use landfall_model::{AccountPart, Cause, Changed, NodeRequest, PageRequest, ResourceKind, Secret, SubscriptionKind};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
 /// The base of an account.
 pub const BASE: Target = Target::Place(AccountPart::Base);
-
-impl Tenant {
-    /// The application's own originator, which is made on the way.
-    pub async fn origin(&self, domain: &Domain, name: &str) -> OriginCaller {
-        domain.core.set_originator(&self.all, self.app.id, Some(name)).await.unwrap();
-        let token = domain.core.rotate_originator_token(&self.all, self.app.id).await.unwrap();
-        let account = domain.core.account(&domain.operator, self.all.account()).await.unwrap();
-        domain.core.originator(&account.name, token.expose(), name).await.unwrap()
-    }
-}
 
 /// A node that can be provisioned.
 pub fn node(name: &str) -> NodeRequest {
@@ -30,34 +16,6 @@ pub fn node(name: &str) -> NodeRequest {
         profile: "SCS-LwM2M".into(),
         credentials: Some(vec![Secret::new(format!("psk-id:{name}-id")), Secret::new("psk:dGVzdDEyMw==")]),
         ..NodeRequest::default()
-    }
-}
-
-impl Domain {
-    /// Provisions these nodes to the end; returns how many failed.
-    pub async fn provision(&self, by: &OriginCaller, nodes: Vec<NodeRequest>) -> u32 {
-        let request = ProvisioningRequest { name: None, labels: vec![], nodes };
-        let request = self.core.request_provisioning(by, request).await.unwrap();
-        while self.core.provision_some().await.unwrap() {}
-        self.core.store().provisioning(request.id).await.unwrap().unwrap().failed
-    }
-
-    pub async fn made(&self, by: &OriginCaller, parent: &Target, new: NewResource) -> Arc<Resource> {
-        self.core.create_resource(by, parent, new).await.unwrap()
-    }
-
-    pub async fn at(&self, by: &OriginCaller, path: &str) -> Target {
-        self.core.find(by, &path.split('/').collect::<Vec<_>>()).await.unwrap()
-    }
-
-    async fn absent(&self, by: &OriginCaller, path: &str) -> Cause {
-        cause(self.core.find(by, &path.split('/').collect::<Vec<_>>()).await)
-    }
-
-    async fn notices_since(&self, seq: Seq) -> Vec<Notice> {
-        let told = self.events_since(seq).await;
-        let notice = |body: &EventBody| if let EventBody::Notice(notice) = body { Some((**notice).clone()) } else { None };
-        told.iter().filter_map(|stored| notice(&stored.event.body)).collect()
     }
 }
 
@@ -74,7 +32,7 @@ pub fn text(content: &str) -> NewInstance {
 
 #[tokio::test]
 async fn originators_are_those_of_the_token() {
-    let domain = Domain::new(80).await;
+    let domain = Ground::new(80).await;
     let (mine, theirs) = (domain.tenant("mine").await, domain.tenant("theirs").await);
     let core = &domain.core;
     let by = mine.origin(&domain, "Cmine").await;
@@ -120,7 +78,7 @@ async fn originators_are_those_of_the_token() {
 
 #[tokio::test]
 async fn addresses_lead_to_devices_places_and_records() {
-    let domain = Domain::new(81).await;
+    let domain = Ground::new(81).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     assert_eq!(domain.provision(&by, vec![node("d1")]).await, 0);
@@ -166,7 +124,7 @@ async fn addresses_lead_to_devices_places_and_records() {
 
 #[tokio::test]
 async fn children_are_cut_into_pages_across_their_sources() {
-    let domain = Domain::new(82).await;
+    let domain = Ground::new(82).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     for name in ["a", "b", "c"] {
@@ -195,7 +153,7 @@ async fn children_are_cut_into_pages_across_their_sources() {
 
 #[tokio::test]
 async fn what_others_made_is_closed_unless_a_policy_opens_it() {
-    let domain = Domain::new(83).await;
+    let domain = Ground::new(83).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Cowner").await;
     let (other, _) = domain
@@ -241,7 +199,7 @@ async fn what_others_made_is_closed_unless_a_policy_opens_it() {
 /// More than is read at once, so that the walk goes on from where it was.
 #[tokio::test]
 async fn discovery_walks_through_long_containers() {
-    let domain = Domain::new(85).await;
+    let domain = Ground::new(85).await;
     let (tenant, other) = (domain.tenant("t").await, domain.tenant("u").await);
     let (by, them) = (tenant.origin(&domain, "Capp").await, other.origin(&domain, "Capp").await);
     let mut within = vec![];
@@ -267,7 +225,7 @@ async fn discovery_walks_through_long_containers() {
 /// What is asked for after the last answer begins there, whatever became of what was found before; but not a minute later.
 #[tokio::test]
 async fn discovery_goes_on_where_the_last_one_ended() {
-    let domain = Domain::new(88).await;
+    let domain = Ground::new(88).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     let within = Target::Resource(domain.made(&by, &BASE, new(ResourceKind::Container, "c", json!({ "mni": 5_000 }))).await);
@@ -293,7 +251,7 @@ async fn discovery_goes_on_where_the_last_one_ended() {
 /// Who asks for the first ones again sees what is new, also where it stands before what was found.
 #[tokio::test]
 async fn discovery_of_the_first_ones_begins_anew() {
-    let domain = Domain::new(90).await;
+    let domain = Ground::new(90).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     let within = Target::Resource(domain.made(&by, &BASE, new(ResourceKind::Container, "c", json!({}))).await);
@@ -310,7 +268,7 @@ async fn discovery_of_the_first_ones_begins_anew() {
 /// What looks at as much as it may says that there is more, whatever it found.
 #[tokio::test]
 async fn discovery_that_looked_at_much_says_where_to_go_on() {
-    let domain = Domain::with(89, Settings { discovery_targets: 1_500, ..Settings::default() }).await;
+    let domain = Ground::plan(89).settings(Settings { discovery_targets: 1_500, ..Settings::default() }).open().await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     let within = Target::Resource(domain.made(&by, &BASE, new(ResourceKind::Container, "c", json!({ "mni": 5_000 }))).await);
@@ -328,7 +286,7 @@ async fn discovery_that_looked_at_much_says_where_to_go_on() {
 /// An account that discovers much is told to wait; others are not.
 #[tokio::test]
 async fn discoveries_of_an_account_are_bounded() {
-    let domain = Domain::new(86).await;
+    let domain = Ground::new(86).await;
     let (tenant, other) = (domain.tenant("t").await, domain.tenant("u").await);
     let (by, them) = (tenant.origin(&domain, "Capp").await, other.origin(&domain, "Capp").await);
     let all = Criteria::default();
@@ -341,7 +299,7 @@ async fn discoveries_of_an_account_are_bounded() {
 
 #[tokio::test]
 async fn discovery_finds_what_fits() {
-    let domain = Domain::new(84).await;
+    let domain = Ground::new(84).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     let mut nodes: Vec<NodeRequest> = (0..4).map(|n| node(&format!("d{n}"))).collect();
@@ -389,7 +347,7 @@ async fn discovery_finds_what_fits() {
 
 #[tokio::test]
 async fn containers_keep_what_they_may_and_count_it() {
-    let domain = Domain::new(85).await;
+    let domain = Ground::new(85).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     let limits = json!({ "mni": 3, "mbs": 10, "mia": 60 });
@@ -425,7 +383,7 @@ async fn containers_keep_what_they_may_and_count_it() {
 
 #[tokio::test]
 async fn subscribers_are_told_what_they_asked_for_and_no_more() {
-    let domain = Domain::new(86).await;
+    let domain = Ground::new(86).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     let core = &domain.core;
@@ -464,7 +422,7 @@ async fn subscribers_are_told_what_they_asked_for_and_no_more() {
 
 #[tokio::test]
 async fn what_goes_takes_all_below_it_along() {
-    let domain = Domain::new(87).await;
+    let domain = Ground::new(87).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
     let core = &domain.core;

@@ -1,28 +1,11 @@
 //! Many writers of one record at once, over both stores: none fails, and they come in their order.
 
-use super::{Domain, tree::node};
-use landfall_core::{DeviceChange, NewResource, ResourceChange, Settings, Target};
+use super::{Ground, Place, tree::node};
+use landfall_core::{DeviceChange, NewResource, ResourceChange, Target};
 use landfall_model::{AccountPart, Cause, DeviceInfo, EventBody, ResourceKind, Result};
 use serde_json::{Value, json};
-use std::{io::Write as _, sync::Arc};
+use std::sync::Arc;
 use tokio::task::JoinSet;
-
-/// A domain over PostgreSQL in a schema of its own; `None`, loudly, without a server to test against.
-async fn over_postgres(seed: u64, test: &str) -> Option<Domain> {
-    let Ok(admin) = std::env::var("LANDFALL_TEST_POSTGRES") else {
-        // Written past the capture of the test harness on purpose.
-        drop(std::io::stderr().write_all(format!("\nSKIPPED {test}: LANDFALL_TEST_POSTGRES holds no URL\n").as_bytes()));
-        return None;
-    };
-    let schema = format!("landfall_turns_{}_{seed}", std::process::id());
-    let url = format!("{admin}?options=-c%20search_path%3D{schema}");
-    let made = tokio::task::spawn_blocking(move || {
-        let mut client = ::postgres::Client::connect(&admin, ::postgres::NoTls).unwrap();
-        client.batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).unwrap();
-    });
-    made.await.unwrap();
-    Some(Domain::over(seed, Settings::default(), &url).await)
-}
 
 /// Runs all of them at once; returns what became of each in the order of the beginnings.
 async fn all<T: Send + 'static>(
@@ -37,7 +20,7 @@ async fn all<T: Send + 'static>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-async fn a_device_has_many_writers(domain: Domain) {
+async fn a_device_has_many_writers(domain: Ground) {
     let tenant = domain.tenant("t").await;
     let id = domain.device(&tenant, "n").await.id;
     let before = domain.newest();
@@ -58,7 +41,7 @@ async fn a_device_has_many_writers(domain: Domain) {
     assert_eq!(names.collect::<Vec<_>>(), (0..60).map(|n| n.to_string()).collect::<Vec<_>>(), "in the order in which they came");
 }
 
-async fn an_application_logs_in_many_times(domain: Domain) {
+async fn an_application_logs_in_many_times(domain: Ground) {
     let tenant = domain.tenant("t").await;
     let other = domain.tenant("u").await;
     let writers = (0..60).map(|n| {
@@ -78,7 +61,7 @@ async fn an_application_logs_in_many_times(domain: Domain) {
     domain.core.authenticate(&tenant.app.id.to_string(), access.expose()).await.expect("the last one to come holds the token");
 }
 
-async fn nodes_of_a_group_go_while_it_is_changed(domain: Domain) {
+async fn nodes_of_a_group_go_while_it_is_changed(domain: Ground) {
     let tenant = domain.tenant("t").await;
     let by = Arc::new(tenant.origin(&domain, "Capp").await);
     let groups = Target::Place(AccountPart::Groups);
@@ -125,11 +108,13 @@ async fn nodes_of_a_group_go_while_it_is_changed(domain: Domain) {
 macro_rules! over_both_stores {
     ($($name:ident $seed:literal,)*) => {
         mod sqlite {
-            $(#[tokio::test] async fn $name() { super::$name(super::Domain::new($seed).await).await; })*
+            $(#[tokio::test] async fn $name() { super::$name(super::Ground::new($seed).await).await; })*
         }
         mod postgres {
             $(#[tokio::test] async fn $name() {
-                if let Some(domain) = super::over_postgres($seed, stringify!($name)).await { super::$name(domain).await; }
+                if let Some(place) = super::Place::postgres(stringify!($name)) {
+                    super::$name(super::Ground::plan($seed).place(place).open().await).await;
+                }
             })*
         }
     };

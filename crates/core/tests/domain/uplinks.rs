@@ -1,6 +1,6 @@
 //! Reports: accepted, refused with a reason, kept, aged (device-side section 6).
 
-use super::{Domain, cause, thermometer};
+use super::{Ground, cause, thermometer};
 use landfall_core::{DeviceChange, HistoryFilter, Taken};
 use landfall_model::{Cause, DataFormat, DeviceInfo, EventBody, Frame, PageRequest, SampleFrame, Time};
 
@@ -14,12 +14,12 @@ fn report(temperature: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_report_is_state_history_and_event() {
-    let domain = Domain::new(20).await;
+    let domain = Ground::new(20).await;
     let tenant = domain.tenant("a").await;
     let device = domain.online_device(&tenant, "n").await;
     let caller = domain.core.device_caller(&device);
     let before = domain.newest();
-    let taken = domain.core.take_json(&caller, device.id, &report("21.5")).await.unwrap();
+    let taken = domain.says(&caller, device.id, &report("21.5")).await.unwrap();
     assert_eq!(taken, Taken { accepted: 1, dropped: 0 });
 
     let state = domain.core.device_state(&device).await.unwrap();
@@ -35,7 +35,7 @@ async fn a_report_is_state_history_and_event() {
 
 #[tokio::test]
 async fn what_does_not_fit_is_dropped_alone_and_leaves_a_reason() {
-    let domain = Domain::new(21).await;
+    let domain = Ground::new(21).await;
     let tenant = domain.tenant("a").await;
     let device = domain.online_device(&tenant, "n").await;
     let caller = domain.core.device_caller(&device);
@@ -48,7 +48,7 @@ async fn what_does_not_fit_is_dropped_alone_and_leaves_a_reason() {
         (br#"{"msgType":"deviceRsp","mid":7}"#, "no call or command waits"),
     ];
     for (n, (payload, expected)) in (1..).zip(cases) {
-        let error = domain.core.take_json(&caller, device.id, payload).await.unwrap_err();
+        let error = domain.says(&caller, device.id, payload).await.unwrap_err();
         assert_eq!(error.cause, Cause::PayloadInvalid);
         let whys = domain.core.why().device(device.account, device.id);
         assert!(whys.len() == n && whys[0].detail.contains(expected), "{whys:?} / {expected}");
@@ -57,18 +57,18 @@ async fn what_does_not_fit_is_dropped_alone_and_leaves_a_reason() {
 
     let mixed = br#"{"msgType":"deviceReq","data":[{"serviceId":"Nope","serviceData":{}},
         {"serviceId":"Thermometer","serviceData":{"temperature":1}}]}"#;
-    assert_eq!(domain.core.take_json(&caller, device.id, mixed).await.unwrap(), Taken { accepted: 1, dropped: 1 });
+    assert_eq!(domain.says(&caller, device.id, mixed).await.unwrap(), Taken { accepted: 1, dropped: 1 });
 }
 
 #[tokio::test]
 async fn a_frozen_device_is_answered_but_nothing_is_kept() {
-    let domain = Domain::new(22).await;
+    let domain = Ground::new(22).await;
     let tenant = domain.tenant("a").await;
     let device = domain.online_device(&tenant, "n").await;
     let freeze = DeviceChange { mute: Some(true), ..DeviceChange::default() };
     domain.core.modify_device(&tenant.scope, device.id, freeze).await.unwrap();
     let before = domain.newest();
-    let taken = domain.core.take_json(&domain.core.device_caller(&device), device.id, &report("1")).await.unwrap();
+    let taken = domain.says(&domain.core.device_caller(&device), device.id, &report("1")).await.unwrap();
     assert_eq!(taken.accepted, 0);
     assert_eq!(domain.newest(), before);
     assert!(domain.core.device_state(&device).await.unwrap().services.is_empty());
@@ -76,15 +76,15 @@ async fn a_frozen_device_is_answered_but_nothing_is_kept() {
 
 #[tokio::test]
 async fn a_gateway_speaks_for_its_children_and_for_nobody_else() {
-    let domain = Domain::new(23).await;
+    let domain = Ground::new(23).await;
     let tenant = domain.tenant("a").await;
     let gateway = domain.online_device(&tenant, "gateway").await;
     let stranger = domain.device(&tenant, "stranger").await;
     let caller = domain.core.device_caller(&gateway);
     let product = Some(landfall_core::ProductRef::Key(tenant.product.key.clone()));
     let child = domain.core.add_child(&caller, "child", product, DeviceInfo::default()).await.unwrap();
-    domain.core.take_json(&caller, child.id, &report("3")).await.unwrap();
-    assert_eq!(cause(domain.core.take_json(&caller, stranger.id, &report("3")).await), Cause::DeviceNotFound);
+    domain.says(&caller, child.id, &report("3")).await.unwrap();
+    assert_eq!(cause(domain.says(&caller, stranger.id, &report("3")).await), Cause::DeviceNotFound);
     let filter = HistoryFilter { gateway: Some(gateway.id), ..HistoryFilter::default() };
     let history = domain.core.history(&tenant.scope, filter, PAGE).await.unwrap();
     assert_eq!((history.total, history.items[0].device, history.items[0].gateway), (1, child.id, gateway.id));
@@ -92,10 +92,10 @@ async fn a_gateway_speaks_for_its_children_and_for_nobody_else() {
 
 #[tokio::test]
 async fn history_ages_at_once() {
-    let domain = Domain::new(24).await;
+    let domain = Ground::new(24).await;
     let tenant = domain.tenant("a").await;
     let device = domain.online_device(&tenant, "n").await;
-    domain.core.take_json(&domain.core.device_caller(&device), device.id, &report("1")).await.unwrap();
+    domain.says(&domain.core.device_caller(&device), device.id, &report("1")).await.unwrap();
     let filter = HistoryFilter { device: Some(device.id), ..HistoryFilter::default() };
     domain.advance_s(3 * 86_400);
     assert_eq!(domain.core.history(&tenant.scope, filter, PAGE).await.unwrap().total, 1);
@@ -106,7 +106,7 @@ async fn history_ages_at_once() {
 
 #[tokio::test]
 async fn binary_frames_go_through_the_codec_and_stay_beside_their_meaning() {
-    let domain = Domain::new(25).await;
+    let domain = Ground::new(25).await;
     let tenant = domain.tenant("a").await;
     let draft = thermometer(DataFormat::Binary);
     domain.core.replace_product(&tenant.all, tenant.product.id, draft).await.unwrap();

@@ -1,13 +1,13 @@
 //! What waits for a device goes out only while the application that wants it may still act for the device's.
 
-use super::{Domain, Tenant};
+use super::{Ground, Tenant};
 use landfall_core::{AppChange, CommandRequest, DesiredRequest, NewApp, Outcome, Scope, WorkOf};
 use landfall_model::{App, AppLimits, Command, CommandState, Device, EventBody};
 use std::sync::Arc;
 
 /// A sleeping device, and another application that acts for its owner's.
 struct Guest {
-    domain: Domain,
+    domain: Ground,
     tenant: Tenant,
     device: Arc<Device>,
     app: Arc<App>,
@@ -16,7 +16,7 @@ struct Guest {
 
 impl Guest {
     async fn new(seed: u64) -> Self {
-        let domain = Domain::new(seed).await;
+        let domain = Ground::new(seed).await;
         let tenant = domain.tenant("a").await;
         let device = domain.lwm2m_device(&tenant, "n").await;
         let new = NewApp { name: "guest".into(), limits: AppLimits::default() };
@@ -82,7 +82,7 @@ impl Guest {
     }
 }
 
-async fn acting(domain: &Domain, app: &App, secret: &str, target: &App) -> Scope {
+async fn acting(domain: &Ground, app: &App, secret: &str, target: &App) -> Scope {
     let token = domain.core.login(&app.id.to_string(), secret).await.unwrap().access;
     let caller = domain.core.authenticate(&app.id.to_string(), token.expose()).await.unwrap();
     domain.core.act_for(&caller, Some(&target.id.to_string())).await.unwrap()

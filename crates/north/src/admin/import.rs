@@ -48,7 +48,7 @@ pub(super) fn read_model(bytes: &[u8]) -> Result<ProductDraft> {
 /// How the product's devices speak LwM2M.
 fn lwm2m(node: &Node<'_>) -> Result<Lwm2mModel> {
     node.only(&["plainCoap", "appData", "binding"])?;
-    let app_data = |node: Node<'_>| {
+    let app_data = |node: Node<'_>| -> Result<AppData> {
         node.only(&["uplink", "downlink"])?;
         let usual = AppData::default();
         Ok(AppData {

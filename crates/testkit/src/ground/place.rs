@@ -1,0 +1,74 @@
+//! Where a test keeps its store: gone with the value.
+
+use std::{
+    io::Write as _,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
+use tempfile::TempDir;
+
+/// A place of a store.
+pub struct Place(Kind);
+
+enum Kind {
+    Sqlite(TempDir),
+    Postgres { admin: String, schema: String },
+}
+
+static COUNTER: AtomicU64 = AtomicU64::new(1);
+
+impl Place {
+    /// A scratch directory.
+    #[must_use]
+    pub fn sqlite() -> Self {
+        Self(Kind::Sqlite(tempfile::tempdir().unwrap()))
+    }
+
+    /// A schema of its own in the server that the variable `LANDFALL_TEST_POSTGRES` names; `None`, loudly, without one.
+    #[must_use]
+    pub fn postgres(test: &str) -> Option<Self> {
+        let Ok(admin) = std::env::var("LANDFALL_TEST_POSTGRES") else {
+            // Written past the capture of the test harness on purpose.
+            drop(std::io::stderr().write_all(format!("\nSKIPPED {test}: LANDFALL_TEST_POSTGRES holds no URL\n").as_bytes()));
+            return None;
+        };
+        let schema = format!("landfall_test_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::SeqCst));
+        run(&admin, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).unwrap();
+        Some(Self(Kind::Postgres { admin, schema }))
+    }
+
+    /// As `landfall_store::open` takes it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match &self.0 {
+            Kind::Sqlite(folder) => folder.path().to_str().unwrap().to_owned(),
+            Kind::Postgres { admin, schema } => {
+                let mark = if admin.contains('?') { '&' } else { '?' };
+                format!("{admin}{mark}options=-c%20search_path%3D{schema}")
+            }
+        }
+    }
+
+    /// The directory of SQLite.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.0 {
+            Kind::Sqlite(folder) => Some(folder.path()),
+            Kind::Postgres { .. } => None,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Kind::Postgres { admin, schema } = &self.0 {
+            drop(run(admin, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE")));
+        }
+    }
+}
+
+/// On a thread of its own, since a test may stand inside a runtime and the client blocks.
+fn run(admin: &str, sql: &str) -> Result<(), postgres::Error> {
+    let connect = || postgres::Client::connect(admin, postgres::NoTls)?.batch_execute(sql);
+    std::thread::scope(|scope| scope.spawn(connect).join().unwrap())
+}

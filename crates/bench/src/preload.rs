@@ -46,7 +46,7 @@ impl Preload {
             for device in copies {
                 batch.events.push(Event {
                     account: device.account,
-                    app: Some(device.app),
+                    principals: Some(device.principals.clone()),
                     device: Some(device.id),
                     at: device.created_at,
                     body: EventBody::DeviceAdded(Box::new(device.view())),
@@ -88,12 +88,12 @@ impl Preload {
     }
 
     fn report(&self, device: DeviceId, at: Time) -> Event {
-        let (account, app) = (self.template.account, self.template.app);
+        let (account, app) = (self.template.account, self.template.app());
         // Values that differ, as those of thermometers do.
         let data = format!(r#"{{"temperature":{}.{}}}"#, 15 + below(10), below(10));
         let service = ServiceReport { service_id: "Thermometer".into(), service_type: None, data, event_time: at };
         let report = Report { device, account, app, gateway: device, received_at: at, services: vec![service], raw: None };
-        Event { account, app: Some(app), device: Some(device), at, body: EventBody::Reported(report) }
+        Event { account, principals: Some(app.into()), device: Some(device), at, body: EventBody::Reported(report) }
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
         let device = Device {
             id,
             account,
-            app,
+            principals: app.into(),
             version: 1,
             node_id: "first".into(),
             access: AccessMode::Secret,

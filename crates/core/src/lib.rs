@@ -191,5 +191,5 @@ fn batch(writes: Vec<Write>, events: Vec<Event>) -> Batch {
 
 /// An event about a device.
 fn device_event(device: &landfall_model::Device, at: Time, body: EventBody) -> Event {
-    Event { account: device.account, app: Some(device.app), device: Some(device.id), at, body }
+    Event { account: device.account, principals: Some(device.principals.clone()), device: Some(device.id), at, body }
 }

@@ -92,7 +92,7 @@ pub enum Write {
 pub struct DeviceLimit {
     /// Account of the devices.
     pub account: AccountId,
-    /// Application that owns them, gateway they are behind, or product they are of.
+    /// Application that sees them, gateway they are behind, or product they are of.
     pub owner: Uuid,
     /// How many the batch adds.
     pub adding: u64,

@@ -1,8 +1,8 @@
 //! Events: what happened, in the order in which it was committed.
 
 use crate::{
-    AccountId, AppId, CommandId, CommandState, DeviceId, DeviceView, Notice, ProductId, ProductKey, Report, Seq, SubscriptionId,
-    Time,
+    AccountId, AppId, CommandId, CommandState, DeviceId, DeviceView, Notice, Principals, ProductId, ProductKey, Report, Seq,
+    SubscriptionId, Time,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -12,14 +12,22 @@ use std::sync::Arc;
 pub struct Event {
     /// Account.
     pub account: AccountId,
-    /// Application of the device; absent for events of the whole account (product models).
-    pub app: Option<AppId>,
+    /// The applications that see its device, or the one it is for; absent for events of the whole account (product models).
+    #[serde(rename = "app")]
+    pub principals: Option<Principals>,
     /// Device; pushes keep the order of each device.
     pub device: Option<DeviceId>,
     /// When it was decided.
     pub at: Time,
     /// What happened.
     pub body: EventBody,
+}
+
+impl Event {
+    /// Whether it is about what an application of the account sees.
+    pub fn concerns(&self, account: AccountId, app: AppId) -> bool {
+        account == self.account && self.principals.as_ref().is_none_or(|all| all.include(app))
+    }
 }
 
 /// An event with its place in the stream.

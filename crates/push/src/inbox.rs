@@ -135,7 +135,7 @@ mod tests {
     fn event(seq: u64) -> StoredEvent {
         let id = [1; 16];
         let body = EventBody::DeviceDeleted { gateway: DeviceId::from_random(id) };
-        let event = Event { account: AccountId::from_random(id), app: None, device: None, at: Time(0), body };
+        let event = Event { account: AccountId::from_random(id), principals: None, device: None, at: Time(0), body };
         StoredEvent { seq: Seq(seq), event: Arc::new(event) }
     }
 

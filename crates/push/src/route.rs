@@ -54,9 +54,10 @@ impl Routes {
             return;
         }
         let Some(apps) = self.accounts.get(&event.event.account) else { return };
-        match event.event.app {
-            Some(app) => apps.get(&app).into_iter().flat_map(HashMap::values).for_each(|inbox| inbox.offer(event)),
-            None => apps.values().flat_map(HashMap::values).for_each(|inbox| inbox.offer(event)),
+        let offer = |inboxes: &HashMap<_, Arc<Inbox>>| inboxes.values().for_each(|inbox| inbox.offer(event));
+        match &event.event.principals {
+            Some(principals) => principals.iter().filter_map(|app| apps.get(app)).for_each(offer),
+            None => apps.values().for_each(offer),
         }
     }
 }
@@ -68,7 +69,7 @@ pub(crate) fn concerns(subscription: &Subscription, event: &Event) -> bool {
     }
     match subscription.kind {
         SubscriptionKind::CallAddress | SubscriptionKind::Resource(..) => address_of(event) == Some(subscription.id),
-        SubscriptionKind::Notify(_) => address_of(event).is_none() && event.app.is_none_or(|app| app == subscription.target),
+        SubscriptionKind::Notify(_) => address_of(event).is_none() && event.concerns(subscription.account, subscription.target),
     }
 }
 
@@ -105,10 +106,10 @@ mod tests {
         }
     }
 
-    fn event(account: u8, app: Option<u8>, body: EventBody) -> StoredEvent {
+    fn event(account: u8, apps: Option<&[u8]>, body: EventBody) -> StoredEvent {
         let account = AccountId::from_random([account; 16]);
-        let app = app.map(|n| AppId::from_random([n; 16]));
-        StoredEvent { seq: Seq(1), event: Arc::new(Event { account, app, device: None, at: Time(0), body }) }
+        let principals = apps.map(|apps| apps.iter().map(|n| AppId::from_random([*n; 16])).collect());
+        StoredEvent { seq: Seq(1), event: Arc::new(Event { account, principals, device: None, at: Time(0), body }) }
     }
 
     fn confirmed(address: Option<u8>) -> EventBody {
@@ -145,19 +146,22 @@ mod tests {
             subscription(7, 1, 1, SubscriptionKind::Resource(ResourceId([1; 12]), 1)),
         ];
         let deleted = || EventBody::DeviceDeleted { gateway: DeviceId::from_random([1; 16]) };
-        let cases: [(StoredEvent, &[u8]); 12] = [
-            (event(1, Some(1), deleted()), &[1]),
+        let cases: [(StoredEvent, &[u8]); 15] = [
+            (event(1, Some(&[1]), deleted()), &[1]),
             (event(1, None, deleted()), &[1, 2]),
-            (event(2, Some(2), deleted()), &[]),
-            (event(1, Some(1), confirmed(None)), &[1]),
-            (event(1, Some(1), confirmed(Some(5))), &[5]),
-            (event(1, Some(1), command(Some(4))), &[4]),
-            (event(1, Some(1), command(None)), &[]),
-            (event(1, Some(1), notice(6)), &[6]),
+            (event(1, Some(&[2, 1]), deleted()), &[1, 2]),
+            (event(1, Some(&[9, 2]), deleted()), &[2]),
+            (event(1, Some(&[]), deleted()), &[]),
+            (event(2, Some(&[2]), deleted()), &[]),
+            (event(1, Some(&[1]), confirmed(None)), &[1]),
+            (event(1, Some(&[1]), confirmed(Some(5))), &[5]),
+            (event(1, Some(&[1]), command(Some(4))), &[4]),
+            (event(1, Some(&[1]), command(None)), &[]),
+            (event(1, Some(&[1]), notice(6)), &[6]),
             (event(1, None, notice(7)), &[7]),
-            (event(1, Some(1), notice(1)), &[]),
-            (event(1, Some(1), notice(8)), &[]),
-            (event(1, Some(1), EventBody::SubscriptionChanged(subscriptions[0].id)), &[]),
+            (event(1, Some(&[1]), notice(1)), &[]),
+            (event(1, Some(&[1]), notice(8)), &[]),
+            (event(1, Some(&[1]), EventBody::SubscriptionChanged(subscriptions[0].id)), &[]),
         ];
         for (event, expected) in cases {
             let expected: Vec<_> = expected.iter().map(|n| SubscriptionId::from_random([*n; 16])).collect();

@@ -52,7 +52,7 @@ fn device(i: u64) -> Device {
     Device {
         id: device_id(i),
         account: ACCOUNT,
-        app: AppId(Uuid::from_u128(2)),
+        principals: AppId(Uuid::from_u128(2)).into(),
         version: 1,
         node_id: format!("urn:imei:{:015}", scattered(i) % 1_000_000_000_000_000),
         access: AccessMode::Secret,
@@ -88,7 +88,7 @@ fn provisioned(first: u64) -> Batch {
         let body = EventBody::DeviceAdded(Box::new(device.view()));
         batch.events.push(Event {
             account: ACCOUNT,
-            app: Some(device.app),
+            principals: Some(device.principals.clone()),
             device: Some(device.id),
             at: device.created_at,
             body,

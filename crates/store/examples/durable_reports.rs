@@ -27,15 +27,15 @@ fn report(device: DeviceId, account: AccountId, app: AppId, n: u64) -> Event {
     let at = now();
     let data = format!("{{\"temperature\":{},\"battery\":87,\"state\":\"OPEN\",\"counter\":{n}}}", n % 40);
     let services = vec![ServiceReport { service_id: "Meter".into(), service_type: None, data, event_time: at }];
-    let report = Report { device, account, app, gateway: device, received_at: at, services, raw: None };
-    Event { account, app: Some(app), device: Some(device), at, body: EventBody::Reported(report) }
+    let report = Report { device, account, app: Some(app), gateway: device, received_at: at, services, raw: None };
+    Event { account, principals: Some(app.into()), device: Some(device), at, body: EventBody::Reported(report) }
 }
 
 fn registered(account: AccountId, app: AppId, i: usize) -> Device {
     Device {
         id: DeviceId(Uuid::from_u128(i as u128 + 1)),
         account,
-        app,
+        principals: app.into(),
         version: 1,
         node_id: format!("node-{i}"),
         access: AccessMode::Secret,

@@ -28,7 +28,7 @@ fn device(i: u64, version: u64) -> Device {
     Device {
         id: device_id(i),
         account: AccountId(Uuid::from_u128(1)),
-        app: AppId(Uuid::from_u128(2)),
+        principals: AppId(Uuid::from_u128(2)).into(),
         version,
         node_id: format!("{:015}", i * 7),
         access: AccessMode::Secret,

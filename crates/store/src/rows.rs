@@ -6,7 +6,7 @@ use crate::{
     command,
     device::{
         counts::{Counted, Counts},
-        identities, presence, shadows, unlinked,
+        identities, presence, principals, shadows, unlinked,
     },
     engine::{
         origin,
@@ -18,8 +18,8 @@ use crate::{
     subscription::addresses,
 };
 use landfall_model::{
-    Account, App, Cause, Device, DeviceId, DeviceLimit, Error, Identity, Product, ProductKey, ResourceId, Result, ServiceCall,
-    StoredSession, Time, Write,
+    Account, App, Cause, Device, DeviceId, DeviceLimit, Error, Identity, Principals, Product, ProductKey, ResourceId, Result,
+    ServiceCall, StoredSession, Time, Write,
 };
 use serde::Serialize;
 
@@ -322,7 +322,7 @@ fn put_product(sql: &mut dyn Sql, r: &Product, doc: &str) -> Done {
 /// index even where the value is the same, and a device has ten of them.
 const DEVICE_PRESENCE: &str = "UPDATE device SET version = ?2, status = ?12, connected = ?13, activated = ?14, \
      last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19 \
-     WHERE id = ?1 AND version + 1 = ?2 AND account = ?3 AND app = ?4 AND node_id = ?5 AND product IS NOT DISTINCT FROM ?6 AND gateway = ?7 \
+     WHERE id = ?1 AND version + 1 = ?2 AND account = ?3 AND principals = ?4 AND node_id = ?5 AND product IS NOT DISTINCT FROM ?6 AND gateway = ?7 \
      AND node_type = ?8 AND device_type IS NOT DISTINCT FROM ?9 AND name IS NOT DISTINCT FROM ?10 AND location IS NOT DISTINCT FROM ?11 \
      AND code_expires_at IS NOT DISTINCT FROM ?15 AND aging_days IS NOT DISTINCT FROM ?16 AND created_at = ?17 AND psk_identity = ?20 \
      AND node_name IS NOT DISTINCT FROM ?21";
@@ -336,17 +336,23 @@ fn check_device_limit(sql: &mut dyn Sql, r: &DeviceLimit, counts: &Counts) -> Do
 
 fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str, counts: &mut Counts) -> Done {
     let before = if r.version > 1 { Counted::stored(sql, r.id)? } else { None };
+    if r.principals.len() > Principals::MOST {
+        let detail = format!("a device is seen by at most {} applications", Principals::MOST);
+        return Err(Refused::Batch(Error::new(Cause::InvalidField, detail)));
+    }
     write_device(sql, r, doc)?;
-    counts.change(before.as_ref(), Some(&Counted::of(r)));
+    let after = Counted::of(r);
+    principals::follow(sql, r.id, before.as_ref(), Some(&after))?;
+    counts.change(before.as_ref(), Some(&after));
     Ok(())
 }
 
 fn write_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
     const SQL: Versioned = Versioned {
-        insert: "INSERT INTO device (id, version, account, app, node_id, product, gateway, node_type, device_type, name, location, status, \
+        insert: "INSERT INTO device (id, version, account, principals, node_id, product, gateway, node_type, device_type, name, location, status, \
                  connected, activated, code_expires_at, aging_days, created_at, last_seen, doc, psk_identity, node_name) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT DO NOTHING",
-        update: "UPDATE device SET version = ?2, account = ?3, app = ?4, node_id = ?5, product = ?6, gateway = ?7, node_type = ?8, \
+        update: "UPDATE device SET version = ?2, account = ?3, principals = ?4, node_id = ?5, product = ?6, gateway = ?7, node_type = ?8, \
                  device_type = ?9, name = ?10, location = ?11, status = ?12, connected = ?13, activated = ?14, code_expires_at = ?15, \
                  aging_days = ?16, created_at = ?17, \
                  last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19, \
@@ -359,11 +365,12 @@ fn write_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
     };
     // A device without a gateway is its own, as 1.4.9 has it: one equality finds a gateway and what is behind it.
     let gateway = r.gateway_id();
+    let principals = principals::bytes(&r.principals);
     let params = [
         Value::Bytes(r.id.0.as_bytes()),
         Value::Int(to_db(r.version)),
         Value::Bytes(r.account.0.as_bytes()),
-        Value::Bytes(r.app.0.as_bytes()),
+        Value::Bytes(&principals),
         Value::Text(&r.node_id),
         Value::opt_bytes(r.product.as_ref().map(|id| id.0.as_bytes().as_slice())),
         Value::Bytes(gateway.0.as_bytes()),
@@ -422,8 +429,8 @@ fn node_name(device: &Device) -> Option<&str> {
 }
 
 fn put_call(sql: &mut dyn Sql, r: &ServiceCall, doc: &str) -> Done {
-    if let Some(url) = &r.callback_url {
-        addresses::hold(sql, &r.id.0, r.device, (r.app, r.by), url)?;
+    if let (Some(url), Some(app)) = (&r.callback_url, r.app) {
+        addresses::hold(sql, &r.id.0, r.device, (app, r.by), url)?;
     }
     sql.execute(
         "INSERT INTO service_call (id, device, created_at, expires_at, doc) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE \
@@ -459,6 +466,7 @@ fn delete_device(sql: &mut dyn Sql, id: DeviceId, now: Time, counts: &mut Counts
     let Some(before) = Counted::stored(sql, id)? else { return Ok(false) };
     let identities = identities::stored(sql, id)?;
     sql.execute("DELETE FROM device WHERE id = ?1", &[Value::Bytes(key)])?;
+    principals::follow(sql, id, Some(&before), None)?;
     counts.change(Some(&before), None);
     sql.execute(
         "INSERT INTO tombstone (device, deleted_at) VALUES (?1, ?2) ON CONFLICT (device) DO NOTHING",

@@ -176,11 +176,11 @@ impl Core {
         .await
     }
 
-    /// Deletes an application that owns no devices; its subscriptions, and those of others about its devices, go with it.
+    /// Deletes an application that sees no devices; its subscriptions, and those of others about its devices, go with it.
     pub async fn delete_app(&self, scope: &Scope, id: AppId) -> Result<()> {
         self.app(scope, id).await?;
         let mut filter = crate::DeviceFilter::of(scope.account);
-        filter.app = Some(id);
+        filter.principal = Some(id);
         if self.store.devices(&filter, PageRequest { no: 0, size: 1 }).await?.total > 0 {
             return Err(Error::new(Cause::AppInUse, "the application still owns devices; delete them first"));
         }

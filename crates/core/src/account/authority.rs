@@ -1,6 +1,6 @@
 //! Who may act: values that only authentication makes, and that every verb asks for.
 
-use crate::Core;
+use crate::{Core, account::principal::acts_for};
 use landfall_model::{Account, AccountId, App, AppId, Cause, Device, DeviceId, Digest, Error, Result, Time};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -62,11 +62,6 @@ impl Scope {
     /// The application; absent for the whole account.
     pub fn app(&self) -> Option<AppId> {
         self.app
-    }
-
-    /// Whether a device is within it.
-    pub fn covers(&self, device: &Device) -> bool {
-        device.account == self.account && self.app.is_none_or(|app| app == device.app)
     }
 
     pub(crate) fn need_app(&self) -> Result<AppId> {
@@ -136,7 +131,7 @@ impl Core {
             return Ok(Scope { account: own.account, app: by, by });
         }
         let target = self.store.app(id).await?.filter(|app| app.account == own.account).ok_or_else(unknown)?;
-        if !target.authorized.contains(&own.id) {
+        if !acts_for(own.id, &target) {
             return Err(Error::new(Cause::AppNotAuthorized, "that application has not authorized this one").at("appId"));
         }
         Ok(Scope { account: own.account, app: Some(id), by })

@@ -61,12 +61,12 @@ impl Core {
         if waiting.len() >= self.settings.calls_per_device {
             return Err(Error::new(Cause::TooMany, "the device has as many waiting calls as it may"));
         }
-        let now = self.now();
+        let (now, app) = (self.now(), scope.name_at(&device));
         let call = ServiceCall {
             id: CallId::from_random(self.random_16()),
             account: device.account,
-            app: device.app,
-            by: scope.by.filter(|by| *by != device.app),
+            app,
+            by: scope.by.filter(|by| Some(*by) != app),
             device: device.id,
             mid: self.next_number(|mid| waiting.iter().any(|call| call.mid == mid)),
             request_id: request.request_id.filter(|id| !id.is_empty()).unwrap_or_else(|| self.generated(16)),

@@ -119,7 +119,7 @@ impl Core {
         let product =
             self.product_of(&device).await.map_err(|_| Error::new(Cause::ServiceNotFound, "the device has no product"))?;
         check_request(&product, &request)?;
-        let by = scope.by;
+        let (app, by) = (scope.name_at(&device), scope.by);
         if let Some(url) = &request.callback_url {
             self.check_address(url).map_err(|error| error.at("callbackUrl"))?;
         }
@@ -139,14 +139,14 @@ impl Core {
                         return Err(Error::new(Cause::CommandLimit, "the device has as many pending commands as it may"));
                     }
                     let url = request.callback_url.as_deref();
-                    let address = self.new_address(device.account, (device.app, by), url).await;
+                    let address = self.new_address(device.account, (app, by), url).await;
                     let mut whole = address.map_err(|error| error.at("callbackUrl"))?.made;
                     let mid = self.next_number(|mid| open.iter().any(|command| command.mid == mid));
                     let place = self.store.last_command_place(device.id).await? + 1;
                     let command = Command {
                         id,
                         account: device.account,
-                        app: device.app,
+                        app,
                         by,
                         device: device.id,
                         version: 1,
@@ -198,7 +198,7 @@ impl Core {
     /// One command of the scope. `CommandNotFound`.
     pub async fn command(&self, scope: &Scope, id: CommandId) -> Result<Command> {
         let found = self.store.command(id).await?;
-        let found = found.filter(|c| c.account == scope.account && scope.app.is_none_or(|app| app == c.app));
+        let found = found.filter(|command| scope.covers_name(command.account, command.app));
         found.ok_or_else(|| Error::new(Cause::CommandNotFound, "there is no such command"))
     }
 
@@ -255,7 +255,7 @@ impl Core {
     /// Marks a command as sent. One that its application may not give any more, or that cannot be put in the device's form, fails here and
     /// now, and the next one's turn has come; one that could not be looked at stays as it is.
     async fn send_command(&self, device: &Arc<Device>, command: Command) -> Result<Option<Work>> {
-        if let Some(reason) = self.bar(command.app, command.by).await? {
+        if let Some(reason) = self.bar_at(device, command.by).await? {
             return self.fail_command(device, &command, "command.rights", &Error::new(Cause::Forbidden, reason)).await;
         }
         let steps = match self.steps(device, &command).await {
@@ -385,8 +385,8 @@ impl Core {
         for command in states {
             let (command_id, state, result) = (command.id, command.state, command.result.clone());
             let body = EventBody::CommandChanged { command: command_id, state, result, address };
-            let (app, device) = (Some(command.app), Some(command.device));
-            whole.events.push(Event { account: command.account, app, device, at: self.now(), body });
+            let (principals, device) = (Some(command.app.into()), Some(command.device));
+            whole.events.push(Event { account: command.account, principals, device, at: self.now(), body });
             whole.writes.push(Write::Command(Box::new(command.clone())));
         }
         Ok(whole)

@@ -15,7 +15,7 @@ impl Core {
         let mut task = RevokeTask {
             id: TaskId::from_random(self.random_16()),
             account: device.account,
-            app: device.app,
+            app: scope.name_at(&device),
             device: device.id,
             state: RevokeState::Running,
             commands: pending.clone(),

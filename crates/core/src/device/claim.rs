@@ -86,7 +86,7 @@ impl Core {
         }
         let first = || ClaimRefused::forbidden("device.not-registered", "devices of the product must be registered first");
         let app = product.auto_register.ok_or_else(first)?;
-        let mut whole = batch(self.device_limit(product.account, app, 1).await?, vec![]);
+        let mut whole = batch(self.device_limit(product.account, Some(app), 1).await?, vec![]);
         let now = self.now();
         let secret = Secret::new(self.generated(10));
         let mut device = new_device(DeviceId::from_random(self.random_16()), product.account, app, node_id.into(), now);

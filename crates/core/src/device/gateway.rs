@@ -77,10 +77,10 @@ impl Core {
         self.decide(&[Record::Device(gateway.device)], || {
             Box::pin(async {
                 let parent = self.caller_device(gateway).await?;
-                let scope = Scope { account: parent.account, app: Some(parent.app), by: None };
+                let scope = Scope { account: parent.account, app: parent.app(), by: None };
                 let product = self.named_product(&scope, product.as_ref()).await?;
                 let now = self.now();
-                let mut child = new_device(id, parent.account, parent.app, node_id.into(), now);
+                let mut child = new_device(id, parent.account, parent.principals.clone(), node_id.into(), now);
                 child.access = AccessMode::Child;
                 child.gateway = Some(parent.id);
                 child.node_type = NodeType::Endpoint;
@@ -92,7 +92,7 @@ impl Core {
                 let error = Error::new(Cause::TooMany, "the gateway has as many devices behind it as it may");
                 let (account, most) = (parent.account, self.settings.children);
                 let limit = DeviceLimit { account, owner: parent.id.0, adding: 1, most, error };
-                let mut whole = batch(self.device_limit(account, parent.app, 1).await?, vec![]);
+                let mut whole = batch(self.device_limit(account, parent.app(), 1).await?, vec![]);
                 whole.writes.push(Write::DeviceLimit(Box::new(limit)));
                 // Whoever deletes the gateway at the same moment sees the child, or the child that it is gone.
                 whole.writes.push(Write::Device(Box::new(Device { version: parent.version + 1, ..(*parent).clone() })));

@@ -13,7 +13,7 @@ pub(crate) mod shadow;
 use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event, extension, turns::Record};
 use landfall_model::{
     AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceId, DeviceInfo, DeviceLimit, DeviceStatus, Error,
-    EventBody, Identity, NodeType, Page, PageRequest, Product, ProductKey, Result, Secret, StatusDetail, Time, Write,
+    EventBody, Identity, NodeType, Page, PageRequest, Principals, Product, ProductKey, Result, Secret, StatusDetail, Time, Write,
 };
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ impl Core {
     /// identity), `DeviceLimit`.
     pub async fn register_device(&self, scope: &Scope, request: RegisterDevice) -> Result<Arc<Device>> {
         let device = self.plan_device(scope, &request).await?;
-        let mut whole = batch(self.device_limit(device.account, device.app, 1).await?, vec![]);
+        let mut whole = batch(self.device_limit(device.account, device.app(), 1).await?, vec![]);
         whole.merge(added(&device, device.created_at));
         self.store.commit(whole).await?;
         Ok(device)
@@ -99,8 +99,8 @@ impl Core {
     /// Registers all of them or none, in one commit; the same errors.
     pub async fn register_devices(&self, scope: &Scope, requests: &[RegisterDevice]) -> Result<Vec<Arc<Device>>> {
         let (app, adding) = (scope.need_app()?, requests.len() as u64);
-        self.check_device_limit(scope, app, adding).await?;
-        let mut whole = batch(self.device_limit(scope.account, app, adding).await?, vec![]);
+        self.check_device_limit(scope.account, app, adding).await?;
+        let mut whole = batch(self.device_limit(scope.account, Some(app), adding).await?, vec![]);
         let mut devices = Vec::with_capacity(requests.len());
         for request in requests {
             let device = self.plan_device(scope, request).await?;
@@ -117,7 +117,7 @@ impl Core {
         let app = scope.need_app()?;
         check_registration(request)?;
         let product = self.named_product(scope, request.product.as_ref()).await?;
-        self.check_device_limit(scope, app, 1).await?;
+        self.check_device_limit(scope.account, app, 1).await?;
         let now = self.now();
         let mut device = new_device(DeviceId::from_random(self.random_16()), scope.account, app, request.node_id.clone(), now);
         device.access = request.access;
@@ -155,9 +155,9 @@ impl Core {
     }
 
     /// Refuses early what [`Core::device_limit`] would refuse when it is written.
-    pub(crate) async fn check_device_limit(&self, scope: &Scope, app: AppId, adding: u64) -> Result<()> {
+    pub(crate) async fn check_device_limit(&self, account: AccountId, app: AppId, adding: u64) -> Result<()> {
         let Some(limit) = self.most_devices(app).await? else { return Ok(()) };
-        let filter = DeviceFilter { app: Some(app), ..DeviceFilter::of(scope.account) };
+        let filter = DeviceFilter { principal: Some(app), ..DeviceFilter::of(account) };
         if self.store.devices(&filter, PageRequest { no: 0, size: 1 }).await?.total.saturating_add(adding) > limit {
             return Err(limit_reached());
         }
@@ -165,7 +165,8 @@ impl Core {
     }
 
     /// The check of `limits.devices` that goes into the batch before the devices, so that parallel registrations cannot pass it together.
-    pub(crate) async fn device_limit(&self, account: AccountId, app: AppId, adding: u64) -> Result<Vec<Write>> {
+    pub(crate) async fn device_limit(&self, account: AccountId, app: Option<AppId>, adding: u64) -> Result<Vec<Write>> {
+        let Some(app) = app else { return Ok(vec![]) };
         let limit = self.most_devices(app).await?.map(|most| {
             let limit = DeviceLimit { account, owner: app.0, adding, most, error: limit_reached() };
             Write::DeviceLimit(Box::new(limit))
@@ -207,10 +208,10 @@ impl Core {
         self.store.device_state(device.id).await
     }
 
-    /// Devices of the scope that match; the filter's account and application are set from the scope.
+    /// Devices of the scope that match; the filter's account and principal are set from the scope.
     pub async fn devices(&self, scope: &Scope, mut filter: DeviceFilter, page: PageRequest) -> Result<Page<Arc<Device>>> {
         filter.account = scope.account;
-        filter.app = scope.app.or(filter.app);
+        filter.principal = scope.app.or(filter.principal);
         self.store.devices(&filter, page).await
     }
 
@@ -263,11 +264,17 @@ fn limit_reached() -> Error {
 }
 
 /// A device as it is before its first connection: INACTIVE, NOT_ACTIVE (contract row 8).
-pub(crate) fn new_device(id: DeviceId, account: AccountId, app: AppId, node_id: String, now: Time) -> Device {
+pub(crate) fn new_device(
+    id: DeviceId,
+    account: AccountId,
+    principals: impl Into<Principals>,
+    node_id: String,
+    now: Time,
+) -> Device {
     Device {
         id,
         account,
-        app,
+        principals: principals.into(),
         version: 1,
         node_id,
         access: AccessMode::VerifyCode,

@@ -117,7 +117,7 @@ impl Core {
     async fn refuse_barred(&self, device: &Arc<Device>, service: &Desired, desired: &Map<String, Value>) -> Result<bool> {
         let mut barred = Map::new();
         for (name, by) in &service.by {
-            if let Some(reason) = self.bar(device.app, Some(*by)).await? {
+            if let Some(reason) = self.bar_at(device, Some(*by)).await? {
                 self.refused(device, "shadow.rights", &Error::new(Cause::Forbidden, reason).at(name.clone()));
                 barred.insert(name.clone(), desired.get(name).cloned().unwrap_or_default());
             }
@@ -170,7 +170,7 @@ impl Core {
 fn setting(device: &Device, request: &DesiredRequest, now: landfall_model::Time) -> Setting {
     Setting {
         account: device.account,
-        app: device.app,
+        app: device.app(),
         device: device.id,
         gateway: device.gateway_id(),
         service_id: request.service_id.clone(),

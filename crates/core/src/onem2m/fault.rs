@@ -90,7 +90,10 @@ impl Core {
     }
 
     pub(crate) async fn faulted(&self, device: &Arc<Device>, fault: NodeFault, data: &str) -> Result<Batch> {
-        let app = self.store.app(device.app).await?;
+        let app = match device.app() {
+            Some(id) => self.store.app(id).await?,
+            None => None,
+        };
         let creator = app.and_then(|app| app.originator.as_ref().map(|own| own.name.clone()));
         let mut whole = self.error_message(device, fault, data, creator.clone()).await?;
         let logged = self.logged(device.account, &device.node_id, "device processing failed", fault, data, creator).await?;

@@ -34,7 +34,7 @@ impl Core {
         let container = ResourceId::of_device(device.id, DevicePart::Box(MessageBox::Outgoing));
         loop {
             let Some(message) = self.store.end_instance(container, self.now(), Sort::Ascending).await? else { return Ok(None) };
-            if let Some(reason) = self.bar(device.app, message.by).await? {
+            if let Some(reason) = self.bar_at(device, message.by).await? {
                 self.refused(device, "message.rights", &Error::new(Cause::Forbidden, reason));
                 let mut whole = self.faulted(device, NodeFault::ProcessNotification, &text_of(&message)).await?;
                 whole.writes.push(Write::DeleteInstance(message.id));

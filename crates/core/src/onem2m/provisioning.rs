@@ -140,7 +140,7 @@ impl Core {
     /// One request of the scope. `ResourceNotFound`.
     pub async fn provisioning(&self, scope: &Scope, id: ResourceId) -> Result<Provisioning> {
         let found = self.store.provisioning(id).await?;
-        let found = found.filter(|one| one.account == scope.account && scope.app.is_none_or(|app| app == one.app));
+        let found = found.filter(|one| scope.covers_name(one.account, Some(one.app)));
         found.ok_or_else(|| Error::new(Cause::ResourceNotFound, "there is no such provisioning request"))
     }
 
@@ -236,7 +236,7 @@ impl Core {
         let mut seen = Seen::default();
         let judged = self.judge(request.account, request.app, nodes, &mut seen).await?;
         if seen.good > 0 && !give_up {
-            whole.writes = self.device_limit(request.account, request.app, seen.good).await?;
+            whole.writes = self.device_limit(request.account, Some(request.app), seen.good).await?;
         }
         for (at, (node, (outcome, there))) in nodes.iter().zip(judged).enumerate() {
             let given_up = || Refusal { message: "unexpected error occurred".to_owned(), fault: NodeFault::Unexpected };
@@ -333,9 +333,8 @@ impl Core {
             psk_identity: credentials(node).map(|(identity, _)| identity.to_owned()).unwrap_or_default(),
         };
         let taken = self.store.claims(account, nodes.iter().map(claim).collect()).await?;
-        let scope = Scope { account, app: Some(app), by: Some(app) };
         // One look for all of them; only where that fails, one for each.
-        let roomy = self.full(&scope, app, seen.good + nodes.len() as u64).await?.is_none();
+        let roomy = self.full(account, app, seen.good + nodes.len() as u64).await?.is_none();
         let mut judged = Vec::with_capacity(nodes.len());
         for (node, mut taken) in nodes.iter().zip(taken) {
             // A device without a node is found under its id.
@@ -346,7 +345,7 @@ impl Core {
             let mut outcome = check(account, node, &taken, seen);
             if !roomy
                 && outcome.is_ok()
-                && let Some(error) = self.full(&scope, app, seen.good + 1).await?
+                && let Some(error) = self.full(account, app, seen.good + 1).await?
             {
                 outcome = refused(NodeFault::CreateDeviceObjects, error.detail.to_string());
             }
@@ -358,9 +357,9 @@ impl Core {
     }
 
     /// Why an application may not have so many more devices; none: it may.
-    async fn full(&self, scope: &Scope, app: AppId, adding: u64) -> Result<Option<Error>> {
+    async fn full(&self, account: AccountId, app: AppId, adding: u64) -> Result<Option<Error>> {
         let full = |error: Error| if error.cause == Cause::DeviceLimit { Ok(Some(error)) } else { Err(error) };
-        self.check_device_limit(scope, app, adding).await.map_or_else(full, |()| Ok(None))
+        self.check_device_limit(account, app, adding).await.map_or_else(full, |()| Ok(None))
     }
 }
 

@@ -258,7 +258,7 @@ impl Core {
 fn told(product: &Product, change: Option<ProductChange>, now: Time) -> Batch {
     let event = |change| Event {
         account: product.account,
-        app: None,
+        principals: None,
         device: None,
         at: now,
         body: EventBody::ProductModel { change, product: product.id, key: product.key.clone() },

@@ -55,7 +55,7 @@ pub trait ShadowStore: Send + Sync {
 pub struct CommandFilter {
     /// Of this account.
     pub account: AccountId,
-    /// For devices of this application.
+    /// Asked for in the name of this application.
     pub app: Option<AppId>,
     /// For this device.
     pub device: Option<DeviceId>,
@@ -70,7 +70,7 @@ pub struct CommandFilter {
 pub struct RevokeFilter {
     /// Of this account.
     pub account: AccountId,
-    /// Of this application.
+    /// Asked for in the name of this application.
     pub app: Option<AppId>,
     /// This one.
     pub task: Option<TaskId>,

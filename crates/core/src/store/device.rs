@@ -63,8 +63,8 @@ pub struct DeviceState {
 pub struct DeviceFilter {
     /// Of this account.
     pub account: AccountId,
-    /// Of this application.
-    pub app: Option<AppId>,
+    /// That this application sees.
+    pub principal: Option<AppId>,
     /// This gateway and the devices behind it.
     pub gateway: Option<DeviceId>,
     /// Of this kind.
@@ -94,7 +94,7 @@ impl DeviceFilter {
     pub fn of(account: AccountId) -> Self {
         Self {
             account,
-            app: None,
+            principal: None,
             gateway: None,
             node_type: None,
             device_type: None,

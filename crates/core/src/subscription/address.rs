@@ -27,10 +27,12 @@ impl Core {
     pub(crate) async fn address(
         &self,
         account: AccountId,
-        (app, by): (AppId, Option<AppId>),
+        (app, by): (Option<AppId>, Option<AppId>),
         url: Option<&str>,
     ) -> Result<Address> {
         let Some(url) = url else { return Ok(Address::default()) };
+        let app =
+            app.ok_or_else(|| Error::new(Cause::CallbackInvalid, "an address is an application's, and none sees the device"))?;
         let by = by.filter(|by| *by != app);
         let owner = by.unwrap_or(app);
         let same = SubscriptionFilter { target: Some(app), callback_url: Some(url.to_owned()), ..addresses(account, owner) };
@@ -59,12 +61,14 @@ impl Core {
     pub(crate) async fn new_address(
         &self,
         account: AccountId,
-        (app, by): (AppId, Option<AppId>),
+        (app, by): (Option<AppId>, Option<AppId>),
         url: Option<&str>,
     ) -> Result<Address> {
         let address = self.address(account, (app, by), url).await?;
-        let (own, most) = (addresses(account, by.unwrap_or(app)), self.settings.call_addresses);
-        if !address.made.writes.is_empty() && self.store.subscriptions(&own, ONE).await?.total >= most {
+        let most = self.settings.call_addresses;
+        if let Some(own) = by.or(app).filter(|_| !address.made.writes.is_empty())
+            && self.store.subscriptions(&addresses(account, own), ONE).await?.total >= most
+        {
             let detail = format!(
                 "the application uses {most} callback addresses of calls and commands, as many as it may (limits.call_addresses): \
                  one is free once its commands are over and what is told to it was taken by its receiver, so use fewer"

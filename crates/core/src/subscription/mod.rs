@@ -165,7 +165,7 @@ fn scoped(scope: &Scope, filter: SubscriptionFilter, owner: Option<AppId>) -> Su
 pub(crate) fn changed(subscription: &Subscription, at: Time) -> Event {
     Event {
         account: subscription.account,
-        app: Some(subscription.target),
+        principals: Some(subscription.target.into()),
         device: None,
         at,
         body: EventBody::SubscriptionChanged(subscription.id),

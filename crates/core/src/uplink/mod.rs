@@ -289,7 +289,7 @@ impl Core {
 }
 
 fn report(device: &Device, services: Vec<ServiceReport>, raw: Option<Frame>, received_at: Time) -> Report {
-    let (account, app, gateway) = (device.account, device.app, device.gateway_id());
+    let (account, app, gateway) = (device.account, device.app(), device.gateway_id());
     Report { device: device.id, account, app, gateway, received_at, services, raw }
 }
 

@@ -14,6 +14,7 @@ mod keys;
 mod names;
 mod nodes;
 mod onem2m;
+mod principals;
 mod products;
 mod redecode;
 mod rights;

@@ -10,9 +10,9 @@ pub struct ServiceCall {
     pub id: CallId,
     /// Account of the device.
     pub account: AccountId,
-    /// Application of the device.
-    pub app: AppId,
-    /// The application that asked, where it acted for that of the device.
+    /// The application in whose name it was asked for; none: an operator asked, of a device of the account itself.
+    pub app: Option<AppId>,
+    /// The application that asked, where it acted for another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<AppId>,
     /// The device it is for.

@@ -12,9 +12,9 @@ pub struct Command {
     pub id: CommandId,
     /// Account of the device.
     pub account: AccountId,
-    /// Application of the device.
-    pub app: AppId,
-    /// The application that asked: that of the device, or one that it authorized. Absent: an operator.
+    /// The application in whose name it was asked for; none: an operator asked, of a device of the account itself.
+    pub app: Option<AppId>,
+    /// The application that asked: that one, or one that it authorized. Absent: an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<AppId>,
     /// The device it is for.
@@ -115,8 +115,8 @@ pub struct RevokeTask {
     pub id: TaskId,
     /// Account.
     pub account: AccountId,
-    /// Application of the task.
-    pub app: AppId,
+    /// The application in whose name it was asked for; none: an operator asked, of a device of the account itself.
+    pub app: Option<AppId>,
     /// The device.
     pub device: DeviceId,
     /// How it ended.

@@ -2,12 +2,13 @@
 
 pub(crate) mod identity;
 pub(crate) mod info;
+pub(crate) mod principals;
 pub(crate) mod registration;
 pub(crate) mod report;
 pub(crate) mod session;
 pub(crate) mod shadow;
 
-use crate::{AccountId, AppId, DeviceId, DeviceInfo, Identity, Node, ProductId, Secret, Time};
+use crate::{AccountId, AppId, DeviceId, DeviceInfo, Identity, Node, Principals, ProductId, Secret, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -18,8 +19,9 @@ pub struct Device {
     pub id: DeviceId,
     /// Owner.
     pub account: AccountId,
-    /// The application that registered it.
-    pub app: AppId,
+    /// Which applications see it.
+    #[serde(rename = "app")]
+    pub principals: Principals,
     /// Counts the writes, from 1.
     pub version: u64,
     /// What the device calls itself (MAC, serial number, IMEI). Its [`Identity`] is unique on the server, as what a device shows at its
@@ -75,6 +77,11 @@ impl Device {
             mute: self.mute,
             is_secure: self.credentials.is_secure,
         }
+    }
+
+    /// The application that registered it, which dialects show as its owner; none for a device of the account itself.
+    pub fn app(&self) -> Option<AppId> {
+        self.principals.first().copied()
     }
 
     /// `gatewayId` of 1.4.9: its gateway, or itself when directly connected.

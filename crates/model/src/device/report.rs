@@ -10,8 +10,8 @@ pub struct Report {
     pub device: DeviceId,
     /// Its account.
     pub account: AccountId,
-    /// Its application.
-    pub app: AppId,
+    /// The application that registered it; none for a device of the account itself.
+    pub app: Option<AppId>,
     /// Its gateway, or itself.
     pub gateway: DeviceId,
     /// When the server took it.
@@ -93,8 +93,8 @@ pub struct HistoryPoint {
     pub device: DeviceId,
     /// Its gateway at that time, or itself.
     pub gateway: DeviceId,
-    /// Its application at that time.
-    pub app: AppId,
+    /// The application that had registered it, if one had.
+    pub app: Option<AppId>,
     /// Service id.
     pub service_id: String,
     /// The JSON object of property values.

@@ -36,8 +36,8 @@ pub struct Desired {
 pub struct Setting {
     /// Account.
     pub account: AccountId,
-    /// Application of the device.
-    pub app: AppId,
+    /// The application that registered the device; none for a device of the account itself.
+    pub app: Option<AppId>,
     /// The device.
     pub device: DeviceId,
     /// Its gateway at that time, or itself.

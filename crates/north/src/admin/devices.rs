@@ -33,7 +33,7 @@ pub(super) async fn list(over: Over) -> Answer {
     let page = over.params.paged(&FILTERS)?;
     let mut filter = filter(&over)?;
     if let Some(app) = over.params.text("app") {
-        filter.app = Some(over.app(app).await.map_err(|error| error.at("app"))?.id);
+        filter.principal = Some(over.app(app).await.map_err(|error| error.at("app"))?.id);
     }
     Ok(listed(&over.core.devices(&over.scope, filter, page).await?, |device| view::device(device)))
 }

@@ -146,7 +146,7 @@ pub(super) fn device(device: &Device) -> Value {
     json!({
         "deviceId": device.id,
         "accountId": device.account,
-        "appId": device.app,
+        "appId": device.app(),
         "nodeId": device.node_id,
         "nodeType": device.node_type,
         "access": access(device.access),

@@ -104,7 +104,7 @@ async fn bind(State(api): State<Arc<DeviceApi>>, request: Request) -> Response {
         result: 0,
         device_id: device.id.to_string(),
         device_secret: secret.expose(),
-        app_id: device.app.to_string(),
+        app_id: device.app().map(|app| app.to_string()).unwrap_or_default(),
         iocm_addr: &host,
         iocm_port: api.addresses.https_port,
         mqtt_addr: &host,

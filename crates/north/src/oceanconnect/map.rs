@@ -10,7 +10,7 @@ use super::{
     },
 };
 use landfall_model::{
-    Command, CommandId, CommandState, Desired, Device, DeviceView, HistoryPoint, Parameter, Product, Reported, RevokeTask,
+    AppId, Command, CommandId, CommandState, Desired, Device, DeviceView, HistoryPoint, Parameter, Product, Reported, RevokeTask,
     Service, ServiceCommand, Setting, Subscription, SubscriptionKind, Time,
 };
 use serde_json::value::RawValue;
@@ -23,6 +23,11 @@ pub(super) fn within(path: &'static str, text: Option<&String>, from: usize, to:
         }
         _ => Ok(()),
     }
+}
+
+/// `appId`; empty where it is of no application.
+fn app_id(app: Option<AppId>) -> String {
+    app.map(|app| app.to_string()).unwrap_or_default()
 }
 
 /// JSON that is kept as text, embedded as it is. What is kept was read as JSON before.
@@ -65,7 +70,7 @@ pub(super) fn point(point: &HistoryPoint) -> PointBody<'_> {
         service_id: &point.service_id,
         device_id: point.device.to_string(),
         gateway_id: point.gateway.to_string(),
-        app_id: point.app.to_string(),
+        app_id: app_id(point.app),
         data: raw(&point.data),
         timestamp: point.event_time.compact(),
     }
@@ -142,7 +147,7 @@ pub(super) fn result(state: CommandState, result: Option<&str>) -> CommandResult
 pub(super) fn command_made(command: &Command) -> DeviceCommandBody<'_> {
     DeviceCommandBody {
         command_id: command_id(command.id),
-        app_id: command.app.to_string(),
+        app_id: app_id(command.app),
         device_id: command.device.to_string(),
         command: SentCommand { service_id: &command.service_id, method: &command.method, paras: raw(&command.paras) },
         callback_url: command.callback_url.as_deref(),
@@ -168,7 +173,7 @@ pub(super) fn command(command: &Command) -> DeviceCommandBody<'_> {
 pub(super) fn revocation<'a>(task: &RevokeTask, commands: &'a [Command]) -> RevocationBody<'a> {
     RevocationBody {
         task_id: task.id.to_string(),
-        app_id: task.app.to_string(),
+        app_id: app_id(task.app),
         device_id: task.device.to_string(),
         status: task.state.as_str(),
         total_count: task.commands.len(),
@@ -218,7 +223,7 @@ pub(super) fn setting(setting: &Setting) -> SettingBody<'_> {
         service_id: &setting.service_id,
         device_id: setting.device.to_string(),
         gateway_id: setting.gateway.to_string(),
-        app_id: setting.app.to_string(),
+        app_id: app_id(setting.app),
         desired: raw(&setting.desired),
         timestamp: setting.at.compact(),
     }

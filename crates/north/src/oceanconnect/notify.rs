@@ -23,7 +23,7 @@ const NOBODY: &str = "/users/unknown";
 /// call with an address of its own go to that address alone; those of a command go to its own address or to nobody.
 pub fn notifications(subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8>> {
     let (seq, event) = (event.seq, &*event.event);
-    let concerned = event.account == subscription.account && event.app.is_none_or(|app| app == subscription.target);
+    let concerned = event.concerns(subscription.account, subscription.target);
     if !concerned || !wanted(subscription, event) {
         return vec![];
     }

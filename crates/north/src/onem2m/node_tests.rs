@@ -10,7 +10,7 @@ fn bare() -> Device {
     Device {
         id: DeviceId::from_random([3; 16]),
         account: AccountId::from_random([1; 16]),
-        app: AppId::from_random([2; 16]),
+        principals: AppId::from_random([2; 16]).into(),
         version: 1,
         node_id: "urn:gsma:imei:999934546781019".to_owned(),
         access: AccessMode::Secret,

@@ -94,7 +94,8 @@ mod tests {
         let subscription = subscription();
         let notice = Notice { address: subscription.id, reference: "/acme/0707".into(), kind: 3, content, changed };
         let body = EventBody::Notice(Box::new(notice));
-        let event = Event { account: subscription.account, app: Some(subscription.owner), device: None, at: NOW, body };
+        let event =
+            Event { account: subscription.account, principals: Some(subscription.owner.into()), device: None, at: NOW, body };
         StoredEvent { seq: Seq(42), event: Arc::new(event) }
     }
 

@@ -134,7 +134,7 @@ fn app() -> AppId {
 }
 
 fn event_of(at: Time, n: Option<u8>, body: EventBody) -> Event {
-    Event { account: account(), app: Some(app()), device: n.map(device), at, body }
+    Event { account: account(), principals: Some(app().into()), device: n.map(device), at, body }
 }
 
 fn subscription(n: u8, name: &str) -> Subscription {

@@ -256,7 +256,7 @@ mod tests {
         let call = ServiceCall {
             id: CallId::from_random([1; 16]),
             account: AccountId::from_random([2; 16]),
-            app: AppId::from_random([3; 16]),
+            app: Some(AppId::from_random([3; 16])),
             by: None,
             device: for_device,
             mid: 1,

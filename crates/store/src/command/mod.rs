@@ -8,7 +8,7 @@ pub(crate) mod work;
 use crate::{
     device::{
         lists::{Conditions, parse},
-        unlinked,
+        principals, unlinked,
     },
     engine::sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
     rows::{Done, stale_or_gone},
@@ -33,7 +33,7 @@ pub(crate) fn put_command(sql: &mut dyn Sql, r: &Command, doc: &str) -> Done {
         Value::Int(to_db(r.version)),
         Value::Bytes(r.device.0.as_bytes()),
         Value::Bytes(r.account.0.as_bytes()),
-        Value::Bytes(r.app.0.as_bytes()),
+        Value::Bytes(principals::or_account(r.app.as_ref(), &r.account)),
         Value::Int(to_db(r.place)),
         Value::Text(r.state.as_str()),
         Value::Int(r.created_at.0),
@@ -44,10 +44,10 @@ pub(crate) fn put_command(sql: &mut dyn Sql, r: &Command, doc: &str) -> Done {
     if changed == 0 {
         return stale_or_gone(sql, r.device);
     }
-    match &r.callback_url {
-        Some(_) if r.state.is_final() => addresses::let_go(sql, &r.id.0),
-        Some(url) => addresses::hold(sql, &r.id.0, r.device, (r.app, r.by), url),
-        None => Ok(()),
+    match (&r.callback_url, r.app) {
+        (Some(_), _) if r.state.is_final() => addresses::let_go(sql, &r.id.0),
+        (Some(url), Some(app)) => addresses::hold(sql, &r.id.0, r.device, (app, r.by), url),
+        _ => Ok(()),
     }
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn put_revoke_task(sql: &mut dyn Sql, r: &RevokeTask, doc: &str) -> D
         &[
             Value::Bytes(r.id.0.as_bytes()),
             Value::Bytes(r.account.0.as_bytes()),
-            Value::Bytes(r.app.0.as_bytes()),
+            Value::Bytes(principals::or_account(r.app.as_ref(), &r.account)),
             Value::Bytes(r.device.0.as_bytes()),
             Value::Text(r.state.as_str()),
             Value::Int(r.created_at.0),

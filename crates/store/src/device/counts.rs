@@ -1,9 +1,12 @@
-//! How many devices an account, an application, a product and a gateway have, by status and kind.
+//! How many devices an account, an application (of those that it sees), a product and a gateway have, by status and kind.
 //!
 //! The writer keeps these counters in the transaction that changes the devices, so that nobody has to count rows: deltas gather in memory
 //! and are written once a group. A gateway is not counted among the devices behind it.
 
-use crate::engine::sql::{Sql, SqlResult, Value, query_one};
+use crate::{
+    device::principals,
+    engine::sql::{Sql, SqlResult, Value, query_one},
+};
 use landfall_core::DeviceFilter;
 use landfall_model::{AccountId, Device, DeviceId};
 use std::{
@@ -15,46 +18,51 @@ use uuid::Uuid;
 /// What of a device its counters go by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Counted {
-    account: [u8; 16],
-    app: [u8; 16],
+    pub(crate) account: [u8; 16],
+    /// The principals that see it, one after the other.
+    pub(crate) principals: Vec<u8>,
     product: Option<[u8; 16]>,
     /// The gateway it is behind; it is none itself then.
     behind: Option<[u8; 16]>,
     status: String,
-    node_type: String,
+    pub(crate) node_type: String,
+    pub(crate) created_at: i64,
 }
 
 impl Counted {
     pub(crate) fn of(device: &Device) -> Self {
         Self {
             account: *device.account.0.as_bytes(),
-            app: *device.app.0.as_bytes(),
+            principals: principals::bytes(&device.principals),
             product: device.product.map(|id| *id.0.as_bytes()),
             behind: Some(device.gateway_id()).filter(|gateway| *gateway != device.id).map(|id| *id.0.as_bytes()),
             status: device.status.as_str().to_owned(),
             node_type: device.node_type.as_str().to_owned(),
+            created_at: device.created_at.0,
         }
     }
 
     /// As the database has it.
     pub(crate) fn stored(sql: &mut dyn Sql, device: DeviceId) -> SqlResult<Option<Self>> {
-        let text = "SELECT account, app, product, gateway, status, node_type FROM device WHERE id = ?1";
+        let text = "SELECT account, principals, product, gateway, status, node_type, created_at FROM device WHERE id = ?1";
         let id = device.0.as_bytes();
         query_one(sql, text, &[Value::Bytes(id)], |row| {
             Ok(Self {
                 account: key(row.bytes(0)?),
-                app: key(row.bytes(1)?),
+                principals: row.bytes(1)?.to_vec(),
                 product: row.opt_bytes(2)?.map(key),
                 behind: Some(row.bytes(3)?).filter(|gateway| gateway != id).map(key),
                 status: row.text(4)?.to_owned(),
                 node_type: row.text(5)?.to_owned(),
+                created_at: row.int(6)?,
             })
         })
     }
 
     /// Who counts it, each once.
     fn owners(&self) -> BTreeSet<[u8; 16]> {
-        [Some(self.account), Some(self.app), self.product, self.behind].into_iter().flatten().collect()
+        let principals = principals::each(&self.principals).map(key);
+        [Some(self.account), self.product, self.behind].into_iter().flatten().chain(principals).collect()
     }
 
     fn fits(&self, filter: &DeviceFilter) -> bool {
@@ -140,7 +148,7 @@ fn each(sql: &mut dyn Sql, account: AccountId, owner: Uuid, mut tell: impl FnMut
 /// Whether counters say how many devices fit.
 pub(crate) fn know(filter: &DeviceFilter) -> bool {
     let texts = [&filter.device_type, &filter.location, &filter.name, &filter.node_id];
-    let owners = [filter.app.is_some(), filter.product.is_some(), filter.gateway.is_some()];
+    let owners = [filter.principal.is_some(), filter.product.is_some(), filter.gateway.is_some()];
     let plain = texts.iter().all(|text| text.is_none()) && filter.created_after.is_none() && filter.created_before.is_none();
     plain && owners.iter().filter(|given| **given).count() <= 1
 }
@@ -150,7 +158,7 @@ pub(crate) fn of(sql: &mut dyn Sql, filter: &DeviceFilter) -> SqlResult<Option<u
     if !know(filter) {
         return Ok(None);
     }
-    let named = filter.app.map(|id| id.0).or(filter.product.map(|id| id.0)).or(filter.gateway.map(|id| id.0));
+    let named = filter.principal.map(|id| id.0).or(filter.product.map(|id| id.0)).or(filter.gateway.map(|id| id.0));
     let mut total = 0;
     each(sql, filter.account, named.unwrap_or(filter.account.0), |status, node_type, n| {
         let fits = filter.status.is_none_or(|wanted| wanted.as_str() == status)

@@ -170,7 +170,7 @@ mod tests {
         Device {
             id: DeviceId::from_random([byte; 16]),
             account: AccountId::from_random([byte; 16]),
-            app: AppId::from_random([byte; 16]),
+            principals: AppId::from_random([byte; 16]).into(),
             version: 1,
             node_id: node_id.into(),
             access: AccessMode::Secret,
@@ -206,7 +206,7 @@ mod tests {
             let params = [
                 Value::Bytes(device.id.0.as_bytes()),
                 Value::Bytes(device.account.0.as_bytes()),
-                Value::Bytes(device.app.0.as_bytes()),
+                Value::Bytes(device.principals[0].0.as_bytes()),
                 Value::Text(&device.node_id),
                 Value::Int(device.created_at.0),
                 Value::Text(&serde_json::to_string(device).unwrap()),

@@ -26,11 +26,13 @@ pub(crate) fn one<T: DeserializeOwned>(sql: &mut dyn Sql, text: &str, id: &[u8])
 pub(crate) struct Conditions<'a> {
     text: String,
     params: Vec<Value<'a>>,
+    /// The table that is walked in place of the one with the documents; it has the columns that are looked at, and as many ids.
+    walked: Option<&'static str>,
 }
 
 impl<'a> Conditions<'a> {
     pub(crate) fn new() -> Self {
-        Self { text: "1 = 1".into(), params: Vec::new() }
+        Self { text: "1 = 1".into(), params: Vec::new(), walked: None }
     }
 
     /// The first equality that is given chooses the index; the others are looked at in what it finds.
@@ -136,7 +138,13 @@ impl<'a> Conditions<'a> {
         }
         self.params.push(Value::Int(i64::from(limit)));
         let n = self.params.len();
-        let text = format!("SELECT doc FROM {table} WHERE {} ORDER BY {order} LIMIT ?{n}", self.text);
+        let text = match self.walked {
+            None => format!("SELECT doc FROM {table} WHERE {} ORDER BY {order} LIMIT ?{n}", self.text),
+            Some(walked) => {
+                let ids = format!("SELECT id FROM {walked} WHERE {} ORDER BY {order} LIMIT ?{n}", self.text);
+                format!("SELECT doc FROM {table} WHERE id IN ({ids}) ORDER BY {order}")
+            }
+        };
         query_all(sql, &text, &self.params, |row| parse(row, 0).map(Arc::new))
     }
 
@@ -149,10 +157,11 @@ impl<'a> Conditions<'a> {
         page: PageRequest,
         total: Option<u64>,
     ) -> SqlResult<Page<T>> {
+        let walked = self.walked.unwrap_or(table);
         let total = match total {
             Some(total) => total,
             None => {
-                let count = format!("SELECT COUNT(*) FROM {table} WHERE {}", self.text);
+                let count = format!("SELECT COUNT(*) FROM {walked} WHERE {}", self.text);
                 query_one(sql, &count, &self.params, |row| row.seq(0))?.unwrap_or(0)
             }
         };
@@ -163,7 +172,7 @@ impl<'a> Conditions<'a> {
         let n = self.params.len();
         // The inner query walks the index alone, no further than to the last that fits; documents are read for the page only.
         let text = format!(
-            "SELECT doc FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {} ORDER BY {order} LIMIT ?{} OFFSET ?{}) ORDER BY {order}",
+            "SELECT doc FROM {table} WHERE id IN (SELECT id FROM {walked} WHERE {} ORDER BY {order} LIMIT ?{} OFFSET ?{}) ORDER BY {order}",
             self.text,
             n + 1,
             n + 2
@@ -217,6 +226,10 @@ pub(crate) fn is_short(filter: &DeviceFilter, page: PageRequest) -> bool {
     few || walked
 }
 
+/// That a principal sees a device, where another filter chooses the index: the usual device, with one, is decided in that index.
+const SEEN_BY: &str = "CASE WHEN LENGTH(principals) = 16 THEN principals = # ELSE EXISTS (SELECT 1 FROM device_principal p \
+     WHERE p.account = device.account AND p.principal = # AND p.created_at = device.created_at AND p.id = device.id) END";
+
 /// The filter that likely leaves fewest chooses the index, in which the others are looked at.
 fn of_devices(filter: &DeviceFilter) -> Conditions<'_> {
     let equal = [
@@ -227,9 +240,17 @@ fn of_devices(filter: &DeviceFilter) -> Conditions<'_> {
         ("product", filter.product.as_ref().map(|one| id_value(&one.0))),
         ("device_type", text(filter.device_type.as_ref())),
         ("status", filter.status.map(|s| Value::Text(s.as_str()))),
-        ("app", filter.app.as_ref().map(|one| id_value(&one.0))),
     ];
+    let chosen = equal.iter().any(|(_, value)| value.is_some());
     let mut conditions = Conditions::first_of(equal);
+    match &filter.principal {
+        Some(app) if chosen => conditions.and(SEEN_BY, id_value(&app.0)),
+        Some(app) => {
+            conditions.and_id("principal", Some(&app.0));
+            conditions.walked = Some("device_principal");
+        }
+        None => (),
+    }
     conditions.and_id("account", Some(&filter.account.0));
     if let Some(node_type) = filter.node_type {
         conditions.sift("node_type", Value::Text(node_type.as_str()));

@@ -4,6 +4,10 @@ pub(crate) mod counts;
 pub(crate) mod identities;
 pub(crate) mod lists;
 pub(crate) mod presence;
+pub(crate) mod principals;
 mod read;
 pub(crate) mod shadows;
 pub(crate) mod unlinked;
+
+#[cfg(test)]
+mod tests;

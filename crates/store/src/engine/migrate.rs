@@ -14,7 +14,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -28,6 +28,7 @@ const STEPS: [Step; 13] = [
     Step::Ddl(include_str!("../../migrations/0009_addresses.sql")),
     Step::Ddl(include_str!("../../migrations/0013_names.sql")),
     Step::Ddl(include_str!("../../migrations/0014_observed.sql")),
+    Step::Ddl(include_str!("../../migrations/0015_principals.sql")),
 ];
 
 /// The schema this program writes.
@@ -90,8 +91,9 @@ mod tests {
         let name = "INSERT INTO account (id, version, name, history_days, event_days, doc) VALUES (?1, 1, 'a', 1, 1, '{}')";
         sql.execute(name, &[Value::Bytes(&[1; 16])]).unwrap();
         let (column, value) = if version < 4 { ("", "") } else { (", psk_identity", ", 'd-1'") };
+        let app = if version < 14 { "app" } else { "principals" };
         let device = format!(
-            "INSERT INTO device (id, version, account, app, node_id, gateway, node_type, status, connected, activated, created_at, doc{column}) \
+            "INSERT INTO device (id, version, account, {app}, node_id, gateway, node_type, status, connected, activated, created_at, doc{column}) \
              VALUES (?1, 1, ?1, ?1, 'd-1', ?1, 'ENDPOINT', 'ONLINE', 0, 1, 1, '{{}}'{value})"
         );
         sql.execute(&device, &[Value::Bytes(&[1; 16])]).unwrap();

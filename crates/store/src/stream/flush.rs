@@ -270,7 +270,7 @@ mod tests {
         Report {
             device: device(n),
             account: AccountId(Uuid::nil()),
-            app: AppId(Uuid::nil()),
+            app: Some(AppId(Uuid::nil())),
             gateway: device(n),
             received_at: Time(5),
             services: vec![service],
@@ -286,7 +286,7 @@ mod tests {
 
     fn register(sql: &mut dyn Sql, devices: u64) {
         for n in 1..=devices {
-            let text = "INSERT INTO device (id, version, account, app, node_id, gateway, node_type, status, connected, activated, \
+            let text = "INSERT INTO device (id, version, account, principals, node_id, gateway, node_type, status, connected, activated, \
                         created_at, doc, psk_identity) VALUES (?1, 1, ?1, ?1, ?2, ?1, '', '', 0, 0, 0, '', ?2)";
             sql.execute(text, &[Value::Bytes(device(n).0.as_bytes()), Value::Text(&n.to_string())]).unwrap();
         }
@@ -334,8 +334,8 @@ mod tests {
         let mut blob = vec![EVENTS_VERSION];
         for n in 1..=devices {
             let report = report(n);
-            let (account, app, device) = (report.account, Some(report.app), Some(report.device));
-            let event = Event { account, app, device, at: Time(5), body: EventBody::Reported(report) };
+            let (account, principals, device) = (report.account, Some(report.app.into()), Some(report.device));
+            let event = Event { account, principals, device, at: Time(5), body: EventBody::Reported(report) };
             encode_event(&mut blob, &event).unwrap();
         }
         let row = "INSERT INTO stream (first_seq, last_seq, at, events) VALUES (1, ?1, 5, ?2)";

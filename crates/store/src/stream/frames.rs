@@ -160,7 +160,7 @@ fn rewrite(
         Ok((body(row.bytes(0)?, POINTS_VERSION)?, body(row.bytes(1)?, FRAMES_VERSION)?))
     })?;
     let Some((old, frames)) = stored else { return Ok(()) };
-    let mut contexts: BTreeMap<u64, (DeviceId, AppId)> = BTreeMap::new();
+    let mut contexts: BTreeMap<u64, (DeviceId, Option<AppId>)> = BTreeMap::new();
     decode_frames(&frames, |FrameView { seq, gateway, app, .. }| {
         if again(redecoded, seq).is_some() {
             contexts.insert(seq, (gateway, app));

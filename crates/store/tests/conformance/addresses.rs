@@ -7,7 +7,7 @@ use landfall_store::SharedStore;
 
 /// An address of the device's application, with its cursor.
 async fn address(store: &SharedStore, de: &Device, url: &str) -> Subscription {
-    let made = subscription(de.account, de.app, SubscriptionKind::CallAddress, url);
+    let made = subscription(de.account, de.app().unwrap(), SubscriptionKind::CallAddress, url);
     let cursor = Cursor { subscription: made.id, read_to: store.newest(), open: vec![] };
     store.commit(put([Write::Subscription(Box::new(made.clone())), Write::Cursor(cursor)])).await.unwrap();
     made
@@ -21,7 +21,7 @@ fn confirmed(de: &Device, address: SubscriptionId) -> Event {
         to: String::new(),
         address: Some(address),
     };
-    Event { account: de.account, app: Some(de.app), device: Some(de.id), at: START, body }
+    Event { account: de.account, principals: Some(de.principals.clone()), device: Some(de.id), at: START, body }
 }
 
 async fn idle(store: &SharedStore) -> Vec<SubscriptionId> {
@@ -54,7 +54,7 @@ pub async fn addresses_stay_while_they_are_named(place: Place) {
     assert!(!free(&store, again.id).await);
     store.commit(put([Write::DeleteDevice(de.id)])).await.unwrap();
     assert!(free(&store, again.id).await, "commands go with their device");
-    let notify = subscription(de.account, de.app, SubscriptionKind::Notify(NotifyType::DeviceAdded), "http://x");
+    let notify = subscription(de.account, de.app().unwrap(), SubscriptionKind::Notify(NotifyType::DeviceAdded), "http://x");
     let cursor = Cursor { subscription: notify.id, read_to: store.newest(), open: vec![] };
     store.commit(put([Write::Subscription(Box::new(notify.clone())), Write::Cursor(cursor)])).await.unwrap();
     assert!(!free(&store, notify.id).await, "no address");
@@ -93,7 +93,7 @@ pub async fn nothing_is_told_to_an_address_that_is_gone(place: Place) {
     assert!(store.calls(de.id).await.unwrap().is_empty(), "the batch leaves nothing");
     assert_eq!(store.newest().0, before.0 + 1);
     let again = address(&store, &de, "http://x").await;
-    let twice = subscription(de.account, de.app, SubscriptionKind::CallAddress, "http://x");
+    let twice = subscription(de.account, de.app().unwrap(), SubscriptionKind::CallAddress, "http://x");
     assert_eq!(cause(store.commit(put([Write::Subscription(Box::new(twice))])).await), Cause::Stale, "made meanwhile");
     let batch = Batch { writes: vec![ended], events: vec![confirmed(&de, again.id)] };
     store.commit(batch).await.unwrap();

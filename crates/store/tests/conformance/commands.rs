@@ -22,7 +22,7 @@ fn task(device: &Device, at: Time, state: RevokeState) -> RevokeTask {
     RevokeTask {
         id: TaskId(fresh_uuid()),
         account: device.account,
-        app: device.app,
+        app: device.app(),
         device: device.id,
         state,
         commands,
@@ -118,7 +118,7 @@ pub async fn commands_by_filter_and_page(place: Place) {
         (CommandFilter { device: Some(de.id), ..all.clone() }, &[5, 3, 1]),
         (CommandFilter { device: Some(de.id), app: Some(q.id), ..all.clone() }, &[]),
         (CommandFilter { device: Some(stranger.id), ..all.clone() }, &[]),
-        (CommandFilter { app: Some(stranger.app), ..all.clone() }, &[]),
+        (CommandFilter { app: stranger.app(), ..all.clone() }, &[]),
         (CommandFilter { after: Some(START.plus_s(4)), ..all.clone() }, &[6, 5]),
         (CommandFilter { before: Some(START.plus_s(2)), ..all.clone() }, &[1]),
         (CommandFilter { after: Some(START.plus_s(1)), before: Some(START.plus_s(5)), app: Some(q.id), ..all.clone() }, &[4, 2]),
@@ -144,7 +144,7 @@ pub async fn revoke_tasks_by_filter(place: Place) {
     let all = RevokeFilter { account: de.account, app: None, task: None, device: None, state: None, after: None, before: None };
     let cases: Vec<(RevokeFilter, Vec<&RevokeTask>)> = vec![
         (all.clone(), vec![&two, &one]),
-        (RevokeFilter { app: Some(de.app), ..all.clone() }, vec![&one]),
+        (RevokeFilter { app: de.app(), ..all.clone() }, vec![&one]),
         (RevokeFilter { task: Some(two.id), ..all.clone() }, vec![&two]),
         (RevokeFilter { task: Some(other.id), ..all.clone() }, vec![]),
         (RevokeFilter { device: Some(second.id), ..all.clone() }, vec![&two]),

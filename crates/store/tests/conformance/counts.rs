@@ -34,7 +34,7 @@ async fn check(store: &SharedStore, known: &Known, accounts: &[AccountId], apps:
     for account in accounts {
         let of = DeviceFilter::of(*account);
         filters.extend(every(of.clone()));
-        filters.extend(apps.iter().flat_map(|app| every(DeviceFilter { app: Some(*app), ..of.clone() })));
+        filters.extend(apps.iter().flat_map(|app| every(DeviceFilter { principal: Some(*app), ..of.clone() })));
         filters.extend(products.iter().flat_map(|id| every(DeviceFilter { product: Some(*id), ..of.clone() })));
         let gateways = known.iter().filter(|d| d.node_type == NodeType::Gateway);
         filters.extend(gateways.flat_map(|d| every(DeviceFilter { gateway: Some(d.id), ..of.clone() })));
@@ -42,7 +42,7 @@ async fn check(store: &SharedStore, known: &Known, accounts: &[AccountId], apps:
     for filter in filters {
         let fits = |d: &&Device| {
             d.account == filter.account
-                && filter.app.is_none_or(|app| app == d.app)
+                && filter.principal.is_none_or(|app| d.principals.include(app))
                 && filter.product.is_none_or(|product| Some(product) == d.product)
                 && filter.gateway.is_none_or(|gateway| gateway == d.gateway_id())
                 && filter.status.is_none_or(|status| status == d.status)
@@ -93,7 +93,7 @@ fn change(
 ) {
     if known.len() < 8 || dice.below(3) == 0 {
         let at = dice.below(accounts.len());
-        let mut new = device(accounts[at].id, apps[2 * at + dice.below(2)].id, name);
+        let mut new = device(accounts[at].id, some(dice, &apps[2 * at..2 * at + 2]), name);
         new.node_type = TYPES[dice.below(2)];
         new.product = products.get(dice.below(4)).copied();
         let gateways: Vec<_> = known.iter().filter(|d| d.account == new.account && d.node_type == NodeType::Gateway).collect();
@@ -109,7 +109,11 @@ fn change(
     }
     let one = &mut known[at];
     one.version += 1;
-    match dice.below(4) {
+    match dice.below(5) {
+        4 => {
+            let own: Vec<App> = apps.iter().filter(|app| app.account == one.account).cloned().collect();
+            one.principals = some(dice, &own);
+        }
         0 => one.status = STATUSES[dice.below(4)],
         1 => one.product = products.get(dice.below(4)).copied(),
         2 => one.gateway = None,
@@ -118,13 +122,19 @@ fn change(
     writes.push(write_device(one));
 }
 
+/// None, one or all of them, in any order.
+fn some(dice: &mut Dice, apps: &[App]) -> Principals {
+    let first = dice.below(apps.len());
+    (0..dice.below(apps.len() + 1)).map(|n| apps[(first + n) % apps.len()].id).collect()
+}
+
 pub async fn a_limit_holds_against_parallel_registrations(place: Place) {
     let store = place.open();
     let (one, other) = (one_device(&store, "one").await, one_device(&store, "other").await);
     let register = |of: &Device, name: String| {
         let error = Error::new(Cause::DeviceLimit, "full");
-        let limit = DeviceLimit { account: of.account, owner: of.app.0, adding: 1, most: 6, error };
-        let new = device(of.account, of.app, &name);
+        let limit = DeviceLimit { account: of.account, owner: of.app().unwrap().0, adding: 1, most: 6, error };
+        let new = device(of.account, of.app(), &name);
         let store = store.clone();
         async move { store.commit(put([Write::DeviceLimit(Box::new(limit)), write_device(&new)])).await }
     };
@@ -137,7 +147,7 @@ pub async fn a_limit_holds_against_parallel_registrations(place: Place) {
     let refused = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
     assert_eq!(refused.filter(|error| error.cause == Cause::DeviceLimit).count(), 30);
     for of in [one, other] {
-        let filter = DeviceFilter { app: Some(of.app), ..DeviceFilter::of(of.account) };
+        let filter = DeviceFilter { principal: of.app(), ..DeviceFilter::of(of.account) };
         assert_eq!(store.devices(&filter, ALL).await.unwrap().items.len(), 6);
         store.commit(put([Write::DeleteDevice(of.id)])).await.unwrap();
         register(&of, format!("again-{}", of.node_id)).await.unwrap();

@@ -144,7 +144,7 @@ pub async fn a_crash_repeats_no_frame(place: Place) {
         let store = place.try_open(options.clone()).unwrap();
         if round == 1 {
             let first = one_device(&store, "n").await;
-            devices = (0..130).map(|i| device(first.account, first.app, &format!("n{i}"))).collect();
+            devices = (0..130).map(|i| device(first.account, first.app(), &format!("n{i}"))).collect();
             store.commit(Batch { writes: devices.iter().map(write_device).collect(), events: vec![] }).await.unwrap();
         }
         let events = devices.iter().map(|de| framed(de, place.now(), format!("{round}").as_bytes(), &[("s", "1")])).collect();
@@ -167,9 +167,9 @@ pub async fn a_crash_repeats_no_frame(place: Place) {
 pub async fn frames_go_with_history(place: Place) {
     let store = place.open();
     let de = one_device(&store, "kept").await;
-    let mut short = device(de.account, de.app, "ages");
+    let mut short = device(de.account, de.app(), "ages");
     short.data_aging_days = Some(2);
-    let gone = device(de.account, de.app, "deleted");
+    let gone = device(de.account, de.app(), "deleted");
     store.commit(put([write_device(&short), write_device(&gone)])).await.unwrap();
     let devices = [&de, &short, &gone];
     store.commit(tell(devices.map(|de| framed(de, place.now(), b"f", &[])).into())).await.unwrap();
@@ -236,7 +236,7 @@ pub async fn devices_of_a_product(place: Place) {
     store.commit(put([Write::Product(Box::new(product.clone()))])).await.unwrap();
     let mut expected = vec![];
     for i in 0..7 {
-        let mut de = device(first.account, first.app, &format!("p{i}"));
+        let mut de = device(first.account, first.app(), &format!("p{i}"));
         de.product = Some(product.id);
         store.commit(put([write_device(&de)])).await.unwrap();
         expected.push(de.id);

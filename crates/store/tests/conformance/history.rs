@@ -54,7 +54,7 @@ pub async fn history_by_pages(place: Place) {
     let whole = HistoryPoint {
         device: de.id,
         gateway: de.id,
-        app: de.app,
+        app: de.app(),
         service_id: "s1".into(),
         data: "19.1".into(),
         event_time: START,
@@ -93,7 +93,7 @@ pub async fn history_of_many_devices(place: Place) {
     let store = place.open();
     let mut devices = vec![one_device(&store, "n0").await];
     for i in 1..60 {
-        let d = device(devices[0].account, devices[0].app, &format!("n{i}"));
+        let d = device(devices[0].account, devices[0].app(), &format!("n{i}"));
         store.commit(put([write_device(&d)])).await.unwrap();
         devices.push(d);
     }
@@ -151,8 +151,8 @@ pub async fn newest_values(place: Place) {
 pub async fn retention_of_history(place: Place) {
     let store = place.open();
     let long = one_device(&store, "long").await;
-    let short = Device { data_aging_days: Some(2), ..device(long.account, long.app, "short") };
-    let none = Device { data_aging_days: Some(0), ..device(long.account, long.app, "none") };
+    let short = Device { data_aging_days: Some(2), ..device(long.account, long.app(), "short") };
+    let none = Device { data_aging_days: Some(0), ..device(long.account, long.app(), "none") };
     store.commit(put([write_device(&short), write_device(&none)])).await.unwrap();
     for day in 0..4 {
         place.set(START.plus_s(day * DAY_S));

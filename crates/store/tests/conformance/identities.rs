@@ -15,7 +15,7 @@ const FORMS: [&str; 5] = [
 ];
 
 fn named(of: &Device, node_id: &str, identity: Option<&str>) -> Device {
-    let mut made = device(of.account, of.app, node_id);
+    let mut made = device(of.account, of.app(), node_id);
     made.credentials.psk_identity = identity.map(str::to_owned);
     made
 }

@@ -179,7 +179,7 @@ pub async fn containers_must_be_there(place: Place) {
     let store = place.open();
     let de = one_device(&store, "n").await;
     let c = container(&store).await;
-    let stranger = device(de.account, de.app, "stranger");
+    let stranger = device(de.account, de.app(), "stranger");
     let nobody = Instance { device: None, ..message(&de, MessageBox::Sent, "x") };
     let other = Instance { device: Some(stranger.id), ..message(&de, MessageBox::Sent, "x") };
     let absent = [

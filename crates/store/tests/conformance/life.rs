@@ -18,7 +18,7 @@ pub async fn totals(store: &SharedStore, devices: &[Device]) -> u64 {
 pub async fn many_devices(store: &SharedStore, count: usize) -> Vec<Device> {
     let first = one_device(store, "n").await;
     let mut devices = vec![first.clone()];
-    devices.extend((1..count).map(|i| device(first.account, first.app, &format!("n{i}"))));
+    devices.extend((1..count).map(|i| device(first.account, first.app(), &format!("n{i}"))));
     let writes = devices[1..].iter().map(write_device).collect();
     store.commit(Batch { writes, events: vec![] }).await.unwrap();
     devices

@@ -26,7 +26,9 @@ pub async fn devices_by_filter_and_page(place: Place) {
     }
     devices[1].gateway = Some(gateway);
     devices[0].node_type = NodeType::Gateway;
-    devices[2].app = q.id;
+    devices[2].principals = q.id.into();
+    devices[3].principals = [q.id, p.id].into_iter().collect();
+    devices[5].principals = Principals::default();
     std::sync::Arc::make_mut(&mut devices[3].info).device_type = Some("lamp".into());
     std::sync::Arc::make_mut(&mut devices[3].info).location = Some("hall".into());
     std::sync::Arc::make_mut(&mut devices[4].info).name = Some("tap".into());
@@ -41,8 +43,16 @@ pub async fn devices_by_filter_and_page(place: Place) {
     let cases: Vec<(DeviceFilter, &str)> = vec![
         (all.clone(), "n0 n1 n2 n3 n4 n5"),
         (DeviceFilter::of(acc.id), "n5 n4 n3 n2 n1 n0"),
-        (DeviceFilter { app: Some(p.id), ..all.clone() }, "n0 n1 n3 n4 n5"),
-        (DeviceFilter { app: Some(q.id), ..all.clone() }, "n2"),
+        (DeviceFilter { principal: Some(p.id), ..all.clone() }, "n0 n1 n3 n4"),
+        (DeviceFilter { principal: Some(p.id), ..DeviceFilter::of(acc.id) }, "n4 n3 n1 n0"),
+        (DeviceFilter { principal: Some(q.id), ..all.clone() }, "n2 n3"),
+        (DeviceFilter { principal: Some(q.id), device_type: Some("lamp".into()), ..all.clone() }, "n3"),
+        (DeviceFilter { principal: Some(p.id), location: Some("hall".into()), ..all.clone() }, "n3"),
+        (DeviceFilter { principal: Some(q.id), node_type: Some(NodeType::Endpoint), ..all.clone() }, "n2 n3"),
+        (DeviceFilter { principal: Some(q.id), gateway: Some(gateway), ..all.clone() }, ""),
+        (DeviceFilter { principal: Some(p.id), status: Some(DeviceStatus::Online), ..all.clone() }, ""),
+        (DeviceFilter { principal: Some(p.id), node_id: Some("n5".into()), ..all.clone() }, ""),
+        (DeviceFilter { principal: Some(q.id), created_after: Some(START), ..all.clone() }, "n2 n3"),
         (DeviceFilter { gateway: Some(gateway), ..all.clone() }, "n0 n1"),
         (DeviceFilter { node_type: Some(NodeType::Gateway), ..all.clone() }, "n0"),
         (DeviceFilter { device_type: Some("lamp".into()), ..all.clone() }, "n3"),
@@ -55,7 +65,12 @@ pub async fn devices_by_filter_and_page(place: Place) {
         (DeviceFilter { created_after: Some(START), ..all.clone() }, "n2 n3 n4 n5"),
         (DeviceFilter { created_before: Some(START.plus_s(20)), ..all.clone() }, "n0 n1 n2 n3"),
         (
-            DeviceFilter { app: Some(p.id), created_after: Some(START), status: Some(DeviceStatus::Inactive), ..all.clone() },
+            DeviceFilter {
+                principal: Some(p.id),
+                created_after: Some(START),
+                status: Some(DeviceStatus::Inactive),
+                ..all.clone()
+            },
             "n3 n4",
         ),
     ];
@@ -70,13 +85,55 @@ pub async fn devices_by_filter_and_page(place: Place) {
     assert_eq!(found(&store, &all, beyond).await, (6, vec![]));
 }
 
+pub async fn a_device_is_listed_by_each_of_its_principals(place: Place) {
+    let store = place.open();
+    let (one, other) = (one_device(&store, "n1").await, one_device(&store, "n2").await);
+    let (p, q) = (app(one.account, "p").id, app(one.account, "q").id);
+    let mut now = one;
+    for seen_by in [vec![p, q], vec![q, p], vec![], vec![p], vec![p], vec![q]] {
+        now = next(&now, |d| d.principals = seen_by.iter().copied().collect());
+        store.commit(put([write_device(&now)])).await.unwrap();
+        // Neither its presence nor its kind takes it from them.
+        now = next(&now, |d| d.status = DeviceStatus::Online);
+        store.commit(put([write_device(&now)])).await.unwrap();
+        now =
+            next(&now, |d| d.node_type = if d.node_type == NodeType::Endpoint { NodeType::Gateway } else { NodeType::Endpoint });
+        store.commit(put([write_device(&now)])).await.unwrap();
+        for principal in [p, q] {
+            let filter =
+                DeviceFilter { principal: Some(principal), node_type: Some(now.node_type), ..DeviceFilter::of(now.account) };
+            let expected: Vec<_> = seen_by.contains(&principal).then_some(now.id).into_iter().collect();
+            let page = store.devices(&filter, ALL).await.unwrap();
+            assert_eq!((page.total, ids(&page.items)), (expected.len() as u64, expected.clone()), "{seen_by:?} {principal}");
+            assert_eq!(ids(&store.devices_after(&filter, None, 9).await.unwrap()), expected);
+            let foreign = DeviceFilter { account: other.account, ..filter };
+            assert!(
+                store.devices_after(&foreign, None, 9).await.unwrap().is_empty(),
+                "not even the principal of another account"
+            );
+        }
+    }
+    let many = next(&now, |d| d.principals = (0..=Principals::MOST).map(|_| AppId(fresh_uuid())).collect());
+    assert_eq!(cause(store.commit(put([write_device(&many)])).await), Cause::InvalidField);
+    store.commit(put([Write::DeleteDevice(now.id)])).await.unwrap();
+    drop(store);
+    let store = place.open();
+    let left = DeviceFilter { principal: Some(q), ..DeviceFilter::of(now.account) };
+    assert_eq!(store.devices(&left, ALL).await.unwrap().total, 0);
+    assert!(store.devices_after(&left, None, 9).await.unwrap().is_empty());
+}
+
+fn ids(devices: &[std::sync::Arc<Device>]) -> Vec<DeviceId> {
+    devices.iter().map(|device| device.id).collect()
+}
+
 pub async fn lists_stay_within_their_account(place: Place) {
     let store = place.open();
     let (one, two) = (one_device(&store, "n1").await, one_device(&store, "n2").await);
     for (mine, other) in [(&one, &two), (&two, &one)] {
         let filters = [
             DeviceFilter::of(mine.account),
-            DeviceFilter { app: Some(other.app), ..DeviceFilter::of(mine.account) },
+            DeviceFilter { principal: other.app(), ..DeviceFilter::of(mine.account) },
             DeviceFilter { gateway: Some(other.id), ..DeviceFilter::of(mine.account) },
             DeviceFilter { node_id: Some(other.node_id.clone()), ..DeviceFilter::of(mine.account) },
         ];
@@ -86,8 +143,8 @@ pub async fn lists_stay_within_their_account(place: Place) {
             assert!(page.items.iter().all(|d| d.account == mine.account));
         }
         let apps = store.apps(mine.account, ALL).await.unwrap();
-        assert_eq!((apps.total, apps.items[0].id), (1, mine.app));
-        let su = subscription(mine.account, mine.app, SubscriptionKind::Notify(NotifyType::CommandRsp), "http://x");
+        assert_eq!((apps.total, apps.items[0].id), (1, mine.app().unwrap()));
+        let su = subscription(mine.account, mine.app().unwrap(), SubscriptionKind::Notify(NotifyType::CommandRsp), "http://x");
         let products = put([Write::Product(Box::new(product(mine.account, "m"))), Write::Subscription(Box::new(su))]);
         store.commit(products).await.unwrap();
         let products = store.products(mine.account, ALL).await.unwrap();
@@ -98,8 +155,8 @@ pub async fn lists_stay_within_their_account(place: Place) {
         let page = store.subscriptions(&filter, ALL).await.unwrap();
         assert_eq!((page.total, page.items[0].account), (1, mine.account));
         let cases = [
-            (SubscriptionFilter { owner: Some(mine.app), ..Default::default() }, 1),
-            (SubscriptionFilter { target: Some(mine.app), ..filter.clone() }, 1),
+            (SubscriptionFilter { owner: mine.app(), ..Default::default() }, 1),
+            (SubscriptionFilter { target: mine.app(), ..filter.clone() }, 1),
             (SubscriptionFilter { kind: Some(SubscriptionKind::CallAddress), ..filter.clone() }, 0),
             (SubscriptionFilter { kind: Some(SubscriptionKind::Notify(NotifyType::CommandRsp)), ..filter.clone() }, 1),
             (SubscriptionFilter { callback_url: Some("http://x".into()), ..Default::default() }, 2),
@@ -117,7 +174,7 @@ pub async fn due_devices_are_found(place: Place) {
     let first = one_device(&store, "n0").await;
     let mut all = vec![first.clone()];
     for i in 1..5 {
-        let mut d = device(first.account, first.app, &format!("n{i}"));
+        let mut d = device(first.account, first.app(), &format!("n{i}"));
         d.status = DeviceStatus::Online;
         d.connected = i % 2 == 0;
         d.heard_at = Some(START.plus_s(i * 10));
@@ -169,13 +226,13 @@ pub async fn many_devices_page_well(place: Place) {
     let first = one_device(&store, "first").await;
     for block in 0..10 {
         let writes = (0..100).map(|i| {
-            let mut d = device(first.account, first.app, &format!("n{block}-{i}"));
+            let mut d = device(first.account, first.app(), &format!("n{block}-{i}"));
             d.created_at = START.plus_s(1 + (i * 7 + block) % 50);
             write_device(&d)
         });
         store.commit(Batch { writes: writes.collect(), events: vec![] }).await.unwrap();
     }
-    let filter = DeviceFilter { app: Some(first.app), ..DeviceFilter::of(first.account) };
+    let filter = DeviceFilter { principal: first.app(), ..DeviceFilter::of(first.account) };
     let mut seen = Vec::new();
     for no in 0..8 {
         let page = store.devices(&filter, PageRequest { no, size: 150 }).await.unwrap();

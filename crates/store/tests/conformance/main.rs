@@ -59,7 +59,7 @@ conformance! {
     records: records_come_back versions_are_checked node_ids_are_unique names_are_unique product_keys_are_unique
         subscriptions_are_unique a_refused_batch_leaves_nothing deleting_a_device_takes_all_with_it cursors_follow_their_subscription
         calls_and_sessions odd_texts_are_refused_alone reads_stay_coherent;
-    lists: devices_by_filter_and_page nul_in_a_filter_finds_nothing lists_stay_within_their_account due_devices_are_found many_devices_page_well;
+    lists: devices_by_filter_and_page a_device_is_listed_by_each_of_its_principals nul_in_a_filter_finds_nothing lists_stay_within_their_account due_devices_are_found many_devices_page_well;
     counts: counters_equal_counts a_limit_holds_against_parallel_registrations;
     deletion: a_container_is_gone_at_once_and_its_rows_go_in_slices a_lowered_limit_evicts_at_once_and_deletes_later
         a_subtree_goes_in_slices

@@ -163,11 +163,11 @@ pub fn product(account: AccountId, model: &str) -> Product {
     }
 }
 
-pub fn device(account: AccountId, app: AppId, node_id: &str) -> Device {
+pub fn device(account: AccountId, principals: impl Into<Principals>, node_id: &str) -> Device {
     Device {
         id: DeviceId(fresh_uuid()),
         account,
-        app,
+        principals: principals.into(),
         version: 1,
         node_id: node_id.into(),
         access: AccessMode::Secret,
@@ -209,7 +209,7 @@ pub fn call(device: &Device, mid: u16, expires_at: Time) -> ServiceCall {
     ServiceCall {
         id: CallId(fresh_uuid()),
         account: device.account,
-        app: device.app,
+        app: device.app(),
         by: None,
         device: device.id,
         mid,
@@ -241,7 +241,7 @@ pub fn command(device: &Device, place: u64, created_at: Time) -> Command {
     Command {
         id: CommandId(fresh_uuid()),
         account: device.account,
-        app: device.app,
+        app: device.app(),
         by: None,
         device: device.id,
         version: 1,
@@ -274,7 +274,7 @@ pub fn shadow(device: DeviceId) -> Shadow {
 pub fn setting(device: &Device, service_id: &str, desired: &str, at: Time) -> Setting {
     Setting {
         account: device.account,
-        app: device.app,
+        app: device.app(),
         device: device.id,
         gateway: device.gateway_id(),
         service_id: service_id.into(),
@@ -317,18 +317,24 @@ pub fn report_of(device: &Device, at: Time, services: Vec<ServiceReport>) -> Eve
     let report = Report {
         device: device.id,
         account: device.account,
-        app: device.app,
+        app: device.app(),
         gateway: device.gateway_id(),
         received_at: at,
         services,
         raw: None,
     };
-    Event { account: device.account, app: Some(device.app), device: Some(device.id), at, body: EventBody::Reported(report) }
+    Event {
+        account: device.account,
+        principals: Some(device.principals.clone()),
+        device: Some(device.id),
+        at,
+        body: EventBody::Reported(report),
+    }
 }
 
 pub fn gone(device: &Device, at: Time) -> Event {
     let body = EventBody::DeviceDeleted { gateway: device.gateway_id() };
-    Event { account: device.account, app: Some(device.app), device: Some(device.id), at, body }
+    Event { account: device.account, principals: Some(device.principals.clone()), device: Some(device.id), at, body }
 }
 
 pub fn node(name: &str) -> Node {

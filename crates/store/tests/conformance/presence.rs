@@ -16,7 +16,7 @@ async fn called(store: &SharedStore, identity: &str) -> Option<DeviceId> {
 pub async fn psk_identities_are_unique(place: Place) {
     let store = place.open();
     let plain = one_device(&store, "plain").await;
-    let own = named(device(plain.account, plain.app, "own"), "key-1");
+    let own = named(device(plain.account, plain.app(), "own"), "key-1");
     store.commit(put([write_device(&own)])).await.unwrap();
     for _ in 0..2 {
         for (identity, expected) in [("plain", Some(plain.id)), ("key-1", Some(own.id)), ("own", None), ("", None), ("a\0", None)]
@@ -27,8 +27,8 @@ pub async fn psk_identities_are_unique(place: Place) {
         assert_eq!(store.device_by_node("key-1").await, Ok(None));
     }
     let refused = [
-        ("key-1", named(device(plain.account, plain.app, "x"), "key-1")),
-        ("plain", named(device(plain.account, plain.app, "x"), "plain")),
+        ("key-1", named(device(plain.account, plain.app(), "x"), "key-1")),
+        ("plain", named(device(plain.account, plain.app(), "x"), "plain")),
         ("key-1", next(&plain, |d| d.credentials.psk_identity = Some("key-1".into()))),
         ("plain", next(&own, |d| d.credentials.psk_identity = Some("plain".into()))),
     ];
@@ -37,13 +37,13 @@ pub async fn psk_identities_are_unique(place: Place) {
         assert_eq!((error.cause, error.detail.contains(&format!("identity {identity}"))), (Cause::NodeIdTaken, true), "{error}");
     }
     for node_id in ["own", "key-1"] {
-        let error = store.commit(put([write_device(&device(plain.account, plain.app, node_id))])).await.unwrap_err();
+        let error = store.commit(put([write_device(&device(plain.account, plain.app(), node_id))])).await.unwrap_err();
         assert_eq!((error.cause, error.detail.contains("nodeId")), (Cause::NodeIdTaken, true), "{error}");
     }
-    let odd = named(device(plain.account, plain.app, "odd"), "a\0");
+    let odd = named(device(plain.account, plain.app(), "odd"), "a\0");
     assert_eq!(cause(store.commit(put([write_device(&odd)])).await), Cause::InvalidField);
     // The nodeId of a device is nobody else's identity, whether it is its own or not; an identity that was given up is free.
-    let taker = named(device(plain.account, plain.app, "taker"), "own");
+    let taker = named(device(plain.account, plain.app(), "taker"), "own");
     assert_eq!(cause(store.commit(put([write_device(&taker)])).await), Cause::NodeIdTaken);
     let other_key = next(&own, |d| d.credentials.psk_identity = Some("key-2".into()));
     let given = next(&plain, |d| d.credentials.psk_identity = Some("key-1".into()));
@@ -61,7 +61,7 @@ pub async fn registrations_come_and_go(place: Place) {
     let store = place.open();
     let mut devices = vec![one_device(&store, "n0").await];
     for i in 1..5 {
-        let more = device(devices[0].account, devices[0].app, &format!("n{i}"));
+        let more = device(devices[0].account, devices[0].app(), &format!("n{i}"));
         store.commit(put([write_device(&more)])).await.unwrap();
         devices.push(more);
     }
@@ -150,7 +150,7 @@ fn about(device: &Device, n: u64) -> Vec<Write> {
     let task = RevokeTask {
         id: TaskId(fresh_uuid()),
         account: device.account,
-        app: device.app,
+        app: device.app(),
         device: device.id,
         state: RevokeState::Waiting,
         commands: vec![],

@@ -138,7 +138,7 @@ pub async fn claims_name_who_is_there(place: Place) {
         d.node = Some(Arc::new(node("meter")));
         d.credentials.psk_identity = Some("key".into());
     });
-    let plain = device(one.account, one.app, "n2");
+    let plain = device(one.account, one.app(), "n2");
     store.commit(put([write_device(&one), write_device(&plain)])).await.unwrap();
     let (one, plain) = (Arc::new(one), Arc::new(plain));
     let claim =

@@ -51,7 +51,7 @@ pub async fn versions_are_checked(place: Place) {
     let store = place.open();
     let de = one_device(&store, "n").await;
     let mut acc = Account::clone(&*store.account(de.account).await.unwrap().unwrap());
-    let mut ap = App::clone(&*store.app(de.app).await.unwrap().unwrap());
+    let mut ap = App::clone(&*store.app(de.app().unwrap()).await.unwrap().unwrap());
     let mut pr = product(acc.id, "m");
     let mut su = subscription(acc.id, ap.id, SubscriptionKind::CallAddress, "http://x");
     let mut de = de;
@@ -77,7 +77,7 @@ pub async fn versions_are_checked(place: Place) {
 pub async fn node_ids_are_unique(place: Place) {
     let store = place.open();
     let (one, two) = (one_device(&store, "n1").await, one_device(&store, "n2").await);
-    let same = device(one.account, one.app, "n1");
+    let same = device(one.account, one.app(), "n1");
     assert_eq!(cause(store.commit(put([write_device(&same)])).await), Cause::NodeIdTaken);
     let moved = next(&two, |d| d.node_id = "n1".into());
     assert_eq!(cause(store.commit(put([write_device(&moved)])).await), Cause::NodeIdTaken);
@@ -150,8 +150,8 @@ pub async fn a_refused_batch_leaves_nothing(place: Place) {
     // Many batches at once, so that refused and good ones share a transaction.
     let mut tasks = Vec::new();
     for i in 0..60 {
-        let good = device(de.account, de.app, &format!("good {i}"));
-        let bad = device(de.account, de.app, &if i % 3 == 0 { "n".to_owned() } else { format!("fine {i}") });
+        let good = device(de.account, de.app(), &format!("good {i}"));
+        let bad = device(de.account, de.app(), &if i % 3 == 0 { "n".to_owned() } else { format!("fine {i}") });
         let event = reported(&de, place.now(), "s", "{}", place.now());
         let batch = Batch { writes: vec![write_device(&good), write_device(&bad)], events: vec![event] };
         let store = store.clone();
@@ -176,7 +176,7 @@ pub async fn a_refused_batch_leaves_nothing(place: Place) {
 pub async fn deleting_a_device_takes_all_with_it(place: Place) {
     let store = place.open();
     let de = one_device(&store, "n").await;
-    let other = device(de.account, de.app, "o");
+    let other = device(de.account, de.app(), "o");
     let end = place.now().plus_s(60);
     let (ca, cb) = (call(&de, 1, end), call(&other, 1, end));
     let writes = [
@@ -254,10 +254,10 @@ pub async fn calls_and_sessions(place: Place) {
 pub async fn odd_texts_are_refused_alone(place: Place) {
     let store = place.open();
     let de = one_device(&store, "n").await;
-    let odd = device(de.account, de.app, "a\0b");
+    let odd = device(de.account, de.app(), "a\0b");
     assert_eq!(cause(store.commit(put([write_device(&odd)])).await), Cause::InvalidField);
     assert_eq!(store.device_by_node("a\0b").await, Ok(None));
-    let fine = device(de.account, de.app, "'; DROP TABLE device; -- ?1 $1 %\u{1F600}");
+    let fine = device(de.account, de.app(), "'; DROP TABLE device; -- ?1 $1 %\u{1F600}");
     store.commit(put([write_device(&fine)])).await.unwrap();
     assert_eq!(store.device_by_node(&fine.node_id).await.unwrap().as_deref(), Some(&fine));
 }
@@ -269,7 +269,7 @@ pub async fn reads_stay_coherent(place: Place) {
     let first = one_device(&store, "d0").await;
     let mut devices = vec![first.clone()];
     for i in 1..8 {
-        let next = device(first.account, first.app, &format!("d{i}"));
+        let next = device(first.account, first.app(), &format!("d{i}"));
         store.commit(put([write_device(&next)])).await.unwrap();
         devices.push(next);
     }

@@ -166,7 +166,7 @@ pub async fn large_batches(place: Place) {
     let de = one_device(&store, "n").await;
     let data = "y".repeat(1_000);
     let events: Vec<Event> = (0..5_000).map(|i| reported(&de, Time(i), "s", &data, Time(i))).collect();
-    let writes = (0..500).map(|i| write_device(&device(de.account, de.app, &format!("m{i}")))).collect();
+    let writes = (0..500).map(|i| write_device(&device(de.account, de.app(), &format!("m{i}")))).collect();
     assert_eq!(seq(store.commit(Batch { writes, events }).await), Ok(Seq(5_000)));
     assert_eq!(store.stats().await.unwrap().devices, 501);
     store.abort().await;

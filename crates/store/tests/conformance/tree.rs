@@ -243,7 +243,7 @@ pub async fn nodes_have_names(place: Place) {
     let store = place.open();
     let one = one_device(&store, "n1").await;
     let one = next(&one, |d| d.node = Some(Arc::new(node("meter"))));
-    let mut two = device(one.account, one.app, "n2");
+    let mut two = device(one.account, one.app(), "n2");
     store.commit(put([write_device(&one), write_device(&two)])).await.unwrap();
     let foreign = one_device(&store, "n3").await;
     let foreign = next(&foreign, |d| d.node = Some(Arc::new(node("meter"))));
@@ -253,7 +253,7 @@ pub async fn nodes_have_names(place: Place) {
     assert_eq!(store.device_by_node_name(foreign.account, "meter").await.unwrap().as_deref(), Some(&foreign));
     assert_eq!((named("other").await, named("a\0").await), (None, None));
     // Taken: when a device is made, and when one is changed.
-    let mut third = device(one.account, one.app, "n4");
+    let mut third = device(one.account, one.app(), "n4");
     third.node = one.node.clone();
     assert_eq!(cause(store.commit(put([write_device(&third)])).await), Cause::ResourceExists);
     two = next(&two, |d| d.node = one.node.clone());

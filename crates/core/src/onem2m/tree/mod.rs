@@ -27,7 +27,7 @@ use landfall_model::{
     Provisioning, Resource, ResourceId, ResourceKind, Result, Sort, Time,
 };
 use std::sync::Arc;
-use window::Window;
+use window::{Window, is_first};
 
 /// What an address in the tree stands for.
 #[derive(Clone, Debug, PartialEq)]
@@ -333,7 +333,7 @@ impl Core {
             let filter = ResourceFilter { account: by.account.id, parent: Some(at.id(by.account.id)), device: None, kinds };
             while let Some(next) = window.next() {
                 let found = self.store.resources(&filter, next).await?;
-                window.put(found.total, found.items.into_iter().map(Target::Resource));
+                window.put(found.total, found.items.into_iter().map(|one| Some(Target::Resource(one))));
             }
         }
         match at {
@@ -345,8 +345,8 @@ impl Core {
                 while let Some(next) = window.next() {
                     let found = self.store.provisionings(by.account.id, Some(by.app.id), next).await?;
                     let shown = found.items.into_iter().map(|one| match place {
-                        AccountPart::Requests => Target::Request(Box::new(one)),
-                        _ => Target::Outcome(Box::new(one)),
+                        AccountPart::Requests => Some(Target::Request(Box::new(one))),
+                        _ => Some(Target::Outcome(Box::new(one))),
                     });
                     window.put(found.total, shown);
                 }
@@ -354,14 +354,14 @@ impl Core {
             _ if at.holds_instances() && wanted(4) => {
                 while let Some(next) = window.next() {
                     let found = self.store.instances(at.id(by.account.id), self.now(), Sort::Ascending, next).await?;
-                    let within = |one| Target::Instance(Box::new(one), Box::new(at.clone()));
+                    let within = |one| Some(Target::Instance(Box::new(one), Box::new(at.clone())));
                     window.put(found.total, found.items.into_iter().map(within));
                 }
             }
             _ => {}
         }
         let Window { total, items, .. } = window;
-        Ok(Page { total, items: self.retrievable(by, items).await? })
+        Ok(Page { total, items: self.retrievable(by, items.into_iter().flatten().collect()).await? })
     }
 
     /// Those of them that are there for the caller to retrieve.
@@ -392,11 +392,13 @@ impl Core {
     }
 
     async fn devices_below(&self, by: &OriginCaller, window: &mut Window, shown: fn(Arc<Device>) -> Target) -> Result<()> {
-        for app in self.apps_open_to(by).await? {
-            let filter = DeviceFilter { app: Some(app), sort: Sort::Ascending, ..DeviceFilter::of(by.account.id) };
+        let open = self.apps_open_to(by).await?;
+        for (no, app) in open.iter().enumerate() {
+            let filter = DeviceFilter { principal: Some(*app), sort: Sort::Ascending, ..DeviceFilter::of(by.account.id) };
             while let Some(next) = window.next() {
                 let found = self.store.devices(&filter, next).await?;
-                window.put(found.total, found.items.into_iter().map(shown));
+                let once = |device: Arc<Device>| is_first(&device, &open[..no]).then(|| shown(device));
+                window.put(found.total, found.items.into_iter().map(once));
             }
         }
         Ok(())

@@ -113,7 +113,7 @@ impl Core {
                     changed: changed.clone(),
                 };
                 let (device, body) = (shown.device(), EventBody::Notice(Box::new(notice)));
-                events.push(Event { account: account.id, app: Some(subscription.app), device, at, body });
+                events.push(Event { account: account.id, principals: Some(subscription.app.into()), device, at, body });
             }
         }
         Ok(events)
@@ -147,7 +147,7 @@ pub(super) fn drop_push(whole: &mut Batch, subscription: &Resource, address: u8,
 
 pub(super) fn pushes_changed(subscription: &Resource, id: SubscriptionId, at: Time) -> Event {
     let body = EventBody::SubscriptionChanged(id);
-    Event { account: subscription.account, app: Some(subscription.app), device: None, at, body }
+    Event { account: subscription.account, principals: Some(subscription.app.into()), device: None, at, body }
 }
 
 /// `nu`

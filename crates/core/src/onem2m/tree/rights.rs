@@ -4,7 +4,7 @@
 //! may one it has authorized. Others may what access control policies grant them. Absent: conditions of time and place in policies.
 
 use super::Target;
-use crate::{Core, OriginCaller};
+use crate::{Core, OriginCaller, account::principal::acts_for};
 use landfall_model::{AccountPart, AppId, Cause, Error, ErrorKind, Resource, ResourceId, ResourceKind, Result};
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ impl Core {
             | Target::Credentials(device)
             | Target::Info(device, _)
             | Target::Channel(device)
-            | Target::Box(device, _) => self.is_open_to(device.app, by).await,
+            | Target::Box(device, _) => self.sees(by.app.id, device).await,
             Target::Request(request) | Target::Outcome(request) => self.is_open_to(request.app, by).await,
             Target::Resource(resource) => self.resource_grants(by, resource, right).await,
             Target::Instance(_, within) => match &**within {
@@ -52,18 +52,10 @@ impl Core {
         self.may_act_for(owner, by.app.id).await
     }
 
-    /// Whether an application may all with what the other one made.
-    pub(crate) async fn may_act_for(&self, owner: AppId, app: AppId) -> Result<bool> {
-        if owner == app {
-            return Ok(true);
-        }
-        Ok(self.store.app(owner).await?.is_some_and(|owner| owner.authorized.contains(&app)))
-    }
-
     /// The applications whose devices the originator may see.
     pub(super) async fn apps_open_to(&self, by: &OriginCaller) -> Result<Vec<AppId>> {
         let apps = self.account_apps(by.account.id).await?;
-        let open = apps.iter().filter(|app| app.id == by.app.id || app.authorized.contains(&by.app.id));
+        let open = apps.iter().filter(|app| acts_for(by.app.id, app));
         Ok(open.map(|app| app.id).collect())
     }
 

@@ -2,7 +2,7 @@
 
 use super::Target;
 use crate::{Core, DeviceFilter, OriginCaller, ResourceFilter};
-use landfall_model::{AccountPart, DeviceId, PageRequest, ResourceId, ResourceKind, Result, Sort, Time};
+use landfall_model::{AccountPart, AppId, Device, DeviceId, PageRequest, ResourceId, ResourceKind, Result, Sort, Time};
 
 /// How far the children of a target were read: the list, and the last one taken from it.
 #[derive(Clone, Copy, Default)]
@@ -71,17 +71,24 @@ impl Core {
         no: usize,
         after: Option<(Time, DeviceId)>,
     ) -> Result<(Vec<Target>, Option<Mark>)> {
-        let Some(app) = self.apps_open_to(by).await?.get(no).copied() else { return Ok((vec![], None)) };
-        let filter = DeviceFilter { app: Some(app), sort: Sort::Ascending, ..DeviceFilter::of(by.account.id) };
+        let open = self.apps_open_to(by).await?;
+        let Some(app) = open.get(no).copied() else { return Ok((vec![], None)) };
+        let filter = DeviceFilter { principal: Some(app), sort: Sort::Ascending, ..DeviceFilter::of(by.account.id) };
         let found = self.store.devices_after(&filter, after, Window::PAGE).await?;
         let last = found.last().map(|one| (one.created_at, one.id)).filter(|_| found.len() == Window::PAGE as usize);
         let next = last.map_or(Mark::Devices(no + 1, None), |last| Mark::Devices(no, Some(last)));
-        let shown = found.into_iter().map(match at {
+        let once = found.into_iter().filter(|device| is_first(device, &open[..no]));
+        let shown = once.map(match at {
             Target::Place(AccountPart::Base) => Target::Node,
             _ => Target::Channel,
         });
         Ok((shown.collect(), Some(next)))
     }
+}
+
+/// Whether a device was not listed already with those that one of these applications sees.
+pub(super) fn is_first(device: &Device, earlier: &[AppId]) -> bool {
+    !earlier.iter().any(|app| device.principals.include(*app))
 }
 
 /// The list that comes after the resources.
@@ -101,7 +108,8 @@ pub(super) struct Window {
     skip: u64,
     room: usize,
     pub total: u64,
-    pub items: Vec<Target>,
+    /// Nothing stands where an entry is another list's too.
+    pub items: Vec<Option<Target>>,
     list: List,
 }
 
@@ -126,7 +134,7 @@ impl Window {
         self.total += list.len() as u64;
         let skipped = self.skip.min(list.len() as u64);
         self.skip -= skipped;
-        self.items.extend(list.into_iter().skip(skipped as usize).take(self.room - self.items.len()));
+        self.items.extend(list.into_iter().map(Some).skip(skipped as usize).take(self.room - self.items.len()));
     }
 
     /// What to read next of the list at hand; none: it was read as far as it is wanted.
@@ -148,7 +156,7 @@ impl Window {
         }
     }
 
-    pub fn put(&mut self, total: u64, found: impl ExactSizeIterator<Item = Target>) {
+    pub fn put(&mut self, total: u64, found: impl ExactSizeIterator<Item = Option<Target>>) {
         let List::At(page, passed_over) = self.list else { return };
         if page.offset() <= self.skip {
             self.total += total;

@@ -49,7 +49,7 @@ fn event(body: EventBody) -> StoredEvent {
     let of_model = matches!(body, EventBody::ProductModel { .. });
     let event = Event {
         account: AccountId::from_random([4; 16]),
-        app: (!of_model).then(|| AppId::from_random([3; 16])),
+        principals: (!of_model).then(|| AppId::from_random([3; 16]).into()),
         device: (!of_model).then(device),
         at: AT,
         body,
@@ -87,7 +87,7 @@ fn report(services: usize) -> EventBody {
     EventBody::Reported(Report {
         device: device(),
         account: AccountId::from_random([4; 16]),
-        app: AppId::from_random([3; 16]),
+        app: Some(AppId::from_random([3; 16])),
         gateway: gateway(),
         received_at: AT,
         services: (0..services).map(service).collect(),

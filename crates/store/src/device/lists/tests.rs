@@ -97,7 +97,7 @@ fn with_plans(look: impl FnOnce(&mut Explaining)) {
 fn every_filter_of_devices_has_an_index() {
     let text = || Some("x".to_owned());
     let sets: [fn(&mut DeviceFilter, Option<String>); 11] = [
-        |f, _| f.app = Some(AppId(Uuid::nil())),
+        |f, _| f.principal = Some(AppId(Uuid::nil())),
         |f, _| f.gateway = Some(DeviceId(Uuid::nil())),
         |f, _| f.node_type = Some(NodeType::Gateway),
         |f, x| f.device_type = x,

@@ -1,6 +1,6 @@
 //! Events: reports in a compact form, because they are nearly all of the stream; everything else as JSON.
 
-use super::wire::{Input, Malformed, Read, put_bytes, put_i64, put_id, put_u64};
+use super::wire::{Input, Malformed, Read, put_app, put_bytes, put_i64, put_id, put_u64};
 use landfall_model::{AccountId, AppId, DeviceId, Event, EventBody, Frame, Report, ServiceReport, Time};
 
 /// First byte of the `events` blob of a stream row.
@@ -13,14 +13,17 @@ const HAS_GATEWAY: u8 = 1;
 const HAS_RAW: u8 = 2;
 /// A frame whose meta is not `{}`.
 const HAS_META: u8 = 4;
+/// More applications see the device than the one that registered it.
+const HAS_OTHERS: u8 = 8;
 const NO_META: &str = "{}";
 
 /// Appends a record: its length, its kind, its body.
 pub(crate) fn encode_event(out: &mut Vec<u8>, event: &Event) -> Result<(), serde_json::Error> {
     match &event.body {
         EventBody::Reported(report) if is_plain(event, report) => {
+            let others = event.principals.as_deref().and_then(|all| all.get(1..)).unwrap_or_default();
             let mut body = Vec::with_capacity(96 + report.services.iter().map(|s| s.data.len() + 24).sum::<usize>());
-            encode_report(&mut body, event.at, report);
+            encode_report(&mut body, event.at, report, others);
             put_bytes(out, &body);
         }
         _ => {
@@ -34,20 +37,30 @@ pub(crate) fn encode_event(out: &mut Vec<u8>, event: &Event) -> Result<(), serde
 
 /// The compact form leaves out what the report says already.
 fn is_plain(event: &Event, report: &Report) -> bool {
-    event.account == report.account && event.app == Some(report.app) && event.device == Some(report.device)
+    let seen_by = event.principals.as_deref();
+    event.account == report.account
+        && seen_by.is_some_and(|all| all.first() == report.app.as_ref())
+        && event.device == Some(report.device)
 }
 
-fn encode_report(out: &mut Vec<u8>, at: Time, report: &Report) {
+fn encode_report(out: &mut Vec<u8>, at: Time, report: &Report, others: &[AppId]) {
     out.push(REPORT);
     let gateway = report.gateway != report.device;
     let meta = report.raw.as_ref().map(|frame| frame.meta.as_str()).filter(|meta| *meta != NO_META);
     let raw = report.raw.is_some();
-    out.push((u8::from(gateway) * HAS_GATEWAY) | (u8::from(raw) * HAS_RAW) | (u8::from(meta.is_some()) * HAS_META));
+    let flag = |is: bool, bit: u8| u8::from(is) * bit;
+    out.push(
+        flag(gateway, HAS_GATEWAY) | flag(raw, HAS_RAW) | flag(meta.is_some(), HAS_META) | flag(!others.is_empty(), HAS_OTHERS),
+    );
     put_id(out, &report.account.0);
-    put_id(out, &report.app.0);
+    put_app(out, report.app);
     put_id(out, &report.device.0);
     if gateway {
         put_id(out, &report.gateway.0);
+    }
+    if !others.is_empty() {
+        put_u64(out, others.len() as u64);
+        others.iter().for_each(|app| put_id(out, &app.0));
     }
     put_i64(out, at.0);
     put_i64(out, report.received_at.0.wrapping_sub(at.0));
@@ -130,13 +143,19 @@ fn decode_event(record: &[u8]) -> Read<Event> {
 
 fn decode_report(input: &mut Input<'_>) -> Read<Event> {
     let flags = input.byte()?;
-    if flags & !(HAS_GATEWAY | HAS_RAW | HAS_META) != 0 || flags & (HAS_RAW | HAS_META) == HAS_META {
+    if flags & !(HAS_GATEWAY | HAS_RAW | HAS_META | HAS_OTHERS) != 0 || flags & (HAS_RAW | HAS_META) == HAS_META {
         return Err(Malformed);
     }
     let account = AccountId(input.id()?);
-    let app = AppId(input.id()?);
+    let app = input.app()?;
     let device = DeviceId(input.id()?);
     let gateway = if flags & HAS_GATEWAY != 0 { DeviceId(input.id()?) } else { device };
+    let mut seen_by = Vec::from_iter(app);
+    if flags & HAS_OTHERS != 0 {
+        for _ in 0..input.u64()? {
+            seen_by.push(AppId(input.id()?));
+        }
+    }
     let at = Time(input.i64()?);
     let received_at = Time(at.0.wrapping_add(input.i64()?));
     let mut services = Vec::new();
@@ -158,5 +177,6 @@ fn decode_report(input: &mut Input<'_>) -> Read<Event> {
         return Err(Malformed);
     }
     let report = Report { device, account, app, gateway, received_at, services, raw };
-    Ok(Event { account, app: Some(app), device: Some(device), at, body: EventBody::Reported(report) })
+    let principals = Some(seen_by.into_iter().collect());
+    Ok(Event { account, principals, device: Some(device), at, body: EventBody::Reported(report) })
 }

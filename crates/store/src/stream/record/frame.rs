@@ -2,7 +2,7 @@
 //!
 //! Like points, each frame says only what differs from the one before it, and bodies may be joined.
 
-use super::wire::{Input, Malformed, Read, put_bytes, put_i64, put_id, put_u64};
+use super::wire::{Input, Malformed, Read, put_app, put_bytes, put_i64, put_id, put_u64};
 use landfall_model::{AppId, DeviceId};
 
 /// First byte of the `frames` blob of a chunk.
@@ -20,7 +20,7 @@ const ABSOLUTE: u8 = 4;
 pub(crate) struct FrameView<'a> {
     pub(crate) seq: u64,
     pub(crate) gateway: DeviceId,
-    pub(crate) app: AppId,
+    pub(crate) app: Option<AppId>,
     pub(crate) received_at: i64,
     pub(crate) meta: &'a str,
     pub(crate) bytes: &'a [u8],
@@ -30,7 +30,7 @@ pub(crate) struct FrameView<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct FrameWriter {
     body: Vec<u8>,
-    context: Option<(DeviceId, AppId)>,
+    context: Option<(DeviceId, Option<AppId>)>,
     meta: String,
     seq: u64,
     time: i64,
@@ -44,7 +44,7 @@ impl FrameWriter {
         self.body.push((u8::from(context) * CONTEXT) | (u8::from(meta) * META) | (u8::from(first) * ABSOLUTE));
         if context {
             put_id(&mut self.body, &frame.gateway.0);
-            put_id(&mut self.body, &frame.app.0);
+            put_app(&mut self.body, frame.app);
             self.context = Some((frame.gateway, frame.app));
         }
         if meta {
@@ -77,7 +77,7 @@ pub(crate) fn decode_frames<'a>(body: &'a [u8], mut each: impl FnMut(FrameView<'
             return Err(Malformed);
         }
         if flags & CONTEXT != 0 {
-            context = Some((DeviceId(input.id()?), AppId(input.id()?)));
+            context = Some((DeviceId(input.id()?), input.app()?));
         }
         if flags & META != 0 {
             meta = Some(input.str()?);
@@ -96,7 +96,7 @@ fn view<'a>(
     input: &mut Input<'a>,
     seq: u64,
     received_at: i64,
-    context: Option<(DeviceId, AppId)>,
+    context: Option<(DeviceId, Option<AppId>)>,
     meta: Option<&'a str>,
 ) -> Read<FrameView<'a>> {
     let (gateway, app) = context.ok_or(Malformed)?;

@@ -3,7 +3,7 @@
 //! Each point says only what differs from the one before it. A body whose first point says everything may be appended to another body:
 //! that is how small chunks are merged.
 
-use super::wire::{Input, Malformed, Read, put_bytes, put_i64, put_id, put_u64};
+use super::wire::{Input, Malformed, Read, put_app, put_bytes, put_i64, put_id, put_u64};
 use landfall_model::{AppId, DeviceId};
 
 /// First byte of the `points` blob of a chunk.
@@ -21,7 +21,7 @@ const ABSOLUTE: u8 = 4;
 pub(crate) struct PointView<'a> {
     pub(crate) seq: u64,
     pub(crate) gateway: DeviceId,
-    pub(crate) app: AppId,
+    pub(crate) app: Option<AppId>,
     pub(crate) service_id: &'a str,
     pub(crate) event_time: i64,
     pub(crate) data: &'a str,
@@ -31,7 +31,7 @@ pub(crate) struct PointView<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct PointWriter {
     body: Vec<u8>,
-    context: Option<(DeviceId, AppId)>,
+    context: Option<(DeviceId, Option<AppId>)>,
     service: String,
     seq: u64,
     time: i64,
@@ -46,7 +46,7 @@ impl PointWriter {
         self.body.push(flags);
         if context {
             put_id(&mut self.body, &point.gateway.0);
-            put_id(&mut self.body, &point.app.0);
+            put_app(&mut self.body, point.app);
             self.context = Some((point.gateway, point.app));
         }
         if service {
@@ -80,7 +80,7 @@ pub(crate) fn decode_points<'a>(body: &'a [u8], mut each: impl FnMut(PointView<'
             return Err(Malformed);
         }
         if flags & CONTEXT != 0 {
-            context = Some((DeviceId(input.id()?), AppId(input.id()?)));
+            context = Some((DeviceId(input.id()?), input.app()?));
         }
         if flags & SERVICE != 0 {
             service = Some(input.str()?);
@@ -99,7 +99,7 @@ fn view<'a>(
     input: &mut Input<'a>,
     seq: u64,
     event_time: i64,
-    context: Option<(DeviceId, AppId)>,
+    context: Option<(DeviceId, Option<AppId>)>,
     service: Option<&'a str>,
 ) -> Read<PointView<'a>> {
     let (gateway, app) = context.ok_or(Malformed)?;

@@ -2,8 +2,8 @@
 
 use super::*;
 use landfall_model::{
-    AccountId, AppId, Changed, DeviceId, Event, EventBody, Frame, Instance, Node, NodeInfo, Notice, Report, Resource, ResourceId,
-    ResourceKind, ServiceReport, SubscriptionId, Time,
+    AccountId, AppId, Changed, DeviceId, Event, EventBody, Frame, Instance, Node, NodeInfo, Notice, Principals, Report, Resource,
+    ResourceId, ResourceKind, ServiceReport, SubscriptionId, Time,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -127,14 +127,15 @@ fn random_notice(dice: &mut Dice) -> Notice {
 }
 
 fn random_event(dice: &mut Dice) -> Event {
-    let (account, app, device) = (AccountId(dice.id()), AppId(dice.id()), DeviceId(dice.id()));
+    let (account, device) = (AccountId(dice.id()), DeviceId(dice.id()));
+    let seen_by: Principals = (0..dice.below(4)).map(|_| AppId(dice.id())).collect();
     let body = match dice.below(5) {
         1 => EventBody::Notice(Box::new(random_notice(dice))),
         0 => EventBody::DeviceDeleted { gateway: DeviceId(dice.id()) },
         _ => EventBody::Reported(Report {
             device,
             account,
-            app,
+            app: seen_by.first().copied(),
             gateway: if dice.below(2) == 0 { device } else { DeviceId(dice.id()) },
             received_at: Time(dice.time()),
             services: (0..dice.below(5))
@@ -152,8 +153,8 @@ fn random_event(dice: &mut Dice) -> Event {
         }),
     };
     let stranger = dice.below(5) == 0;
-    let app = if stranger { None } else { Some(app) };
-    Event { account, app, device: Some(device), at: Time(dice.time()), body }
+    let principals = if stranger { None } else { Some(seen_by) };
+    Event { account, principals, device: Some(device), at: Time(dice.time()), body }
 }
 
 fn encoded(events: &[Event]) -> Vec<u8> {
@@ -238,7 +239,7 @@ fn points_come_back_and_bodies_can_be_joined() {
             .map(|i| PointView {
                 seq: 1000 + i * dice.below(9),
                 gateway: DeviceId(ids[dice.below(2) as usize]),
-                app: AppId(ids[dice.below(2) as usize + 2]),
+                app: (dice.below(4) > 0).then(|| AppId(ids[dice.below(2) as usize + 2])),
                 service_id: &texts[dice.below(2) as usize],
                 event_time: dice.time(),
                 data: &texts[dice.below(4) as usize],
@@ -268,7 +269,7 @@ fn frames_come_back_and_bodies_can_be_joined() {
             .map(|i| FrameView {
                 seq: 1000 + i * dice.below(9),
                 gateway: DeviceId(ids[dice.below(2) as usize]),
-                app: AppId(ids[dice.below(2) as usize + 2]),
+                app: (dice.below(4) > 0).then(|| AppId(ids[dice.below(2) as usize + 2])),
                 received_at: dice.time(),
                 meta: &texts[dice.below(2) as usize],
                 bytes: texts[dice.below(4) as usize].as_bytes(),

@@ -1,6 +1,7 @@
 //! Numbers, strings and ids as bytes.
 
 use crate::engine::sql::SqlError;
+use landfall_model::AppId;
 use uuid::Uuid;
 
 /// Bytes that no version of this program wrote.
@@ -34,6 +35,11 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 
 pub(crate) fn put_id(out: &mut Vec<u8>, id: &Uuid) {
     out.extend_from_slice(id.as_bytes());
+}
+
+/// The id of an application; one of zeros, which no application has, for none.
+pub(crate) fn put_app(out: &mut Vec<u8>, app: Option<AppId>) {
+    put_id(out, &app.map_or(Uuid::nil(), |app| app.0));
 }
 
 /// What is left to read.
@@ -84,6 +90,10 @@ impl<'a> Input<'a> {
 
     pub(crate) fn str(&mut self) -> Read<&'a str> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Malformed)
+    }
+
+    pub(crate) fn app(&mut self) -> Read<Option<AppId>> {
+        Ok(Some(self.id()?).filter(|id| !id.is_nil()).map(AppId))
     }
 
     pub(crate) fn id(&mut self) -> Read<Uuid> {

@@ -1,6 +1,6 @@
 //! What a person sees at the start: where everything is, and the next three commands.
 
-use crate::serve::Server;
+use crate::{listeners::purpose, serve::Server};
 
 /// Prints where the server is.
 #[allow(clippy::print_stdout, reason = "for the person who started the server")]
@@ -22,17 +22,4 @@ pub fn print(server: &Server) {
 fn program_dir() -> String {
     let program = std::env::current_exe().ok();
     program.as_deref().and_then(std::path::Path::parent).map(|dir| dir.display().to_string()).unwrap_or_default()
-}
-
-fn purpose(name: &str) -> &'static str {
-    match name {
-        "https" => "applications and operators",
-        "http" => "the same without TLS",
-        "bind" => "devices that bind by verification code",
-        "mqtt" => "devices, MQTT without TLS",
-        "mqtts" => "devices, MQTT over TLS",
-        "mqtt_ws" => "devices, MQTT over WebSocket",
-        "coap" => "devices, LwM2M without DTLS, where their product allows it",
-        _ => "devices, LwM2M over DTLS",
-    }
 }

@@ -1,9 +1,12 @@
 //! Configuration: one TOML file, everything with a default, unknown keys refused by name, `LANDFALL_<SECTION>_<KEY>` overrides.
 
+use crate::listeners;
 use landfall_core::Settings;
 use landfall_ingress::{Networks, Proxies};
 use landfall_north::dialects::{DIALECTS, Sections};
+use landfall_south::{PROTOCOLS, lwm2m, mqtt};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::{net::SocketAddr, path::Path, str::FromStr};
 
 /// All that an operator may set.
@@ -23,9 +26,9 @@ pub struct Config {
     /// Northbound API.
     pub northbound: Northbound,
     /// MQTT access.
-    pub mqtt: Mqtt,
+    pub mqtt: mqtt::Section,
     /// LwM2M access.
-    pub lwm2m: Lwm2m,
+    pub lwm2m: lwm2m::Section,
     /// Pushes to applications.
     pub push: Push,
     /// Payload codecs.
@@ -74,6 +77,23 @@ impl Default for Listen {
             coaps: any(5684),
         }
     }
+}
+
+impl Listen {
+    /// No listener at all.
+    pub fn off() -> Self {
+        use Address::Off;
+        Self { https: Off, http: Off, bind: Off, mqtt: Off, mqtts: Off, mqtt_ws: Off, coap: Off, coaps: Off }
+    }
+
+    /// The address of a listener by its key.
+    pub fn address(&self, key: &str) -> Address {
+        serde_json::from_value(member(self, key)).unwrap_or(Address::Off)
+    }
+}
+
+fn member(of: &impl Serialize, name: &str) -> Value {
+    serde_json::to_value(of).ok().and_then(|mut whole| whole.get_mut(name).map(Value::take)).unwrap_or_default()
 }
 
 /// An address to listen on.
@@ -168,9 +188,6 @@ impl Proxy {
     }
 }
 
-/// TCP listeners, by their names in [`Listen`].
-pub const STREAMS: [&str; 6] = ["https", "http", "bind", "mqtt", "mqtts", "mqtt_ws"];
-
 /// Northbound API.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -201,91 +218,6 @@ impl Default for Northbound {
             body_s: 120,
             handshake_s: 30,
             open_metrics: false,
-        }
-    }
-}
-
-/// MQTT access.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Mqtt {
-    /// Open connections.
-    pub max_connections: usize,
-    /// Greatest payload in bytes.
-    pub max_payload_bytes: usize,
-    /// Hours by which the timestamp of a signature of type 1 may differ.
-    pub clock_tolerance_h: u32,
-    /// Refused logins of one identity a minute before further ones are turned away for the rest of it; 0: no such limit. A right generated
-    /// secret is taken all the same.
-    pub failures_per_minute: u32,
-    /// TLS and WebSocket handshakes of a listener at once; further ones wait, and addresses take turns.
-    pub handshakes: usize,
-    /// Seconds for TLS and WebSocket handshakes together, once it is their turn.
-    pub handshake_s: u32,
-    /// Seconds from then to a whole CONNECT.
-    pub connect_s: u32,
-    /// Longest keep-alive, seconds; MQTT 5 devices that ask for more are told, others are held to it unawares.
-    pub keep_alive_max_s: u16,
-    /// Seconds for which a device that asked for no keep-alive (0) may be silent.
-    pub silence_s: u32,
-    /// Most subscriptions of one session; 0: three for itself, for each device that may be behind it (`limits.children`) and for all together.
-    pub subscriptions: usize,
-}
-
-impl Default for Mqtt {
-    fn default() -> Self {
-        Self {
-            max_connections: 1_000_000,
-            max_payload_bytes: 1024 * 1024,
-            clock_tolerance_h: 1,
-            failures_per_minute: 30,
-            handshakes: 256,
-            handshake_s: 30,
-            connect_s: 30,
-            keep_alive_max_s: u16::MAX,
-            silence_s: 176_400,
-            subscriptions: 0,
-        }
-    }
-}
-
-/// LwM2M access.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Lwm2m {
-    /// Shortest time to the first repetition of a message in milliseconds; NB-IoT may want 10000.
-    pub ack_timeout_ms: u64,
-    /// Seconds for which a device in queue mode hears after a contact.
-    pub awake_s: u32,
-    /// Greatest body of a request or answer in bytes.
-    pub max_body_bytes: usize,
-    /// DTLS sessions.
-    pub max_sessions: usize,
-    /// Seconds between saves of the counters of DTLS sessions that were used.
-    pub save_s: u32,
-    /// Whether DTLS clients without extended master secret are refused; old modules lack it.
-    pub require_ems: bool,
-    /// Address that bootstrap gives to devices, such as `coaps://iot.example.com:5684`; empty: no bootstrap.
-    pub public_uri: String,
-    /// Lifetime that bootstrap gives to devices, in seconds.
-    pub bootstrap_lifetime_s: u32,
-    /// Files with further object definitions, in the XML form of the OMA registry.
-    pub models: Vec<String>,
-}
-
-impl Default for Lwm2m {
-    fn default() -> Self {
-        let own = landfall_south::lwm2m::Config::default();
-        Self {
-            ack_timeout_ms: own.ack_timeout_ms,
-            awake_s: own.awake_s,
-            max_body_bytes: own.body_bytes,
-            max_sessions: own.sessions,
-            save_s: own.save_s,
-            require_ems: own.require_ems,
-            public_uri: own.public_uri,
-            bootstrap_lifetime_s: own.bootstrap_lifetime_s,
-            models: vec![],
         }
     }
 }
@@ -382,6 +314,11 @@ impl Config {
         Ok(config)
     }
 
+    /// A section by its name.
+    pub fn section(&self, name: &str) -> Value {
+        member(self, name)
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.tls.certificate.is_empty() != self.tls.key.is_empty() {
             return Err("tls.certificate and tls.key must be given together".into());
@@ -390,8 +327,9 @@ impl Config {
             return Err("tls.rsa_certificate and tls.rsa_key must be given together".into());
         }
         self.proxy.of("")?;
-        if let Some(name) = self.proxy.protocol_on.iter().find(|name| !STREAMS.contains(&name.as_str())) {
-            return Err(format!("proxy.protocol_on: {name:?} is none of {}", STREAMS.join(", ")));
+        let streams: Vec<_> = listeners::streams().collect();
+        if let Some(name) = self.proxy.protocol_on.iter().find(|name| !streams.contains(&name.as_str())) {
+            return Err(format!("proxy.protocol_on: {name:?} is none of {}", streams.join(", ")));
         }
         if self.limits.abnormal_after_s >= self.limits.offline_after_s {
             return Err("limits.abnormal_after_s must be below limits.offline_after_s".into());
@@ -400,16 +338,6 @@ impl Config {
             ("store.statement_s", self.store.statement_s as usize),
             ("push.concurrency", self.push.concurrency),
             ("codec.workers", self.codec.workers),
-            ("mqtt.max_connections", self.mqtt.max_connections),
-            ("mqtt.max_payload_bytes", self.mqtt.max_payload_bytes),
-            ("mqtt.handshakes", self.mqtt.handshakes),
-            ("mqtt.handshake_s", self.mqtt.handshake_s as usize),
-            ("mqtt.connect_s", self.mqtt.connect_s as usize),
-            ("mqtt.keep_alive_max_s", self.mqtt.keep_alive_max_s.into()),
-            ("mqtt.silence_s", self.mqtt.silence_s as usize),
-            ("lwm2m.ack_timeout_ms", usize::try_from(self.lwm2m.ack_timeout_ms).unwrap_or(usize::MAX)),
-            ("lwm2m.max_body_bytes", self.lwm2m.max_body_bytes),
-            ("lwm2m.max_sessions", self.lwm2m.max_sessions),
             ("northbound.max_connections", self.northbound.max_connections),
             ("northbound.max_requests", self.northbound.max_requests),
             ("northbound.body_budget_bytes", self.northbound.body_budget_bytes),
@@ -418,6 +346,12 @@ impl Config {
         ] {
             if value == 0 {
                 return Err(format!("{name} must be at least 1"));
+            }
+        }
+        for protocol in PROTOCOLS {
+            let section = self.section(protocol.name);
+            if let Some(key) = protocol.at_least_1.iter().find(|key| section.get(**key).is_some_and(|value| *value == 0)) {
+                return Err(format!("{}.{key} must be at least 1", protocol.name));
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod demo;
 mod files;
+mod listeners;
 mod northbound;
 mod origin;
 mod serve;

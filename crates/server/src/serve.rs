@@ -1,26 +1,22 @@
 //! `landfall serve`: puts the parts together, tells where everything is, and takes them apart in order.
 
 use crate::{
-    config::{Address, Config, LogFormat},
-    files, northbound,
+    config::{Config, LogFormat},
+    files,
+    listeners::Sockets,
+    northbound,
     origin::Origin,
     tls::Tls,
     wiring::{Callbacks, Codecs, Notifications, Running},
     world::RealWorld,
 };
 use landfall_core::{Core, NewAccount, Parts, World, digest};
-use landfall_lwm2m::{ObjectModels, objects::XmlLimits};
 use landfall_model::{AccountSettings, PageRequest};
 use landfall_north::{bind, http};
 use landfall_push::{Push, Verifier};
-use landfall_south::{
-    Datagrams, Transport,
-    lwm2m::{self, Lwm2m},
-    mqtt::{self, Mqtt},
-};
+use landfall_south::{Opened, Opening, PROTOCOLS, mqtt::Mqtt};
 use landfall_store::SharedStore;
 use std::{
-    net::SocketAddr,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{
@@ -29,11 +25,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{
-    net::{TcpListener, UdpSocket},
-    sync::watch,
-    task::JoinSet,
-};
+use tokio::{sync::watch, task::JoinSet};
 
 /// Seconds between rounds of background work.
 const ROUND_S: u64 = 15;
@@ -45,8 +37,6 @@ const RENEW_S: u64 = 3_600;
 const PROVISION_MS: u64 = 1_000;
 /// Greatest wait after failures of it.
 const PROVISION_FAILED_MS: u64 = 16_000;
-/// Receive buffer of a datagram socket.
-const DATAGRAM_BUFFER_BYTES: usize = 8 << 20;
 /// Seconds for requests under way when the server ends.
 const GRACE_S: u64 = 10;
 
@@ -98,7 +88,6 @@ pub async fn start(config: &Config, data: &Path, once: Once) -> Result<Server, S
     let tls = Tls::start(data, &config.tls, world.clone(), once.forget_sessions)?;
     let token = admin_token(data, &*world)?;
     forget_ports(data);
-    let models = object_models(config)?;
     let codecs = Arc::new(Codecs::new(sandbox(config)?));
     let push_config = push_config(config, policy(config)?);
     let verifier = Verifier::new(&push_config).map_err(|e| e.to_string())?;
@@ -119,14 +108,13 @@ pub async fn start(config: &Config, data: &Path, once: Once) -> Result<Server, S
     let origin = Arc::new(origin);
     let push = Push::start(Arc::new(store.clone()), world.clone(), (core.clone(), Arc::new(Notifications)), push_config);
     let push = Arc::new(push.map_err(|e| e.to_string())?);
-    let mqtt = Mqtt::new(core.clone(), mqtt_config(config));
-    let lwm2m = Lwm2m::new(core.clone(), world.clone(), lwm2m_config(config), models);
-    let mut sockets = Sockets::bind(config).await?;
+    let opened = open(config, &core, &world)?;
+    let mut sockets = Sockets::bind(config, &tls).await?;
     let ready = Arc::new(AtomicBool::new(false));
     let running = Arc::new(Running {
         push: push.clone(),
-        mqtt: mqtt.clone(),
-        lwm2m: lwm2m.clone(),
+        accesses: opened.iter().map(|one| one.access.clone()).collect(),
+        desk: opened.iter().find_map(|one| one.desk.clone()),
         codecs,
         store: if config.store.url.is_empty() { "sqlite" } else { "postgresql" },
         started_at: world.now(),
@@ -137,11 +125,12 @@ pub async fn start(config: &Config, data: &Path, once: Once) -> Result<Server, S
     let (stop, stopping) = watch::channel(false);
     let listeners = sockets.ports();
     let mut tasks = JoinSet::new();
-    if let Some(datagrams) = sockets.datagrams.take() {
-        let served = landfall_south::serve_datagrams(lwm2m, datagrams, stopping.clone()).await.map_err(|e| e.to_string())?;
-        tasks.spawn(served);
+    for (one, sockets) in opened.iter().zip(std::mem::take(&mut sockets.devices)) {
+        let serving = one.access.clone().start(sockets, stopping.clone()).await.map_err(|e| e.to_string())?;
+        serving.into_iter().for_each(|task| drop(tasks.spawn(task)));
     }
-    listen(config, sockets, &tls, &core, mqtt, running, &stopping, &mut tasks)?;
+    let logins = opened.into_iter().find_map(|one| one.logins).ok_or("no protocol checks the logins of devices")?;
+    listen(config, sockets, &tls, &core, logins, running, &stopping, &mut tasks)?;
     tasks.spawn(tls.watch(stopping.clone()));
     provision(core.clone(), stopping.clone(), &mut tasks);
     background(core, origin.clone(), stopping, &mut tasks);
@@ -235,47 +224,10 @@ fn push_config(config: &Config, policy: landfall_push::Policy) -> landfall_push:
     }
 }
 
-fn mqtt_config(config: &Config) -> mqtt::Config {
-    mqtt::Config {
-        max_connections: config.mqtt.max_connections,
-        max_payload_bytes: config.mqtt.max_payload_bytes,
-        clock_tolerance_h: config.mqtt.clock_tolerance_h,
-        failures_per_minute: config.mqtt.failures_per_minute,
-        handshakes: config.mqtt.handshakes,
-        handshake_timeout: Duration::from_secs(config.mqtt.handshake_s.into()),
-        connect_timeout: Duration::from_secs(config.mqtt.connect_s.into()),
-        keep_alive_max_s: config.mqtt.keep_alive_max_s,
-        silence: Duration::from_secs(config.mqtt.silence_s.into()),
-        subscriptions: match config.mqtt.subscriptions {
-            0 => usize::try_from(config.limits.children).unwrap_or(usize::MAX).saturating_add(2).saturating_mul(3),
-            most => most,
-        },
-    }
-}
-
-fn lwm2m_config(config: &Config) -> lwm2m::Config {
-    let own = &config.lwm2m;
-    lwm2m::Config {
-        ack_timeout_ms: own.ack_timeout_ms,
-        awake_s: own.awake_s,
-        body_bytes: own.max_body_bytes,
-        sessions: own.max_sessions,
-        save_s: own.save_s,
-        require_ems: own.require_ems,
-        public_uri: own.public_uri.clone(),
-        bootstrap_lifetime_s: own.bootstrap_lifetime_s,
-    }
-}
-
-/// The built-in definitions of LwM2M objects and those of the operator.
-fn object_models(config: &Config) -> Result<ObjectModels, String> {
-    let mut models = ObjectModels::builtin();
-    for path in &config.lwm2m.models {
-        let named = |e: &dyn std::fmt::Display| format!("lwm2m.models {path}: {e}");
-        let xml = std::fs::read(path).map_err(|e| named(&e))?;
-        models.load_xml(&xml, &XmlLimits::default()).map_err(|e| named(&e))?;
-    }
-    Ok(models)
+/// Opens access by every protocol.
+fn open(config: &Config, core: &Arc<Core>, world: &Arc<RealWorld>) -> Result<Vec<Opened>, String> {
+    let opening = |name| Opening { core: core.clone(), world: world.clone(), section: config.section(name) };
+    PROTOCOLS.iter().map(|protocol| (protocol.open)(opening(protocol.name))).collect()
 }
 
 /// A copy may be older than what devices were sent: with the keys of its sessions, numbers would be used a second time.
@@ -300,94 +252,29 @@ async fn default_account(core: &Core, token: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The listening sockets, by their names in `ports.json`.
-struct Sockets {
-    streams: Vec<(&'static str, TcpListener)>,
-    /// Absent when both are off.
-    datagrams: Option<Datagrams>,
-    taken: Vec<(&'static str, SocketAddr)>,
-}
-
-impl Sockets {
-    async fn bind(config: &Config) -> Result<Self, String> {
-        let listen = &config.listen;
-        let mut made = Self { streams: vec![], datagrams: None, taken: vec![] };
-        for (name, address) in [
-            ("https", listen.https),
-            ("http", listen.http),
-            ("bind", listen.bind),
-            ("mqtt", listen.mqtt),
-            ("mqtts", listen.mqtts),
-            ("mqtt_ws", listen.mqtt_ws),
-        ] {
-            if let Address::On(address) = address {
-                let named = |e: std::io::Error| format!("listen.{name} {address}: {e}");
-                let socket = TcpListener::bind(address).await.map_err(named)?;
-                made.taken.push((name, socket.local_addr().map_err(named)?));
-                made.streams.push((name, socket));
-            }
-        }
-        let (plain, secure) = (made.udp("coap", listen.coap).await?, made.udp("coaps", listen.coaps).await?);
-        made.datagrams = (plain.is_some() || secure.is_some()).then_some(Datagrams { plain, secure });
-        Ok(made)
-    }
-
-    async fn udp(&mut self, name: &'static str, address: Address) -> Result<Option<UdpSocket>, String> {
-        let Address::On(address) = address else { return Ok(None) };
-        let named = |e: std::io::Error| format!("listen.{name} {address}: {e}");
-        let socket = UdpSocket::bind(address).await.map_err(named)?;
-        widen(&socket);
-        self.taken.push((name, socket.local_addr().map_err(named)?));
-        Ok(Some(socket))
-    }
-
-    /// The port of a listener, 0 where it is off.
-    fn port(&self, name: &str) -> u16 {
-        self.taken.iter().find(|(listener, _)| *listener == name).map_or(0, |(_, taken)| taken.port())
-    }
-
-    fn ports(&self) -> Vec<(String, String, u16)> {
-        self.taken.iter().map(|(name, taken)| ((*name).to_owned(), taken.ip().to_string(), taken.port())).collect()
-    }
-}
-
-/// Makes room for the datagrams of many devices at once: more than the system allows where the process may, else as much as it allows.
-fn widen(socket: &UdpSocket) {
-    use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
-    let set = set_socket_recv_buffer_size_force(socket, DATAGRAM_BUFFER_BYTES);
-    if let Err(error) = set.or_else(|_| set_socket_recv_buffer_size(socket, DATAGRAM_BUFFER_BYTES)) {
-        tracing::debug!(%error, "the receive buffer keeps the system's size");
-    }
-}
-
 #[allow(clippy::too_many_arguments, reason = "called once, with everything there is")]
 fn listen(
     config: &Config,
     sockets: Sockets,
     tls: &Tls,
     core: &Arc<Core>,
-    mqtt: Arc<Mqtt>,
+    logins: Arc<Mqtt>,
     running: Arc<Running>,
     stopping: &watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), String> {
     let north = northbound::applications(config, core, running)?;
     let addresses = bind::Addresses { host: None, https_port: sockets.port("bind"), mqtts_port: sockets.port("mqtts") };
-    let devices = northbound::devices(core, mqtt.clone(), addresses);
+    let devices = northbound::devices(core, logins, addresses);
     let limits = northbound::limits(config);
     let over_tls = tls.listener(&[b"h2", b"http/1.1"]);
-    let mqtt_tls = tls.listener(&[]);
-    for (name, socket) in sockets.streams {
-        let stopping = stopping.clone();
-        let (mqtt, proxies) = (mqtt.clone(), Arc::new(config.proxy.of(name)?));
+    for (name, socket) in sockets.http {
+        let (stopping, proxies) = (stopping.clone(), Arc::new(config.proxy.of(name)?));
         let front = |step| http::Front { proxies: proxies.clone(), word: Some(http::word(core.clone(), step)) };
         match name {
             "https" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), north.clone(), limits, front("https"), stopping)),
             "http" => tasks.spawn(http::serve(socket, None, north.clone(), limits, front("http"), stopping)),
-            "bind" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), devices.clone(), limits, front("bind"), stopping)),
-            "mqtts" => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::Tls(mqtt_tls.clone()), proxies, stopping)),
-            "mqtt_ws" => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::WebSocket, proxies, stopping)),
-            _ => tasks.spawn(landfall_south::listen(mqtt, socket, Transport::Tcp, proxies, stopping)),
+            _ => tasks.spawn(http::serve(socket, Some(over_tls.clone()), devices.clone(), limits, front("bind"), stopping)),
         };
     }
     Ok(())

@@ -16,7 +16,8 @@ use landfall_north::{
 };
 use landfall_push::{DeliveryState, DeliveryStatus, Push, Render, Verifier};
 use landfall_south::{
-    lwm2m::{Direct, Lwm2m},
+    Access,
+    lwm2m::{Desk, Direct},
     mqtt::Mqtt,
 };
 use serde_json::Value;
@@ -117,10 +118,10 @@ impl DeviceAuthenticator for DeviceLogins {
 pub struct Running {
     /// Pushes.
     pub push: Arc<Push>,
-    /// MQTT access.
-    pub mqtt: Arc<Mqtt>,
-    /// LwM2M access.
-    pub lwm2m: Arc<Lwm2m>,
+    /// Access of devices, by protocol.
+    pub accesses: Vec<Arc<dyn Access>>,
+    /// Direct requests to devices.
+    pub desk: Option<Arc<Desk>>,
     /// Codecs.
     pub codecs: Arc<Codecs>,
     /// `sqlite` or `postgresql`.
@@ -155,7 +156,8 @@ impl Operations for Running {
     async fn manage(&self, device: DeviceId, request: DeviceRequest) -> Result<Value> {
         let DeviceRequest { operation, paths, values, arguments, attributes, depth, format, wait_s } = request;
         let direct = Direct { operation, paths, values, arguments, attributes, depth, format, wait_s };
-        self.lwm2m.request(device, direct).await
+        let desk = self.desk.as_ref().ok_or_else(|| Error::new(Cause::DeviceOffline, "no protocol takes direct requests"))?;
+        desk.request(device, direct).await
     }
 
     fn ready(&self) -> Result<()> {
@@ -166,22 +168,10 @@ impl Operations for Running {
     }
 
     fn metrics(&self) -> Snapshot {
-        let (mqtt, lwm2m, push) = (self.mqtt.counters(), self.lwm2m.counters(), self.push.totals());
+        let push = self.push.totals();
         let (memory_bytes, cpu_s) = process();
         Snapshot {
-            mqtt_connections: ["tcp", "tls", "ws", "wss"].into_iter().zip(mqtt.connections).collect(),
-            publishes: mqtt.publishes,
-            refused: mqtt.connects_refused.iter().sum::<u64>() + mqtt.publishes_refused,
-            claims: mqtt.claims,
-            claims_refused: mqtt.claims_refused,
-            lwm2m_registered: lwm2m.registered,
-            dtls_sessions: lwm2m.sessions,
-            dtls_handshakes: lwm2m.handshakes,
-            lwm2m_registrations: lwm2m.registrations,
-            lwm2m_reports: lwm2m.reports,
-            lwm2m_requests: lwm2m.requests,
-            lwm2m_refused: lwm2m.refused,
-            dtls_forged: lwm2m.forged,
+            accesses: self.accesses.iter().flat_map(|access| access.counters()).collect(),
             pushes_delivered: push.delivered_total,
             pushes_failed: push.failed_attempts_total,
             pushes_withheld: push.withheld_total,

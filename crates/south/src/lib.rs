@@ -4,11 +4,13 @@
 //! Absent: what a device is and may (`landfall-core`), and the protocols' packets (`libs`).
 #![forbid(unsafe_code)]
 
+mod access;
 mod driver;
 pub mod lwm2m;
 pub mod mqtt;
 mod note;
 mod transport;
 
+pub use access::{Access, Listener, Opened, Opening, PROTOCOLS, Protocol, Serving, Socket, Wire};
 pub use driver::{Datagrams, listen, serve_datagrams};
 pub use transport::Transport;

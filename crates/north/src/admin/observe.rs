@@ -8,7 +8,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use landfall_core::StoreStats;
+use landfall_core::{Count, Metric, StoreStats};
 use landfall_model::{Cause, Error, Time};
 use prometheus_client::{
     encoding::text::encode,
@@ -122,10 +122,16 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
     let left = snapshot.certificates.iter().map(|one| (one.name, one.until.unix_s() - now.unix_s()));
     let help = "Time to the end of a TLS certificate in use";
     registry.register_with_unit("tls_certificate_expires", help, Unit::Seconds, by_label("certificate", left));
-    let open = snapshot.mqtt_connections.iter().map(|(transport, open)| (*transport, signed(*open)));
-    registry.register("mqtt_connections", "Open MQTT connections", by_label("transport", open));
-    let help = "DTLS handshakes and records, CoAP messages and LwM2M requests refused; part of landfall_refusals_by_check";
-    registry.register("lwm2m_refused", help, by_check(&snapshot.lwm2m_refused));
+    for Metric { name, help, count } in &snapshot.accesses {
+        match count {
+            Count::NowBy(label, open) => {
+                let open = open.iter().map(|(of, open)| (*of, signed(*open)));
+                registry.register(*name, *help, by_label(label, open));
+            }
+            Count::Refused(refusals) => registry.register(*name, *help, by_check(refusals)),
+            Count::Total(_) | Count::Now(_) => {}
+        }
+    }
     registry.register("refusals_by_check", "Refusals by step and check", by_check(&numbers.refusals));
     for (name, help, value) in totals(snapshot, stats, numbers) {
         let counter = Counter::<u64>::default();
@@ -146,17 +152,12 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
 }
 
 /// What is counted from the start.
-fn totals(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers) -> [Row; 23] {
-    [
-        ("mqtt_publishes", "MQTT publishes taken", snapshot.publishes),
-        ("mqtt_refused", "MQTT connects and publishes refused", snapshot.refused),
-        ("claims", "Secrets that nodes got with that of their product", snapshot.claims),
-        ("claims_refused", "Claims of secrets that were refused", snapshot.claims_refused),
-        ("dtls_handshakes", "DTLS handshakes that ended well", snapshot.dtls_handshakes),
-        ("lwm2m_registrations", "LwM2M registrations and updates taken", snapshot.lwm2m_registrations),
-        ("lwm2m_reports", "LwM2M notifications, Sends and answers stored", snapshot.lwm2m_reports),
-        ("lwm2m_requests", "LwM2M requests sent to devices", snapshot.lwm2m_requests),
-        ("dtls_forged", "DTLS records that failed authentication", snapshot.dtls_forged),
+fn totals(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers) -> Vec<Row> {
+    let of_access = |metric: &Metric| match metric.count {
+        Count::Total(count) => Some((metric.name, metric.help, count)),
+        _ => None,
+    };
+    let others = [
         ("pushes_delivered", "Pushes confirmed by their receiver", snapshot.pushes_delivered),
         ("pushes_failed", "Attempts to push that failed", snapshot.pushes_failed),
         ("pushes_withheld", "Events passed over because their subscription was suspended", snapshot.pushes_withheld),
@@ -171,21 +172,25 @@ fn totals(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers) -> [Ro
         ("store_batches", "Batches committed", stats.batches),
         ("store_commits", "Transactions that carried them", stats.commits),
         ("store_lists_overdue", "Lists that were ended by their deadline", stats.overdue_lists),
-    ]
+    ];
+    snapshot.accesses.iter().filter_map(of_access).chain(others).collect()
 }
 
 /// What is so many now.
-fn states(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers) -> [Row; 8] {
-    [
-        ("devices", "Registered devices", stats.devices),
-        ("lwm2m_registered", "Devices with an LwM2M registration", snapshot.lwm2m_registered),
-        ("dtls_sessions", "Live DTLS sessions", snapshot.dtls_sessions),
+fn states(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers) -> Vec<Row> {
+    let of_access = |metric: &Metric| match metric.count {
+        Count::Now(count) => Some((metric.name, metric.help, count)),
+        _ => None,
+    };
+    let devices = [("devices", "Registered devices", stats.devices)];
+    let others = [
         ("store_pending_points", "Points that wait to be cut into chunks", stats.pending_points),
         ("provisioning_requests_open", "Provisioning requests that are not finished", numbers.open_requests),
         ("clock_doubted", "1 while the clock is not trusted after a jump: nothing expires then", numbers.clock_doubted),
         ("events_newest", "Newest place of the event stream", numbers.newest),
         ("events_oldest", "Oldest place that is still kept", stats.oldest_seq),
-    ]
+    ];
+    devices.into_iter().chain(snapshot.accesses.iter().filter_map(of_access)).chain(others).collect()
 }
 
 fn by_label<'a>(label: &str, values: impl Iterator<Item = (&'a str, i64)>) -> Labelled<Gauge> {
@@ -221,17 +226,20 @@ mod tests {
 
     #[test]
     fn a_scrape_holds_the_numbers() {
+        let metric = |name, count| Metric { name, help: "as its protocol says", count };
         let snapshot = Snapshot {
-            mqtt_connections: vec![("tcp", 3), ("tls", 4)],
-            publishes: 7,
-            claims_refused: 12,
-            lwm2m_registered: 5,
-            lwm2m_reports: 6,
+            accesses: vec![
+                metric("mqtt_connections", Count::NowBy("transport", vec![("tcp", 3), ("tls", 4)])),
+                metric("mqtt_publishes", Count::Total(7)),
+                metric("claims_refused", Count::Total(12)),
+                metric("lwm2m_registered", Count::Now(5)),
+                metric("lwm2m_reports", Count::Total(6)),
+                metric("lwm2m_refused", Count::Refused(vec![("dtls.handshake", "hello.suite", 4), ("dtls.psk", "psk.key", 5)])),
+            ],
             certificates: vec![
                 Certificate { name: "server", until: Time(5_000), ends_soon: false },
                 Certificate { name: "ca", until: Time(0), ends_soon: true },
             ],
-            lwm2m_refused: vec![("dtls.handshake", "hello.suite", 4), ("dtls.psk", "psk.key", 5)],
             memory_bytes: 1024,
             cpu_s: 1.5,
             ..Snapshot::default()

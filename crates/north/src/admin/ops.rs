@@ -1,6 +1,7 @@
 //! What the admin API asks of the running server beyond the core: deliveries, requests to devices, readiness and numbers.
 
 use async_trait::async_trait;
+use landfall_core::Metric;
 use landfall_model::{DeviceId, Result, Seq, SubscriptionId, Time};
 use serde_json::Value;
 
@@ -94,32 +95,8 @@ pub struct Undelivered {
 /// Numbers of the running process. Counters count from the start.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
-    /// Open MQTT connections by transport: `tcp`, `tls`, `ws`.
-    pub mqtt_connections: Vec<(&'static str, u64)>,
-    /// MQTT publishes taken.
-    pub publishes: u64,
-    /// MQTT connects and publishes refused.
-    pub refused: u64,
-    /// Secrets that nodes got with that of their product.
-    pub claims: u64,
-    /// Such claims that were refused.
-    pub claims_refused: u64,
-    /// Registered LwM2M devices.
-    pub lwm2m_registered: u64,
-    /// Live DTLS sessions.
-    pub dtls_sessions: u64,
-    /// DTLS handshakes that ended well.
-    pub dtls_handshakes: u64,
-    /// LwM2M registrations and updates taken.
-    pub lwm2m_registrations: u64,
-    /// LwM2M notifications, Sends and answers stored.
-    pub lwm2m_reports: u64,
-    /// LwM2M requests sent to devices.
-    pub lwm2m_requests: u64,
-    /// DTLS handshakes and records, CoAP messages and LwM2M requests refused, by step and check of their why records.
-    pub lwm2m_refused: Vec<(&'static str, &'static str, u64)>,
-    /// DTLS records that failed authentication.
-    pub dtls_forged: u64,
+    /// What device protocols count, in their order.
+    pub accesses: Vec<Metric>,
     /// Pushes confirmed by a 2xx.
     pub pushes_delivered: u64,
     /// Attempts to push that failed.

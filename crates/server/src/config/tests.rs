@@ -15,6 +15,20 @@ fn everything_has_a_default_and_the_printed_form_is_read_back() {
 }
 
 #[test]
+fn each_protocol_has_its_section_and_its_addresses() {
+    let config = Config::default();
+    for protocol in PROTOCOLS {
+        let section = config.section(protocol.name);
+        assert!(protocol.at_least_1.iter().all(|key| section[key].is_number()), "{}: {section}", protocol.name);
+        let variable = format!("LANDFALL_{}_{}", protocol.name, protocol.at_least_1[0]).to_uppercase();
+        assert!(load(&[(&variable, "0")]).unwrap_err().contains("must be at least 1"), "{variable}");
+        for listener in protocol.listeners {
+            assert!(matches!(config.listen.address(listener.key), Address::On(_)), "{}", listener.key);
+        }
+    }
+}
+
+#[test]
 fn variables_override() {
     let config = load(&[
         ("LANDFALL_LISTEN_MQTT_WS", "off"),

@@ -6,7 +6,7 @@ mod device;
 mod receiver;
 
 use crate::{
-    config::{Address, Config},
+    config::{Address, Config, Listen},
     serve,
 };
 use application::{Application, http};
@@ -34,9 +34,7 @@ pub async fn play() -> Result<(), String> {
 fn config() -> Config {
     let mut config = Config::default();
     let free = Address::On(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let listen = &mut config.listen;
-    (listen.https, listen.http, listen.bind, listen.mqtts) = (free, free, free, free);
-    (listen.mqtt, listen.mqtt_ws, listen.coap, listen.coaps) = (Address::Off, Address::Off, Address::Off, Address::Off);
+    config.listen = Listen { https: free, http: free, bind: free, mqtts: free, ..Listen::off() };
     config.push.allow_private = true;
     config
 }

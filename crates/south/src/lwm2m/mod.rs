@@ -15,6 +15,7 @@ mod direct;
 mod endings;
 mod hub;
 mod node;
+mod opening;
 mod plan;
 mod reports;
 mod requests;
@@ -27,6 +28,7 @@ mod work;
 pub use counters::Counters;
 pub use desk::Desk;
 pub use direct::Direct;
+pub use opening::{PROTOCOL, Section};
 
 pub(crate) use asks::{Answer, answer};
 pub(crate) use hub::{Effect, Hub, Moment};
@@ -35,9 +37,8 @@ use crate::note::{Note, note};
 use counters::Tally;
 use landfall_core::{Core, World};
 use landfall_lwm2m::{ObjectModels, queue};
-use landfall_model::{AccountId, DeviceId, Result};
+use landfall_model::{AccountId, DeviceId};
 use plan::Plans;
-use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
 /// What an operator may tune.
@@ -98,14 +99,6 @@ impl Lwm2m {
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
         self.tally.counters(self.desk.len())
-    }
-
-    /// [`Desk::request`].
-    ///
-    /// # Errors
-    /// Those of it.
-    pub async fn request(&self, device: DeviceId, direct: Direct) -> Result<Value> {
-        self.desk.request(device, direct).await
     }
 
     /// Something was refused: counted, and told.

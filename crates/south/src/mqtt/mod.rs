@@ -11,12 +11,14 @@ mod identity;
 mod kept;
 mod link;
 mod listening;
+mod opening;
 mod publishing;
 mod session;
 mod topics;
 
 pub use connections::Connections;
 pub use counters::Counters;
+pub use opening::{PROTOCOL, Section};
 
 pub(crate) use connections::Handle;
 pub(crate) use counters::count;

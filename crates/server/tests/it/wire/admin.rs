@@ -199,6 +199,8 @@ fn health_readiness_and_metrics_are_served() {
     let metrics = get("/metrics", Some(&server.admin_token()));
     assert!(metrics.status == 200 && metrics.text.contains("landfall_devices 0"), "{}", metrics.text);
     assert!(metrics.text.contains("landfall_clock_doubted 0"), "{}", metrics.text);
+    let described: Vec<&str> = metrics.text.lines().filter(|line| line.starts_with('#')).collect();
+    assert_eq!(described, include_str!("metrics.txt").lines().collect::<Vec<_>>(), "names, help and order stay");
     assert!(server.cli(&["clock", "accept"]).0);
     let account = super::api::account(&server, "blind");
     let rotated = admin(&server, "POST", &format!("/accounts/{account}/token"), None).json();

@@ -1,11 +1,20 @@
 //! Starts the program and finds its ports.
 
+use landfall_south::PROTOCOLS;
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
+
+/// Says where all listeners of a server are to be.
+pub fn listen_at(command: &mut Command, address: &str) {
+    let of_devices = PROTOCOLS.iter().flat_map(|protocol| protocol.listeners).map(|listener| listener.key);
+    for key in ["https", "http", "bind"].into_iter().chain(of_devices) {
+        command.env(format!("LANDFALL_LISTEN_{}", key.to_uppercase()), address);
+    }
+}
 
 /// A running server; killed when dropped.
 pub struct Server {
@@ -50,9 +59,7 @@ impl Server {
         let _ = std::fs::remove_file(&ports);
         let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
         command.arg("serve").arg("--data").arg(&self.data).args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
-        for listener in ["HTTPS", "HTTP", "BIND", "MQTT", "MQTTS", "MQTT_WS", "COAP", "COAPS"] {
-            command.env(format!("LANDFALL_LISTEN_{listener}"), "127.0.0.1:0");
-        }
+        listen_at(&mut command, "127.0.0.1:0");
         command.env("LANDFALL_PUSH_ALLOW_PRIVATE", "true").env("LANDFALL_LOG_LEVEL", "warn");
         command.envs(self.extra.iter().map(|(name, value)| (name, value)));
         if let Some(log) = &self.log {

@@ -1,6 +1,9 @@
 //! Starts on what is not as it should be: a database that is gone, a disk that is full.
 
-use super::{api, server::Server};
+use super::{
+    api,
+    server::{Server, listen_at},
+};
 use std::{
     io::Write as _,
     path::Path,
@@ -11,9 +14,7 @@ use std::{
 fn refused(data: &Path, more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
     command.arg("serve").arg("--data").arg(data).args(more).stdin(Stdio::null());
-    for listener in ["HTTPS", "HTTP", "BIND", "MQTT", "MQTTS", "MQTT_WS", "COAP", "COAPS"] {
-        command.env(format!("LANDFALL_LISTEN_{listener}"), "off");
-    }
+    listen_at(&mut command, "off");
     command.output().unwrap()
 }
 
@@ -46,9 +47,7 @@ fn with_a_small_disk(script: &str) {
     let mut command = Command::new("unshare");
     command.args(["-m", "bash", "-c", &script]).env("DISK", &disk).env("OUT", folder.path().join("out")).stdin(Stdio::null());
     command.env("LANDFALL", env!("CARGO_BIN_EXE_landfall"));
-    for listener in ["HTTPS", "HTTP", "BIND", "MQTT", "MQTTS", "MQTT_WS", "COAP", "COAPS"] {
-        command.env(format!("LANDFALL_LISTEN_{listener}"), "127.0.0.1:0");
-    }
+    listen_at(&mut command, "127.0.0.1:0");
     let output = command.output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if output.status.code() == Some(77) || said.contains("unshare failed") {

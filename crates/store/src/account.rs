@@ -3,11 +3,45 @@
 use crate::{
     device::lists,
     store::{SharedStore, THE_SERVER},
+    versioned::{Cell, Kind, Table, doc, key, moves, version},
 };
 use async_trait::async_trait;
 use landfall_core::store::{AccountStore, AppStore};
-use landfall_model::{Account, AccountId, App, AppId, Page, PageRequest, Result};
-use std::sync::Arc;
+use landfall_model::{Account, AccountId, App, AppId, Cause, Page, PageRequest, Result};
+use std::sync::{Arc, OnceLock};
+
+pub(crate) static ACCOUNT: Table<Account> = Table {
+    name: "account",
+    columns: &[
+        key("id", |r| Cell::bytes(r.id.0.as_bytes())),
+        version(),
+        moves("name", |r| Cell::text(&r.name)),
+        moves("history_days", |r| Cell::int(r.settings.history_retention_days)),
+        moves("event_days", |r| Cell::int(r.settings.event_retention_days)),
+        doc(),
+    ],
+    version: |r| r.version,
+    kind: Kind::Registry { unique: &[&["name"]], taken: Cause::NameTaken, detail: "another account has this name" },
+    statements: OnceLock::new(),
+};
+
+pub(crate) static APP: Table<App> = Table {
+    name: "app",
+    columns: &[
+        key("id", |r| Cell::bytes(r.id.0.as_bytes())),
+        version(),
+        moves("account", |r| Cell::bytes(r.account.0.as_bytes())),
+        moves("name", |r| Cell::text(&r.name)),
+        doc(),
+    ],
+    version: |r| r.version,
+    kind: Kind::Registry {
+        unique: &[&["account", "name"]],
+        taken: Cause::NameTaken,
+        detail: "another application of the account has this name",
+    },
+    statements: OnceLock::new(),
+};
 
 #[async_trait]
 impl AccountStore for SharedStore {

@@ -12,11 +12,12 @@ mod engine;
 mod lookup;
 mod onem2m;
 mod product;
-mod rows;
 mod shared;
 mod store;
 mod stream;
 mod subscription;
+mod versioned;
+mod write;
 
 pub use engine::origin::file_identity;
 pub use store::SharedStore;

@@ -1,10 +1,39 @@
 //! Products.
 
-use crate::{device::lists, rows::product_key, store::SharedStore};
+use crate::{
+    device::lists,
+    store::SharedStore,
+    versioned::{Cell, Kind, Table, doc, key, moves, version},
+};
 use async_trait::async_trait;
 use landfall_core::store::ProductStore;
-use landfall_model::{AccountId, Page, PageRequest, Product, ProductId, ProductKey, Result};
-use std::sync::Arc;
+use landfall_model::{AccountId, Cause, Page, PageRequest, Product, ProductId, ProductKey, Result};
+use std::sync::{Arc, OnceLock};
+
+pub(crate) static PRODUCT: Table<Product> = Table {
+    name: "product",
+    columns: &[
+        key("id", |r| Cell::bytes(r.id.0.as_bytes())),
+        version(),
+        moves("account", |r| Cell::bytes(r.account.0.as_bytes())),
+        moves("product_key", |r| Cell::Text(product_key(&r.key))),
+        moves("name", |r| Cell::text(&r.name)),
+        doc(),
+    ],
+    version: |r| r.version,
+    kind: Kind::Registry {
+        unique: &[&["account", "product_key"]],
+        taken: Cause::ProductExists,
+        detail: "another product of the account has these keys",
+    },
+    statements: OnceLock::new(),
+};
+
+/// The five keys as one text; JSON, so that no two keys look alike.
+fn product_key(key: &ProductKey) -> String {
+    let keys = [&key.manufacturer_id, &key.manufacturer_name, &key.device_type, &key.model, &key.protocol_type];
+    serde_json::to_string(&keys).unwrap_or_default()
+}
 
 #[async_trait]
 impl ProductStore for SharedStore {

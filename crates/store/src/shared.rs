@@ -50,6 +50,62 @@ impl Shared {
             options,
         }
     }
+
+    /// A write was committed. One arm a variant, so that the compiler asks what memory makes of a new one.
+    pub(crate) fn committed(&self, write: Write, pending: &mut Pending) {
+        let caches = &self.caches;
+        match write {
+            Write::Account(r) => caches.accounts.changed(r.id, Some(Arc::new(*r))),
+            Write::App(r) => caches.apps.changed(r.id, Some(Arc::new(*r))),
+            Write::DeleteApp(id) => caches.apps.changed(id, None),
+            Write::Product(r) => {
+                caches.keys.put((r.account, r.key.clone()), r.id);
+                caches.products.changed(r.id, Some(Arc::new(*r)));
+            }
+            Write::DeleteProduct(id) => caches.products.changed(id, None),
+            Write::Device(r) => {
+                // A new device holds its names; one that is changed may wait for one.
+                if r.version == 1 {
+                    r.identities().into_iter().for_each(|identity| caches.identities.put(identity, r.id));
+                }
+                if let Some(node) = &r.node {
+                    caches.node_names.put((r.account, node.name.as_str().into()), r.id);
+                }
+                caches.devices.changed(r.id, Some(Arc::new(*r)));
+            }
+            Write::DeleteDevice(id) => {
+                pending.forget(id);
+                self.work.forget(id);
+                caches.devices.changed(id, None);
+            }
+            Write::DeviceLimit(_) => (),
+            Write::Subscription(r) => caches.subscriptions.changed(r.id, Some(Arc::new(*r))),
+            Write::DeleteSubscription(id) | Write::FreeAddress(id) => caches.subscriptions.changed(id, None),
+            Write::Cursor(_) | Write::Call(_) | Write::DeleteCall(_) | Write::Session(_) | Write::DeleteSession(_) => (),
+            Write::Command(r) => self.work.set([r.device]),
+            Write::Shadow(r) => self.work.set([r.device]),
+            Write::RevokeTask(_) | Write::Setting(_) => (),
+            Write::Registration(_)
+            | Write::Observed(..)
+            | Write::DeleteRegistration(_)
+            | Write::SecureSession(_)
+            | Write::DeleteSecureSession(_) => (),
+            Write::Origin(_) => (),
+            // History is not cached.
+            Write::Redecoded(_) => (),
+            Write::Resource(r) => {
+                let r = Arc::new(*r);
+                caches.resource_names.put((r.parent, r.name.as_str().into()), r.id);
+                caches.subscribers.changed(&r);
+                caches.resources.changed(r.id, Some(r));
+            }
+            Write::DeleteResource(_) | Write::Append(_) | Write::DeleteInstance(_) | Write::Labels { .. } => (),
+            Write::Provisioning(_)
+            | Write::ProvisioningPart(_)
+            | Write::ProvisioningFailure(_)
+            | Write::DeleteProvisioning(_) => (),
+        }
+    }
 }
 
 impl SharedStore {
@@ -108,55 +164,6 @@ impl Caches {
             resources: Cache::new(options.cache_records),
             resource_names: Hints::new(options.cache_records),
             subscribers: Subscribers::default(),
-        }
-    }
-
-    /// A write was committed.
-    pub(crate) fn apply(&self, write: Write) {
-        match write {
-            Write::Account(r) => self.accounts.changed(r.id, Some(Arc::new(*r))),
-            Write::App(r) => self.apps.changed(r.id, Some(Arc::new(*r))),
-            Write::DeleteApp(id) => self.apps.changed(id, None),
-            Write::Product(r) => {
-                self.keys.put((r.account, r.key.clone()), r.id);
-                self.products.changed(r.id, Some(Arc::new(*r)));
-            }
-            Write::DeleteProduct(id) => self.products.changed(id, None),
-            Write::Device(r) => {
-                // A new device holds its names; one that is changed may wait for one.
-                if r.version == 1 {
-                    r.identities().into_iter().for_each(|identity| self.identities.put(identity, r.id));
-                }
-                if let Some(node) = &r.node {
-                    self.node_names.put((r.account, node.name.as_str().into()), r.id);
-                }
-                self.devices.changed(r.id, Some(Arc::new(*r)));
-            }
-            Write::DeleteDevice(id) => self.devices.changed(id, None),
-            Write::DeviceLimit(_) => (),
-            Write::Subscription(r) => self.subscriptions.changed(r.id, Some(Arc::new(*r))),
-            Write::DeleteSubscription(id) | Write::FreeAddress(id) => self.subscriptions.changed(id, None),
-            Write::Cursor(_) | Write::Call(_) | Write::DeleteCall(_) | Write::Session(_) | Write::DeleteSession(_) => (),
-            Write::Command(_) | Write::RevokeTask(_) | Write::Shadow(_) | Write::Setting(_) => (),
-            Write::Registration(_)
-            | Write::Observed(..)
-            | Write::DeleteRegistration(_)
-            | Write::SecureSession(_)
-            | Write::DeleteSecureSession(_) => (),
-            Write::Origin(_) => (),
-            // History is not cached.
-            Write::Redecoded(_) => (),
-            Write::Resource(r) => {
-                let r = Arc::new(*r);
-                self.resource_names.put((r.parent, r.name.as_str().into()), r.id);
-                self.subscribers.changed(&r);
-                self.resources.changed(r.id, Some(r));
-            }
-            Write::DeleteResource(_) | Write::Append(_) | Write::DeleteInstance(_) | Write::Labels { .. } => (),
-            Write::Provisioning(_)
-            | Write::ProvisioningPart(_)
-            | Write::ProvisioningFailure(_)
-            | Write::DeleteProvisioning(_) => (),
         }
     }
 

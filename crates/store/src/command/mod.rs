@@ -2,6 +2,7 @@
 //!
 //! A command never changes its device or its place. Absent: what a state means, which is the domain's.
 
+pub(crate) mod calls;
 mod read;
 pub(crate) mod work;
 
@@ -11,39 +12,40 @@ use crate::{
         principals, unlinked,
     },
     engine::sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
-    rows::{Done, stale_or_gone},
     subscription::addresses,
+    versioned::{Cell, Kind, Table, doc, key, moves, stays, version},
+    write::Done,
 };
 use landfall_core::{CommandFilter, RevokeFilter};
 use landfall_model::{Command, DeviceId, Page, PageRequest, RevokeTask, Time};
 use serde::de::DeserializeOwned;
+use std::sync::OnceLock;
 
 /// Open commands of a device that are read at once.
 const OPEN_LIMIT: i64 = 1_000;
 
 /// Version 1 needs a free place, each later one the version before it.
+pub(crate) static COMMAND: Table<Command> = Table {
+    name: "command",
+    columns: &[
+        key("id", |r| Cell::bytes(r.id.0.as_bytes())),
+        version(),
+        stays("device", |r| Cell::bytes(r.device.0.as_bytes())),
+        moves("account", |r| Cell::bytes(r.account.0.as_bytes())),
+        moves("app", |r| Cell::bytes(principals::or_account(r.app.as_ref(), &r.account))),
+        stays("place", |r| Cell::int(to_db(r.place))),
+        moves("state", |r| Cell::text(r.state.as_str())),
+        moves("created_at", |r| Cell::int(r.created_at.0)),
+        moves("due_at", |r| Cell::opt_int(r.due_at.filter(|_| !r.state.is_final()).map(|t| t.0))),
+        doc(),
+    ],
+    version: |r| r.version,
+    kind: Kind::OfDevice("device"),
+    statements: OnceLock::new(),
+};
+
 pub(crate) fn put_command(sql: &mut dyn Sql, r: &Command, doc: &str) -> Done {
-    const INSERT: &str = "INSERT INTO command (id, version, device, account, app, place, state, created_at, due_at, doc) \
-                          SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM device WHERE id = ?3 ON CONFLICT DO NOTHING";
-    const UPDATE: &str = "UPDATE command SET version = ?2, account = ?4, app = ?5, state = ?7, created_at = ?8, due_at = ?9, doc = ?10 \
-                          WHERE id = ?1 AND version + 1 = ?2 AND device = ?3 AND place = ?6";
-    let due_at = r.due_at.filter(|_| !r.state.is_final());
-    let params = [
-        Value::Bytes(r.id.0.as_bytes()),
-        Value::Int(to_db(r.version)),
-        Value::Bytes(r.device.0.as_bytes()),
-        Value::Bytes(r.account.0.as_bytes()),
-        Value::Bytes(principals::or_account(r.app.as_ref(), &r.account)),
-        Value::Int(to_db(r.place)),
-        Value::Text(r.state.as_str()),
-        Value::Int(r.created_at.0),
-        Value::opt_int(due_at.map(|t| t.0)),
-        Value::Text(doc),
-    ];
-    let changed = sql.execute(if r.version == 1 { INSERT } else { UPDATE }, &params)?;
-    if changed == 0 {
-        return stale_or_gone(sql, r.device);
-    }
+    COMMAND.put(sql, r, doc)?;
     match (&r.callback_url, r.app) {
         (Some(_), _) if r.state.is_final() => addresses::let_go(sql, &r.id.0),
         (Some(url), Some(app)) => addresses::hold(sql, &r.id.0, r.device, (app, r.by), url),

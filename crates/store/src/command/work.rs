@@ -4,7 +4,7 @@
 //! newer one was set meanwhile.
 
 use crate::engine::sql::{Row, Sql, SqlResult, query_all};
-use landfall_model::{DeviceId, Write};
+use landfall_model::DeviceId;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -40,18 +40,9 @@ impl Work {
         }
     }
 
-    /// A write was committed.
-    pub(crate) fn apply(&self, write: &Write) {
-        let device = match write {
-            Write::Command(command) => command.device,
-            Write::Shadow(shadow) => shadow.device,
-            Write::DeleteDevice(device) => {
-                self.0.lock().of.remove(device);
-                return;
-            }
-            _ => return,
-        };
-        self.set([device]);
+    /// The device is gone.
+    pub(crate) fn forget(&self, device: DeviceId) {
+        self.0.lock().of.remove(&device);
     }
 
     pub(crate) fn stamp(&self, device: DeviceId) -> Option<u64> {

@@ -6,6 +6,7 @@ pub(crate) mod lists;
 pub(crate) mod presence;
 pub(crate) mod principals;
 mod read;
+pub(crate) mod record;
 pub(crate) mod shadows;
 pub(crate) mod unlinked;
 

@@ -5,10 +5,19 @@
 use crate::{
     device::lists::parse,
     engine::sql::{Row, Sql, SqlResult, Value, query_all, query_one},
-    rows::Done,
     stream::{record::decode_registration, replay::id},
+    write::Done,
 };
-use landfall_model::{DeviceId, Observed, Registration, Secret, SecureSession, Time};
+use landfall_model::{DeviceId, Observed, Registration, Secret, SecureSession, StoredSession, Time};
+
+pub(crate) fn put_session(sql: &mut dyn Sql, r: &StoredSession, doc: &str) -> Done {
+    sql.execute(
+        "INSERT INTO mqtt_session (device, expires_at, doc) VALUES (?1, ?2, ?3) ON CONFLICT (device) DO UPDATE \
+         SET expires_at = excluded.expires_at, doc = excluded.doc",
+        &[Value::Bytes(r.device.0.as_bytes()), Value::Int(r.expires_at.0), Value::Text(doc)],
+    )?;
+    Ok(())
+}
 
 /// A registration of a device that is gone is not kept.
 pub(crate) fn put_registration(sql: &mut dyn Sql, r: &Registration, doc: &[u8]) -> Done {

@@ -2,22 +2,22 @@
 
 use crate::{
     device::lists::Conditions,
-    engine::sql::{Sql, SqlResult, Value, to_db},
-    rows::{Done, stale_or_gone},
+    engine::sql::{Sql, SqlResult, Value},
+    versioned::{Cell, Kind, Table, doc, key, version},
+    write::Done,
 };
 use landfall_core::SettingFilter;
 use landfall_model::{Page, PageRequest, Setting, Shadow};
 use serde::de::IgnoredAny;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
-pub(crate) fn put_shadow(sql: &mut dyn Sql, r: &Shadow, doc: &str) -> Done {
-    const INSERT: &str =
-        "INSERT INTO shadow (device, version, doc) SELECT id, ?2, ?3 FROM device WHERE id = ?1 ON CONFLICT DO NOTHING";
-    const UPDATE: &str = "UPDATE shadow SET version = ?2, doc = ?3 WHERE device = ?1 AND version + 1 = ?2";
-    let params = [Value::Bytes(r.device.0.as_bytes()), Value::Int(to_db(r.version)), Value::Text(doc)];
-    let changed = sql.execute(if r.version == 1 { INSERT } else { UPDATE }, &params)?;
-    if changed > 0 { Ok(()) } else { stale_or_gone(sql, r.device) }
-}
+pub(crate) static SHADOW: Table<Shadow> = Table {
+    name: "shadow",
+    columns: &[key("device", |r| Cell::bytes(r.device.0.as_bytes())), version(), doc()],
+    version: |r| r.version,
+    kind: Kind::OfDevice("device"),
+    statements: OnceLock::new(),
+};
 
 /// Appends a setting; its number is one above the highest, which is safe because only the writer appends.
 pub(crate) fn put_setting(sql: &mut dyn Sql, r: &Setting, doc: &str) -> Done {

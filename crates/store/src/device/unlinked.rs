@@ -5,7 +5,7 @@
 use crate::{
     engine::sql::{Sql, SqlResult, Value, query_all, query_one},
     onem2m::{instances::resource_id, resources},
-    rows::Done,
+    write::Done,
 };
 use landfall_model::{DeviceId, ResourceId};
 

@@ -6,7 +6,7 @@ use crate::{
         backend::{Backend, DATABASE},
         sql::{Sql, SqlError, SqlResult, Value, query_one},
     },
-    rows::Done,
+    write::Done,
 };
 use landfall_model::Result;
 #[cfg(doc)]

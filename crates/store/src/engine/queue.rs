@@ -1,6 +1,6 @@
 //! The bounded way to the writer: batches in the order in which they were handed over.
 
-use crate::{rows::Step, stream::record::encode_event};
+use crate::{stream::record::encode_event, write::Step};
 use landfall_core::Committed;
 use landfall_model::{Batch, Cause, Error, Event, Result, Time};
 use parking_lot::{Condvar, Mutex};

@@ -10,13 +10,13 @@ use crate::{
         queue::{End, Job, Task, stopping},
         sql::{Sql, SqlError, SqlResult, Value, to_db},
     },
-    rows::{Done, Effects, Refused, Step},
     shared::Shared,
     stream::{flush::Flush, prune, record::EVENTS_VERSION, replay},
     subscription::addresses,
+    write::{Done, Effects, Refused, Step},
 };
 use landfall_core::{Committed, World};
-use landfall_model::{Cause, Error, EventBody, Result, Seq, Time, Write};
+use landfall_model::{Cause, Error, EventBody, Result, Seq, Time};
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -205,11 +205,7 @@ impl Writer {
                     self.shared.work.set(effects.outgoing.iter().copied());
                 }
                 for step in job.steps.drain(..) {
-                    if let Write::DeleteDevice(id) = step.write {
-                        pending.forget(id);
-                    }
-                    self.shared.work.apply(&step.write);
-                    self.shared.caches.apply(step.write);
+                    self.shared.committed(step.write, &mut pending);
                 }
                 self.shared.caches.drop_resources(&effects.dropped);
             }

@@ -8,11 +8,11 @@ use crate::{
     device::unlinked,
     engine::sql::{Row, Sql, SqlError, SqlResult, Value, from_db, query_all, query_one, to_db},
     onem2m::resources::has_owner,
-    rows::{Done, Effects, Refused},
     stream::{
         record::{decode_instance, encode_instance},
         replay::id as uuid,
     },
+    write::{Done, Effects, Refused},
 };
 use landfall_model::{
     AccountId, Append, Cause, ContainerState, DeviceId, DevicePart, Error, IdKind, Instance, MessageBox, Page, PageRequest,

@@ -4,7 +4,7 @@ use crate::{
     device::lists::Conditions,
     engine::sql::{Sql, SqlResult, Value, query_all},
     onem2m::instances::resource_id,
-    rows::Done,
+    write::Done,
 };
 use landfall_model::{AccountId, DeviceId, ResourceId};
 

@@ -3,11 +3,13 @@
 use crate::{
     device::lists::{Conditions, one, parse},
     engine::sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
-    rows::{Done, Versioned},
+    versioned::{Cell, Kind, Table, doc, key, moves, version},
+    write::Done,
 };
 use landfall_model::{
     AccountId, AppId, Cause, Page, PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Time,
 };
+use std::sync::OnceLock;
 
 /// How long a request that is finished can be read.
 const KEPT_DAYS: i64 = 90;
@@ -17,29 +19,26 @@ const DAY_S: i64 = 86_400;
 /// Requests deleted at once; each may have thousands of failures.
 const REQUESTS: i64 = 20;
 
-pub(crate) fn put_request(sql: &mut dyn Sql, r: &Provisioning, doc: &str) -> Done {
-    const SQL: Versioned = Versioned {
-        insert: "INSERT INTO provisioning (id, version, account, app, name, created_at, finished_at, doc) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
-        update: "UPDATE provisioning SET version = ?2, account = ?3, app = ?4, name = ?5, created_at = ?6, finished_at = ?7, doc = ?8 \
-                 WHERE id = ?1 AND version + 1 = ?2 \
-                 AND NOT EXISTS (SELECT 1 FROM provisioning o WHERE o.account = ?3 AND o.name = ?5 AND o.id <> ?1)",
-        version: "SELECT version FROM provisioning WHERE id = ?1",
+pub(crate) static PROVISIONING: Table<Provisioning> = Table {
+    name: "provisioning",
+    columns: &[
+        key("id", |r| Cell::bytes(&r.id.0)),
+        version(),
+        moves("account", |r| Cell::bytes(r.account.0.as_bytes())),
+        moves("app", |r| Cell::bytes(r.app.0.as_bytes())),
+        moves("name", |r| Cell::text(&r.name)),
+        moves("created_at", |r| Cell::int(r.created_at.0)),
+        moves("finished_at", |r| Cell::opt_int(r.finished_at.map(|t| t.0))),
+        doc(),
+    ],
+    version: |r| r.version,
+    kind: Kind::Registry {
+        unique: &[&["account", "name"]],
         taken: Cause::ResourceExists,
-        taken_detail: "another request of the account has this name",
-    };
-    let params = [
-        Value::Bytes(&r.id.0),
-        Value::Int(to_db(r.version)),
-        Value::Bytes(r.account.0.as_bytes()),
-        Value::Bytes(r.app.0.as_bytes()),
-        Value::Text(&r.name),
-        Value::Int(r.created_at.0),
-        Value::opt_int(r.finished_at.map(|t| t.0)),
-        Value::Text(doc),
-    ];
-    SQL.put(sql, &params, r.version)
-}
+        detail: "another request of the account has this name",
+    },
+    statements: OnceLock::new(),
+};
 
 /// A part may be written before its request, so that a large request appears whole.
 pub(crate) fn put_part(sql: &mut dyn Sql, r: &ProvisioningPart, doc: &str) -> Done {

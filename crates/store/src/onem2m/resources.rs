@@ -12,11 +12,15 @@ use crate::{
         instances::{containers_of, delete_container, resource_id},
         labels,
     },
-    rows::{Done, Effects, Refused, Versioned},
+    versioned::{Cell, Kind, Table, doc, key, moves, stays, stays_or_null, version},
+    write::{Done, Effects, Refused},
 };
 use landfall_core::ResourceFilter;
 use landfall_model::{Cause, DeviceId, Error, IdKind, Page, PageRequest, Resource, ResourceId, ResourceKind, Sort, Time};
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, OnceLock},
+};
 
 /// Resources below a deleted one that go in the same transaction.
 const AT_ONCE: i64 = 200;
@@ -34,33 +38,34 @@ pub(crate) fn has_owner(sql: &mut dyn Sql, parent: ResourceId, device: Option<De
     }
 }
 
-pub(crate) fn put_resource(sql: &mut dyn Sql, r: &Resource, doc: &str) -> Done {
-    const SQL: Versioned = Versioned {
-        insert: "INSERT INTO resource (id, version, account, parent, name, kind, device, expires_at, created_at, doc) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
-        update: "UPDATE resource SET version = ?2, name = ?5, expires_at = ?8, doc = ?10 WHERE id = ?1 AND version + 1 = ?2 \
-                 AND account = ?3 AND parent = ?4 AND kind = ?6 AND device IS NOT DISTINCT FROM ?7 AND created_at = ?9 \
-                 AND NOT EXISTS (SELECT 1 FROM resource o WHERE o.parent = ?4 AND o.name = ?5 AND o.id <> ?1)",
-        version: "SELECT version FROM resource WHERE id = ?1",
+pub(crate) static RESOURCE: Table<Resource> = Table {
+    name: "resource",
+    columns: &[
+        key("id", |r| Cell::bytes(&r.id.0)),
+        version(),
+        stays("account", |r| Cell::bytes(r.account.0.as_bytes())),
+        stays("parent", |r| Cell::bytes(&r.parent.0)),
+        moves("name", |r| Cell::text(&r.name)),
+        stays("kind", |r| Cell::int(r.kind.ty())),
+        stays_or_null("device", |r| Cell::opt_bytes(r.device.as_ref().map(|id| id.0.as_bytes().as_slice()))),
+        moves("expires_at", |r| Cell::opt_int(r.expires_at.map(|t| t.0))),
+        stays("created_at", |r| Cell::int(r.created_at.0)),
+        doc(),
+    ],
+    version: |r| r.version,
+    kind: Kind::Registry {
+        unique: &[&["parent", "name"]],
         taken: Cause::ResourceExists,
-        taken_detail: "another resource below the same parent has this name",
-    };
+        detail: "another resource below the same parent has this name",
+    },
+    statements: OnceLock::new(),
+};
+
+pub(crate) fn put_resource(sql: &mut dyn Sql, r: &Resource, doc: &str) -> Done {
     if r.version == 1 && !has_owner(sql, r.parent, r.device)? {
         return Err(Refused::Batch(Error::new(Cause::ResourceNotFound, "the parent is gone")));
     }
-    let params = [
-        Value::Bytes(&r.id.0),
-        Value::Int(to_db(r.version)),
-        Value::Bytes(r.account.0.as_bytes()),
-        Value::Bytes(&r.parent.0),
-        Value::Text(&r.name),
-        Value::Int(i64::from(r.kind.ty())),
-        Value::opt_bytes(r.device.as_ref().map(|id| id.0.as_bytes().as_slice())),
-        Value::opt_int(r.expires_at.map(|t| t.0)),
-        Value::Int(r.created_at.0),
-        Value::Text(doc),
-    ];
-    SQL.put(sql, &params, r.version)
+    RESOURCE.put(sql, r, doc)
 }
 
 /// Deletes a resource and what is below it.

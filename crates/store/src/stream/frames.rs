@@ -5,11 +5,11 @@
 use crate::{
     device::unlinked,
     engine::sql::{Sql, SqlError, SqlResult, Value, query_all, query_one, to_db},
-    rows::Done,
     stream::{
         flush::parse_services,
         record::{FRAMES_VERSION, FrameView, Malformed, POINTS_VERSION, PointView, PointWriter, decode_frames, decode_points},
     },
+    write::Done,
 };
 use landfall_core::{FramePage, FrameQuery};
 use landfall_model::{AppId, DeviceId, Frame, KeptFrame, Redecoded, Reported, Seq, ServiceReport, Time};

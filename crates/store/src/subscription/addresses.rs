@@ -6,7 +6,7 @@
 use crate::{
     device::lists::parse,
     engine::sql::{Sql, SqlResult, Value, query_all, to_db},
-    rows::Done,
+    write::Done,
 };
 use landfall_model::{AppId, DeviceId, Seq, Subscription, SubscriptionId};
 use std::sync::Arc;

@@ -5,9 +5,11 @@ mod read;
 
 use crate::{
     engine::sql::{Sql, Value, to_db},
-    rows::{Done, Refused, Versioned, json},
+    versioned::{Cell, Kind, Table, doc, key, moves, version},
+    write::{Done, Refused},
 };
 use landfall_model::{Cause, Cursor, Error, Subscription, SubscriptionKind};
+use std::sync::OnceLock;
 
 /// The word of a kind, for filters.
 pub(crate) fn kind_word(kind: SubscriptionKind) -> &'static str {
@@ -18,44 +20,44 @@ pub(crate) fn kind_word(kind: SubscriptionKind) -> &'static str {
     }
 }
 
-pub(crate) fn put_subscription(sql: &mut dyn Sql, r: &Subscription, doc: &str) -> Done {
-    const SQL: Versioned = Versioned {
-        insert: "INSERT INTO subscription (id, version, account, owner, target, kind, scope, callback_url, created_at, doc) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
-        update: "UPDATE subscription SET version = ?2, account = ?3, owner = ?4, target = ?5, kind = ?6, scope = ?7, callback_url = ?8, \
-                 created_at = ?9, doc = ?10 WHERE id = ?1 AND version + 1 = ?2 \
-                 AND NOT EXISTS (SELECT 1 FROM subscription o WHERE o.owner = ?4 AND o.target = ?5 AND o.scope = ?7 AND o.id <> ?1)",
-        version: "SELECT version FROM subscription WHERE id = ?1",
+pub(crate) static SUBSCRIPTION: Table<Subscription> = Table {
+    name: "subscription",
+    columns: &[
+        key("id", |r| Cell::bytes(r.id.0.as_bytes())),
+        version(),
+        moves("account", |r| Cell::bytes(r.account.0.as_bytes())),
+        moves("owner", |r| Cell::bytes(r.owner.0.as_bytes())),
+        moves("target", |r| Cell::bytes(r.target.0.as_bytes())),
+        moves("kind", |r| Cell::text(kind_word(r.kind))),
+        moves("scope", |r| Cell::Text(scope(r))),
+        moves("callback_url", |r| Cell::text(&r.callback_url)),
+        moves("created_at", |r| Cell::int(r.created_at.0)),
+        doc(),
+    ],
+    version: |r| r.version,
+    kind: Kind::Registry {
+        unique: &[&["owner", "target", "scope"]],
         taken: Cause::SubscriptionExists,
-        taken_detail: "there is a subscription of this kind and scope",
-    };
+        detail: "there is a subscription of this kind and scope",
+    },
+    statements: OnceLock::new(),
+};
+
+/// One subscription a notification and channel, one call address an address (1.6.1, 100227).
+fn scope(r: &Subscription) -> String {
     let kind = kind_word(r.kind);
-    // One subscription a notification and channel, one call address an address (1.6.1, 100227).
     let scope = match r.kind {
-        SubscriptionKind::Notify(_) => json(&(kind, r.channel)),
-        SubscriptionKind::CallAddress => json(&(kind, r.channel, &r.callback_url)),
-        SubscriptionKind::Resource(id, address) => json(&(kind, id, address)),
+        SubscriptionKind::Notify(_) => serde_json::to_string(&(kind, r.channel)),
+        SubscriptionKind::CallAddress => serde_json::to_string(&(kind, r.channel, &r.callback_url)),
+        SubscriptionKind::Resource(id, address) => serde_json::to_string(&(kind, id, address)),
     };
-    let scope = scope.map_err(Refused::Batch)?;
-    let params = [
-        Value::Bytes(r.id.0.as_bytes()),
-        Value::Int(to_db(r.version)),
-        Value::Bytes(r.account.0.as_bytes()),
-        Value::Bytes(r.owner.0.as_bytes()),
-        Value::Bytes(r.target.0.as_bytes()),
-        Value::Text(kind),
-        Value::Text(&scope),
-        Value::Text(&r.callback_url),
-        Value::Int(r.created_at.0),
-        Value::Text(doc),
-    ];
-    match SQL.put(sql, &params, r.version) {
-        // Another call has made it meanwhile.
-        Err(Refused::Batch(error)) if r.kind == SubscriptionKind::CallAddress && error.cause == Cause::SubscriptionExists => {
-            Err(Refused::Batch(Error { cause: Cause::Stale, ..error }))
-        }
-        done => done,
-    }
+    scope.unwrap_or_default()
+}
+
+pub(crate) fn put_subscription(sql: &mut dyn Sql, r: &Subscription, doc: &str) -> Done {
+    // Another call has made the address meanwhile.
+    let cause = if r.kind == SubscriptionKind::CallAddress { Cause::Stale } else { Cause::SubscriptionExists };
+    SUBSCRIPTION.put_or(sql, r, doc, |_, error| Ok(Refused::Batch(Error { cause, ..error })))
 }
 
 /// A cursor whose subscription is gone is not kept.

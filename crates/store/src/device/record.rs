@@ -1,0 +1,136 @@
+//! The record of a device: its row, what hangs on it, and how many may be added.
+
+use crate::{
+    device::{
+        counts::{Counted, Counts},
+        identities, principals, unlinked,
+    },
+    engine::sql::{Sql, SqlError, Value, query_one},
+    versioned::{Cell, Kind, Table, doc, key, moves, newest, placed, placed_or_null, stale, version},
+    write::{Done, Refused, delete},
+};
+use landfall_model::{Cause, Device, DeviceId, DeviceLimit, Error, Identity, Principals, Time};
+use std::sync::OnceLock;
+
+pub(crate) static DEVICE: Table<Device> = Table {
+    name: "device",
+    columns: &[
+        key("id", |r| Cell::bytes(r.id.0.as_bytes())),
+        version(),
+        placed("account", |r| Cell::bytes(r.account.0.as_bytes())),
+        placed("principals", |r| Cell::Bytes(principals::bytes(&r.principals))),
+        placed("node_id", |r| Cell::text(&r.node_id)),
+        placed_or_null("product", |r| Cell::opt_bytes(r.product.as_ref().map(|id| id.0.as_bytes().as_slice()))),
+        // A device without a gateway is its own, as 1.4.9 has it: one equality finds a gateway and what is behind it.
+        placed("gateway", |r| Cell::bytes(r.gateway.as_ref().unwrap_or(&r.id).0.as_bytes())),
+        placed("node_type", |r| Cell::text(r.node_type.as_str())),
+        placed_or_null("device_type", |r| Cell::opt_text(r.info.device_type.as_deref())),
+        placed_or_null("name", |r| Cell::opt_text(r.info.name.as_deref())),
+        placed_or_null("location", |r| Cell::opt_text(r.info.location.as_deref())),
+        moves("status", |r| Cell::text(r.status.as_str())),
+        moves("connected", |r| Cell::int(r.connected)),
+        moves("activated", |r| Cell::int(r.activated)),
+        placed_or_null("code_expires_at", |r| Cell::opt_int(r.credentials.code_expires_at.map(|t| t.0))),
+        placed_or_null("aging_days", |r| Cell::opt_int(r.data_aging_days)),
+        placed("created_at", |r| Cell::int(r.created_at.0)),
+        newest("last_seen", |r| Cell::opt_int(r.heard_at.map(|t| t.0))),
+        doc(),
+        placed("psk_identity", |r| Cell::text(r.psk_identity())),
+        placed_or_null("node_name", |r| Cell::opt_text(node_name(r))),
+    ],
+    version: |r| r.version,
+    kind: Kind::Registry {
+        unique: &[&["node_id"], &["account", "node_name"]],
+        taken: Cause::NodeIdTaken,
+        detail: "another device has this nodeId",
+    },
+    statements: OnceLock::new(),
+};
+
+pub(crate) fn check_device_limit(sql: &mut dyn Sql, r: &DeviceLimit, counts: &Counts) -> Done {
+    if counts.total(sql, r.account, r.owner)?.saturating_add(r.adding) > r.most {
+        return Err(Refused::Batch(r.error.clone()));
+    }
+    Ok(())
+}
+
+pub(crate) fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str, counts: &mut Counts) -> Done {
+    let before = if r.version > 1 { Counted::stored(sql, r.id)? } else { None };
+    if r.principals.len() > Principals::MOST {
+        let detail = format!("a device is seen by at most {} applications", Principals::MOST);
+        return Err(Refused::Batch(Error::new(Cause::InvalidField, detail)));
+    }
+    write_device(sql, r, doc)?;
+    let after = Counted::of(r);
+    principals::follow(sql, r.id, before.as_ref(), Some(&after))?;
+    counts.change(before.as_ref(), Some(&after));
+    Ok(())
+}
+
+fn write_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
+    if DEVICE.put_in_place(sql, r, doc)? {
+        return Ok(());
+    }
+    let before = if r.version > 1 { identities::stored(sql, r.id)? } else { vec![] };
+    let identities = r.identities();
+    if let Some(taken) = identities::taken(sql, r.id, &identities)? {
+        let next = DEVICE.is_next(sql, &[Value::Bytes(r.id.0.as_bytes())], r.version)?;
+        return Err(if next { Refused::Batch(name_taken(r, taken)) } else { stale() });
+    }
+    DEVICE.put_or(sql, r, doc, |sql, error| name_the_taken(sql, r, error))?;
+    Ok(identities::set(sql, r.id, &before, &identities)?)
+}
+
+/// Says that the name of the node is taken where it is.
+fn name_the_taken(sql: &mut dyn Sql, r: &Device, error: Error) -> std::result::Result<Refused, SqlError> {
+    let params = [Value::Bytes(r.account.0.as_bytes()), Value::opt_text(node_name(r)), Value::Bytes(r.id.0.as_bytes())];
+    let text = "SELECT version FROM device WHERE account = ?1 AND node_name = ?2 AND id <> ?3";
+    Ok(Refused::Batch(match query_one(sql, text, &params, |row| row.seq(0))? {
+        Some(_) => Error::new(Cause::ResourceExists, "another device of the account has this node name"),
+        None => error,
+    }))
+}
+
+/// Says which name of the device another one has, in this or another form.
+fn name_taken(r: &Device, taken: &Identity) -> Error {
+    let (what, name) = match Identity::of(&r.node_id) == *taken {
+        true => ("nodeId", r.node_id.as_str()),
+        false => ("PSK identity", r.psk_identity()),
+    };
+    Error::new(Cause::NodeIdTaken, format!("another device has a name that means the same as the {what} {name}"))
+}
+
+/// What the device's node is called.
+fn node_name(device: &Device) -> Option<&str> {
+    device.node.as_ref().map(|node| node.name.as_str())
+}
+
+/// Deletes a device's records; whether it was there.
+pub(crate) fn delete_device(
+    sql: &mut dyn Sql,
+    id: DeviceId,
+    now: Time,
+    counts: &mut Counts,
+) -> std::result::Result<bool, Refused> {
+    let key = id.0.as_bytes();
+    let Some(before) = Counted::stored(sql, id)? else { return Ok(false) };
+    let identities = identities::stored(sql, id)?;
+    sql.execute("DELETE FROM device WHERE id = ?1", &[Value::Bytes(key)])?;
+    principals::follow(sql, id, Some(&before), None)?;
+    counts.change(Some(&before), None);
+    sql.execute(
+        "INSERT INTO tombstone (device, deleted_at) VALUES (?1, ?2) ON CONFLICT (device) DO NOTHING",
+        &[Value::Bytes(key), Value::Int(now.0)],
+    )?;
+    identities::leave(sql, id, identities.iter())?;
+    delete(sql, "DELETE FROM device_state WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM service_call WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM address_use WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM command WHERE device = ?1 AND state IN ('PENDING', 'SENT', 'DELIVERED')", key)?;
+    delete(sql, "DELETE FROM shadow WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM registration WHERE device = ?1", key)?;
+    delete(sql, "DELETE FROM secure_session WHERE device = ?1", key)?;
+    unlinked::put_device(sql, id)?;
+    Ok(true)
+}

@@ -1,0 +1,120 @@
+//! The statements, to the letter: a database plans what is written here, and a column that is set without need writes its index.
+
+use super::Table;
+use crate::{
+    account::{ACCOUNT, APP},
+    command::COMMAND,
+    device::{record::DEVICE, shadows::SHADOW},
+    onem2m::{provisioning::PROVISIONING, resources::RESOURCE},
+    product::PRODUCT,
+    subscription::SUBSCRIPTION,
+};
+
+fn check<R>(table: &Table<R>, insert: &str, update: &str, version: &str) {
+    let made = table.statements();
+    assert_eq!(made.insert, insert);
+    assert_eq!(made.update, update);
+    assert_eq!(made.version, version);
+}
+
+#[test]
+fn registry_statements_are_these() {
+    check(
+        &ACCOUNT,
+        "INSERT INTO account (id, version, name, history_days, event_days, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        "UPDATE account SET version = ?2, name = ?3, history_days = ?4, event_days = ?5, doc = ?6 WHERE id = ?1 AND version + 1 = ?2 \
+         AND NOT EXISTS (SELECT 1 FROM account o WHERE o.name = ?3 AND o.id <> ?1)",
+        "SELECT version FROM account WHERE id = ?1",
+    );
+    check(
+        &APP,
+        "INSERT INTO app (id, version, account, name, doc) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+        "UPDATE app SET version = ?2, account = ?3, name = ?4, doc = ?5 WHERE id = ?1 AND version + 1 = ?2 \
+         AND NOT EXISTS (SELECT 1 FROM app o WHERE o.account = ?3 AND o.name = ?4 AND o.id <> ?1)",
+        "SELECT version FROM app WHERE id = ?1",
+    );
+    check(
+        &PRODUCT,
+        "INSERT INTO product (id, version, account, product_key, name, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        "UPDATE product SET version = ?2, account = ?3, product_key = ?4, name = ?5, doc = ?6 WHERE id = ?1 AND version + 1 = ?2 \
+         AND NOT EXISTS (SELECT 1 FROM product o WHERE o.account = ?3 AND o.product_key = ?4 AND o.id <> ?1)",
+        "SELECT version FROM product WHERE id = ?1",
+    );
+    check(
+        &SUBSCRIPTION,
+        "INSERT INTO subscription (id, version, account, owner, target, kind, scope, callback_url, created_at, doc) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+        "UPDATE subscription SET version = ?2, account = ?3, owner = ?4, target = ?5, kind = ?6, scope = ?7, callback_url = ?8, \
+         created_at = ?9, doc = ?10 WHERE id = ?1 AND version + 1 = ?2 \
+         AND NOT EXISTS (SELECT 1 FROM subscription o WHERE o.owner = ?4 AND o.target = ?5 AND o.scope = ?7 AND o.id <> ?1)",
+        "SELECT version FROM subscription WHERE id = ?1",
+    );
+}
+
+#[test]
+fn tree_statements_are_these() {
+    check(
+        &RESOURCE,
+        "INSERT INTO resource (id, version, account, parent, name, kind, device, expires_at, created_at, doc) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+        "UPDATE resource SET version = ?2, name = ?5, expires_at = ?8, doc = ?10 WHERE id = ?1 AND version + 1 = ?2 \
+         AND account = ?3 AND parent = ?4 AND kind = ?6 AND device IS NOT DISTINCT FROM ?7 AND created_at = ?9 \
+         AND NOT EXISTS (SELECT 1 FROM resource o WHERE o.parent = ?4 AND o.name = ?5 AND o.id <> ?1)",
+        "SELECT version FROM resource WHERE id = ?1",
+    );
+    check(
+        &PROVISIONING,
+        "INSERT INTO provisioning (id, version, account, app, name, created_at, finished_at, doc) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+        "UPDATE provisioning SET version = ?2, account = ?3, app = ?4, name = ?5, created_at = ?6, finished_at = ?7, doc = ?8 \
+         WHERE id = ?1 AND version + 1 = ?2 \
+         AND NOT EXISTS (SELECT 1 FROM provisioning o WHERE o.account = ?3 AND o.name = ?5 AND o.id <> ?1)",
+        "SELECT version FROM provisioning WHERE id = ?1",
+    );
+}
+
+#[test]
+fn statements_about_devices_are_these() {
+    check(
+        &COMMAND,
+        "INSERT INTO command (id, version, device, account, app, place, state, created_at, due_at, doc) \
+         SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM device WHERE id = ?3 ON CONFLICT DO NOTHING",
+        "UPDATE command SET version = ?2, account = ?4, app = ?5, state = ?7, created_at = ?8, due_at = ?9, doc = ?10 \
+         WHERE id = ?1 AND version + 1 = ?2 AND device = ?3 AND place = ?6",
+        "SELECT version FROM command WHERE id = ?1",
+    );
+    check(
+        &SHADOW,
+        "INSERT INTO shadow (device, version, doc) SELECT id, ?2, ?3 FROM device WHERE id = ?1 ON CONFLICT DO NOTHING",
+        "UPDATE shadow SET version = ?2, doc = ?3 WHERE device = ?1 AND version + 1 = ?2",
+        "SELECT version FROM shadow WHERE device = ?1",
+    );
+}
+
+#[test]
+fn device_statements_are_these() {
+    check(
+        &DEVICE,
+        "INSERT INTO device (id, version, account, principals, node_id, product, gateway, node_type, device_type, name, location, status, \
+         connected, activated, code_expires_at, aging_days, created_at, last_seen, doc, psk_identity, node_name) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT DO NOTHING",
+        "UPDATE device SET version = ?2, account = ?3, principals = ?4, node_id = ?5, product = ?6, gateway = ?7, node_type = ?8, \
+         device_type = ?9, name = ?10, location = ?11, status = ?12, connected = ?13, activated = ?14, code_expires_at = ?15, \
+         aging_days = ?16, created_at = ?17, \
+         last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19, \
+         psk_identity = ?20, node_name = ?21 WHERE id = ?1 AND version + 1 = ?2 \
+         AND NOT EXISTS (SELECT 1 FROM device o WHERE o.node_id = ?5 AND o.id <> ?1) \
+         AND NOT EXISTS (SELECT 1 FROM device o WHERE o.account = ?3 AND o.node_name = ?21 AND o.id <> ?1)",
+        "SELECT version FROM device WHERE id = ?1",
+    );
+    // A device has ten indexes; presence, keys and settings write none of them.
+    assert_eq!(
+        DEVICE.statements().in_place.as_deref().unwrap(),
+        "UPDATE device SET version = ?2, status = ?12, connected = ?13, activated = ?14, \
+         last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19 \
+         WHERE id = ?1 AND version + 1 = ?2 AND account = ?3 AND principals = ?4 AND node_id = ?5 AND product IS NOT DISTINCT FROM ?6 AND gateway = ?7 \
+         AND node_type = ?8 AND device_type IS NOT DISTINCT FROM ?9 AND name IS NOT DISTINCT FROM ?10 AND location IS NOT DISTINCT FROM ?11 \
+         AND code_expires_at IS NOT DISTINCT FROM ?15 AND aging_days IS NOT DISTINCT FROM ?16 AND created_at = ?17 AND psk_identity = ?20 \
+         AND node_name IS NOT DISTINCT FROM ?21"
+    );
+}

@@ -1,0 +1,252 @@
+//! How each write changes the tables.
+//!
+//! Only the writer runs these statements, one batch after another, so that a check and the change it allows cannot be torn apart.
+
+use crate::{
+    account::{ACCOUNT, APP},
+    command::{self, COMMAND, calls},
+    device::{
+        counts::Counts,
+        presence,
+        record::{self, DEVICE},
+        shadows::{self, SHADOW},
+    },
+    engine::{
+        origin,
+        sql::{Sql, SqlError, Value},
+    },
+    onem2m::{
+        instances, labels,
+        provisioning::{self, PROVISIONING},
+        resources::{self, RESOURCE},
+    },
+    product::PRODUCT,
+    stream::{frames, record::encode_registration},
+    subscription::{self, SUBSCRIPTION, addresses},
+    versioned::Table,
+};
+use landfall_model::{Cause, DeviceId, Error, ResourceId, Result, Time, Write};
+use serde::Serialize;
+
+/// A write, ready to be applied.
+pub(crate) struct Step {
+    pub(crate) write: Write,
+    plan: Plan,
+}
+
+/// What is known of a write before it is applied.
+struct Plan {
+    /// Its record as JSON.
+    doc: String,
+    /// Its record in a binary form, where that is written most often.
+    binary: Vec<u8>,
+    /// Bytes that it writes beside them, roughly.
+    more: usize,
+    /// A text that becomes a column holds U+0000.
+    nul: bool,
+    outcome: Outcome,
+}
+
+/// What a write may do to its batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// It changes something, and its batch is not refused because of it.
+    Done,
+    /// It changes something, or its batch is refused.
+    DoneOrRefused,
+    /// It only looks, and its batch may be refused.
+    Looked,
+}
+
+/// Why a step was not done.
+pub(crate) enum Refused {
+    /// Its batch is refused.
+    Batch(Error),
+    /// The database failed.
+    Group(SqlError),
+}
+
+impl From<SqlError> for Refused {
+    fn from(error: SqlError) -> Self {
+        Self::Group(error)
+    }
+}
+
+pub(crate) type Done = std::result::Result<(), Refused>;
+
+/// What a batch did that its writes alone do not tell.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// `st` of the instances that were appended.
+    pub(crate) states: Vec<u64>,
+    /// Resources that went with another record.
+    pub(crate) dropped: Vec<ResourceId>,
+    /// Devices whose outgoing messages changed.
+    pub(crate) outgoing: Vec<DeviceId>,
+    /// Counters of devices that changed, also by earlier batches of the group.
+    pub(crate) counts: Counts,
+}
+
+impl Step {
+    /// Makes the record's form and refuses texts that not every database can hold.
+    pub(crate) fn new(write: Write) -> Result<Self> {
+        let plan = plan(&write)?;
+        if plan.nul {
+            return Err(Error::new(Cause::InvalidField, "a text holds the character U+0000"));
+        }
+        Ok(Self { write, plan })
+    }
+
+    /// Bytes it will take, roughly.
+    pub(crate) fn size(&self) -> usize {
+        128 + 2 * (self.plan.doc.len() + self.plan.binary.len() + self.plan.more)
+    }
+
+    /// Whether its batch may be refused because of it.
+    pub(crate) fn can_fail(&self) -> bool {
+        self.plan.outcome != Outcome::Done
+    }
+
+    /// Whether it only looks.
+    pub(crate) fn is_check(&self) -> bool {
+        self.plan.outcome == Outcome::Looked
+    }
+
+    pub(crate) fn apply(&self, sql: &mut dyn Sql, now: Time, effects: &mut Effects) -> Done {
+        let doc = self.plan.doc.as_str();
+        match &self.write {
+            Write::Account(r) => ACCOUNT.put(sql, &**r, doc),
+            Write::App(r) => APP.put(sql, &**r, doc),
+            Write::Product(r) => PRODUCT.put(sql, &**r, doc),
+            Write::DeviceLimit(r) => record::check_device_limit(sql, r, &effects.counts),
+            Write::Device(r) => record::put_device(sql, r, doc, &mut effects.counts),
+            Write::Subscription(r) => subscription::put_subscription(sql, r, doc),
+            Write::Cursor(r) => subscription::put_cursor(sql, r, doc),
+            Write::Call(r) => calls::put_call(sql, r, doc),
+            Write::Session(r) => presence::put_session(sql, r, doc),
+            Write::DeleteApp(id) => delete(sql, "DELETE FROM app WHERE id = ?1", id.0.as_bytes()),
+            Write::DeleteProduct(id) => delete(sql, "DELETE FROM product WHERE id = ?1", id.0.as_bytes()),
+            Write::DeleteDevice(id) => {
+                if record::delete_device(sql, *id, now, &mut effects.counts)? {
+                    resources::delete_of_device(sql, *id, effects)?;
+                }
+                Ok(())
+            }
+            Write::DeleteSubscription(id) => {
+                delete(sql, "DELETE FROM subscription WHERE id = ?1", id.0.as_bytes())?;
+                delete(sql, "DELETE FROM read_cursor WHERE subscription = ?1", id.0.as_bytes())
+            }
+            Write::FreeAddress(id) => addresses::free(sql, *id),
+            Write::DeleteCall(id) => {
+                addresses::let_go(sql, &id.0)?;
+                delete(sql, "DELETE FROM service_call WHERE id = ?1", id.0.as_bytes())
+            }
+            Write::DeleteSession(id) => delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", id.0.as_bytes()),
+            Write::Command(r) => command::put_command(sql, r, doc),
+            Write::RevokeTask(r) => command::put_revoke_task(sql, r, doc),
+            Write::Shadow(r) => SHADOW.put(sql, &**r, doc),
+            Write::Setting(r) => shadows::put_setting(sql, r, doc),
+            Write::Registration(r) => presence::put_registration(sql, r, &self.plan.binary),
+            Write::Observed(id, _) => presence::put_observed(sql, *id, doc),
+            Write::DeleteRegistration(id) => delete(sql, "DELETE FROM registration WHERE device = ?1", id.0.as_bytes()),
+            Write::SecureSession(r) => presence::put_secure_session(sql, r),
+            Write::DeleteSecureSession(id) => presence::delete_secure_session(sql, *id),
+            Write::Origin(number) => origin::put(sql, number),
+            Write::Redecoded(r) => frames::replace(sql, r),
+            Write::Resource(r) => resources::put_resource(sql, r, doc),
+            Write::DeleteResource(id) => resources::delete_resource(sql, *id, effects),
+            Write::Append(r) => instances::append(sql, r, &self.plan.binary, now, effects),
+            Write::DeleteInstance(id) => instances::delete(sql, *id, effects),
+            Write::Labels { account, subject, labels } => labels::put_labels(sql, *account, *subject, labels),
+            Write::Provisioning(r) => PROVISIONING.put(sql, &**r, doc),
+            Write::ProvisioningPart(r) => provisioning::put_part(sql, r, doc),
+            Write::ProvisioningFailure(r) => provisioning::put_failure(sql, r, doc),
+            Write::DeleteProvisioning(id) => provisioning::delete_request(sql, *id),
+        }
+    }
+}
+
+impl Plan {
+    fn bare() -> Self {
+        Self { doc: String::new(), binary: Vec::new(), more: 0, nul: false, outcome: Outcome::Done }
+    }
+
+    /// Of a record whose table checks its version.
+    fn row<R: Serialize>(table: &Table<R>, r: &R) -> Result<Self> {
+        Ok(Self { nul: table.has_nul(r), outcome: Outcome::DoneOrRefused, ..Self::json(r)? })
+    }
+
+    fn json<R: Serialize>(r: &R) -> Result<Self> {
+        let doc = serde_json::to_string(r);
+        let doc = doc.map_err(|_| Error::new(Cause::InvalidField, "the record cannot be written as JSON"))?;
+        Ok(Self { doc, ..Self::bare() })
+    }
+
+    fn binary(binary: Vec<u8>) -> Self {
+        Self { binary, ..Self::bare() }
+    }
+
+    /// These texts become columns too.
+    fn texts<'t>(self, texts: impl IntoIterator<Item = &'t String>) -> Self {
+        Self { nul: self.nul || texts.into_iter().any(|text| text.contains('\0')), ..self }
+    }
+}
+
+/// One arm a variant, so that the compiler asks for that of a new one.
+fn plan(write: &Write) -> Result<Plan> {
+    let bare = Plan::bare();
+    match write {
+        Write::Account(r) => Plan::row(&ACCOUNT, &**r),
+        Write::App(r) => Plan::row(&APP, &**r),
+        Write::Product(r) => Plan::row(&PRODUCT, &**r),
+        Write::DeviceLimit(_) => Ok(Plan { outcome: Outcome::Looked, ..bare }),
+        Write::Device(r) => Plan::row(&DEVICE, &**r),
+        Write::Subscription(r) => Plan::row(&SUBSCRIPTION, &**r),
+        Write::Cursor(r) => Plan::json(r),
+        Write::Call(r) => Ok(Plan::json(r)?.texts(&r.callback_url)),
+        Write::Session(r) => Plan::json(r),
+        Write::Command(r) => Ok(Plan::row(&COMMAND, &**r)?.texts(&r.callback_url)),
+        Write::RevokeTask(r) => Plan::json(r),
+        Write::Shadow(r) => Plan::row(&SHADOW, &**r),
+        Write::Setting(r) => Ok(Plan::json(r)?.texts([&r.service_id])),
+        Write::Registration(r) => Ok(Plan::binary(encode_registration(r))),
+        Write::Observed(_, r) => Plan::json(r),
+        Write::SecureSession(r) => {
+            let state = r.state.expose();
+            Ok(Plan { more: state.len(), nul: state.contains('\0'), ..bare })
+        }
+        Write::Origin(number) => Ok(bare.texts([number])),
+        Write::Redecoded(r) => {
+            let sizes = r.frames.iter().flat_map(|(_, s)| s).map(|s| 64 + s.service_id.len() + s.data.len());
+            Ok(Plan { more: sizes.sum(), ..bare })
+        }
+        Write::Resource(r) => Plan::row(&RESOURCE, &**r),
+        Write::Append(r) => {
+            let plan = Plan::binary(instances::encode(r)).texts([&r.instance.name]);
+            Ok(Plan { outcome: Outcome::DoneOrRefused, ..plan })
+        }
+        Write::Labels { labels, .. } => {
+            Ok(Plan { more: labels.iter().map(|label| 64 + label.len()).sum(), ..bare }.texts(labels))
+        }
+        Write::Provisioning(r) => Plan::row(&PROVISIONING, &**r),
+        Write::ProvisioningPart(r) => Plan::json(r),
+        Write::ProvisioningFailure(r) => Plan::json(r),
+        Write::DeleteApp(_)
+        | Write::DeleteProduct(_)
+        | Write::DeleteDevice(_)
+        | Write::DeleteSubscription(_)
+        | Write::FreeAddress(_)
+        | Write::DeleteCall(_)
+        | Write::DeleteSession(_)
+        | Write::DeleteRegistration(_)
+        | Write::DeleteSecureSession(_)
+        | Write::DeleteResource(_)
+        | Write::DeleteInstance(_)
+        | Write::DeleteProvisioning(_) => Ok(bare),
+    }
+}
+
+pub(crate) fn delete(sql: &mut dyn Sql, text: &str, id: &[u8]) -> Done {
+    sql.execute(text, &[Value::Bytes(id)])?;
+    Ok(())
+}

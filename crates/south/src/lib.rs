@@ -1,6 +1,7 @@
 //! The device side of Landfall: listeners and connections of devices, by protocol.
 //!
-//! `driver.rs` owns sockets and tasks, [`Transport`] makes streams of bytes of them, and each protocol has a folder; [`lwm2m`] and [`mqtt`].
+//! `driver.rs` owns sockets and tasks and runs machines, [`Transport`] makes streams and messages of sockets, and each protocol has a folder:
+//! [`lwm2m`] and [`mqtt`].
 //! Absent: what a device is and may (`landfall-core`), and the protocols' packets (`libs`).
 #![forbid(unsafe_code)]
 
@@ -12,5 +13,4 @@ mod note;
 mod transport;
 
 pub use access::{Access, Listener, Opened, Opening, PROTOCOLS, Protocol, Serving, Socket, Wire};
-pub use driver::{Datagrams, listen, serve_datagrams};
 pub use transport::Transport;

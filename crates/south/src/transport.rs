@@ -1,10 +1,12 @@
-//! How device connections travel: TCP, TLS, WebSocket and WebSocket over TLS, each as one stream of bytes.
+//! How device connections travel: TCP and TLS as streams of bytes, WebSocket over either as messages, and those again as one stream of bytes.
 //!
-//! Absent: listeners and tasks (`driver.rs`), and what the bytes mean.
+//! Absent: listeners and tasks (`driver/`), and what the bytes and messages mean.
 
+mod frames;
 mod web_socket;
 
-pub(crate) use web_socket::web_socket;
+pub(crate) use frames::Frames;
+pub(crate) use web_socket::{Request, TurnedAway, Upgrade, WebSocket, close_code, web_socket};
 
 use landfall_ingress::{Step, header};
 use std::{io, net::SocketAddr, sync::Arc};
@@ -14,21 +16,21 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-/// What a listener speaks below MQTT.
+/// What a listener speaks below its protocol.
 #[derive(Clone)]
 pub enum Transport {
     /// Plain TCP.
     Tcp,
     /// TLS.
     Tls(Arc<rustls::ServerConfig>),
-    /// WebSocket with the subprotocol `mqtt`, at any path.
+    /// WebSocket, at any path, with the subprotocol that the protocol asks for.
     WebSocket,
     /// The same over TLS.
     WebSocketTls(Arc<rustls::ServerConfig>),
 }
 
 impl Transport {
-    /// Its place in `Counters::connections`.
+    /// Its place where connections are counted and steps of refusals are named.
     pub(crate) fn index(&self) -> usize {
         match self {
             Self::Tcp => 0,
@@ -37,21 +39,11 @@ impl Transport {
             Self::WebSocketTls(_) => 3,
         }
     }
-
-    /// The step of refusals before the first byte of MQTT.
-    pub(crate) fn step(&self) -> &'static str {
-        match self {
-            Self::Tcp => "mqtt.tcp",
-            Self::Tls(_) => "mqtt.tls",
-            Self::WebSocket => "mqtt.ws",
-            Self::WebSocketTls(_) => "mqtt.wss",
-        }
-    }
 }
 
 /// A connection's stream.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
-    /// Its CONNECT was accepted: messages may be as large as they may ever be.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Its peer was admitted: messages may be as large as they may ever be.
     fn opened(&mut self) {}
 
     /// Whether a client that has ended its side may still be written to.
@@ -91,11 +83,11 @@ pub(crate) async fn tls(stream: TcpStream, config: Arc<rustls::ServerConfig>) ->
     TlsAcceptor::from(config).accept(stream).await
 }
 
-/// What a peer did that ends its connection, on its way through an [`io::Error`].
-#[derive(Debug)]
+/// What a peer did that ends its connection: the check that it failed, and what was wrong.
+#[derive(Clone, Debug)]
 pub(crate) struct Fault {
-    check: &'static str,
-    detail: String,
+    pub(crate) check: &'static str,
+    pub(crate) detail: String,
 }
 
 impl Fault {
@@ -112,23 +104,24 @@ impl std::fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// The check that a stream broke at, and what was wrong; `None` where it was only lost.
-pub(crate) fn fault(error: &io::Error) -> Option<(&'static str, String)> {
+/// What a stream broke at; `None` where it was only lost.
+pub(crate) fn fault(error: &io::Error) -> Option<Fault> {
     let inner = error.get_ref()?;
     if let Some(fault) = inner.downcast_ref::<Fault>() {
-        return Some((fault.check, fault.detail.clone()));
+        return Some(fault.clone());
     }
     let error = inner.downcast_ref::<rustls::Error>()?;
     let refused = landfall_ingress::refused(error);
-    Some((refused.check, format!("{} ({error})", refused.detail)))
+    Some(Fault { check: refused.check, detail: format!("{} ({error})", refused.detail) })
 }
 
 /// The same for a handshake, whose loss is worth a word: many clients hang up instead of telling what they do not like.
-pub(crate) fn handshake_fault(error: &io::Error) -> Option<(&'static str, String)> {
+pub(crate) fn handshake_fault(error: &io::Error) -> Option<Fault> {
     fault(error).or_else(|| match error.kind() {
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-            Some(("handshake.broken-off", "the client closed the connection during the handshake".to_owned()))
-        }
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Some(Fault {
+            check: "handshake.broken-off",
+            detail: "the client closed the connection during the handshake".to_owned(),
+        }),
         _ => None,
     })
 }

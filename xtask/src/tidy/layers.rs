@@ -60,6 +60,10 @@ const MAY_SPAWN: [&str; 10] = [
     "crates/store/src/",
     "crates/testkit/src/ground/place.rs",
 ];
+/// What the driver of the device side runs without naming it.
+const PROTOCOLS: [&str; 6] = ["crate::lwm2m", "crate::mqtt", "landfall_coap", "landfall_dtls", "landfall_lwm2m", "landfall_mqtt"];
+/// What the driver has alone: clocks, and sockets other than those it is given.
+const CLOCKS: [&str; 5] = ["tokio::time", "Instant", "SystemTime", "TcpStream", "UdpSocket"];
 const SPAWNS: [&str; 6] = ["tokio::spawn", "thread::spawn", "thread::Builder", "spawn_blocking", ".spawn(", "JoinSet"];
 
 pub(super) fn dependencies(tree: &Tree) -> Vec<Finding> {
@@ -118,7 +122,17 @@ pub(super) fn dialects(tree: &Tree) -> Vec<Finding> {
 }
 
 pub(super) fn protocols(tree: &Tree) -> Vec<Finding> {
-    apart(tree, "crates/south/src/", "protocol")
+    let of_driver = |file: &&File| file.path.starts_with("crates/south/src/driver");
+    let of_protocol = |file: &&File| {
+        let rest = file.path.strip_prefix("crates/south/src/");
+        rest.is_some_and(|rest| rest.contains('/') && !rest.starts_with("driver/") && !rest.starts_with("transport/"))
+    };
+    let mut findings = apart(tree, "crates/south/src/", "protocol");
+    findings.extend(naming(tree.rust().filter(of_driver), Part::Code, &PROTOCOLS, |word| format!("the driver names `{word}`")));
+    findings.extend(naming(tree.rust().filter(of_protocol), Part::Code, &CLOCKS, |word| {
+        format!("`{word}`: only the driver has sockets and clocks")
+    }));
+    findings
 }
 
 /// No folder below `root` names another one beside it.
@@ -234,6 +248,21 @@ mod tests {
         );
         assert_eq!(said(spawns, &[("crates/south/src/mqtt/mod.rs", text)]).len(), 1);
         assert_eq!(said(spawns, &[("crates/core/src/a.rs", "scope.spawn(|| x)")]).len(), 1);
+    }
+
+    #[test]
+    fn only_the_driver_has_clocks_and_it_names_no_protocol() {
+        let clocks = "use tokio::net::TcpListener; tokio::time::sleep(x);";
+        let (driver, protocol) = ("crates/south/src/driver/stream.rs", "crates/south/src/mqtt/link.rs");
+        assert_eq!(said(protocols, &[(driver, clocks), (protocol, "use crate::driver::pause; // Instant")]), NOTHING);
+        assert_eq!(
+            said(protocols, &[(protocol, clocks)]),
+            [format!("{protocol}:1: `tokio::time`: only the driver has sockets and clocks")]
+        );
+        assert_eq!(
+            said(protocols, &[(driver, "use crate::mqtt::Link;")]),
+            [format!("{driver}:1: the driver names `crate::mqtt`")]
+        );
     }
 
     #[test]

@@ -2,17 +2,21 @@
 
 use super::{
     Lwm2m,
-    asks::{Answer, Ask},
+    asks::{Answer, Ask, answer},
     client::{Client, Op, Peer},
     roaming::Roaming,
     sessions::Sessions,
     wire,
 };
-use crate::note::Note;
+use crate::{
+    driver::datagram::{self, DatagramMachine},
+    note::Note,
+};
+use futures_util::future::BoxFuture;
 use landfall_coap::{self as coap, Endpoint, ExchangeId, Retransmit, Ticket};
 use landfall_core::CloseCause;
 use landfall_dtls::{self as dtls, Server};
-use landfall_model::{DeviceId, Registration, SecureSession, StatusDetail, Time};
+use landfall_model::{DeviceId, Registration, SecureSession, StatusDetail};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     net::SocketAddr,
@@ -20,18 +24,10 @@ use std::{
     time::Duration,
 };
 
-/// Now: on the machine's clock, which only goes forward, and on the calendar.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
-    pub(crate) since: Duration,
-    pub(crate) at: Time,
-}
+pub(crate) use crate::driver::Moment;
 
 /// What the hub wants done.
-pub(crate) enum Effect {
-    Send { secure: bool, to: SocketAddr, datagram: bytes::Bytes },
-    Ask(Ask),
-}
+pub(crate) type Effect = datagram::Effect<Ask>;
 
 /// All LwM2M clients of this process.
 pub(crate) struct Hub {
@@ -118,8 +114,13 @@ impl Hub {
             None => registration.peer.parse().ok().map(Peer::Plain),
         }
     }
+}
 
-    pub(crate) fn datagram(&mut self, now: Moment, secure: bool, from: SocketAddr, datagram: &[u8]) {
+impl DatagramMachine for Hub {
+    type Ask = Ask;
+    type Answer = Answer;
+
+    fn datagram(&mut self, now: Moment, secure: bool, from: SocketAddr, datagram: &[u8]) {
         if secure {
             self.dtls.handle(now.since, from, datagram);
         } else {
@@ -128,7 +129,7 @@ impl Hub {
         self.turn(now);
     }
 
-    pub(crate) fn timeout(&mut self, now: Moment) {
+    fn timeout(&mut self, now: Moment) {
         self.dtls.timeout(now.since);
         self.coap.timeout(now.since);
         self.late_orders(now);
@@ -137,8 +138,11 @@ impl Hub {
         self.turn(now);
     }
 
-    /// Looks at what the rest of the program left at the desk.
-    pub(crate) fn word(&mut self, now: Moment) {
+    fn rung(&self) -> impl Future<Output = ()> + Send {
+        self.shared.desk.rung()
+    }
+
+    fn word(&mut self, now: Moment) {
         let word = self.shared.desk.take();
         for (device, why) in word.close {
             self.close(now, device, why);
@@ -167,7 +171,11 @@ impl Hub {
         self.turn(now);
     }
 
-    pub(crate) fn answered(&mut self, now: Moment, answer: Answer) {
+    fn consult(&self, ask: Ask) -> BoxFuture<'static, Answer> {
+        Box::pin(answer(Arc::clone(&self.shared), ask))
+    }
+
+    fn answered(&mut self, now: Moment, answer: Answer) {
         match answer {
             Answer::Psk { lookup, identity, found } => self.psk(now, lookup, identity, found),
             Answer::Whose { session, device } => self.whose(now, session, device),
@@ -186,18 +194,22 @@ impl Hub {
         self.turn(now);
     }
 
-    /// The next effect.
-    pub(crate) fn poll(&mut self) -> Option<Effect> {
+    fn poll(&mut self) -> Option<Effect> {
         self.effects.pop_front()
     }
 
-    /// When to call [`Hub::timeout`].
-    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+    fn poll_timeout(&self) -> Option<Duration> {
         let order = self.orders.keys().next().map(|(due, _)| *due);
         let ping = self.roaming.next_due();
         [self.dtls.poll_timeout(), self.coap.poll_timeout(), self.sessions.next_save(), order, ping].into_iter().flatten().min()
     }
 
+    fn stop(&mut self) {
+        self.save_all();
+    }
+}
+
+impl Hub {
     /// Passes what the layers want on until none wants anything.
     fn turn(&mut self, now: Moment) {
         loop {

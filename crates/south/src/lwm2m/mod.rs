@@ -1,7 +1,7 @@
 //! LwM2M over CoAP and DTLS: registration, observation, commands and bootstrap of devices (OMA LwM2M core and transport 1.0 to 1.2).
 //!
 //! [`Hub`] is the machine: fed datagrams, words and answers at given times, drained of datagrams and questions; `asks.rs` and
-//! `admission.rs` answer the questions from the core. Absent: sockets and timers (`driver/udp.rs`), the protocols themselves (`landfall-coap`, `landfall-dtls`,
+//! `admission.rs` answer the questions from the core. Absent: sockets and timers (`driver/datagram.rs`), the protocols themselves (`landfall-coap`, `landfall-dtls`,
 //! `landfall-lwm2m`), SMS, TCP, OSCORE and X.509.
 
 mod admission;
@@ -21,6 +21,7 @@ mod reports;
 mod requests;
 mod roaming;
 mod said;
+mod serving;
 mod sessions;
 mod wire;
 mod work;
@@ -29,9 +30,6 @@ pub use counters::Counters;
 pub use desk::Desk;
 pub use direct::Direct;
 pub use opening::{PROTOCOL, Section};
-
-pub(crate) use asks::{Answer, answer};
-pub(crate) use hub::{Effect, Hub, Moment};
 
 use crate::note::{Note, note};
 use counters::Tally;

@@ -1,9 +1,9 @@
 //! What LwM2M is to the server: its listeners, its section of the configuration, its start and its numbers.
 
-use super::{Config, Lwm2m};
+use super::{Config, Lwm2m, serving};
 use crate::{
-    Datagrams,
     access::{Access, Listener, Opened, Opening, Protocol, Serving, Socket, Wire},
+    driver::datagram::Datagrams,
 };
 use futures_util::future::BoxFuture;
 use landfall_core::{Count, Metric};
@@ -119,7 +119,7 @@ impl Access for Lwm2m {
             if datagrams.plain.is_none() && datagrams.secure.is_none() {
                 return Ok(vec![]);
             }
-            let serving = crate::serve_datagrams(self, datagrams, stop).await?;
+            let serving = serving::serve(self, datagrams, stop).await?;
             Ok(vec![Box::pin(serving) as Serving])
         })
     }

@@ -18,6 +18,7 @@ use super::{
     session::Session,
     topics::{self, Own},
 };
+use crate::driver::within;
 
 /// How long the connection that a device held before may take to end.
 const TAKE_OVER: Duration = Duration::from_secs(10);
@@ -203,7 +204,7 @@ async fn admit(
 ) -> Result<(Session, Accept), Refused> {
     let caller = mqtt.core.device_caller(device).over("mqtt.publish");
     let (handle, session) = mqtt.connections.enter(device.id);
-    let turn = tokio::time::timeout(TAKE_OVER, session.lock_owned()).await.ok();
+    let turn = within(TAKE_OVER, session.lock_owned()).await;
     let outcome = match &turn {
         Some(_) => enter(mqtt, request, device, &caller, &own).await,
         None => {

@@ -1,5 +1,6 @@
 //! What the MQTT listeners count, for metrics.
 
+use crate::driver::Arrivals;
 use landfall_mqtt::{ConnectRefusal, Version};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -10,6 +11,12 @@ macro_rules! counters {
         pub struct Counters {
             /// Open network connections: TCP, TLS, WebSocket, WebSocket over TLS.
             pub connections: [u64; 4],
+            /// Network connections that were taken.
+            pub accepted: u64,
+            /// Network connections that were closed at once, for lack of room.
+            pub turned_away: u64,
+            /// TLS and WebSocket handshakes that failed.
+            pub handshakes_failed: u64,
             /// Refused CONNECTs by MQTT 3.1.1 return code (index 0 is not used).
             pub connects_refused: [u64; 6],
             $($(#[$doc])* pub $name: u64,)*
@@ -18,15 +25,17 @@ macro_rules! counters {
         /// The counters as they count.
         #[derive(Default)]
         pub(crate) struct Tally {
-            pub(crate) connections: [AtomicU64; 4],
             connects_refused: [AtomicU64; 6],
             $(pub(crate) $name: AtomicU64,)*
         }
 
         impl Tally {
-            pub(crate) fn counters(&self) -> Counters {
+            pub(crate) fn counters(&self, arrivals: &Arrivals) -> Counters {
                 Counters {
-                    connections: self.connections.each_ref().map(|n| n.load(Relaxed)),
+                    connections: arrivals.open.each_ref().map(|n| n.load(Relaxed)),
+                    accepted: arrivals.accepted.load(Relaxed),
+                    turned_away: arrivals.turned_away.load(Relaxed),
+                    handshakes_failed: arrivals.handshakes_failed.load(Relaxed),
                     connects_refused: self.connects_refused.each_ref().map(|n| n.load(Relaxed)),
                     $($name: self.$name.load(Relaxed),)*
                 }
@@ -36,12 +45,6 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Network connections that were taken.
-    accepted;
-    /// Network connections that were closed at once, for lack of room.
-    turned_away;
-    /// TLS and WebSocket handshakes that failed.
-    handshakes_failed;
     /// Accepted CONNECTs.
     connects;
     /// Secrets that nodes got with that of their product.
@@ -68,14 +71,10 @@ impl Tally {
     }
 }
 
-/// One more.
-pub(crate) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Relaxed);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::count;
 
     #[test]
     fn refusals_count_by_their_code() {
@@ -84,7 +83,7 @@ mod tests {
         tally.refused(ConnectRefusal::NotAuthorized);
         tally.refused(ConnectRefusal::Banned);
         count(&tally.connects);
-        let counters = tally.counters();
+        let counters = tally.counters(&Arrivals::default());
         assert_eq!((counters.connects_refused, counters.connects), ([0, 0, 0, 0, 1, 2], 1));
     }
 }

@@ -1,6 +1,6 @@
 //! MQTT access of devices (8.2): who may connect, what their topics mean, which sessions are kept.
 //!
-//! Absent: sockets and timers (`driver.rs`), byte streams (`transport.rs`), the packets themselves (`landfall-mqtt`). Retained messages are taken
+//! Absent: sockets and timers (`driver/`), byte streams (`transport.rs`), the packets themselves (`landfall-mqtt`). Retained messages are taken
 //! as ordinary ones, a will is published as soon as its connection ends whatever its delay, and there is no messaging between devices.
 
 mod access;
@@ -20,19 +20,18 @@ pub use connections::Connections;
 pub use counters::Counters;
 pub use opening::{PROTOCOL, Section};
 
-pub(crate) use connections::Handle;
-pub(crate) use counters::count;
-pub(crate) use link::Link;
-#[cfg(test)]
-pub(crate) use {access::Role, connections::Place, publishing::Flow};
-
-use crate::note::{self, Note};
+use crate::{
+    driver::{Admission, count, stream},
+    note::{self, Note},
+    transport::Upgrade,
+};
+use connections::Handle;
 use counters::Tally;
 use landfall_core::{Core, DeviceCaller, Throttle};
 use landfall_model::{AccountId, DeviceId, Result};
 use landfall_mqtt::Limits;
+use link::Link;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::sync::Semaphore;
 
 /// What an operator may tune.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,13 +83,21 @@ pub struct Mqtt {
     pub(crate) config: Config,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tally: Tally,
+    admission: Arc<Admission>,
     throttle: Throttle,
-    /// Places for connections that end; the others wait.
-    pub(crate) ends: Arc<Semaphore>,
 }
 
-/// Connections that end at once.
-const ENDS: usize = 256;
+impl stream::Protocol for Mqtt {
+    type Machine = Link;
+
+    fn admission(&self) -> &Arc<Admission> {
+        &self.admission
+    }
+
+    fn machine(self: &Arc<Self>, peer: SocketAddr, now: Duration) -> Link {
+        Link::new(Arc::clone(self), peer, now)
+    }
+}
 
 impl Mqtt {
     /// Access to `core`, which asks its connections from now on.
@@ -107,20 +114,13 @@ impl Mqtt {
             ..Limits::default()
         });
         let throttle = Throttle::new(config.failures_per_minute);
-        Arc::new(Self {
-            core,
-            connections,
-            config,
-            limits,
-            tally: Tally::default(),
-            throttle,
-            ends: Arc::new(Semaphore::new(ENDS)),
-        })
+        let admission = Arc::new(admission(&core, &config, &limits));
+        Arc::new(Self { core, connections, config, limits, tally: Tally::default(), admission, throttle })
     }
 
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
-        self.tally.counters()
+        self.tally.counters(&self.admission.arrivals)
     }
 
     /// The device of a clientId whose password is right: the same check as that of CONNECT, for other protocols of the device side.
@@ -137,6 +137,23 @@ impl Mqtt {
     }
 }
 
+/// What is asked of a connection before its CONNECT.
+fn admission(core: &Arc<Core>, config: &Config, limits: &Limits) -> Admission {
+    let core = Arc::clone(core);
+    Admission {
+        name: "MQTT",
+        steps: ["mqtt.tcp", "mqtt.tls", "mqtt.ws", "mqtt.wss"],
+        max_connections: config.max_connections,
+        handshakes: config.handshakes,
+        handshake_timeout: config.handshake_timeout,
+        // MQTT 6.0, [MQTT-6.0.0-3].
+        upgrade: Upgrade { subprotocol: Some("mqtt"), first_bytes: limits.control_bytes, message_bytes: limits.packet_bytes },
+        word: Box::new(move |what| note::note(&core, None, what)),
+        arrivals: Default::default(),
+        ends: Admission::ends(),
+    }
+}
+
 /// For the fuzzer: reads anything as a clientId.
 pub fn fuzz_identity(data: &[u8]) {
     identity::fuzz(data);
@@ -146,3 +163,6 @@ pub fn fuzz_identity(data: &[u8]) {
 pub fn fuzz_topics(data: &[u8]) {
     topics::fuzz(data);
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,10 @@
 //! What MQTT is to the server: its listeners, its section of the configuration, its start and its numbers.
 
 use super::{Config, Mqtt};
-use crate::access::{Access, Listener, Opened, Opening, Protocol, Serving, Socket, Wire};
+use crate::{
+    access::{Access, Listener, Opened, Opening, Protocol, Serving, Socket, Wire},
+    driver::stream,
+};
 use futures_util::future::BoxFuture;
 use landfall_core::{Count, Metric};
 use landfall_model::Result;
@@ -109,7 +112,7 @@ impl Access for Mqtt {
     ) -> BoxFuture<'static, Result<Vec<Serving>>> {
         let serve = |(_, socket)| match socket {
             Socket::Stream(listener, transport, proxies) => {
-                let listen = crate::listen(Arc::clone(&self), listener, transport, proxies, stop.clone());
+                let listen = stream::listen(Arc::clone(&self), listener, transport, proxies, stop.clone());
                 Some(Box::pin(listen) as Serving)
             }
             Socket::Datagram(_) => None,

@@ -4,7 +4,14 @@ use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use landfall_core::{DeviceCaller, Reading};
 use landfall_model::{DeviceId, Error, ErrorKind};
 use landfall_mqtt::{DisconnectReason, Publish, PublishRefusal, Qos, Ticket};
-use std::{collections::VecDeque, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use super::{
     Mqtt, Note, count,
@@ -63,15 +70,15 @@ impl Flow {
         self.running.as_ref().is_none_or(|running| running.is_empty())
     }
 
-    /// The next job to end. Never ends while the flow is empty.
-    pub(crate) async fn next(&mut self) -> Done {
-        let Some(running) = &mut self.running else { return std::future::pending().await };
-        let Some(done) = running.next().await else { return std::future::pending().await };
+    /// The next job to end. Never ready while the flow is empty.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Done> {
+        let Some(running) = &mut self.running else { return Poll::Pending };
+        let Some(done) = ready!(running.poll_next_unpin(cx)) else { return Poll::Pending };
         self.go_on(&done);
         if self.is_empty() {
             self.running = None;
         }
-        done
+        Poll::Ready(done)
     }
 
     fn start(&mut self, job: Job) {
@@ -212,6 +219,10 @@ mod tests {
         (Job { message: Some((Ticket(n), Qos::AtLeastOnce, None)), alone, task }, end)
     }
 
+    async fn next(flow: &mut Flow) -> Done {
+        std::future::poll_fn(|cx| flow.poll_next(cx)).await
+    }
+
     #[tokio::test]
     async fn jobs_start_in_order_and_a_lone_one_holds_back_the_rest() {
         let (mut flow, log) = (Flow::default(), Arc::default());
@@ -221,18 +232,18 @@ mod tests {
             flow.push(job);
             ends.push(Some(end));
         }
-        assert!(flow.next().now_or_never().is_none());
+        assert!(next(&mut flow).now_or_never().is_none());
         assert_eq!(*log.lock(), [1, 2, 3]);
         for (at, ended, started) in [(1, 2, vec![1, 2, 3]), (2, 3, vec![1, 2, 3, 4, 5]), (0, 1, vec![1, 2, 3, 4, 5])] {
             ends[at].take().unwrap().send(()).unwrap();
-            let done = flow.next().await;
+            let done = next(&mut flow).await;
             assert_eq!(done.message.map(|(ticket, ..)| ticket), Some(Ticket(ended)));
-            assert!(flow.next().now_or_never().is_none());
+            assert!(next(&mut flow).now_or_never().is_none());
             assert_eq!(*log.lock(), started);
         }
         for at in [3, 4, 5] {
             ends[at].take().unwrap().send(()).unwrap();
-            flow.next().await;
+            next(&mut flow).await;
         }
         assert!(flow.is_empty() && *log.lock() == [1, 2, 3, 4, 5, 6]);
     }

@@ -20,6 +20,7 @@ use super::{
     publishing::{self, Job},
     topics::{Commands, Own},
 };
+use crate::driver::pause;
 
 /// A device's connection between CONNACK and its end.
 pub(crate) struct Session {
@@ -244,7 +245,7 @@ impl Session {
                     tracing::warn!(device = %self.caller.device(), %error, "the end of a connection could not be stored")
                 }
             }
-            tokio::time::sleep(Duration::from_secs(wait_s)).await;
+            pause(Duration::from_secs(wait_s)).await;
         }
     }
 }

@@ -16,7 +16,12 @@ mod sessions;
 mod shadows;
 mod wishes;
 
-use super::{asks::Ask, *};
+use super::{
+    asks::{Ask, answer},
+    hub::{Effect, Hub, Moment},
+    *,
+};
+use crate::driver::datagram::DatagramMachine;
 use async_trait::async_trait;
 use landfall_core::{
     Access, CallbackPolicy, CloseCause, CodecRun, CommandRequest, DesiredRequest, NewAccount, NewApp, Parts, PayloadCodec,

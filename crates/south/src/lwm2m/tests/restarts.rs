@@ -1,6 +1,6 @@
 //! The hub ends, in good order or not, and another one goes on from what is in the store.
 
-use super::*;
+use super::{super::asks::Answer, *};
 use landfall_lwm2m::{Code, Entry};
 use std::collections::HashSet;
 

@@ -19,17 +19,15 @@ async fn an_idle_connection_is_small() {
     let ground = Ground::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (alive, _) = mpsc::channel(1);
-    let open = Open::new(&ground.mqtt, &Transport::Tcp, &alive).unwrap();
-    let task = serve(ground.mqtt.clone(), stream, PEER.parse().unwrap(), ground.stop.subscribe(), open);
+    let task = stream::serve(ground.mqtt.clone(), stream, PEER.parse().unwrap(), ground.stop.subscribe(), taken(&ground.mqtt));
     let filter = commands(ground.device("node-1").await.id).len();
     let parts = [
         ("task", size_of_val(&task) + TASK),
         ("poller", POLLER),
-        ("role", size_of::<crate::mqtt::Role>()),
+        ("role", size_of::<super::super::access::Role>()),
         ("handle", size_of::<Handle>() + SHARED),
         ("session lock", size_of::<tokio::sync::Mutex<()>>() + SHARED),
-        ("place", (16 + size_of::<crate::mqtt::Place>()) * 8 / 7 + 1 - ALLOCATED),
+        ("place", (16 + size_of::<super::super::connections::Place>()) * 8 / 7 + 1 - ALLOCATED),
         ("subscription", size_of::<landfall_mqtt::Subscription>()),
         ("filter", filter),
         ("name", 36),
@@ -37,13 +35,12 @@ async fn an_idle_connection_is_small() {
     ];
     let whole: usize = parts.iter().map(|(_, bytes)| bytes + ALLOCATED).sum();
     println!(
-        "{whole} bytes: {parts:?}, link {}, machine {}, wire {}, flow {}",
+        "{whole} bytes: {parts:?}, link {}, machine {}, flow {}",
         size_of::<Link>(),
-        size_of::<Connection>(),
-        size_of::<Wire<TcpStream>>(),
-        size_of::<crate::mqtt::Flow>()
+        size_of::<landfall_mqtt::Connection>(),
+        size_of::<super::super::publishing::Flow>()
     );
-    assert!(whole <= 2_240, "{whole} bytes: {parts:?}");
+    assert!(whole <= 2_071, "{whole} bytes: {parts:?}");
 }
 
 /// Connected sockets of so many new devices.
@@ -51,7 +48,7 @@ async fn an_idle_connection_is_small() {
 async fn connected(ground: &Ground, devices: usize) -> Vec<(Arc<Device>, std::net::TcpStream)> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(listen(ground.mqtt.clone(), listener, Transport::Tcp, Arc::default(), ground.stop.subscribe()));
+    tokio::spawn(stream::listen(ground.mqtt.clone(), listener, Transport::Tcp, Arc::default(), ground.stop.subscribe()));
     let mut sockets = vec![];
     for n in 0..devices {
         let device = ground.device(&format!("node-{n}")).await;
@@ -86,7 +83,7 @@ async fn costs_of_idle_connections() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     #[allow(clippy::disallowed_methods, reason = "what the server does with a listener")]
-    tokio::spawn(listen(ground.mqtt.clone(), listener, Transport::Tcp, Arc::default(), ground.stop.subscribe()));
+    tokio::spawn(stream::listen(ground.mqtt.clone(), listener, Transport::Tcp, Arc::default(), ground.stop.subscribe()));
     let mut open = vec![];
     for device in &devices {
         let mut socket = TcpStream::connect(address).await.unwrap();
@@ -104,7 +101,8 @@ async fn costs_of_idle_connections() {
 async fn costs_of_publishes() {
     let ground = Ground::new().await;
     let sockets = connected(&ground, PUBLISHERS).await;
-    let clock = Clock::start();
+    #[allow(clippy::disallowed_methods, reason = "a measurement")]
+    let start = std::time::Instant::now();
     let threads: Vec<_> = sockets
         .into_iter()
         .map(|(device, mut socket)| {
@@ -127,7 +125,7 @@ async fn costs_of_publishes() {
         .collect();
     tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| thread.join().unwrap())).await.unwrap();
     let messages = PUBLISHERS * usize::from(MESSAGES);
-    let seconds = clock.now().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
     println!("{messages} QoS 1 publishes of {PUBLISHERS} connections: {:.0} a second", messages as f64 / seconds);
     assert_eq!(ground.mqtt.counters().publishes, messages as u64);
 }

@@ -18,7 +18,7 @@ async fn listening(ground: &Ground, transport: Transport) -> (SocketAddr, JoinHa
 async fn listening_behind(ground: &Ground, transport: Transport, proxies: Proxies) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    (address, tokio::spawn(listen(ground.mqtt.clone(), listener, transport, Arc::new(proxies), ground.stop.subscribe())))
+    (address, tokio::spawn(stream::listen(ground.mqtt.clone(), listener, transport, Arc::new(proxies), ground.stop.subscribe())))
 }
 
 pub(super) fn connect_packet(device: &Device) -> Vec<u8> {
@@ -210,63 +210,5 @@ async fn an_upgrade_names_its_host_once_and_the_subprotocol() {
         expected.insert(0, ("mqtt.ws", check));
         assert_eq!(ended(&ground).await, expected);
     }
-    assert_eq!(ground.mqtt.counters().handshakes_failed, 4);
-}
-
-/// A handshake of a client at an address: it notes its name when it begins, takes `time` and fails.
-#[allow(clippy::disallowed_methods, reason = "what the listener does with a connection")]
-fn shaking(
-    ground: &Ground,
-    places: &Places<IpAddr>,
-    peer: &str,
-    time: Duration,
-    log: &mpsc::UnboundedSender<String>,
-) -> JoinHandle<()> {
-    let (alive, _) = mpsc::channel(1);
-    let open = Open::new(&ground.mqtt, &Transport::Tcp, &alive).unwrap();
-    let stop = ground.stop.subscribe();
-    let (mqtt, proxies, handshakes) = (ground.mqtt.clone(), Arc::default(), places.clone());
-    let start = Start { mqtt, peer: peer.parse().unwrap(), stop, proxies, handshakes, open };
-    let (log, peer) = (log.clone(), peer.to_owned());
-    tokio::spawn(start.shake_hands::<DuplexStream>("mqtt.tcp", async move {
-        log.send(format!("{peer} begins")).unwrap();
-        tokio::time::sleep(time).await;
-        log.send(format!("{peer} ends")).unwrap();
-        Err(io::ErrorKind::InvalidData.into())
-    }))
-}
-
-#[tokio::test(start_paused = true)]
-async fn waiting_for_a_place_takes_none_of_the_time_and_addresses_take_turns() {
-    let ground = Ground::new().await;
-    let (log, mut said) = mpsc::unbounded_channel();
-    let places = Places::new(1);
-    // The first never ends, the others take most of the time that one may take.
-    let slow = Duration::from_secs(25);
-    let clients =
-        [("192.0.2.1:1", Duration::from_secs(3600)), ("192.0.2.1:2", slow), ("192.0.2.1:3", slow), ("198.51.100.7:1", slow)];
-    let mut tasks = vec![];
-    for (peer, time) in clients {
-        tasks.push(shaking(&ground, &places, peer, time, &log));
-        tokio::task::yield_now().await;
-    }
-    for task in tasks {
-        task.await.unwrap();
-    }
-    drop(log);
-    let mut all = vec![];
-    while let Some(text) = said.recv().await {
-        all.push(text);
-    }
-    let expected = [
-        "192.0.2.1:1 begins",
-        "192.0.2.1:2 begins",
-        "192.0.2.1:2 ends",
-        "198.51.100.7:1 begins",
-        "198.51.100.7:1 ends",
-        "192.0.2.1:3 begins",
-        "192.0.2.1:3 ends",
-    ];
-    assert_eq!(all, expected);
     assert_eq!(ground.mqtt.counters().handshakes_failed, 4);
 }

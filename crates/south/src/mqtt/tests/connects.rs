@@ -101,8 +101,8 @@ async fn only_so_many_connections_end_at_once() {
     let ground = Ground::new().await;
     let device = ground.device("node-1").await;
     let mut client = ground.online(&device).await;
-    let all = ground.mqtt.ends.available_permits();
-    let held = ground.mqtt.ends.acquire_many(all.try_into().unwrap()).await.unwrap();
+    let all = ground.mqtt.admission.ends.available_permits();
+    let held = ground.mqtt.admission.ends.acquire_many(all.try_into().unwrap()).await.unwrap();
     let task = client.task.take().unwrap();
     drop(client);
     while ground.connections.holds(device.id).is_some() {

@@ -1,12 +1,14 @@
 //! The only code that owns device sockets, spawns their tasks and looks at the clock. It runs machines, and names no protocol.
 //!
-//! `listener.rs` takes connections in as a protocol's [`Admission`] says; `connection.rs` runs one machine each, over bytes (`stream.rs`)
-//! ; `datagram.rs` runs one machine for all peers of its sockets. A machine is fed one thing, drained, and waited for.
+//! `listener.rs` takes connections in as a protocol's [`Admission`] says; `connection.rs` runs one machine each, over bytes (`stream.rs`) or
+//! messages (`message.rs`); `datagram.rs` runs one machine for all peers of its sockets. A machine is fed one thing, drained, and waited for.
 
 mod admission;
 mod connection;
 pub(crate) mod datagram;
 mod listener;
+#[cfg_attr(not(test), expect(dead_code, reason = "no protocol of messages is in yet"))]
+pub(crate) mod message;
 pub(crate) mod stream;
 
 #[cfg(test)]

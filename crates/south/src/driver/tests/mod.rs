@@ -1,6 +1,7 @@
 //! The driver with machines and rules made for the tests.
 
 mod handshakes;
+mod messages;
 
 use super::*;
 use crate::transport::Upgrade;

@@ -17,11 +17,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use landfall_core::{
     Access, CallbackPolicy, CodecRun, NewAccount, NewApp, Parts, PayloadCodec, ProductDraft, ProductRef, RegisterDevice, Scope,
 };
+use landfall_ingress::Proxies;
 use landfall_model::{
     AccessMode, AccountSettings, AppLimits, DataFormat, Device, DeviceInfo, Parameter, Product, ProductKey, Property, Service,
     ServiceCommand,
 };
-use landfall_ingress::Proxies;
 use landfall_testkit::World;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},

@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 pub(crate) mod revocation;
+mod state;
 
 use crate::{
     CodecRun, CommandFilter, Core, DeviceCaller, Scope, Takes, Wake, command::call::cloud_request, product::check::check_call,
@@ -11,6 +12,7 @@ use landfall_model::{
     Batch, Cause, Command, CommandId, CommandState, Device, DeviceId, Error, Event, EventBody, Page, PageRequest, Product,
     ResourceId, Result, ServiceCommand, Time, Write,
 };
+use state::Times;
 use std::sync::Arc;
 
 /// What an application wants a device to do.
@@ -134,10 +136,7 @@ impl Core {
             .decide(&[Record::Device(device.id)], || {
                 Box::pin(async {
                     let open = self.store.open_commands(device.id).await?;
-                    let pending = open.iter().filter(|command| command.state == CommandState::Pending).count();
-                    if pending >= self.settings.commands_per_device {
-                        return Err(Error::new(Cause::CommandLimit, "the device has as many pending commands as it may"));
-                    }
+                    state::check_room(&open, self.settings.commands_per_device)?;
                     let url = request.callback_url.as_deref();
                     let address = self.new_address(device.account, (app, by), url).await;
                     let mut whole = address.map_err(|error| error.at("callbackUrl"))?.made;
@@ -206,11 +205,7 @@ impl Core {
     pub async fn cancel_command(&self, scope: &Scope, id: CommandId) -> Result<Command> {
         self.decide(&[Record::Command(id)], || {
             Box::pin(async {
-                let command = self.command(scope, id).await?;
-                if command.state != CommandState::Pending {
-                    return Err(Error::new(Cause::CommandNotPending, "only a pending command can be canceled"));
-                }
-                let next = Command { due_at: None, ..moved(&command, CommandState::Canceled) };
+                let next = state::canceled(&self.command(scope, id).await?)?;
                 Ok((self.told(std::slice::from_ref(&next)).await?, next))
             })
         })
@@ -227,14 +222,12 @@ impl Core {
         // A command that cannot be sent after all frees the place of the next one.
         for _ in 0..=self.settings.commands_per_device {
             let open = self.store.open_commands(device.id).await?;
-            let pending = |command: &&Command| command.state == CommandState::Pending;
-            let mut next = open.iter().filter(pending).find(|command| command.expire_s == Some(0));
+            let mut next = state::immediate(&open);
             if next.is_none() && !asleep {
                 if let Some(desired) = self.next_desired(&device).await? {
                     return Ok(Some(desired));
                 }
-                let waits = open.iter().any(|command| command.state == CommandState::Sent && command.expire_s != Some(0));
-                next = open.iter().find(pending).filter(|_| !waits);
+                next = state::in_turn(&open);
             }
             let Some(next) = next else {
                 if !asleep && let Some(message) = self.next_work_of_extensions(&device).await? {
@@ -263,13 +256,7 @@ impl Core {
             Err(error) if error.is_ours() => return Err(error),
             Err(error) => return self.fail_command(device, &command, "command.encode", &error).await,
         };
-        let now = self.now();
-        let sent = Command {
-            issued_times: command.issued_times + 1,
-            issued_at: Some(now),
-            due_at: Some(self.end_of(self.settings.command_ack_s.into())),
-            ..moved(&command, CommandState::Sent)
-        };
+        let sent = state::sent(&command, self.times());
         match self.store.commit(self.told(&[sent]).await?).await {
             Ok(_) => Ok(Some(Work { of: WorkOf::Command(command.id), steps })),
             Err(error) if error.cause == Cause::Stale => Ok(None),
@@ -279,7 +266,7 @@ impl Core {
 
     async fn fail_command(&self, device: &Device, command: &Command, step: &'static str, error: &Error) -> Result<Option<Work>> {
         self.refused(device, step, error);
-        let failed = Command { result: Some(reason(error)), ..self.ended(command, CommandState::Failed) };
+        let failed = state::failed(command, error, self.now());
         self.unless_moved(self.store.commit(self.told(&[failed]).await?).await)?;
         Ok(None)
     }
@@ -288,66 +275,30 @@ impl Core {
     pub async fn command_outcome(&self, caller: &DeviceCaller, id: CommandId, outcome: Outcome) -> Result<Option<Work>> {
         let device = self.caller_device(caller).await?;
         let Some(command) = self.store.command(id).await?.filter(|command| command.device == device.id) else { return Ok(None) };
-        if outcome == Outcome::Unanswered
-            && command.state == CommandState::Sent
-            && command.issued_times <= command.max_retransmit.into()
-        {
+        if state::goes_again(&command, &outcome) {
             return self.send_command(&device, command).await;
         }
         let product = self.product_of(&device).await?;
         self.decide(&[Record::Command(id)], || {
             Box::pin(async {
                 let Some(command) = self.store.command(id).await? else { return Ok((Batch::default(), None)) };
-                Ok((self.apply(&product, &command, &outcome).await?, None))
+                let has_result = command_of(&product, &command).is_ok_and(|(_, found)| !found.responses.is_empty());
+                Ok((self.told(&state::after(&command, &outcome, has_result, self.times())).await?, None))
             })
         })
         .await
     }
 
-    /// The batch of an outcome; nothing for a command that is beyond it.
-    async fn apply(&self, product: &Product, command: &Command, outcome: &Outcome) -> Result<Batch> {
-        let (state, result) = match (command.state, outcome) {
-            (CommandState::Sent, Outcome::Unanswered) => (CommandState::Timeout, None),
-            (CommandState::Sent, Outcome::Delivered) => return self.told(&[self.delivered(product, command)]).await,
-            (CommandState::Sent | CommandState::Delivered, Outcome::Done(result)) => {
-                (CommandState::Successful, Some(result.clone()))
-            }
-            (CommandState::Sent | CommandState::Delivered, Outcome::Refused(result)) => {
-                (CommandState::Failed, Some(result.clone()))
-            }
-            _ => return Ok(Batch::default()),
-        };
-        let mut states = vec![];
-        if command.state == CommandState::Sent && matches!(outcome, Outcome::Done(_)) {
-            states.push(self.delivered(product, command));
-        }
-        let next = Command { result, ..self.ended(states.last().unwrap_or(command), state) };
-        states.push(next);
-        self.told(&states).await
-    }
-
-    /// Acknowledged: it waits for its result, if its model defines one, else stays so (contract section 9).
-    fn delivered(&self, product: &Product, command: &Command) -> Command {
-        let now = self.now();
-        let answers = command_of(product, command).is_ok_and(|(_, found)| !found.responses.is_empty());
-        Command {
-            delivered_at: Some(now),
-            due_at: answers.then(|| self.end_of(self.settings.command_result_s.into())),
-            ..moved(command, CommandState::Delivered)
-        }
-    }
-
-    fn ended(&self, command: &Command, state: CommandState) -> Command {
-        let executed = matches!(state, CommandState::Successful | CommandState::Failed);
-        Command { executed_at: executed.then(|| self.now()).or(command.executed_at), due_at: None, ..moved(command, state) }
+    fn times(&self) -> Times {
+        let (ack_by, result_by) =
+            (self.end_of(self.settings.command_ack_s.into()), self.end_of(self.settings.command_result_s.into()));
+        Times { now: self.now(), ack_by, result_by }
     }
 
     /// The device's own answer to a command that went out as a frame: by `mid`, else the oldest that waits. False: none waits.
     pub(crate) async fn answer_command(&self, device: &Arc<Device>, mid: Option<u16>, errcode: i64, body: &str) -> Result<bool> {
         let open = self.store.open_commands(device.id).await?;
-        let waits =
-            |c: &&Command| matches!(c.state, CommandState::Sent | CommandState::Delivered) && mid.is_none_or(|mid| c.mid == mid);
-        let Some(id) = open.iter().find(waits).map(|command| command.id) else { return Ok(false) };
+        let Some(id) = state::answered(&open, mid).map(|command| command.id) else { return Ok(false) };
         let outcome = if errcode == 0 { Outcome::Done(body.to_owned()) } else { Outcome::Refused(body.to_owned()) };
         self.command_outcome(&self.device_caller(device), id, outcome).await?;
         Ok(true)
@@ -359,9 +310,7 @@ impl Core {
         let due = self.store.due_commands(now, ROUND).await?;
         let mut told = Vec::with_capacity(due.len());
         for command in &due {
-            let unsent = command.state == CommandState::Pending && command.expire_s != Some(0);
-            let state = if unsent { CommandState::Expired } else { CommandState::Timeout };
-            told.push(self.told(&[self.ended(command, state)]).await?);
+            told.push(self.told(&[state::over(command, self.now())]).await?);
         }
         self.commit_each(told.into_iter()).await?;
         for command in &due {
@@ -456,13 +405,4 @@ fn bound_steps(model: &ServiceCommand, paras: &str) -> Result<Vec<Step>> {
         steps.push(Step::Execute { path: path.clone(), arguments });
     }
     Ok(steps)
-}
-
-fn moved(command: &Command, state: CommandState) -> Command {
-    Command { version: command.version + 1, state, ..command.clone() }
-}
-
-/// An error as the result of a command.
-fn reason(error: &Error) -> String {
-    serde_json::json!({ "error": error.to_string() }).to_string()
 }

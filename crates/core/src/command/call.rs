@@ -1,8 +1,8 @@
 //! Calls of device services (1.7.7, device-side section 7): sent at once or refused, never cached.
 
 use crate::{
-    CodecRun, Core, Downlink, Obstacle, Scope, batch, device_event, product::check::check_call, subscription::address::Address,
-    turns::Record,
+    CodecRun, Core, Downlink, Obstacle, Scope, Undelivered, batch, device_event, product::check::check_call,
+    subscription::address::Address, turns::Record,
 };
 use landfall_model::{
     Batch, CallId, CallState, Cause, Confirmation, DataFormat, Device, DeviceId, Error, Event, EventBody, Product, Result,
@@ -56,11 +56,10 @@ impl Core {
             self.check_address(url).map_err(|error| error.at("header.callbackURL"))?;
         }
         check_muted(&device, &request)?;
-        let via = self.route(&device)?;
+        let via = device.gateway_id();
+        self.live.accepts(via, device.id, None).map_err(|why| unreachable_by(&device, &why))?;
         let waiting = self.store.calls(device.id).await?;
-        if waiting.len() >= self.settings.calls_per_device {
-            return Err(Error::new(Cause::TooMany, "the device has as many waiting calls as it may"));
-        }
+        check_room(&waiting, self.settings.calls_per_device)?;
         let (now, app) = (self.now(), scope.name_at(&device));
         let call = ServiceCall {
             id: CallId::from_random(self.random_16()),
@@ -113,19 +112,6 @@ impl Core {
         Ok(CallTaken { sent: delivered.is_ok(), at: now, request_id })
     }
 
-    /// The connection that leads to a device: its own, or its gateway's.
-    fn route(&self, device: &Device) -> Result<DeviceId> {
-        let via = device.gateway_id();
-        match self.live.accepts(via, device.id, None) {
-            Ok(()) => Ok(via),
-            Err(why) if why.obstacle != Obstacle::Gone => Err(why.error()),
-            Err(_) => Err(match device.gateway {
-                Some(_) => Error::new(Cause::GatewayOffline, "the gateway of the device has no connection"),
-                None => Error::new(Cause::DeviceOffline, "the device has no connection"),
-            }),
-        }
-    }
-
     /// Numbers go round from a random start and skip those that wait (device-side section 7).
     pub(crate) fn next_number(&self, waits: impl Fn(u16) -> bool) -> u16 {
         loop {
@@ -151,20 +137,12 @@ impl Core {
         self.decide(&[Record::Call(id)], || {
             Box::pin(async {
                 let nothing = (Batch::default(), ());
-                let Some(mut call) = self.store.call(id).await? else { return Ok(nothing) };
-                let Some(device) = self.store.device(call.device).await? else { return Ok(nothing) };
-                if call.state == CallState::Delivered {
+                let Some(call) = self.store.call(id).await?.filter(|call| call.state != CallState::Delivered) else {
                     return Ok(nothing);
-                }
-                call.state = CallState::Delivered;
-                let mut whole = Batch::default();
-                if call.ack {
-                    let Address { id, made } = self.address_of(&call).await?;
-                    whole = made;
-                    whole.events.push(confirmation(&device, &call, Confirmation::Delivered, id, self.now()));
-                }
-                whole.writes.push(Write::Call(Box::new(call)));
-                Ok((whole, ()))
+                };
+                let Some(device) = self.store.device(call.device).await? else { return Ok(nothing) };
+                let address = if call.ack { self.address_of(&call).await? } else { Address::default() };
+                Ok((delivered(&device, call, address, self.now()), ()))
             })
         })
         .await
@@ -176,12 +154,9 @@ impl Core {
             .decide(&[Record::Device(device.id)], || {
                 Box::pin(async {
                     let waiting = self.store.calls(device.id).await?;
-                    let Some(call) = waiting.iter().find(|call| mid.is_none_or(|mid| call.mid == mid)) else {
-                        return Ok((Batch::default(), false));
-                    };
-                    let Address { id, made: mut whole } = self.address_of(call).await?;
-                    whole.merge(answered(device, call, errcode, body, id, self.now()));
-                    Ok((whole, true))
+                    let Some(call) = waiting_for(&waiting, mid) else { return Ok((Batch::default(), false)) };
+                    let address = self.address_of(call).await?;
+                    Ok((answered(device, call, (errcode, body), address, self.now()), true))
                 })
             })
             .await?;
@@ -220,11 +195,46 @@ fn confirmation(device: &Device, call: &ServiceCall, status: Confirmation, addre
     device_event(device, now, EventBody::MessageConfirmed { status, request_id, service_id, to, address })
 }
 
+/// Why a call does not go to a device that its connection does not take it for.
+fn unreachable_by(device: &Device, why: &Undelivered) -> Error {
+    match (why.obstacle, device.gateway) {
+        (Obstacle::Gone, Some(_)) => Error::new(Cause::GatewayOffline, "the gateway of the device has no connection"),
+        (Obstacle::Gone, None) => Error::new(Cause::DeviceOffline, "the device has no connection"),
+        _ => why.error(),
+    }
+}
+
+/// Whether one more may wait. `TooMany`.
+fn check_room(waiting: &[ServiceCall], most: usize) -> Result<()> {
+    if waiting.len() >= most {
+        return Err(Error::new(Cause::TooMany, "the device has as many waiting calls as it may"));
+    }
+    Ok(())
+}
+
+/// The call that an answer is for: by its number, else the oldest.
+fn waiting_for(waiting: &[ServiceCall], mid: Option<u16>) -> Option<&ServiceCall> {
+    waiting.iter().find(|call| mid.is_none_or(|mid| call.mid == mid))
+}
+
+/// The device has acknowledged a call; told at its address where confirmations are wanted.
+fn delivered(device: &Device, call: ServiceCall, Address { id, made: mut whole }: Address, now: Time) -> Batch {
+    let call = ServiceCall { state: CallState::Delivered, ..call };
+    whole.events.extend(call.ack.then(|| confirmation(device, &call, Confirmation::Delivered, id, now)));
+    whole.writes.push(Write::Call(Box::new(call)));
+    whole
+}
+
 /// Ends a call and tells its answer.
-fn answered(device: &Device, call: &ServiceCall, errcode: i64, body: &str, address: Option<SubscriptionId>, now: Time) -> Batch {
+fn answered(
+    device: &Device,
+    call: &ServiceCall,
+    (errcode, body): (i64, &str),
+    Address { id: address, made: mut whole }: Address,
+    now: Time,
+) -> Batch {
     let executed = call.ack && errcode == 0;
-    let mut events: Vec<Event> =
-        executed.then(|| confirmation(device, call, Confirmation::Executed, address, now)).into_iter().collect();
+    whole.events.extend(executed.then(|| confirmation(device, call, Confirmation::Executed, address, now)));
     let answer = EventBody::CommandAnswered {
         request_id: call.request_id.clone(),
         service_id: call.service_id.clone(),
@@ -235,8 +245,9 @@ fn answered(device: &Device, call: &ServiceCall, errcode: i64, body: &str, addre
         errcode,
         address,
     };
-    events.push(device_event(device, now, answer));
-    batch(vec![Write::DeleteCall(call.id)], events)
+    whole.events.push(device_event(device, now, answer));
+    whole.writes.push(Write::DeleteCall(call.id));
+    whole
 }
 
 fn check_request(request: &CallRequest) -> Result<()> {
@@ -291,4 +302,126 @@ pub(crate) fn cloud_request(service_id: &str, method: &str, mid: u16, paras: &st
     let paras: &RawValue = serde_json::from_str(paras).map_err(broken)?;
     let request = CloudRequest { msg_type: "cloudReq", service_id, mid, cmd: method, paras };
     serde_json::to_string(&request).map_err(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_model::{AccountId, AppId, MutedCommand};
+
+    fn device(gateway: Option<DeviceId>) -> Device {
+        let (account, app) = (AccountId::from_random([1; 16]), AppId::from_random([2; 16]));
+        let new = crate::device::new_device(DeviceId::from_random([3; 16]), account, app, "n".into(), Time(0));
+        Device { gateway, ..new }
+    }
+
+    fn call(mid: u16, ack: bool) -> ServiceCall {
+        let device = device(None);
+        ServiceCall {
+            id: CallId::from_random([4; 16]),
+            account: device.account,
+            app: None,
+            by: None,
+            device: device.id,
+            mid,
+            request_id: "r".into(),
+            from: "me".into(),
+            ack,
+            service_id: "Switch".into(),
+            service_type: "Switch".into(),
+            method: "SET".into(),
+            paras: "{}".into(),
+            callback_url: None,
+            state: CallState::Sent,
+            created_at: Time(0),
+            expires_at: Time(1),
+        }
+    }
+
+    fn request() -> CallRequest {
+        CallRequest {
+            service_id: "Switch".into(),
+            method: "SET".into(),
+            paras: "{}".into(),
+            request_id: None,
+            from: None,
+            ack: true,
+            callback_url: None,
+        }
+    }
+
+    fn words(whole: &Batch) -> Vec<String> {
+        let word = |event: &Event| match &event.body {
+            EventBody::MessageConfirmed { status, .. } => format!("{status:?}"),
+            EventBody::CommandAnswered { errcode, .. } => format!("answered {errcode}"),
+            other => format!("{other:?}"),
+        };
+        whole.events.iter().map(word).collect()
+    }
+
+    #[test]
+    fn the_obstacle_says_who_is_away() {
+        let gateway = Some(DeviceId::from_random([9; 16]));
+        for (obstacle, gateway, cause) in [
+            (Obstacle::Gone, None, Cause::DeviceOffline),
+            (Obstacle::Gone, gateway, Cause::GatewayOffline),
+            (Obstacle::NotSubscribed, gateway, Cause::DeviceOffline),
+            (Obstacle::Full, None, Cause::Overloaded),
+        ] {
+            let why = Undelivered { obstacle, step: "call.send", detail: "why".into() };
+            assert_eq!(unreachable_by(&device(gateway), &why).cause, cause, "{obstacle:?} {gateway:?}");
+        }
+    }
+
+    #[test]
+    fn answers_find_their_call_and_calls_their_room() {
+        let waiting = [call(5, true), call(7, true)];
+        for (mid, found) in [(None, Some(5)), (Some(7), Some(7)), (Some(6), None)] {
+            assert_eq!(waiting_for(&waiting, mid).map(|call| call.mid), found, "{mid:?}");
+        }
+        assert!(check_room(&waiting, 3).is_ok());
+        assert_eq!(check_room(&waiting, 2).unwrap_err().cause, Cause::TooMany);
+    }
+
+    #[test]
+    fn confirmations_are_told_where_they_are_wanted() {
+        let device = device(None);
+        for (ack, errcode, told) in
+            [(true, 0, vec!["Executed", "answered 0"]), (true, 3, vec!["answered 3"]), (false, 0, vec!["answered 0"])]
+        {
+            let whole = answered(&device, &call(5, ack), (errcode, "{}"), Address::default(), Time(1));
+            assert_eq!(words(&whole), told, "{ack} {errcode}");
+            assert_eq!(whole.writes, [Write::DeleteCall(call(5, ack).id)]);
+        }
+        for (ack, told) in [(true, vec!["Delivered"]), (false, vec![])] {
+            let whole = delivered(&device, call(5, ack), Address::default(), Time(1));
+            assert_eq!(words(&whole), told);
+            let [Write::Call(written)] = whole.writes.as_slice() else { panic!("{whole:?}") };
+            assert_eq!(written.state, CallState::Delivered);
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_or_shielded_is_refused() {
+        for (path, request) in [
+            ("header.requestId", CallRequest { request_id: Some("r".repeat(129)), ..request() }),
+            ("header.from", CallRequest { from: Some("f".repeat(129)), ..request() }),
+            ("header.method", CallRequest { method: "m".repeat(33), ..request() }),
+            ("header.method", CallRequest { method: String::new(), ..request() }),
+            ("body", CallRequest { paras: " ".repeat(65_537), ..request() }),
+        ] {
+            assert_eq!(check_request(&request).unwrap_err().path.as_deref(), Some(path));
+        }
+        assert!(check_request(&request()).is_ok());
+        let shielded = |method: &str| MutedCommand { service_id: "Switch".into(), method: method.into() };
+        for (mute, muted, refused) in [
+            (false, vec![], false),
+            (true, vec![], true),
+            (false, vec![shielded("SET")], true),
+            (false, vec![shielded("GET")], false),
+        ] {
+            let device = Device { mute, muted_commands: muted.clone(), ..device(None) };
+            assert_eq!(check_muted(&device, &request()).is_err(), refused, "{mute} {muted:?}");
+        }
+    }
 }

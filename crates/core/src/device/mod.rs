@@ -1,5 +1,6 @@
 //! Devices: registered, changed, listed and deleted by applications (1.4, 1.5.1, 1.5.2).
 
+mod change;
 pub(crate) mod claim;
 pub(crate) mod deletion;
 pub(crate) mod gateway;
@@ -10,7 +11,7 @@ pub(crate) mod registration;
 pub(crate) mod session;
 pub(crate) mod shadow;
 
-use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event, extension, turns::Record};
+use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event, turns::Record};
 use landfall_model::{
     AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceId, DeviceInfo, DeviceLimit, DeviceStatus, Error,
     EventBody, Identity, NodeType, Page, PageRequest, Principals, Product, ProductKey, Result, Secret, StatusDetail, Time, Write,
@@ -217,23 +218,19 @@ impl Core {
 
     /// Changes a device (1.4.4) and tells deviceInfoChanged. `NodeIdTaken` for a pre-shared key identity of another device.
     pub async fn modify_device(&self, scope: &Scope, id: DeviceId, change: DeviceChange) -> Result<Arc<Device>> {
-        check_change(&change)?;
+        change::check(&change)?;
         let product = self.named_product(scope, change.product.as_ref()).await?;
         let rekeyed = change.psk.is_some() || change.psk_identity.is_some();
         let changed = self
             .decide(&[Record::Device(id)], || {
                 Box::pin(async {
-                    let mut device = (*self.device(scope, id).await?).clone();
-                    apply(&mut device, &change);
-                    extension::follow(&mut device, &change.info, self.now());
-                    match &product {
-                        Some(product) => bind_product(&mut device, product),
-                        None => self.rebind_by_keys(scope, &mut device, &change).await?,
-                    }
-                    device.version += 1;
-                    device.modified_at = self.now();
-                    let device = Arc::new(device);
-                    Ok((info_changed(&device, device.modified_at), device))
+                    let device = self.device(scope, id).await?;
+                    let product = match (&product, change::key_named(&device, &change)) {
+                        (None, Some(key)) => self.store.product_by_key(scope.account, &key).await?,
+                        _ => product.clone(),
+                    };
+                    let next = Arc::new(change::changed(&device, &change, product.as_deref(), self.now()));
+                    Ok((info_changed(&next, next.modified_at), next))
                 })
             })
             .await?;
@@ -241,21 +238,6 @@ impl Core {
             self.live.close(id, CloseCause::CredentialsChanged);
         }
         Ok(changed)
-    }
-
-    /// A change of product keys binds the device to the product that has them; keys of no product stay mere text.
-    async fn rebind_by_keys(&self, scope: &Scope, device: &mut Device, change: &DeviceChange) -> Result<()> {
-        let info = &change.info;
-        let keys = [&info.manufacturer_id, &info.manufacturer_name, &info.device_type, &info.model, &info.protocol_type];
-        if keys.iter().all(|key| key.is_none()) {
-            return Ok(());
-        }
-        if let Some(key) = full_key(&device.info)
-            && let Some(product) = self.store.product_by_key(scope.account, &key).await?
-        {
-            bind_product(device, &product);
-        }
-        Ok(())
     }
 }
 
@@ -320,39 +302,6 @@ pub(crate) fn bind_product(device: &mut Device, product: &Product) {
     info.protocol_type = Some(key.protocol_type.clone());
 }
 
-fn full_key(info: &DeviceInfo) -> Option<ProductKey> {
-    Some(ProductKey {
-        manufacturer_id: info.manufacturer_id.clone()?,
-        manufacturer_name: info.manufacturer_name.clone()?,
-        device_type: info.device_type.clone()?,
-        model: info.model.clone()?,
-        protocol_type: info.protocol_type.clone()?,
-    })
-}
-
-fn apply(device: &mut Device, change: &DeviceChange) {
-    let info = Arc::make_mut(&mut device.info);
-    info.merge(&change.info);
-    if let Some(tags) = &change.tags {
-        info.tags = tags.clone();
-    }
-    if let Some(end_user) = &change.end_user {
-        info.end_user = end_user.clone();
-    }
-    if let Some(muted) = &change.muted_commands {
-        device.muted_commands = muted.clone();
-    }
-    device.mute = change.mute.unwrap_or(device.mute);
-    device.data_aging_days = change.data_aging_days.or(device.data_aging_days);
-    device.credentials.is_secure = change.is_secure.unwrap_or(device.credentials.is_secure);
-    if let Some(psk) = &change.psk {
-        device.credentials.psk = Some(psk.clone());
-    }
-    if let Some(identity) = &change.psk_identity {
-        device.credentials.psk_identity = Some(identity.clone());
-    }
-}
-
 /// Sets the fields that are still empty (device-side section 3: binding never overwrites northbound values).
 pub(crate) fn fill_info(info: &mut DeviceInfo, new: DeviceInfo) {
     let mut filled = new;
@@ -377,14 +326,6 @@ fn check_registration(request: &RegisterDevice) -> Result<()> {
         return Err(Error::invalid("timeout", "must be 0 to 2147483647 seconds"));
     }
     Ok(())
-}
-
-fn check_change(change: &DeviceChange) -> Result<()> {
-    if change.data_aging_days.is_some_and(|days| days > 90) {
-        return Err(Error::invalid("deviceConfig.dataConfig.dataAgingTime", "must be 0 to 90 days"));
-    }
-    change.psk_identity.as_deref().map_or(Ok(()), check_psk_identity)?;
-    change.psk.as_ref().map_or(Ok(()), check_psk)
 }
 
 /// A node id is part of topics, so it must not hold what is special there.

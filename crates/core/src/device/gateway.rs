@@ -2,13 +2,17 @@
 
 use crate::{
     CloseCause, Core, DeviceCaller, ProductRef, Scope, batch,
-    device::{added, bind_product, check_node_id, deletion::delete, fill_info, info_changed, new_device},
-    device_event,
+    device::{
+        added, bind_product, check_node_id,
+        deletion::delete,
+        fill_info, info_changed, new_device,
+        status::{self, activate},
+    },
     turns::Record,
 };
 use landfall_model::{
-    AccessMode, Batch, BindResult, Cause, Device, DeviceId, DeviceInfo, DeviceLimit, DeviceStatus, Error, EventBody, NodeType,
-    Result, Secret, StatusDetail, Write,
+    AccessMode, Batch, Cause, Device, DeviceId, DeviceInfo, DeviceLimit, DeviceStatus, Error, NodeType, Result, Secret,
+    StatusDetail, Time, Write,
 };
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -29,33 +33,13 @@ impl Core {
     ///
     /// `DeviceNotFound` for an unknown node or a wrong code, alike; `Forbidden` for a code that is over or spent.
     pub async fn bind(&self, request: BindRequest) -> Result<(Arc<Device>, Secret)> {
-        let unknown = || Error::new(Cause::DeviceNotFound, "no device waits with this nodeId and verifyCode");
         let secret = Secret::new(self.generated(10));
         let waiting = self.store.device_by_node(&request.node_id).await?.ok_or_else(unknown)?;
         let bound = self
             .decide(&[Record::Device(waiting.id)], || {
                 Box::pin(async {
                     let device = self.store.device_by_node(&request.node_id).await?.ok_or_else(unknown)?;
-                    let code = device.credentials.verify_code.as_ref().ok_or_else(unknown)?;
-                    if !bool::from(code.expose().as_bytes().ct_eq(request.verify_code.expose().as_bytes())) {
-                        return Err(unknown());
-                    }
-                    let now = self.now();
-                    let spent = device.activated && device.credentials.code_timeout_s != Some(0);
-                    if spent || device.credentials.code_expires_at.is_some_and(|end| now >= end) {
-                        return Err(Error::new(Cause::Forbidden, "the verification code is over"));
-                    }
-                    let mut next = (*device).clone();
-                    next.version += 1;
-                    next.modified_at = now;
-                    next.credentials.secret = Some(secret.clone());
-                    next.credentials.code_expires_at = None;
-                    fill_info(Arc::make_mut(&mut next.info), request.info.clone());
-                    let mut whole = batch(vec![], vec![]);
-                    activate(&mut next, &mut whole);
-                    let changed = info_changed(&next, now);
-                    whole.merge(changed);
-                    Ok((whole, Arc::new(next)))
+                    exchange(&device, &request, &secret, self.now())
                 })
             })
             .await?;
@@ -143,19 +127,7 @@ impl Core {
         self.decide(&[Record::Device(id)], || {
             Box::pin(async {
                 let device = self.reachable(caller, id).await?;
-                if device.status == status && device.status_detail == detail {
-                    return Ok((Batch::default(), ()));
-                }
-                let now = self.now();
-                let mut next =
-                    Device { version: device.version + 1, modified_at: now, status, status_detail: detail, ..(*device).clone() };
-                let mut whole = Batch::default();
-                if status == DeviceStatus::Online {
-                    activate(&mut next, &mut whole);
-                }
-                let changed = info_changed(&next, now);
-                whole.merge(changed);
-                Ok((whole, ()))
+                Ok((status::reported(&device, status, detail, self.now()), ()))
             })
         })
         .await
@@ -181,12 +153,61 @@ impl Core {
     }
 }
 
-/// Marks a device as active; tells bindDevice the first time (1.4.7, 1.6.7.2).
-pub(crate) fn activate(device: &mut Device, whole: &mut Batch) {
-    if !device.activated {
-        device.activated = true;
-        device.credentials.code_expires_at = None;
-        let body = EventBody::DeviceBound { result: BindResult::Succeeded, device: Box::new(device.view()) };
-        whole.events.push(device_event(device, device.modified_at, body));
+fn unknown() -> Error {
+    Error::new(Cause::DeviceNotFound, "no device waits with this nodeId and verifyCode")
+}
+
+/// The verification code of a device is exchanged for a secret; the errors of [`Core::bind`].
+fn exchange(device: &Device, request: &BindRequest, secret: &Secret, now: Time) -> Result<(Batch, Arc<Device>)> {
+    let code = device.credentials.verify_code.as_ref().ok_or_else(unknown)?;
+    if !bool::from(code.expose().as_bytes().ct_eq(request.verify_code.expose().as_bytes())) {
+        return Err(unknown());
+    }
+    let spent = device.activated && device.credentials.code_timeout_s != Some(0);
+    if spent || device.credentials.code_expires_at.is_some_and(|end| now >= end) {
+        return Err(Error::new(Cause::Forbidden, "the verification code is over"));
+    }
+    let mut next = Device { version: device.version + 1, modified_at: now, ..device.clone() };
+    next.credentials.secret = Some(secret.clone());
+    next.credentials.code_expires_at = None;
+    fill_info(Arc::make_mut(&mut next.info), request.info.clone());
+    let mut whole = Batch::default();
+    activate(&mut next, &mut whole);
+    whole.merge(info_changed(&next, now));
+    Ok((whole, Arc::new(next)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_model::{AccountId, AppId};
+
+    #[test]
+    fn a_code_is_exchanged_once_and_in_time() {
+        let (now, later) = (Time(1_000), Some(Time(2_000)));
+        let (account, app) = (AccountId::from_random([1; 16]), AppId::from_random([2; 16]));
+        for (case, code, timeout_s, ends, activated, refused) in [
+            ("in time", Some("code"), Some(60), later, false, None),
+            ("no code", None, None, None, false, Some(Cause::DeviceNotFound)),
+            ("another code", Some("other"), Some(60), later, false, Some(Cause::DeviceNotFound)),
+            ("at its end", Some("code"), Some(60), Some(now), false, Some(Cause::Forbidden)),
+            ("spent", Some("code"), Some(60), None, true, Some(Cause::Forbidden)),
+            ("for ever", Some("code"), Some(0), None, true, None),
+        ] {
+            let mut device = new_device(DeviceId::from_random([3; 16]), account, app, "n".into(), Time(0));
+            device.activated = activated;
+            device.credentials.verify_code = code.map(Secret::new);
+            (device.credentials.code_timeout_s, device.credentials.code_expires_at) = (timeout_s, ends);
+            let request = BindRequest { verify_code: Secret::new("code"), node_id: "n".into(), info: DeviceInfo::default() };
+            let done = exchange(&device, &request, &Secret::new("secret"), now);
+            let Ok((whole, next)) = done else {
+                assert_eq!(done.err().map(|error| error.cause), refused, "{case}");
+                continue;
+            };
+            assert_eq!(refused, None, "{case}");
+            assert_eq!(next.credentials.secret.as_ref().map(Secret::expose), Some("secret"), "{case}");
+            assert_eq!((next.activated, next.version, next.credentials.code_expires_at), (true, 2, None), "{case}");
+            assert_eq!(whole.events.len(), if activated { 1 } else { 2 }, "bound only the first time: {case}");
+        }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod presence;
 pub(crate) mod registration;
 pub(crate) mod session;
 pub(crate) mod shadow;
+pub(crate) mod status;
 
 use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event, turns::Record};
 use landfall_model::{

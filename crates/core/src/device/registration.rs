@@ -4,14 +4,13 @@ use crate::{
     Core, DeviceCaller, Scope, Wake, batch,
     device::{
         info_changed,
-        presence::{went, went_online},
+        status::{self, Heard},
     },
     turns::Record,
 };
 use futures_util::future::try_join_all;
 use landfall_model::{
-    Batch, Cause, Device, DeviceId, DeviceInfo, DeviceStatus, Error, Observed, Registration, Result, SecureSession, StatusDetail,
-    Time, Write,
+    Batch, Cause, Device, DeviceId, DeviceInfo, Error, Observed, Registration, Result, SecureSession, StatusDetail, Time, Write,
 };
 use std::sync::Arc;
 
@@ -27,10 +26,7 @@ impl Core {
         self.decide(&[Record::Device(caller.device)], || {
             Box::pin(async {
                 let device = self.caller_device(caller).await?;
-                let mut whole = Batch::default();
-                if device.status != DeviceStatus::Online || !device.activated {
-                    whole = went_online(&device, false, (self.now(), self.earliest()));
-                }
+                let mut whole = status::heard(&device, Heard::Speaking, self.now(), self.earliest());
                 whole.writes.push(Write::Registration(Box::new(registration.clone())));
                 Ok((whole, ()))
             })
@@ -53,10 +49,7 @@ impl Core {
                 if self.store.registration(device.id).await?.is_some_and(|newer| newer.location != location) {
                     return Ok((Batch::default(), ()));
                 }
-                let mut whole = match device.status {
-                    DeviceStatus::Online | DeviceStatus::Abnormal => went(&device, DeviceStatus::Offline, detail, self.now()),
-                    _ => Batch::default(),
-                };
+                let mut whole = status::deregistered(&device, detail, self.now());
                 whole.writes.push(Write::DeleteRegistration(device.id));
                 Ok((whole, ()))
             })

@@ -5,7 +5,7 @@ pub(crate) mod message;
 
 use crate::{
     CodecRun, Core, DeviceCaller, Item, Message, Why, batch,
-    device::presence::went_online,
+    device::status::{self, Heard},
     device_event, extension,
     product::check::{check_report, fitting},
     turns::Record,
@@ -232,10 +232,7 @@ impl Core {
             Box::pin(async {
                 let device = self.store.device(device.id).await?;
                 let device = device.ok_or_else(|| Error::new(Cause::DeviceNotFound, "the device was deleted"))?;
-                let mut whole = batch(vec![], vec![]);
-                if device.status != DeviceStatus::Online {
-                    whole = went_online(&device, false, (self.now(), self.earliest()));
-                }
+                let mut whole = status::heard(&device, Heard::Speaking, self.now(), self.earliest());
                 whole.merge(said.clone());
                 Ok((whole, ()))
             })

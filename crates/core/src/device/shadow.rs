@@ -41,15 +41,9 @@ impl Core {
         let now = self.now();
         self.decide(&[Record::Device(id)], || {
             Box::pin(async {
-                let mut shadow = self.shadow_of(id).await?;
-                shadow.version += 1;
-                let mut whole = Batch::default();
-                for request in requests {
-                    merge(&mut shadow, request, scope.by, now)?;
-                    whole.writes.push(Write::Setting(Box::new(setting(&device, request, now))));
-                }
-                whole.writes.push(Write::Shadow(Box::new(shadow)));
-                Ok((whole, ()))
+                let shadow = wished(self.shadow_of(id).await?, requests, scope.by, now)?;
+                let settings = requests.iter().map(|request| Write::Setting(Box::new(setting(&device, request, now))));
+                Ok((batch(settings.chain([Write::Shadow(Box::new(shadow))]).collect(), vec![]), ()))
             })
         })
         .await?;
@@ -95,14 +89,7 @@ impl Core {
         if self.refuse_barred(device, &found, &desired).await? {
             return Box::pin(self.next_desired(device)).await;
         }
-        let mut properties = Map::new();
-        let mut steps = vec![];
-        for name in &found.open {
-            let Some(value) = desired.get(name).filter(|value| reported.get(name) != Some(value)) else { continue };
-            let Some((path, data_type)) = path_of(&product, &found.service_id, name) else { continue };
-            steps.push(Step::Write { path: path.to_owned(), data_type: data_type.to_owned(), value: value.to_string() });
-            properties.insert(name.clone(), value.clone());
-        }
+        let (steps, properties) = to_write(&product, &found, &desired, &reported);
         if steps.is_empty() {
             let properties = found.open.iter().filter_map(|name| Some((name.clone(), desired.get(name)?.clone())));
             let properties = Value::Object(properties.collect()).to_string();
@@ -146,15 +133,9 @@ impl Core {
         let sent = object(properties)?;
         self.decide(&[Record::Device(device.id)], || {
             Box::pin(async {
-                let mut shadow = self.shadow_of(device.id).await?;
-                shadow.version += 1;
-                let Some(service) = shadow.services.iter_mut().find(|service| service.service_id == service_id) else {
+                let Some(shadow) = settled(self.shadow_of(device.id).await?, service_id, &sent)? else {
                     return Ok((Batch::default(), ()));
                 };
-                // A value that was set anew meanwhile stays open.
-                let now_desired = object(&service.desired)?;
-                service.open.retain(|name| sent.get(name).is_none_or(|value| now_desired.get(name) != Some(value)));
-                service.by.retain(|name, _| service.open.contains(name));
                 let body = EventBody::DesiredDelivered {
                     service_id: service_id.to_owned(),
                     properties: properties.to_owned(),
@@ -177,6 +158,41 @@ fn setting(device: &Device, request: &DesiredRequest, now: landfall_model::Time)
         desired: request.desired.clone(),
         at: now,
     }
+}
+
+/// The shadow with more values desired of the device, each of them open; `by` is who desires them, where an application does.
+fn wished(mut shadow: Shadow, requests: &[DesiredRequest], by: Option<AppId>, now: landfall_model::Time) -> Result<Shadow> {
+    shadow.version += 1;
+    requests.iter().try_for_each(|request| merge(&mut shadow, request, by, now))?;
+    Ok(shadow)
+}
+
+/// The shadow once the device took or refused these values of a service; a value that was set anew meanwhile stays open. `None` for a service
+/// that it does not have.
+fn settled(mut shadow: Shadow, service_id: &str, sent: &Map<String, Value>) -> Result<Option<Shadow>> {
+    shadow.version += 1;
+    let Some(service) = shadow.services.iter_mut().find(|service| service.service_id == service_id) else { return Ok(None) };
+    let desired = object(&service.desired)?;
+    service.open.retain(|name| sent.get(name).is_none_or(|value| desired.get(name) != Some(value)));
+    service.by.retain(|name, _| service.open.contains(name));
+    Ok(Some(shadow))
+}
+
+/// What is to be written for the open values of a service that differ from what was reported, and these values.
+fn to_write(
+    product: &Product,
+    service: &Desired,
+    desired: &Map<String, Value>,
+    reported: &Map<String, Value>,
+) -> (Vec<Step>, Map<String, Value>) {
+    let (mut steps, mut values) = (vec![], Map::new());
+    for name in &service.open {
+        let Some(value) = desired.get(name).filter(|value| reported.get(name) != Some(value)) else { continue };
+        let Some((path, data_type)) = path_of(product, &service.service_id, name) else { continue };
+        steps.push(Step::Write { path: path.to_owned(), data_type: data_type.to_owned(), value: value.to_string() });
+        values.insert(name.clone(), value.clone());
+    }
+    (steps, values)
 }
 
 fn merge(shadow: &mut Shadow, request: &DesiredRequest, by: Option<AppId>, now: landfall_model::Time) -> Result<()> {
@@ -244,4 +260,106 @@ fn check_property(service: &landfall_model::Service, name: &str) -> Result<()> {
         return Err(Error::new(Cause::PropertyUnknown, "the property is bound to no LwM2M resource, so it cannot be set"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_model::{AccountId, DataFormat, Lwm2mModel, Parameter, ProductId, ProductKey, Property, Service, Time};
+    use serde_json::json;
+
+    const NOW: Time = Time(7);
+
+    fn empty() -> Shadow {
+        Shadow { device: DeviceId::from_random([1; 16]), version: 3, services: vec![] }
+    }
+
+    fn request(service_id: &str, desired: Value) -> DesiredRequest {
+        DesiredRequest { service_id: service_id.into(), desired: desired.to_string() }
+    }
+
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn wishes_are_merged_by_property_and_each_has_who_made_it() {
+        let (first, second) = (AppId::from_random([1; 16]), AppId::from_random([2; 16]));
+        let shadow = wished(empty(), &[request("b", json!({"x": 1, "y": 1}))], Some(first), NOW).unwrap();
+        let shadow = wished(shadow, &[request("b", json!({"y": 2})), request("a", json!({"z": 1}))], Some(second), NOW).unwrap();
+        let shadow = wished(shadow, &[request("b", json!({"x": 3}))], None, NOW).unwrap();
+        assert_eq!(shadow.version, 6);
+        let [a, b] = shadow.services.as_slice() else { panic!("{shadow:?}") };
+        assert_eq!((a.service_id.as_str(), a.desired.as_str()), ("a", r#"{"z":1}"#), "services are in order");
+        assert_eq!(object(&b.desired).unwrap(), map(json!({"x": 3, "y": 2})));
+        assert_eq!((b.open.as_slice(), b.set_at), (["x".to_owned(), "y".to_owned()].as_slice(), NOW));
+        assert_eq!(b.by, [("y".to_owned(), second)].into(), "an operator's wish is nobody's");
+    }
+
+    #[test]
+    fn what_was_sent_is_settled_unless_it_was_set_anew() {
+        let by = Some(AppId::from_random([1; 16]));
+        let shadow = || wished(empty(), &[request("s", json!({"x": 1, "y": 2}))], by, NOW).unwrap();
+        for (sent, open) in [
+            (json!({"x": 1, "y": 2}), vec![]),
+            (json!({"x": 1}), vec!["y"]),
+            (json!({"x": 9, "y": 2}), vec!["x"]),
+            (json!({}), vec!["x", "y"]),
+        ] {
+            let after = settled(shadow(), "s", &map(sent.clone())).unwrap().unwrap();
+            assert_eq!(after.services[0].open, open, "{sent}");
+            assert_eq!(after.services[0].by.keys().collect::<Vec<_>>(), open, "{sent}");
+        }
+        assert_eq!(settled(shadow(), "t", &Map::new()).unwrap(), None);
+    }
+
+    #[test]
+    fn only_open_values_that_differ_and_have_a_resource_are_written() {
+        let property = |name: &str, path: Option<&str>| Property {
+            parameter: Parameter {
+                name: name.into(),
+                data_type: "int".into(),
+                path: path.map(str::to_owned),
+                ..Parameter::default()
+            },
+            method: "RW".into(),
+        };
+        let properties = vec![property("x", Some("/1/0/1")), property("y", Some("/1/0/2")), property("loose", None)];
+        let product = Product {
+            id: ProductId::from_random([1; 16]),
+            account: AccountId::from_random([1; 16]),
+            version: 1,
+            key: ProductKey::default(),
+            name: "p".into(),
+            format: DataFormat::Json,
+            services: vec![Service { service_id: "s".into(), properties, ..Service::default() }],
+            codecs: vec![],
+            lwm2m: Lwm2mModel::default(),
+            secret: None,
+            auto_register: None,
+            claims: true,
+            created_at: NOW,
+            modified_at: NOW,
+        };
+        let desired = json!({"x": 1, "y": 2, "loose": 3, "gone": 4});
+        let shadow = wished(empty(), &[request("s", desired.clone())], None, NOW).unwrap();
+        let mut service = shadow.services[0].clone();
+        for (open, reported, expected) in [
+            (vec!["x", "y", "loose", "gone"], json!({}), json!({"x": 1, "y": 2})),
+            (vec!["x", "y"], json!({"x": 1, "y": 1}), json!({"y": 2})),
+            (vec!["y"], json!({}), json!({"y": 2})),
+            (vec![], json!({}), json!({})),
+        ] {
+            service.open = open.iter().map(|name| (*name).to_owned()).collect();
+            let (steps, values) = to_write(&product, &service, &map(desired.clone()), &map(reported.clone()));
+            assert_eq!(
+                (Value::Object(values), steps.len()),
+                (expected.clone(), expected.as_object().unwrap().len()),
+                "{open:?} {reported}"
+            );
+        }
+        service.open = vec!["x".into()];
+        let (steps, _) = to_write(&product, &service, &map(desired), &Map::new());
+        assert_eq!(steps, [Step::Write { path: "/1/0/1".into(), data_type: "int".into(), value: "1".into() }]);
+    }
 }

@@ -2,31 +2,17 @@
 //! Nothing the guest says is trusted: every pointer and length is checked against its memory.
 
 use rustix::time::{ClockId, clock_gettime};
-use wasmtime::{Memory, Store, StoreLimits, StoreLimitsBuilder, Trap, TypedFunc, UpdateDeadline};
+use wasmtime::{Memory, Store, StoreLimitsBuilder, Trap, TypedFunc, UpdateDeadline};
 
 use crate::error::CodecError;
 use crate::limits::Limits;
-use crate::runtime::{PRELUDE, Runtime};
-use crate::sandbox::Exports;
+use crate::runtime::{Host, PRELUDE, Runtime};
+use crate::script::{Exports, Function};
 
 /// Loading a script may take this many times the time of one call.
 const LOAD_TIMES: u32 = 10;
 const STACK_LINES: usize = 5;
 const INPUT_NOT_JSON: &str = "the JSON argument is not JSON";
-
-/// What the store of an instance carries.
-pub(crate) struct Host {
-    limits: StoreLimits,
-    /// The thread's processor time at which the running call is stopped, ns.
-    stop_at_ns: u64,
-}
-
-/// The function of a script to call; the numbers are shim.c's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Function {
-    Decode = 0,
-    Encode = 1,
-}
 
 /// Must be dropped after an error for which [`is_spent`] holds.
 pub(crate) struct Instance {

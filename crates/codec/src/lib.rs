@@ -23,11 +23,13 @@
 
 mod error;
 mod instance;
+mod job;
 mod limits;
 mod queue;
 mod rest;
 mod runtime;
 mod sandbox;
+mod script;
 mod ticker;
 mod turns;
 mod worker;
@@ -37,4 +39,5 @@ mod tests;
 
 pub use error::CodecError;
 pub use limits::Limits;
-pub use sandbox::{Exports, Sandbox, Script};
+pub use sandbox::Sandbox;
+pub use script::{Exports, Script};

@@ -4,10 +4,11 @@ use parking_lot::{Condvar, Mutex};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::CodecError;
+use crate::job::Job;
 use crate::limits::Limits;
 use crate::rest::{Pass, Resting, Rests};
+use crate::script::Function;
 use crate::turns::{Owner, Turns};
-use crate::worker::Job;
 
 /// What callers and workers share.
 pub(crate) struct Queue {
@@ -32,7 +33,7 @@ pub(crate) struct Ran {
 
 /// How a call ended.
 pub(crate) struct Outcome {
-    pub(crate) function: crate::instance::Function,
+    pub(crate) function: Function,
     pub(crate) source: std::sync::Arc<str>,
     pub(crate) pass: Pass,
     pub(crate) timed_out: bool,

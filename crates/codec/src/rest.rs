@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::instance::Function;
+use crate::script::Function;
 
 /// Time-outs in a row after which a codec rests.
 pub(crate) const IN_A_ROW: u32 = 3;

@@ -1,8 +1,9 @@
 //! The compiled engine, shared by all instances of a process: made once, at first use.
 
-use wasmtime::{Caller, Config, Engine, InstancePre, Linker, Module};
+use std::sync::OnceLock;
 
-use crate::instance::Host;
+use wasmtime::{Caller, Config, InstancePre, Linker, Module, StoreLimits};
+
 use crate::ticker::Ticker;
 
 /// QuickJS-ng; see quickjs/README.md for its version, licence and build.
@@ -16,6 +17,16 @@ pub(crate) const THREAD_STACK_BYTES: usize = WASM_STACK_BYTES + (4 << 20);
 /// `EBADF` of WASI preview 1.
 const WASI_BAD_DESCRIPTOR: i32 = 8;
 
+/// The compiled engine, or why there is none.
+pub(crate) type Engine = OnceLock<Result<Runtime, String>>;
+
+/// What the store of an instance carries.
+pub(crate) struct Host {
+    pub(crate) limits: StoreLimits,
+    /// The thread's processor time at which the running call is stopped, ns.
+    pub(crate) stop_at_ns: u64,
+}
+
 /// The compiled module with its imports, and the clock of its time limits.
 pub(crate) struct Runtime {
     pub(crate) template: InstancePre<Host>,
@@ -27,7 +38,7 @@ impl Runtime {
     pub(crate) fn compile() -> Result<Runtime, String> {
         let mut config = Config::new();
         config.epoch_interruption(true).max_wasm_stack(WASM_STACK_BYTES).wasm_backtrace_max_frames(None);
-        let engine = Engine::new(&config).map_err(|error| error.to_string())?;
+        let engine = wasmtime::Engine::new(&config).map_err(|error| error.to_string())?;
         let module = Module::new(&engine, QUICKJS_WASM).map_err(|error| error.to_string())?;
         let template =
             wasi_stubs(&engine).and_then(|linker| linker.instantiate_pre(&module)).map_err(|error| error.to_string())?;
@@ -37,7 +48,7 @@ impl Runtime {
 }
 
 /// The five calls that the C library was linked with: a clock that always reads zero, and no open file.
-fn wasi_stubs(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
+fn wasi_stubs(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Host>> {
     const WASI: &str = "wasi_snapshot_preview1";
     let mut linker = Linker::new(engine);
     linker.func_wrap(WASI, "clock_time_get", |mut caller: Caller<'_, Host>, _clock: i32, _precision: i64, out: u32| -> i32 {

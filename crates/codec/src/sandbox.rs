@@ -1,60 +1,20 @@
 //! The front of the crate: callers await here while a worker thread runs the script.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use crate::error::CodecError;
-use crate::instance::Function;
+use crate::job::{Answer, Call, Job};
 use crate::limits::Limits;
 use crate::queue::Queue;
 use crate::rest::Pass;
-use crate::runtime::{Runtime, THREAD_STACK_BYTES};
-use crate::worker::{Answer, Call, Job, Worker};
+use crate::runtime::{Engine, THREAD_STACK_BYTES};
+use crate::script::{Exports, Function, Script};
+use crate::worker::Worker;
 
 /// Most worker threads of one sandbox.
 const MOST_WORKERS: usize = 64;
-
-/// One version of a codec. Two scripts with the same id and version are taken to be the same; if their sources differ after all,
-/// the newer source replaces the older instance.
-#[derive(Debug, Clone)]
-pub struct Script {
-    /// Whose it is: accounts share the processor time evenly, and within them their codecs.
-    pub account: u128,
-    /// Identity of the codec, unique across accounts: globals are shared only between calls of the same id and version.
-    pub id: u128,
-    /// Version of the source.
-    pub version: u32,
-    /// JavaScript text.
-    pub source: Arc<str>,
-    /// Somebody waits for the outcome of just this call: it is run although the codec rests, and does not make it rest.
-    pub trial: bool,
-}
-
-/// Which functions a script defines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Exports {
-    /// `decode(bytes, meta)`.
-    pub decode: bool,
-    /// `encode(command)`.
-    pub encode: bool,
-    /// `decodeUplink({bytes, fPort})`, used where `decode` is missing.
-    pub decode_uplink: bool,
-    /// `encodeDownlink({data})`, used where `encode` is missing.
-    pub encode_downlink: bool,
-}
-
-impl Exports {
-    /// [`Sandbox::decode`] finds a function.
-    pub fn can_decode(&self) -> bool {
-        self.decode || self.decode_uplink
-    }
-
-    /// [`Sandbox::encode`] finds a function.
-    pub fn can_encode(&self) -> bool {
-        self.encode || self.encode_downlink
-    }
-}
 
 /// Runs scripts on worker threads of its own, each with a cache of loaded scripts. The engine is compiled at the first call (or by
 /// [`Sandbox::warm_up`]), which then takes seconds. Dropping it ends the threads; calls that still wait get `Internal`.
@@ -69,9 +29,6 @@ pub struct Sandbox {
     pub(crate) engine: Arc<Engine>,
     queue: Arc<Queue>,
 }
-
-/// The compiled engine, or why there is none.
-pub(crate) type Engine = OnceLock<Result<Runtime, String>>;
 
 impl Sandbox {
     /// Starts `workers` (1 to 64) threads.

@@ -4,58 +4,15 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use crate::error::CodecError;
-use crate::instance::{Function, Instance, is_spent, thread_time_ns};
+use crate::instance::{Instance, is_spent, thread_time_ns};
+use crate::job::{Answer, Call, Job};
 use crate::limits::Limits;
 use crate::queue::{Outcome, Queue, Ran};
-use crate::rest::Pass;
-use crate::runtime::Runtime;
-use crate::sandbox::{Engine, Exports, Script};
-use crate::turns::Owner;
-
-/// What goes back to the caller.
-pub(crate) type Answer<T> = Result<T, CodecError>;
+use crate::runtime::{Engine, Runtime};
 
 /// An instance is replaced after this many calls, so that what a script leaves in its globals cannot grow for ever.
 const CALLS_PER_INSTANCE: u32 = 10_000;
-
-/// One thing to do.
-pub(crate) enum Job {
-    WarmUp(oneshot::Sender<Answer<()>>),
-    Check { source: Arc<str>, reply: oneshot::Sender<Answer<Exports>> },
-    Call(Call),
-}
-
-/// One call of a function of a script.
-pub(crate) struct Call {
-    pub(crate) script: Script,
-    pub(crate) function: Function,
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) json: String,
-    pub(crate) pass: Pass,
-    pub(crate) reply: oneshot::Sender<Answer<Vec<u8>>>,
-}
-
-impl Job {
-    /// Whose turn it takes.
-    pub(crate) fn owner(&self) -> Owner {
-        match self {
-            Job::Call(call) => Owner { account: call.script.account, codec: call.script.id },
-            Job::WarmUp(_) | Job::Check { .. } => Owner { account: 0, codec: 0 },
-        }
-    }
-
-    /// Answers without having run. A caller that no longer waits is no error, hence the ignored sends.
-    pub(crate) fn refuse(self, error: CodecError) {
-        match self {
-            Job::WarmUp(reply) => drop(reply.send(Err(error))),
-            Job::Check { reply, .. } => drop(reply.send(Err(error))),
-            Job::Call(call) => drop(call.reply.send(Err(error))),
-        }
-    }
-}
 
 /// State of one thread.
 pub(crate) struct Worker {

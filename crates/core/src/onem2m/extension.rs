@@ -3,7 +3,7 @@
 use crate::{
     Core, Work,
     extension::Extension,
-    onem2m::{Tree, node::follow_info},
+    onem2m::{Tree, edit::follow_info},
     turns::Record,
 };
 use async_trait::async_trait;

@@ -5,7 +5,7 @@
 
 use crate::{
     Core, DeviceCaller, NodeFault, Outcome, Step, Target, Wake, Work, WorkOf,
-    onem2m::node::{changed_node, follow_labels},
+    onem2m::edit::{changed_node, follow_labels},
     turns::Record,
 };
 use landfall_model::{

@@ -1,5 +1,6 @@
 //! What oneM2M applications see of an account: the tree over its devices, originators and provisioning lists.
 
+pub(crate) mod edit;
 pub(crate) mod extension;
 pub(crate) mod fault;
 pub(crate) mod message;
@@ -9,8 +10,8 @@ pub(crate) mod provisioning;
 pub(crate) mod store;
 pub(crate) mod tree;
 
+pub use edit::{InfoChange, VERSION_LABEL, known_attributes};
 pub use fault::NodeFault;
-pub use node::{InfoChange, VERSION_LABEL, known_attributes};
 pub use originator::OriginCaller;
 pub use provisioning::{FailedNode, PROVISIONING_NODES, ProvisioningRequest, Refusal};
 pub use store::{Claim, InstanceStore, NodeStore, ProvisioningStore, ResourceFilter, ResourceStore, TakenNames};

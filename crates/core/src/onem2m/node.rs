@@ -2,32 +2,24 @@
 
 use crate::{
     CloseCause, Core, DeviceCaller, NewInstance, NodeFault, OriginCaller, ResourceFilter, Scope, Target,
-    device::{check_psk_identity, info_changed},
-    onem2m::tree::{DEVICE_INFO, Happened, check_resource_name, drop_pushes, info_of, node_name},
+    device::check_psk_identity,
+    onem2m::{
+        edit::{self, InfoChange, is_device_info},
+        tree::{Happened, check_resource_name, drop_pushes, info_of, node_name},
+    },
     turns::Record,
 };
 use landfall_model::{
-    Account, AccountPart, Batch, Cause, Changed, Device, DeviceId, DeviceInfo, DevicePart, Error, Event, MessageBox, NODE_INFOS,
-    Node, NodeInfo, PageRequest, Resource, ResourceId, ResourceKind, Result, Secret, Time, Write,
+    Account, AccountPart, Batch, Cause, Changed, Device, DeviceId, DevicePart, Error, Event, MessageBox, NODE_INFOS, Node,
+    PageRequest, Resource, ResourceId, ResourceKind, Result, Time, Write,
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// The label that every Device-to-Cloud resource has.
-pub const VERSION_LABEL: &str = "d2c:1.0";
 /// Labels of a node.
 const LABELS: usize = 200;
 /// Groups of an account that are searched for a device that goes.
 const GROUPS: u32 = 1_000;
-
-/// Changes of an information object.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct InfoChange {
-    /// Attributes to set; `null` and empty texts take one away.
-    pub attributes: Map<String, Value>,
-    /// New `lbl`.
-    pub labels: Option<Vec<String>>,
-}
 
 impl Core {
     /// Replaces the labels of a node as a whole and tells its subscribers. `Forbidden`, `InvalidField` for more than 200.
@@ -45,15 +37,7 @@ impl Core {
     /// Changes an information object; what the registry knows of the device follows. `Forbidden`, `InvalidField`.
     pub async fn set_info(&self, by: &OriginCaller, id: DeviceId, index: u8, change: &InfoChange) -> Result<Arc<Device>> {
         self.edit_node(by, id, (DevicePart::Info(index), NodeFault::UpdateDeviceData), |device, node, now| {
-            let slot = node.infos.get_mut(usize::from(index)).and_then(Option::as_mut);
-            let info = slot.ok_or_else(|| Error::new(Cause::ResourceNotFound, "resource not found"))?;
-            info.labels = change.labels.clone().unwrap_or(std::mem::take(&mut info.labels));
-            set_attributes(&mut info.attributes, &change.attributes);
-            info.modified_at = now;
-            if info.name == DEVICE_INFO {
-                mirror(device, &change.attributes);
-            }
-            Ok(())
+            edit::change_info(device, node, index, change, now)
         })
         .await
     }
@@ -63,15 +47,7 @@ impl Core {
         check_resource_name(name)?;
         let device = self
             .edit_node(by, id, (DevicePart::Node, NodeFault::CreateDeviceData), |device, node, now| {
-                if name == "credentials" || node.infos.iter().flatten().any(|info| info.name == name) {
-                    return Err(Error::new(Cause::ResourceExists, "resource already exists").at("rn"));
-                }
-                let labels = new.labels.clone().unwrap_or_else(|| vec![VERSION_LABEL.to_owned()]);
-                put_info(node, new_info(name, labels, &new.attributes, now))?;
-                if name == DEVICE_INFO {
-                    mirror(device, &new.attributes);
-                }
-                Ok(())
+                edit::add_info(device, node, name, new, now)
             })
             .await?;
         let made = (0..NODE_INFOS).find(|index| info_of(&device, *index).is_some_and(|info| info.name == name));
@@ -95,13 +71,7 @@ impl Core {
         check_key(identity, key)?;
         let device = self
             .edit_node(by, id, (DevicePart::Node, NodeFault::CreateDeviceData), |device, node, now| {
-                if node.credentials_at.is_some() && device.credentials.psk.is_some() {
-                    return Err(Error::new(Cause::ResourceExists, "resource already exists").at("rn"));
-                }
-                node.credentials_at = Some(now);
-                device.credentials.psk = Some(Secret::new(hex::encode(key)));
-                device.credentials.psk_identity = Some(identity.to_owned());
-                Ok(())
+                edit::add_credentials(device, node, identity, key, now)
             })
             .await?;
         self.live.close(id, CloseCause::CredentialsChanged);
@@ -111,9 +81,7 @@ impl Core {
     /// Takes a device's key away, so that it cannot come until it has another.
     pub(crate) async fn delete_credentials(&self, by: &OriginCaller, id: DeviceId) -> Result<()> {
         self.edit_node(by, id, (DevicePart::Node, NodeFault::DeleteDeviceData), |device, node, _| {
-            node.credentials_at = None;
-            device.credentials.psk = None;
-            device.credentials.psk_identity = None;
+            edit::drop_credentials(device, node);
             Ok(())
         })
         .await?;
@@ -127,9 +95,9 @@ impl Core {
         by: &OriginCaller,
         id: DeviceId,
         (part, fault): (DevicePart, NodeFault),
-        edit: impl Fn(&mut Device, &mut Node, Time) -> Result<()> + Send + Sync,
+        change: impl Fn(&mut Device, &mut Node, Time) -> Result<()> + Send + Sync,
     ) -> Result<Arc<Device>> {
-        let edit = &edit;
+        let change = &change;
         let outcome = self
             .decide(&[Record::Device(id)], || {
                 Box::pin(async move {
@@ -137,7 +105,7 @@ impl Core {
                     let device = device.ok_or_else(|| Error::new(Cause::ResourceNotFound, "resource not found"))?;
                     self.check_right(by, &Target::Node(device.clone()), crate::Right::Update).await?;
                     let now = self.now();
-                    let (next, mut whole) = changed_node(&device, now, |device, node| edit(device, node, now))?;
+                    let (next, mut whole) = edit::changed_node(&device, now, |device, node| change(device, node, now))?;
                     let next = Arc::new(next);
                     whole.events.extend(self.node_notices(&by.account, &next, part, now).await?);
                     Ok((whole, next))
@@ -233,13 +201,11 @@ impl Core {
             Box::pin(async {
                 let device = self.caller_device(caller).await?;
                 let now = self.now();
-                let (next, mut whole) = changed_node(&device, now, |device, node| {
-                    follow_labels(&device.node_id, node);
-                    learned(device, node, said, now)
+                let (next, mut whole) = edit::changed_node(&device, now, |device, node| {
+                    edit::follow_labels(&device.node_id, node);
+                    edit::learned(device, node, said, now)
                 })?;
-                if next.node.as_ref().map(|node| (&node.labels, &node.infos))
-                    == device.node.as_ref().map(|n| (&n.labels, &n.infos))
-                {
+                if !edit::shows_anew(&device, &next) {
                     return Ok((Batch::default(), ()));
                 }
                 let index = next.node.iter().flat_map(|node| &node.infos).position(is_device_info).unwrap_or_default();
@@ -289,173 +255,6 @@ impl Core {
 pub(crate) fn json_instance(content: &Value) -> NewInstance {
     let content = content.to_string();
     NewInstance { size: content.len() as u64, content, format: Some("application/json:0".to_owned()), ..NewInstance::default() }
-}
-
-/// A device after a change of its node, and the batch that writes it. A device without a node gets one under its own id.
-pub(crate) fn changed_node(
-    device: &Device,
-    now: Time,
-    edit: impl FnOnce(&mut Device, &mut Node) -> Result<()>,
-) -> Result<(Device, Batch)> {
-    let mut next = device.clone();
-    let mut node = device.node.as_ref().map_or_else(|| first_node(device), |node| (**node).clone());
-    edit(&mut next, &mut node)?;
-    node.modified_at = now;
-    next.version += 1;
-    next.modified_at = now;
-    let labels = (device.node.as_ref().map(|node| &node.labels) != Some(&node.labels)).then(|| Write::Labels {
-        account: device.account,
-        subject: ResourceId::of_device(device.id, DevicePart::Node),
-        labels: node.labels.clone(),
-    });
-    next.node = Some(Arc::new(node));
-    let mut whole = info_changed(&next, now);
-    // Applications of other dialects are told of what they can see.
-    if next.info == device.info {
-        whole.events.clear();
-    }
-    whole.writes.extend(labels);
-    Ok((next, whole))
-}
-
-/// The node of a device that another dialect registered, as it was shown before.
-fn first_node(device: &Device) -> Node {
-    let info = new_info(DEVICE_INFO, vec![VERSION_LABEL.to_owned()], &known_attributes(&device.info), device.created_at);
-    Node {
-        name: device.id.to_string(),
-        labels: vec![VERSION_LABEL.to_owned()],
-        profile: None,
-        iccid: None,
-        infos: vec![Some(info)],
-        credentials_at: device.credentials.psk.is_some().then_some(device.created_at),
-        observed: vec![],
-        created_at: device.created_at,
-        modified_at: device.modified_at,
-    }
-}
-
-pub(crate) fn new_info(name: &str, labels: Vec<String>, given: &Map<String, Value>, now: Time) -> NodeInfo {
-    let mut attributes = Map::new();
-    set_attributes(&mut attributes, given);
-    NodeInfo { name: name.to_owned(), labels, attributes, created_at: now, modified_at: now }
-}
-
-/// Sets attributes; `null` and empty texts stand for absent ones.
-fn set_attributes(attributes: &mut Map<String, Value>, given: &Map<String, Value>) {
-    for (name, value) in given {
-        match value {
-            Value::Null => drop(attributes.remove(name)),
-            Value::String(text) if text.is_empty() => drop(attributes.remove(name)),
-            value => drop(attributes.insert(name.clone(), value.clone())),
-        }
-    }
-}
-
-fn put_info(node: &mut Node, info: NodeInfo) -> Result<()> {
-    if let Some(slot) = node.infos.iter_mut().find(|slot| slot.is_none()) {
-        *slot = Some(info);
-        return Ok(());
-    }
-    if node.infos.len() >= usize::from(NODE_INFOS) {
-        return Err(Error::new(Cause::TooMany, "the node has as many information objects as it may"));
-    }
-    node.infos.push(Some(info));
-    Ok(())
-}
-
-fn is_device_info(info: &Option<NodeInfo>) -> bool {
-    info.as_ref().is_some_and(|info| info.name == DEVICE_INFO)
-}
-
-fn learned(device: &mut Device, node: &mut Node, said: &Map<String, Value>, now: Time) -> Result<()> {
-    if !node.infos.iter().any(is_device_info) {
-        put_info(node, new_info(DEVICE_INFO, vec![VERSION_LABEL.to_owned()], &Map::new(), now))?;
-    }
-    let Some(info) = node.infos.iter_mut().flatten().find(|info| info.name == DEVICE_INFO) else { return Ok(()) };
-    let before = info.attributes.clone();
-    set_attributes(&mut info.attributes, said);
-    let mut default = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            info.attributes.entry(name).or_insert(value);
-        }
-    };
-    default("dvnm", said.get("man").cloned());
-    default("dty", Some("device".into()));
-    default("dlb", Some(device.node_id.clone().into()));
-    if info.attributes != before {
-        info.modified_at = now;
-    }
-    let now_known = info.attributes.clone();
-    mirror(device, &now_known);
-    Ok(())
-}
-
-/// The labels that show what the platform follows of a device.
-pub(crate) fn follow_labels(node_id: &str, node: &mut Node) {
-    let lifecycle = format!("d2c_lifecycle:{node_id}");
-    let resources = node.observed.iter().map(|one| format!("d2c_resource_{}:{}", one.path, one.id));
-    for label in std::iter::once(lifecycle).chain(resources).collect::<Vec<_>>() {
-        if !node.labels.contains(&label) {
-            node.labels.push(label);
-        }
-    }
-}
-
-/// Attributes of `device-info`, and the fields of the registry that say the same. The last three are also keys of a product.
-macro_rules! shared_fields {
-    ($each:ident) => {
-        $each!("dvnm" name, "dc" description, "loc" location, "fwv" fw_version, "swv" sw_version, "hwv" hw_version,
-            "man" manufacturer_name, "dty" device_type, "mod" model)
-    };
-}
-
-/// What the registry knows of a device, as attributes of `device-info`.
-pub fn known_attributes(info: &DeviceInfo) -> Map<String, Value> {
-    let mut attributes = Map::new();
-    macro_rules! show {
-        ($($name:literal $field:ident),*) => {$(
-            if let Some(value) = &info.$field {
-                attributes.insert($name.to_owned(), value.clone().into());
-            }
-        )*};
-    }
-    shared_fields!(show);
-    attributes
-}
-
-/// Lets the registry follow `device-info`. What names the product of a device is the product's.
-pub(crate) fn mirror(device: &mut Device, attributes: &Map<String, Value>) {
-    let mut info = DeviceInfo::default();
-    let bound = device.product.is_some();
-    macro_rules! take {
-        ($($name:literal $field:ident),*) => {$(
-            if !(bound && ["man", "dty", "mod"].contains(&$name)) {
-                info.$field = attributes.get($name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(short);
-            }
-        )*};
-    }
-    shared_fields!(take);
-    let mut next = (*device.info).clone();
-    next.merge(&info);
-    if next != *device.info {
-        device.info = Arc::new(next);
-    }
-}
-
-/// Lets `device-info` follow a change that another dialect made.
-pub(crate) fn follow_info(device: &mut Device, change: &DeviceInfo, now: Time) {
-    let Some(node) = &mut device.node else { return };
-    let changed = known_attributes(change);
-    if let Some(info) = Arc::make_mut(node).infos.iter_mut().flatten().find(|info| info.name == DEVICE_INFO)
-        && !changed.is_empty()
-    {
-        set_attributes(&mut info.attributes, &changed);
-        info.modified_at = now;
-    }
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(256).collect()
 }
 
 /// Names in a device group, `nds`.

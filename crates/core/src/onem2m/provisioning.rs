@@ -7,7 +7,8 @@ use crate::{
     Claim, Core, NodeFault, OriginCaller, Scope, TakenNames, Target, batch,
     device::{added, check_node_id, new_device},
     onem2m::{
-        node::{VERSION_LABEL, check_key, follow_labels, members, mirror, new_info, with_members},
+        edit::{VERSION_LABEL, follow_labels, mirror, new_info},
+        node::{check_key, members, with_members},
         tree::{DEVICE_INFO, check_resource_name, node_name},
     },
     turns::Record,

@@ -18,7 +18,7 @@ fn is_silence(error: &Error) {
 
 /// Reads and writes end, connections that were waited for are not used again, and all goes on when the database does.
 pub async fn a_database_that_hangs_is_given_up(place: Place) {
-    let Kind::Postgres { url, .. } = &place.kind else { return };
+    let At::Postgres { url, .. } = &place.at else { return };
     let stall = Stall::before(&format!("{url}&connect_timeout=1"));
     let options = Options { statement_ms: 1_000, readers: 2, ..Options::default() };
     let store = landfall_store::open(&stall.url, options, place.world.clone()).unwrap();
@@ -57,7 +57,7 @@ pub async fn a_database_that_hangs_is_given_up(place: Place) {
 
 /// A store that ends while its database hangs ends all the same, and a start says what is wrong.
 pub async fn a_database_that_hangs_holds_no_end_and_no_start(place: Place) {
-    let Kind::Postgres { url, .. } = &place.kind else { return };
+    let At::Postgres { url, .. } = &place.at else { return };
     let stall = Stall::before(&format!("{url}&connect_timeout=1"));
     let open = || {
         let options = Options { statement_ms: 1_000, ..Options::default() };

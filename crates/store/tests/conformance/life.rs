@@ -50,12 +50,11 @@ pub async fn a_crash_loses_nothing(place: Place) {
         open.abort().await;
     }
     // A copy of the files in the middle of work opens as well.
-    if let Kind::Sqlite(dir) = &place.kind {
+    if let At::Sqlite { folder, .. } = &place.at {
         let open = place.open();
         open.commit(tell(vec![reported(&devices[0], place.now(), "s", "last", START)])).await.unwrap();
-        let copy = Place { world: place.world.clone(), kind: Kind::Sqlite(fresh_dir()) };
-        let Kind::Sqlite(to) = &copy.kind else { unreachable!() };
-        copy_dir(dir, to);
+        let copy = place.beside(At::sqlite());
+        copy_dir(folder, copy.at.folder().unwrap());
         let copied = copy.open();
         assert_eq!(totals(&copied, &devices).await, count + 1);
         assert_eq!(totals(&open, &devices).await, count + 1);
@@ -144,11 +143,11 @@ pub async fn small_chunks_are_merged(place: Place) {
     }
     store.shutdown().await;
     let count = "SELECT COUNT(*) FROM chunk";
-    let chunks: i64 = match &place.kind {
-        Kind::Sqlite(dir) => {
+    let chunks: i64 = match &place.at {
+        At::Sqlite { folder: dir, .. } => {
             rusqlite::Connection::open(dir.join("landfall.db")).unwrap().query_row(count, [], |row| row.get(0)).unwrap()
         }
-        Kind::Postgres { url, .. } => {
+        At::Postgres { url, .. } => {
             let url = url.clone();
             let ask = move || postgres::Client::connect(&url, postgres::NoTls).unwrap().query_one(count, &[]).unwrap().get(0);
             std::thread::spawn(ask).join().unwrap()
@@ -174,7 +173,7 @@ fn end_of_the_writer(schema: &str) -> String {
 
 /// The database had another writer meanwhile: the store says so and ends.
 pub async fn another_writer_ends_the_store(place: Place) {
-    let Kind::Postgres { admin, schema, .. } = &place.kind else { return };
+    let At::Postgres { admin, schema, .. } = &place.at else { return };
     let store = place.open();
     let de = one_device(&store, "n").await;
     beside(admin, format!("UPDATE {schema}.meta SET value = value + 1 WHERE key = 'epoch'")).await;
@@ -187,7 +186,7 @@ pub async fn another_writer_ends_the_store(place: Place) {
 
 /// Another process has the lock by the time the connection is back.
 pub async fn a_lock_that_another_took_ends_the_store(place: Place) {
-    let Kind::Postgres { admin, schema, url } = &place.kind else { return };
+    let At::Postgres { admin, schema, url } = &place.at else { return };
     let store = place.open();
     let de = one_device(&store, "n").await;
     let url = url.clone();
@@ -220,7 +219,7 @@ pub async fn a_probe_writes(place: Place) {
 
 /// What is in the WAL is moved into the database at a clean end, so that this alone may be copied.
 pub async fn a_clean_end_leaves_one_file(place: Place) {
-    let Kind::Sqlite(dir) = &place.kind else { return };
+    let At::Sqlite { folder: dir, .. } = &place.at else { return };
     let store = place.open();
     let devices = many_devices(&store, 50).await;
     store.device(devices[7].id).await.unwrap();
@@ -240,7 +239,7 @@ pub async fn a_database_that_is_gone_is_no_fresh_start(place: Place) {
 
 /// The server ends the writer's connection; after a while the store goes on by itself, with nothing lost.
 pub async fn a_lost_connection_is_replaced(place: Place) {
-    let Kind::Postgres { admin, schema, .. } = &place.kind else { return };
+    let At::Postgres { admin, schema, .. } = &place.at else { return };
     let store = place.open();
     let devices = many_devices(&store, 3).await;
     store.commit(tell(vec![reported(&devices[0], START, "s", "before", START)])).await.unwrap();

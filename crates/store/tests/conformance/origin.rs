@@ -34,14 +34,14 @@ pub async fn a_copy_is_in_another_place(place: Place) {
     let left = store.place().to_owned();
     store.shutdown().await;
     drop(store);
-    let copied = match &place.kind {
-        Kind::Sqlite(dir) => {
-            let other = fresh_dir();
-            std::fs::create_dir(&other).unwrap();
-            std::fs::copy(dir.join("landfall.db"), other.join("landfall.db")).unwrap();
-            Place { world: place.world.clone(), kind: Kind::Sqlite(other) }
+    let copied = match &place.at {
+        At::Sqlite { folder: dir, .. } => {
+            let other = At::sqlite();
+            std::fs::create_dir(other.folder().unwrap()).unwrap();
+            std::fs::copy(dir.join("landfall.db"), other.folder().unwrap().join("landfall.db")).unwrap();
+            place.beside(other)
         }
-        Kind::Postgres { admin, schema, .. } => {
+        At::Postgres { admin, schema, .. } => {
             let script = r#"dump=$(pg_dump -n "$2" "$1"); run() { psql -q -v ON_ERROR_STOP=1 -o /dev/null "$1" 2>/dev/null; }
                 echo "DROP SCHEMA $2 CASCADE" | run "$1"; printf '%s\n' "$dump" | run "$1""#;
             assert!(Command::new("sh").args(["-ec", script, "sh", admin, schema]).status().unwrap().success());

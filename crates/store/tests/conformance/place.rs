@@ -4,9 +4,9 @@ use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::{Options, SharedStore};
 use landfall_testkit::World;
+pub use landfall_testkit::ground::place::Place as At;
 use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,50 +19,28 @@ pub const START: Time = Time(1_700_000_000_000);
 
 pub struct Place {
     pub world: Arc<World>,
-    pub kind: Kind,
-}
-
-pub enum Kind {
-    Sqlite(PathBuf),
-    Postgres { admin: String, schema: String, url: String },
+    pub at: At,
 }
 
 static COUNTER: AtomicU64 = AtomicU64::new(1);
 
-pub fn fresh_name() -> String {
-    format!("landfall_test_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::SeqCst))
-}
-
-pub fn fresh_dir() -> PathBuf {
-    std::env::temp_dir().join(fresh_name())
-}
-
 impl Place {
     pub fn sqlite() -> Self {
-        Self { world: world(), kind: Kind::Sqlite(fresh_dir()) }
+        Self { world: world(), at: At::sqlite() }
     }
 
     /// `None`, loudly, without a server to test against.
     pub fn postgres(test: &str) -> Option<Self> {
-        let Ok(admin) = std::env::var("LANDFALL_TEST_POSTGRES") else {
-            // Written past the capture of the test harness on purpose.
-            let line = format!("\nSKIPPED postgres::{test}: LANDFALL_TEST_POSTGRES holds no URL\n");
-            drop(std::io::stderr().write_all(line.as_bytes()));
-            return None;
-        };
-        let schema = fresh_name();
-        let mut client = postgres::Client::connect(&admin, postgres::NoTls).expect("LANDFALL_TEST_POSTGRES must be reachable");
-        client.batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).unwrap();
-        let mark = if admin.contains('?') { '&' } else { '?' };
-        let url = format!("{admin}{mark}options=-c%20search_path%3D{schema}");
-        Some(Self { world: world(), kind: Kind::Postgres { admin, schema, url } })
+        At::postgres(test).map(|at| Self { world: world(), at })
+    }
+
+    /// Another one at the same time.
+    pub fn beside(&self, at: At) -> Self {
+        Self { world: self.world.clone(), at }
     }
 
     pub fn try_open(&self, options: Options) -> Result<SharedStore> {
-        match &self.kind {
-            Kind::Sqlite(dir) => landfall_store::open_sqlite(dir, options, self.world.clone()),
-            Kind::Postgres { url, .. } => landfall_store::open(url, options, self.world.clone()),
-        }
+        landfall_store::open(self.at.url(), options, self.world.clone())
     }
 
     pub fn open(&self) -> SharedStore {
@@ -87,22 +65,6 @@ fn world() -> Arc<World> {
     let world = World::new(1);
     world.set(START);
     Arc::new(world)
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        match &self.kind {
-            Kind::Sqlite(dir) => drop(std::fs::remove_dir_all(dir)),
-            Kind::Postgres { admin, schema, .. } => {
-                let (admin, schema) = (admin.clone(), schema.clone());
-                let dropped = std::thread::spawn(move || {
-                    let mut client = postgres::Client::connect(&admin, postgres::NoTls)?;
-                    client.batch_execute(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE"))
-                });
-                drop(dropped.join());
-            }
-        }
-    }
 }
 
 pub fn copy_dir(from: &Path, to: &Path) {

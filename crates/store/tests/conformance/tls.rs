@@ -46,11 +46,12 @@ fn soon<T>(mut done: impl FnMut() -> Option<T>) -> T {
 }
 
 pub async fn certificates_of_the_database_are_checked(place: Place) {
-    let Kind::Postgres { admin, url, .. } = &place.kind else { return };
+    let At::Postgres { admin, url, .. } = &place.at else { return };
     let (admin, url, clock) = (admin.clone(), url.clone(), place.world.clone());
     let test = move || {
-        let folder = fresh_dir();
-        std::fs::create_dir_all(&folder).unwrap();
+        let place = At::sqlite();
+        let folder = place.folder().unwrap();
+        std::fs::create_dir_all(folder).unwrap();
         let (ours, theirs) = (authority(), authority());
         let (right, wrong) = (folder.join("right.pem"), folder.join("wrong.pem"));
         std::fs::write(&right, ours.as_ref().pem()).unwrap();
@@ -71,7 +72,6 @@ pub async fn certificates_of_the_database_are_checked(place: Place) {
         drop(open("require", None).unwrap());
         assert_eq!(under_tls(&admin), 0);
         drop(open("disable", None).unwrap());
-        std::fs::remove_dir_all(folder).unwrap();
     };
     tokio::task::spawn_blocking(test).await.unwrap();
 }

@@ -99,7 +99,7 @@ impl Plan {
 
     /// Opens the store and starts the core.
     pub async fn open(self) -> Ground {
-        let store = landfall_store::open(&self.place.url(), landfall_store::Options::default(), self.world.clone()).unwrap();
+        let store = landfall_store::open(self.place.url(), landfall_store::Options::default(), self.world.clone()).unwrap();
         let callbacks = Arc::new(Callbacks::default());
         let core = Core::new(Parts {
             store: Arc::new(store),

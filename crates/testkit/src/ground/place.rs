@@ -2,17 +2,30 @@
 
 use std::{
     io::Write as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 use tempfile::TempDir;
 
 /// A place of a store.
-pub struct Place(Kind);
-
-enum Kind {
-    Sqlite(TempDir),
-    Postgres { admin: String, schema: String },
+#[derive(Debug)]
+pub enum Place {
+    /// SQLite.
+    Sqlite {
+        /// Takes all away in the end.
+        scratch: TempDir,
+        /// The directory, which the store makes.
+        folder: PathBuf,
+    },
+    /// A schema of PostgreSQL.
+    Postgres {
+        /// URL of the server.
+        admin: String,
+        /// Name of the schema.
+        schema: String,
+        /// URL of the schema.
+        url: String,
+    },
 }
 
 static COUNTER: AtomicU64 = AtomicU64::new(1);
@@ -21,7 +34,8 @@ impl Place {
     /// A scratch directory.
     #[must_use]
     pub fn sqlite() -> Self {
-        Self(Kind::Sqlite(tempfile::tempdir().unwrap()))
+        let scratch = tempfile::tempdir().unwrap();
+        Self::Sqlite { folder: scratch.path().join("store"), scratch }
     }
 
     /// A schema of its own in the server that the variable `LANDFALL_TEST_POSTGRES` names; `None`, loudly, without one.
@@ -34,34 +48,33 @@ impl Place {
         };
         let schema = format!("landfall_test_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::SeqCst));
         run(&admin, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).unwrap();
-        Some(Self(Kind::Postgres { admin, schema }))
+        let mark = if admin.contains('?') { '&' } else { '?' };
+        let url = format!("{admin}{mark}options=-c%20search_path%3D{schema}");
+        Some(Self::Postgres { admin, schema, url })
     }
 
     /// As `landfall_store::open` takes it.
     #[must_use]
-    pub fn url(&self) -> String {
-        match &self.0 {
-            Kind::Sqlite(folder) => folder.path().to_str().unwrap().to_owned(),
-            Kind::Postgres { admin, schema } => {
-                let mark = if admin.contains('?') { '&' } else { '?' };
-                format!("{admin}{mark}options=-c%20search_path%3D{schema}")
-            }
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Sqlite { folder, .. } => folder.to_str().unwrap(),
+            Self::Postgres { url, .. } => url,
         }
     }
 
     /// The directory of SQLite.
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {
-        match &self.0 {
-            Kind::Sqlite(folder) => Some(folder.path()),
-            Kind::Postgres { .. } => None,
+        match self {
+            Self::Sqlite { folder, .. } => Some(folder),
+            Self::Postgres { .. } => None,
         }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Kind::Postgres { admin, schema } = &self.0 {
+        if let Self::Postgres { admin, schema, .. } = self {
             drop(run(admin, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE")));
         }
     }

@@ -12,7 +12,7 @@ const PAGE: PageRequest = PageRequest { no: 0, size: 100 };
 #[tokio::test]
 async fn every_verb_treats_another_account_as_absent() {
     let domain = Ground::new(60).await;
-    let (mine, theirs) = (domain.tenant("mine").await, domain.tenant("theirs").await);
+    let (mine, theirs) = domain.two_tenants().await;
     let core = &domain.core;
     let device = domain.online_device(&theirs, "theirs").await;
     let subscribe = SubscribeRequest {

@@ -33,7 +33,7 @@ pub fn text(content: &str) -> NewInstance {
 #[tokio::test]
 async fn originators_are_those_of_the_token() {
     let domain = Ground::new(80).await;
-    let (mine, theirs) = (domain.tenant("mine").await, domain.tenant("theirs").await);
+    let (mine, theirs) = domain.two_tenants().await;
     let core = &domain.core;
     let by = mine.origin(&domain, "Cmine").await;
     theirs.origin(&domain, "Ctheirs").await;

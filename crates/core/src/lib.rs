@@ -50,6 +50,7 @@ pub use store::{
     SettingFilter, Store, StoreStats, SubscriptionFilter,
 };
 pub use subscription::SubscribeRequest;
+pub use subscription::notifier::{Needs, Notification, Notifier, Receipt, Subject, Verdict};
 pub use throttle::{ShutOut, Throttle};
 pub use uplink::message::{Item, Message};
 pub use uplink::{Reading, Taken, json};

@@ -1,11 +1,23 @@
-//! One attempt for one event: get its bodies if they are not in memory, then send each of them, if it still may go out.
+//! One attempt for one event: get what is sent if it is not in memory, then send one after the other, if it still may go out.
 
-use crate::bodies::Bodies;
+use crate::context::Context;
 use crate::delivery::{Client, Failure};
+use crate::held::Held;
 use crate::target::Target;
-use crate::worker::Context;
-use landfall_model::{Seq, Subscription};
+use landfall_core::{Notifier, Receipt, Verdict};
+use landfall_model::{Seq, Subscription, Write};
 use std::sync::Arc;
+
+/// Whom a worker serves.
+#[derive(Clone)]
+pub(crate) struct Receiver {
+    /// What it asked for.
+    pub subscription: Arc<Subscription>,
+    /// The dialect it is told in.
+    pub notifier: &'static dyn Notifier,
+    /// How it is reached, or why it cannot be.
+    pub client: std::result::Result<Arc<Client>, Failure>,
+}
 
 /// An attempt that ended.
 pub(crate) struct Outcome {
@@ -13,14 +25,18 @@ pub(crate) struct Outcome {
     pub seq: Seq,
     /// How.
     pub end: End,
+    /// What the dialect wants written.
+    pub writes: Vec<Write>,
 }
 
 /// How an attempt ended.
 pub(crate) enum End {
-    /// All bodies were confirmed.
+    /// The receiver has everything.
     Delivered,
-    /// So many bodies are confirmed, then it failed.
+    /// So much is over, then it failed.
     Failed(usize, Failure),
+    /// The dialect does not want it to be tried again.
+    GivenUp(Failure),
     /// The event left the stream.
     Lost,
     /// Its subscriber may not be told any more.
@@ -29,46 +45,75 @@ pub(crate) enum End {
     Unconcerned,
 }
 
-/// Sends the bodies of an event from `done` on.
-pub(crate) async fn attempt(
-    ctx: &Context,
-    subscription: &Subscription,
-    client: std::result::Result<Arc<Client>, Failure>,
-    seq: Seq,
-    bodies: Option<Arc<Bodies>>,
-    done: usize,
-) -> End {
-    let client = match client {
-        Ok(client) => client,
-        Err(failure) => return End::Failed(done, failure),
-    };
-    let bodies = match bodies {
-        Some(bodies) => bodies,
-        None => match ctx.store.events_at(&[seq]).await {
-            Err(error) => return End::Failed(done, Failure::new(format!("the event cannot be read: {error}"))),
-            Ok(events) => match events.first() {
-                None => return End::Lost,
-                Some(event) => ctx.bodies(subscription, event, ctx.render.render(subscription, event)),
-            },
+/// Sends what an event means from `done` on.
+pub(crate) async fn attempt(ctx: &Context, to: &Receiver, seq: Seq, held: Option<Arc<Held>>, done: usize) -> Outcome {
+    let mut writes = Vec::new();
+    let end = match &to.client {
+        Err(failure) => End::Failed(done, failure.clone()),
+        Ok(client) => match rendered(ctx, to, seq, held).await {
+            Ok(Some(held)) => send(ctx, to, client, &held, done, &mut writes).await,
+            Ok(None) => End::Lost,
+            Err(failure) => End::Failed(done, failure),
         },
     };
-    if bodies.list().is_empty() {
+    Outcome { seq, end, writes }
+}
+
+/// The event with what is sent for it; none when it left the stream.
+async fn rendered(
+    ctx: &Context,
+    to: &Receiver,
+    seq: Seq,
+    held: Option<Arc<Held>>,
+) -> std::result::Result<Option<Arc<Held>>, Failure> {
+    let event = match held {
+        Some(held) if held.rendered().is_some() => return Ok(Some(held)),
+        Some(held) => held.event().clone(),
+        None => match ctx.store.events_at(&[seq]).await.map_err(|error| unread("the event", &error))?.pop() {
+            Some(event) => event,
+            None => return Ok(None),
+        },
+    };
+    let needs = to.notifier.needs(&to.subscription, &event);
+    let subject = ctx.domain.subject(&event.event, needs).await.map_err(|error| unread("its subject", &error))?;
+    let list = to.notifier.render(&to.subscription, &event, &subject);
+    Ok(Some(Held::new(event, Some(list), &ctx.budget)))
+}
+
+async fn send(ctx: &Context, to: &Receiver, client: &Client, held: &Held, done: usize, writes: &mut Vec<Write>) -> End {
+    let list = held.rendered().unwrap_or_default();
+    if list.is_empty() {
         return End::Unconcerned;
     }
-    let mut confirmed = done;
-    while let Some(part) = bodies.list().get(confirmed) {
-        // Before each of them: the bodies of one event can take a while.
-        match ctx.rights.suspension(subscription).await {
-            Err(error) => return End::Failed(confirmed, Failure::new(format!("rights cannot be read: {error}"))),
+    let mut given_up = None;
+    for (index, notification) in list.iter().enumerate().skip(done) {
+        // Before each of them: all of one event can take a while.
+        match ctx.domain.suspension(&to.subscription).await {
+            Err(error) => return End::Failed(index, unread("rights", &error)),
             Ok(Some(_)) => return End::Withheld,
             Ok(None) => {}
         }
-        match client.post(seq, part).await {
-            Ok(()) => confirmed += 1,
-            Err(failure) => return End::Failed(confirmed, failure),
+        let sent = client.post(held.event().seq, notification).await;
+        let receipt = match &sent {
+            Ok(status) => Receipt { accepted: true, status: Some(*status) },
+            Err(failure) => Receipt { accepted: false, status: failure.status },
+        };
+        let failure =
+            || sent.err().unwrap_or_else(|| Failure { status: receipt.status, ..Failure::new("the answer is no confirmation") });
+        match to.notifier.judge(&to.subscription, held.event(), receipt) {
+            Verdict::Done(wanted) => writes.extend(wanted),
+            Verdict::GivenUp(wanted) => {
+                writes.extend(wanted);
+                given_up = Some(failure());
+            }
+            Verdict::Retry => return End::Failed(index, failure()),
         }
     }
-    End::Delivered
+    given_up.map_or(End::Delivered, End::GivenUp)
+}
+
+fn unread(what: &str, error: &landfall_model::Error) -> Failure {
+    Failure::new(format!("{what} cannot be read: {error}"))
 }
 
 /// The client of a subscription, or why there is none.

@@ -2,7 +2,6 @@
 //!
 //! No redirect is followed: a callback address is checked when it is subscribed, and what a receiver answers must not lead elsewhere.
 
-use crate::bodies::Part;
 use crate::connect::{Dial, Stream};
 use crate::retry::retry_after_ms;
 use crate::target::Target;
@@ -13,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use landfall_core::World;
+use landfall_core::{Notification, World};
 use landfall_model::{Seq, SubscriptionId, Time};
 use parking_lot::Mutex;
 use std::borrow::Cow;
@@ -97,9 +96,9 @@ impl Client {
         Self { target, subscription, shared, idle: Mutex::new(Vec::new()) }
     }
 
-    /// Sends one body of an event; it is confirmed when this returns.
-    pub async fn post(&self, seq: Seq, part: &Part) -> Result<(), Failure> {
-        let mut request = self.request(seq, part);
+    /// Sends a notification of an event; it is confirmed, by the status that is returned, when this returns.
+    pub async fn post(&self, seq: Seq, notification: &Notification) -> Result<u16, Failure> {
+        let mut request = self.request(seq, notification);
         while let Some(mut sender) = self.take_idle() {
             let attempt = timeout(self.shared.request_timeout, async {
                 // Not ready: the receiver closed the kept connection meanwhile, which says nothing about its health.
@@ -128,8 +127,8 @@ impl Client {
         self.judge(sender, response).await
     }
 
-    fn request(&self, seq: Seq, part: &Part) -> Request<Full<Bytes>> {
-        let mut request = request(&self.target, &part.headers, part.body.clone());
+    fn request(&self, seq: Seq, notification: &Notification) -> Request<Full<Bytes>> {
+        let mut request = request(&self.target, notification);
         let headers = request.headers_mut();
         headers.insert(EVENT, HeaderValue::from(seq.0));
         headers.insert(SUBSCRIPTION, self.subscription.clone());
@@ -152,7 +151,7 @@ impl Client {
         Ok(sender)
     }
 
-    async fn judge(&self, sender: SendRequest<Full<Bytes>>, response: Response<Incoming>) -> Result<(), Failure> {
+    async fn judge(&self, sender: SendRequest<Full<Bytes>>, response: Response<Incoming>) -> Result<u16, Failure> {
         let status = response.status();
         let result = verdict(&response);
         let mut body = response.into_body();
@@ -182,19 +181,30 @@ impl Client {
     }
 }
 
-/// A POST to the target. `extra` overrides the content type and the agent, nothing else.
-pub(crate) fn request(target: &Target, extra: &[(HeaderName, HeaderValue)], body: Bytes) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(body));
+/// A POST to the target. The headers of the notification override the agent, nothing else; an [`unfit`] one is left out.
+pub(crate) fn request(target: &Target, notification: &Notification) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(notification.body.clone()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = target.path.clone();
     let headers = request.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(content_type) = HeaderValue::from_str(&notification.content_type) {
+        headers.insert(CONTENT_TYPE, content_type);
+    }
     headers.insert(USER_AGENT, AGENT);
-    for (name, value) in extra {
-        headers.insert(name, value.clone());
+    for (name, value) in notification.headers.iter().filter_map(|(name, value)| header(name, value)) {
+        headers.insert(name, value);
     }
     headers.insert(HOST, target.authority.clone());
     request
+}
+
+/// The name of a header that HTTP cannot carry.
+pub(crate) fn unfit(notification: &Notification) -> Option<&str> {
+    notification.headers.iter().find(|(name, value)| header(name, value).is_none()).map(|(name, _)| &**name)
+}
+
+fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
 }
 
 /// A stream to the target, in time.
@@ -208,11 +218,11 @@ pub(crate) fn too_slow(limit: Duration) -> Failure {
     Failure::new(format!("no answer within {} ms", limit.as_millis()))
 }
 
-/// What the head of an answer says.
-pub(crate) fn verdict(response: &Response<Incoming>) -> Result<(), Failure> {
+/// What the head of an answer says: the status that confirms.
+pub(crate) fn verdict(response: &Response<Incoming>) -> Result<u16, Failure> {
     let status = response.status();
     if status.is_success() {
-        return Ok(());
+        return Ok(status.as_u16());
     }
     let asks = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     let header = response.headers().get(RETRY_AFTER).filter(|_| asks).and_then(|value| value.to_str().ok());

@@ -21,15 +21,15 @@ pub(crate) type LaneKey = Option<DeviceId>;
 
 /// An unconfirmed event.
 #[derive(Debug)]
-pub(crate) struct Open<B> {
+pub(crate) struct Open<H> {
     /// Its lane.
     pub lane: LaneKey,
     /// When it happened: the start of its retention.
     pub at: Time,
-    /// Bodies that were confirmed already; forgotten by a restart.
+    /// How much of what is sent for it is over already; forgotten by a restart.
     pub done: usize,
-    /// What is to be sent, when it is in memory.
-    pub bodies: Option<B>,
+    /// The event, when it is in memory.
+    pub held: Option<H>,
 }
 
 #[derive(Debug, Default)]
@@ -58,12 +58,12 @@ pub(crate) enum Health {
     Probing { failures: u32, until: Time },
 }
 
-/// The state of one subscription; `B` are bodies kept for sending.
+/// The state of one subscription; `H` is an event kept for sending.
 #[derive(Debug)]
-pub(crate) struct Lanes<B> {
+pub(crate) struct Lanes<H> {
     read_to: Seq,
     durable_to: Seq,
-    open: BTreeMap<Seq, Open<B>>,
+    open: BTreeMap<Seq, Open<H>>,
     lanes: HashMap<LaneKey, Lane>,
     ready: VecDeque<LaneKey>,
     waiting: BTreeSet<(Time, LaneKey)>,
@@ -77,7 +77,7 @@ pub(crate) struct Lanes<B> {
     hold_until: Time,
 }
 
-impl<B> Lanes<B> {
+impl<H> Lanes<H> {
     /// Starts behind `read_to`, with nothing open.
     pub fn new(read_to: Seq) -> Self {
         Self {
@@ -124,19 +124,19 @@ impl<B> Lanes<B> {
     }
 
     /// The oldest unconfirmed event.
-    pub fn oldest(&self) -> Option<(Seq, &Open<B>)> {
+    pub fn oldest(&self) -> Option<(Seq, &Open<H>)> {
         self.open.first_key_value().map(|(seq, open)| (*seq, open))
     }
 
     /// An unconfirmed event.
-    pub fn get_mut(&mut self, seq: Seq) -> Option<&mut Open<B>> {
+    pub fn get_mut(&mut self, seq: Seq) -> Option<&mut Open<H>> {
         self.open.get_mut(&seq)
     }
 
-    /// Forgets all bodies in memory; they are read from the stream again when they are sent.
-    pub fn drop_bodies(&mut self) {
+    /// Forgets all events in memory; they are read from the stream again when they are sent.
+    pub fn drop_held(&mut self) {
         for open in self.open.values_mut() {
-            open.bodies = None;
+            open.held = None;
         }
     }
 
@@ -146,9 +146,9 @@ impl<B> Lanes<B> {
     }
 
     /// Opens an event and passes it.
-    pub fn open(&mut self, seq: Seq, lane: LaneKey, at: Time, bodies: Option<B>) {
+    pub fn open(&mut self, seq: Seq, lane: LaneKey, at: Time, held: Option<H>) {
         self.pass(seq);
-        self.open.insert(seq, Open { lane, at, done: 0, bodies });
+        self.open.insert(seq, Open { lane, at, done: 0, held });
         let entry = self.lanes.entry(lane).or_default();
         entry.queue.push_back(seq);
         if entry.queue.len() == 1 && entry.phase == Phase::Ready {
@@ -226,7 +226,7 @@ impl<B> Lanes<B> {
         }
     }
 
-    /// All bodies of the event were answered with a 2xx.
+    /// The receiver has all of the event.
     pub fn confirmed(&mut self, seq: Seq) {
         self.gone(seq);
         self.failures_in_row = 0;
@@ -262,7 +262,7 @@ impl<B> Lanes<B> {
         }
     }
 
-    /// The attempt failed after `done` bodies; `retry_after_ms` is what the receiver asked for.
+    /// The attempt failed after `done` parts; `retry_after_ms` is what the receiver asked for.
     pub fn failed(&mut self, seq: Seq, now: Time, done: usize, retry_after_ms: Option<i64>, jitter: u32) {
         let was_probe = self.probe == Some(seq);
         self.end_attempt(seq);

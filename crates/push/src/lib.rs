@@ -7,20 +7,21 @@
 //! Delivery is at least once: a kill repeats no push whose confirmation was durable, and of the others at most the newest event of a device.
 //! `X-Landfall-Event` carries the place of the event, by which a receiver recognises a repeat.
 //!
-//! Each push is preceded by the question whether its subscriber may still be told ([`Rights`]). What may not go out is passed over, not kept:
+//! Each push is preceded by the question whether its subscriber may still be told ([`Domain`]). What may not go out is passed over, not kept:
 //! once the subscriber may again, it goes on with what happens then.
 //!
 //! Apart from the stream, [`Verifier`] posts once to an address that is to be subscribed.
 //!
-//! Absent on purpose: what the bodies say ([`Render`] is given), SQL, device protocols, redirects.
+//! Absent on purpose: what is said ([`Notifier`]s are given), SQL, device protocols, redirects.
 
 #![forbid(unsafe_code)]
 
 mod attempt;
-mod bodies;
 mod config;
 mod connect;
+mod context;
 mod delivery;
+mod held;
 mod inbox;
 mod lane;
 mod retry;
@@ -40,13 +41,13 @@ pub use verify::Verifier;
 
 use async_trait::async_trait;
 use connect::{Dial, Network};
-use http::header::{HeaderName, HeaderValue};
+use context::Context;
 use inbox::Tail;
 use landfall_core::{
-    Core, World,
+    Core, Needs, Notifier, Subject, World,
     store::{AccountStore, Commit, EventStore, SubscriptionStore},
 };
-use landfall_model::{Cause, Error, Result, Seq, StoredEvent, Subscription, SubscriptionId, Time};
+use landfall_model::{Cause, Error, Event, Result, Seq, Subscription, SubscriptionId, Time};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -54,35 +55,24 @@ use std::time::Duration;
 use supervisor::{Handle, Handles, Replay, Supervisor};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
-use worker::Context;
 
-/// What an event says to a subscriber.
-pub trait Render: Send + Sync {
-    /// The JSON bodies to POST, in order; none when the event does not concern the subscription.
-    ///
-    /// Called again for a later attempt when the bodies were not kept in memory, so it must answer the same for the same arguments.
-    fn render(&self, subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8>>;
-
-    /// Headers of the request with the body of this index, beside the push's own; a `Content-Type` here replaces `application/json`.
-    ///
-    /// Called again for a later attempt too, so an id of the request must come from the arguments: receivers know a repeat by it. Names are
-    /// distinct; none of those that frame the message.
-    fn headers(&self, _subscription: &Subscription, _event: &StoredEvent, _body: usize) -> Vec<(HeaderName, HeaderValue)> {
-        Vec::new()
-    }
-}
-
-/// Who may be told.
+/// What the push asks of the domain before something goes out.
 #[async_trait]
-pub trait Rights: Send + Sync {
+pub trait Domain: Send + Sync {
     /// Why the subscription is not to be served now; none: it is. While this fails, nothing is sent and nothing is passed over.
     async fn suspension(&self, subscription: &Subscription) -> Result<Option<String>>;
+    /// What an event is about, as it is now, as far as that is needed.
+    async fn subject(&self, event: &Event, needs: Needs) -> Result<Subject>;
 }
 
 #[async_trait]
-impl Rights for Core {
+impl Domain for Core {
     async fn suspension(&self, subscription: &Subscription) -> Result<Option<String>> {
         Core::suspension(self, subscription).await
+    }
+
+    async fn subject(&self, event: &Event, needs: Needs) -> Result<Subject> {
+        Core::subject(self, event, needs).await
     }
 }
 
@@ -100,23 +90,23 @@ pub struct Push {
 }
 
 impl Push {
-    /// Starts to serve all subscriptions. Must be called within a tokio runtime.
+    /// Starts to serve all subscriptions that one of the dialects tells. Must be called within a tokio runtime.
     ///
     /// `InvalidField`: a certificate file of `config.trust` cannot be read.
     pub fn start(
         store: Arc<dyn PushStore>,
         world: Arc<dyn World>,
-        (rights, render): (Arc<dyn Rights>, Arc<dyn Render>),
+        (domain, notifiers): (Arc<dyn Domain>, Vec<&'static dyn Notifier>),
         config: Config,
     ) -> Result<Self> {
         let network = Network::new(config.policy.clone(), &config.trust)?;
-        Ok(Self::start_with(store, world, (rights, render), config, Arc::new(network)))
+        Ok(Self::start_with(store, world, (domain, notifiers), config, Arc::new(network)))
     }
 
     fn start_with(
         store: Arc<dyn PushStore>,
         world: Arc<dyn World>,
-        (rights, render): (Arc<dyn Rights>, Arc<dyn Render>),
+        (domain, notifiers): (Arc<dyn Domain>, Vec<&'static dyn Notifier>),
         config: Config,
         dial: Arc<dyn Dial>,
     ) -> Self {
@@ -131,9 +121,9 @@ impl Push {
             idle_timeout_ms: i64::try_from(config.idle_timeout_ms).unwrap_or(i64::MAX),
         });
         let tail = Tail::new(store.newest());
-        let budget = bodies::Budget::new(config.held_bytes);
+        let budget = held::Budget::new(config.held_bytes);
         let counters = status::Counters::default();
-        let ctx = Arc::new(Context { store, world, rights, render, config, net, tail, budget, counters });
+        let ctx = Arc::new(Context { store, world, domain, notifiers, config, net, tail, budget, counters });
         let handles = Handles::default();
         let (stop, stopping) = watch::channel(false);
         let supervisor = Supervisor::new(Arc::clone(&ctx), Arc::clone(&handles), stopping);

@@ -1,9 +1,10 @@
 //! Follows the event stream: hands events to the workers and starts, updates and ends workers as subscriptions change.
 
+use crate::context::Context;
 use crate::inbox::Inbox;
 use crate::route::Routes;
 use crate::status::Board;
-use crate::worker::{Context, LAZY_EVENTS, Ties, Worker};
+use crate::worker::{LAZY_EVENTS, Ties, Worker};
 use futures_util::future::FutureExt;
 use futures_util::stream::{self, StreamExt};
 use landfall_core::SubscriptionFilter;
@@ -139,7 +140,9 @@ impl Supervisor {
         Ok(found.into_values().collect())
     }
 
+    /// Serves a subscription. One whose dialect is switched off rests: its cursor stays where it is.
     fn start(&mut self, subscription: Arc<Subscription>, cursor: Cursor) {
+        let Some(notifier) = self.ctx.notifier(subscription.kind) else { return };
         let id = subscription.id;
         let (desired, desired_rx) = watch::channel(Some(Arc::clone(&subscription)));
         let (replays, replays_rx) = mpsc::channel(4);
@@ -153,7 +156,7 @@ impl Supervisor {
             inbox: Arc::clone(&inbox),
             board: Arc::clone(&board),
         };
-        let worker = Worker::new(Arc::clone(&self.ctx), Arc::clone(&subscription), &cursor, ties);
+        let worker = Worker::new(Arc::clone(&self.ctx), Arc::clone(&subscription), notifier, &cursor, ties);
         self.handles.lock().insert(id, Handle { subscription, desired, replays, inbox, board });
         self.workers.spawn(async move {
             let panicked = AssertUnwindSafe(worker.run(cursor.open)).catch_unwind().await.is_err();

@@ -5,15 +5,14 @@
 
 use crate::config::Config;
 use crate::connect::{Dial, Network};
-use crate::delivery::{Failure, dial, drain, request, too_slow, verdict};
+use crate::delivery::{Failure, dial, drain, request, too_slow, unfit, verdict};
 use crate::target::{Policy, Target, check_url};
 use bytes::Bytes;
 use http::Request;
-use http::header::{HeaderName, HeaderValue};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use landfall_core::Places;
+use landfall_core::{Notification, Places};
 use landfall_model::{AccountId, Cause, Error, Result};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,15 +65,18 @@ impl Verifier {
     /// `Overloaded` where its account's turn does not come within 30 s, or 64 others of the account wait for theirs.
     pub async fn verify(&self, account: AccountId, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<()> {
         let target = Target::parse(url).map_err(|error| failed(format!("callback address: {}", error.detail)))?;
-        let headers = headers.iter().map(|(name, value)| header(name, value)).collect::<Result<Vec<_>>>()?;
-        let request = request(&target, &headers, Bytes::from(body));
+        let notification = headers.iter().fold(Notification::json(body), |whole, (name, value)| whole.with(*name, value));
+        if let Some(name) = unfit(&notification) {
+            return Err(failed(format!("{name} cannot be sent as a header")));
+        }
+        let request = request(&target, &notification);
         let Ok(Ok(_place)) = timeout(PATIENCE, self.turns.take(account, 1)).await else {
             return Err(Error::new(Cause::Overloaded, "too many subscriptions are being verified"));
         };
-        self.exchange(&target, request).await.map_err(|failure| failed(failure.text))
+        self.exchange(&target, request).await.map(drop).map_err(|failure| failed(failure.text))
     }
 
-    async fn exchange(&self, target: &Target, request: Request<Full<Bytes>>) -> std::result::Result<(), Failure> {
+    async fn exchange(&self, target: &Target, request: Request<Full<Bytes>>) -> std::result::Result<u16, Failure> {
         let stream = dial(&*self.dial, target, self.connect_timeout).await?;
         let broken = |e: hyper::Error| Failure::new(format!("HTTP: {e}"));
         let (mut sender, connection) = http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(broken)?;
@@ -96,12 +98,6 @@ impl Verifier {
             () = driven => Err(Failure::new("the connection was closed")),
         }
     }
-}
-
-fn header(name: &'static str, value: &str) -> Result<(HeaderName, HeaderValue)> {
-    let unfit = || failed(format!("{name} cannot be sent as a header"));
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?;
-    Ok((name, HeaderValue::from_str(value).map_err(|_| unfit())?))
 }
 
 fn failed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {

@@ -3,19 +3,18 @@
 //! Decisions are those of [`Lanes`]; this file carries them out. A kill repeats at most the newest event of each device: the one whose 2xx
 //! had arrived while the cursor without it was not durable yet. An event of several bodies is repeated from its first body then.
 
-use crate::attempt::{End, Outcome, attempt, client};
-use crate::bodies::{Bodies, Budget, Part};
-use crate::config::Config;
-use crate::delivery::{Client, Failure, Shared};
-use crate::inbox::{Inbox, Tail, Taken};
+use crate::attempt::{End, Outcome, Receiver, attempt, client};
+use crate::context::Context;
+use crate::delivery::Failure;
+use crate::held::Held;
+use crate::inbox::{Inbox, Taken};
 use crate::lane::{Health, Lanes, OPEN_LIMIT};
 use crate::route::concerns;
-use crate::status::{Board, Counters, DeliveryError, DeliveryState, DeliveryStatus, Undelivered};
-use crate::{PushStore, Render, Rights, supervisor::Replay};
-use bytes::Bytes;
+use crate::status::{Board, DeliveryError, DeliveryState, DeliveryStatus, Undelivered};
+use crate::supervisor::Replay;
 use futures_util::future::{BoxFuture, FutureExt, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use landfall_core::World;
+use landfall_core::{Needs, Notifier, Subject};
 use landfall_model::{Batch, Cursor, Result, Seq, StoredEvent, Subscription, Time, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,27 +35,6 @@ const STORE_RETRY_MS: i64 = 1_000;
 /// How often the account's retention is read again while something is open.
 const RETENTION_CHECK_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
-
-/// What all workers share.
-pub(crate) struct Context {
-    pub store: Arc<dyn PushStore>,
-    pub world: Arc<dyn World>,
-    pub rights: Arc<dyn Rights>,
-    pub render: Arc<dyn Render>,
-    pub config: Config,
-    pub net: Arc<Shared>,
-    pub tail: Tail,
-    pub budget: Arc<Budget>,
-    pub counters: Counters,
-}
-
-impl Context {
-    /// The rendered bodies of an event with their headers.
-    pub fn bodies(&self, subscription: &Subscription, event: &StoredEvent, rendered: Vec<Vec<u8>>) -> Arc<Bodies> {
-        let part = |(index, body)| Part { headers: self.render.headers(subscription, event, index), body: Bytes::from(body) };
-        Bodies::new(rendered.into_iter().enumerate().map(part).collect(), &self.budget)
-    }
-}
 
 /// What ties a worker to its supervisor.
 pub(crate) struct Ties {
@@ -81,11 +59,14 @@ enum Reading {
 pub(crate) struct Worker {
     ctx: Arc<Context>,
     ties: Ties,
-    subscription: Arc<Subscription>,
-    client: std::result::Result<Arc<Client>, Failure>,
-    lanes: Lanes<Arc<Bodies>>,
+    to: Receiver,
+    lanes: Lanes<Arc<Held>>,
+    /// What the next cursor is committed with.
+    writes: Vec<Write>,
     deliveries: FuturesUnordered<BoxFuture<'static, Outcome>>,
     commit: Option<BoxFuture<'static, Result<Seq>>>,
+    /// What the cursor on its way to the store is committed with.
+    writing: Vec<Write>,
     read: Option<BoxFuture<'static, Result<Vec<StoredEvent>>>>,
     read_limit: usize,
     reading: Reading,
@@ -100,12 +81,20 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// A worker at `cursor`. The caller runs it.
-    pub fn new(ctx: Arc<Context>, subscription: Arc<Subscription>, cursor: &Cursor, ties: Ties) -> Self {
+    pub fn new(
+        ctx: Arc<Context>,
+        subscription: Arc<Subscription>,
+        notifier: &'static dyn Notifier,
+        cursor: &Cursor,
+        ties: Ties,
+    ) -> Self {
         Self {
-            client: client(&ctx, &subscription),
+            to: Receiver { client: client(&ctx, &subscription), subscription, notifier },
             lanes: Lanes::new(cursor.read_to),
+            writes: Vec::new(),
             deliveries: FuturesUnordered::new(),
             commit: None,
+            writing: Vec::new(),
             read: None,
             read_limit: READ_LIMIT,
             reading: Reading::Behind { goal: None },
@@ -117,7 +106,6 @@ impl Worker {
             seen: DeliveryStatus::default(),
             ctx,
             ties,
-            subscription,
         }
     }
 
@@ -167,7 +155,7 @@ impl Worker {
         let events = loop {
             match self.ctx.store.events_at(open).await {
                 Ok(events) => break events,
-                Err(error) => tracing::warn!(subscription = %self.subscription.id, %error, "open events cannot be read"),
+                Err(error) => tracing::warn!(subscription = %self.to.subscription.id, %error, "open events cannot be read"),
             }
             tokio::select! {
                 _ = self.ties.stop.changed() => return false,
@@ -189,11 +177,13 @@ impl Worker {
     /// Opens the event if it concerns the subscription.
     fn look(&mut self, event: &StoredEvent) {
         self.lanes.pass(event.seq);
-        if !concerns(&self.subscription, &event.event) {
+        if !concerns(&self.to.subscription, &event.event) {
             return;
         }
-        let rendered = self.ctx.render.render(&self.subscription, event);
-        if rendered.is_empty() {
+        let Receiver { subscription, notifier, .. } = &self.to;
+        let rendered = (notifier.needs(subscription, event) == Needs::NOTHING)
+            .then(|| notifier.render(subscription, event, &Subject::default()));
+        if rendered.as_ref().is_some_and(Vec::is_empty) {
             return;
         }
         if event.event.at <= self.oldest_kept() && event.seq <= self.kept_after {
@@ -201,8 +191,8 @@ impl Worker {
             return;
         }
         let keep = self.lanes.health() == Health::Good && !self.ctx.budget.is_spent();
-        let bodies = keep.then(|| self.ctx.bodies(&self.subscription, event, rendered));
-        self.lanes.open(event.seq, event.event.device, event.event.at, bodies);
+        let held = keep.then(|| Held::new(event.clone(), rendered, &self.ctx.budget));
+        self.lanes.open(event.seq, event.event.device, event.event.at, held);
     }
 
     fn ingest(&mut self) {
@@ -279,7 +269,7 @@ impl Worker {
     }
 
     fn rest(&mut self, now: Time, error: &landfall_model::Error) {
-        tracing::warn!(subscription = %self.subscription.id, %error, "the store fails the push");
+        tracing::warn!(subscription = %self.to.subscription.id, %error, "the store fails the push");
         self.store_rest_until = Time(now.0.saturating_add(STORE_RETRY_MS));
     }
 
@@ -287,15 +277,9 @@ impl Worker {
         let width = if self.ctx.net.is_scarce() { 1 } else { self.ctx.config.in_flight };
         while let Some(seq) = self.lanes.pick(now, width) {
             let Some(open) = self.lanes.get_mut(seq) else { continue };
-            let (bodies, done) = (open.bodies.clone(), open.done);
-            let (ctx, subscription, client) = (Arc::clone(&self.ctx), Arc::clone(&self.subscription), self.client.clone());
-            self.deliveries.push(
-                async move {
-                    let end = attempt(&ctx, &subscription, client, seq, bodies, done).await;
-                    Outcome { seq, end }
-                }
-                .boxed(),
-            );
+            let (held, done) = (open.held.clone(), open.done);
+            let (ctx, to) = (Arc::clone(&self.ctx), self.to.clone());
+            self.deliveries.push(async move { attempt(&ctx, &to, seq, held, done).await }.boxed());
         }
     }
 
@@ -306,7 +290,8 @@ impl Worker {
         }
     }
 
-    fn settle(&mut self, Outcome { seq, end }: Outcome) {
+    fn settle(&mut self, Outcome { seq, end, writes }: Outcome) {
+        self.writes.extend(writes);
         match end {
             End::Delivered => {
                 self.lanes.confirmed(seq);
@@ -320,12 +305,13 @@ impl Worker {
                 let now = self.ctx.world.now();
                 self.lanes.failed(seq, now, done, failure.retry_after_ms, u32::from_le_bytes(jitter));
                 if self.lanes.health() != Health::Good {
-                    self.lanes.drop_bodies();
+                    self.lanes.drop_held();
                 }
-                let text = failure.text.into_owned();
-                self.seen.last_error = Some(DeliveryError { at: now, text, http_status: failure.status });
-                self.seen.failed_attempts_total += 1;
-                self.ctx.counters.failed.fetch_add(1, Ordering::Relaxed);
+                self.note(now, failure);
+            }
+            End::GivenUp(failure) => {
+                self.lanes.gone(seq);
+                self.note(self.ctx.world.now(), failure);
             }
             End::Lost => {
                 self.lanes.gone(seq);
@@ -340,6 +326,13 @@ impl Worker {
         }
     }
 
+    /// Shows a failed attempt.
+    fn note(&mut self, at: Time, failure: Failure) {
+        self.seen.last_error = Some(DeliveryError { at, text: failure.text.into_owned(), http_status: failure.status });
+        self.seen.failed_attempts_total += 1;
+        self.ctx.counters.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn count_expired(&mut self, count: u64) {
         self.seen.expired_total += count;
         self.ctx.counters.expired.fetch_add(count, Ordering::Relaxed);
@@ -351,16 +344,24 @@ impl Worker {
         }
         let progress = self.lanes.read_to().0.saturating_sub(self.lanes.durable_to().0);
         let lazy = stopping || progress >= LAZY_EVENTS && now.0.saturating_sub(self.committed_at.0) >= LAZY_MS;
-        let Some(cursor) = self.lanes.begin_commit(self.subscription.id, lazy) else { return };
+        let Some(cursor) = self.lanes.begin_commit(self.to.subscription.id, lazy) else { return };
         self.committed_at = now;
-        self.commit = Some(commit(&self.ctx, cursor));
+        self.writing = std::mem::take(&mut self.writes);
+        self.commit = Some(commit(&self.ctx, cursor, self.writing.clone()));
     }
 
     fn commit_done(&mut self, result: &Result<Seq>) {
         self.commit = None;
         self.lanes.commit_done(result.is_ok());
-        if let Err(error) = result {
-            self.rest(self.ctx.world.now(), error);
+        let mut writes = std::mem::take(&mut self.writing);
+        let Err(error) = result else { return };
+        self.rest(self.ctx.world.now(), error);
+        if error.is_ours() {
+            writes.append(&mut self.writes);
+            self.writes = writes;
+        } else if !writes.is_empty() {
+            // They would be refused again, and the cursor with them.
+            tracing::error!(subscription = %self.to.subscription.id, %error, "what the dialect wants written is refused and left out");
         }
     }
 
@@ -369,15 +370,15 @@ impl Worker {
         let due = self.retention_read_at.is_none_or(|at| now.0.saturating_sub(at.0) >= RETENTION_CHECK_MS);
         if due && (self.retention_read_at.is_none() || self.lanes.open_count() > 0) {
             self.retention_read_at = Some(now);
-            match self.ctx.store.account(self.subscription.account).await {
+            match self.ctx.store.account(self.to.subscription.account).await {
                 Ok(Some(account)) => self.retention_ms = i64::from(account.settings.event_retention_days) * DAY_MS,
                 Ok(None) => {}
-                Err(error) => tracing::warn!(subscription = %self.subscription.id, %error, "the account cannot be read"),
+                Err(error) => tracing::warn!(subscription = %self.to.subscription.id, %error, "the account cannot be read"),
             }
             // An event says when it happened by a clock that may have been wrong; its place in the stream must be old as well.
             match self.ctx.store.seq_before(self.oldest_kept()).await {
                 Ok(seq) => self.kept_after = seq,
-                Err(error) => tracing::warn!(subscription = %self.subscription.id, %error, "the stream cannot be read"),
+                Err(error) => tracing::warn!(subscription = %self.to.subscription.id, %error, "the stream cannot be read"),
             }
         }
         let expired = self.lanes.expire(self.oldest_kept(), self.kept_after);
@@ -393,12 +394,12 @@ impl Worker {
 
     /// A changed subscription is served at once; what was under way to another address is called off.
     fn update(&mut self, subscription: Arc<Subscription>) {
-        let moved = subscription.callback_url != self.subscription.callback_url;
-        self.subscription = subscription;
-        self.lanes.drop_bodies();
+        let moved = subscription.callback_url != self.to.subscription.callback_url;
+        self.to.subscription = subscription;
+        self.lanes.drop_held();
         if moved {
             self.call_off();
-            self.client = client(&self.ctx, &self.subscription);
+            self.to.client = client(&self.ctx, &self.to.subscription);
             self.lanes.recover();
         }
     }
@@ -417,7 +418,9 @@ impl Worker {
             self.commit_done(&result);
         }
         self.call_off();
-        commit(&self.ctx, Cursor { subscription: self.subscription.id, read_to: to, open: Vec::new() }).await?;
+        let cursor = Cursor { subscription: self.to.subscription.id, read_to: to, open: Vec::new() };
+        commit(&self.ctx, cursor, self.writes.clone()).await?;
+        self.writes.clear();
         self.read = None;
         self.fall_behind();
         self.lanes = Lanes::new(to);
@@ -433,7 +436,7 @@ impl Worker {
             }
         });
         if in_time.await.is_err() {
-            tracing::info!(subscription = %self.subscription.id, "requests under way are left to the next start");
+            tracing::info!(subscription = %self.to.subscription.id, "requests under way are left to the next start");
         }
         if let Some(result) = pending(&mut self.commit).await {
             self.commit_done(&result);
@@ -462,16 +465,18 @@ impl Worker {
     }
 
     fn next_wake(&self, now: Time) -> Option<Time> {
-        let idle = self.client.as_ref().ok().and_then(|client| client.close_idle(now));
+        let idle = self.to.client.as_ref().ok().and_then(|client| client.close_idle(now));
         let expiry = self.lanes.oldest().map(|(_, open)| Time(open.at.0.saturating_add(self.retention_ms).max(now.0 + 1_000)));
         let store = Some(self.store_rest_until).filter(|until| *until > now);
         [self.lanes.next_wake(now), idle, expiry, store].into_iter().flatten().min()
     }
 }
 
-fn commit(ctx: &Context, cursor: Cursor) -> BoxFuture<'static, Result<Seq>> {
+/// Writes a cursor with what the events before it mean for the registry.
+fn commit(ctx: &Context, cursor: Cursor, mut writes: Vec<Write>) -> BoxFuture<'static, Result<Seq>> {
     let store = Arc::clone(&ctx.store);
-    let batch = Batch { writes: vec![Write::Cursor(cursor)], events: Vec::new() };
+    writes.push(Write::Cursor(cursor));
+    let batch = Batch { writes, events: Vec::new() };
     async move { store.commit(batch).await.map(|committed| committed.seq) }.boxed()
 }
 

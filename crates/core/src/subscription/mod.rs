@@ -1,6 +1,7 @@
 //! Subscriptions (1.6): who is told what, and where.
 
 pub(crate) mod address;
+pub(crate) mod notifier;
 pub(crate) mod standing;
 
 use crate::{Core, Scope, SubscriptionFilter, batch, subscription::address::addresses, turns::Record};

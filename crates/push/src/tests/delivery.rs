@@ -147,6 +147,7 @@ async fn each_body_has_headers_of_its_own_and_a_repeat_has_them_again() {
     for arrival in arrivals.iter() {
         assert_eq!(arrival.headers.get_all("content-type").iter().collect::<Vec<_>>(), ["application/json;ty=5"]);
         assert_eq!((&arrival.headers["host"], arrival.seq), (&HeaderValue::from_static("a"), seq));
+        assert!(!arrival.headers.contains_key("x-unfit"), "what HTTP cannot carry is left out");
     }
 }
 

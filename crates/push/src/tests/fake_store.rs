@@ -23,6 +23,10 @@ pub struct FakeStore {
     pub commit_delay_ms: AtomicU64,
     /// Commits of cursors fail while set.
     pub broken: AtomicBool,
+    /// Commits with a write of the dialect are refused while set.
+    pub stale: AtomicBool,
+    /// For each write of a dialect, the cursor that was committed with it.
+    pub written: Mutex<Vec<Cursor>>,
 }
 
 impl FakeStore {
@@ -34,6 +38,8 @@ impl FakeStore {
             cursor_commits: AtomicU64::new(0),
             commit_delay_ms: AtomicU64::new(0),
             broken: AtomicBool::new(false),
+            stale: AtomicBool::new(false),
+            written: Mutex::default(),
         })
     }
 
@@ -43,10 +49,13 @@ impl FakeStore {
 
     pub fn apply(&self, batch: Batch) -> Seq {
         let mut state = self.state.lock();
+        let free = batch.writes.iter().filter(|write| matches!(write, Write::FreeAddress(_))).count();
         for write in batch.writes {
             match write {
+                Write::FreeAddress(_) => {}
                 Write::Cursor(cursor) => {
                     self.cursor_commits.fetch_add(1, Ordering::SeqCst);
+                    self.written.lock().extend(vec![cursor.clone(); free]);
                     state.cursors.insert(cursor.subscription, cursor);
                 }
                 Write::Subscription(subscription) => {
@@ -78,6 +87,9 @@ impl Commit for FakeStore {
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         if self.broken.load(Ordering::SeqCst) {
             return Err(Error::new(Cause::Internal, "broken"));
+        }
+        if self.stale.load(Ordering::SeqCst) && batch.writes.len() > 1 {
+            return Err(Error::new(Cause::Stale, "stale"));
         }
         Ok(Committed { seq: self.apply(batch), states: Vec::new() })
     }

@@ -160,12 +160,12 @@ async fn what_happens_while_a_subscription_is_suspended_is_passed_over() {
     let push = rig.start();
     rig.report(&[1]);
     until("the first", || receiver.answered(200) == [3]).await;
-    rig.rights.0.lock().as_mut().unwrap().insert(id);
+    rig.domain.suspended.lock().as_mut().unwrap().insert(id);
     rig.report(&[1, 1, 2]);
     until("passed over", || push.status(id).unwrap().withheld_total == 3).await;
     until("the other goes on", || push.status(served).unwrap().delivered_total == 4).await;
     assert_eq!((receiver.answered(200).len(), other.answered(200).len(), push.totals().withheld_total), (1, 4, 3));
-    rig.rights.0.lock().as_mut().unwrap().clear();
+    rig.domain.suspended.lock().as_mut().unwrap().clear();
     rig.report(&[1]);
     until("it goes on", || push.status(id).unwrap().delivered_total == 2).await;
     assert_eq!(receiver.answered(200), [3, 7]);
@@ -180,7 +180,7 @@ async fn rights_are_judged_again_at_each_attempt() {
     let push = rig.start();
     rig.report(&[1, 2]);
     until("two attempts", || push.status(id).is_some_and(|shown| shown.failed_attempts_total >= 2)).await;
-    rig.rights.0.lock().as_mut().unwrap().insert(id);
+    rig.domain.suspended.lock().as_mut().unwrap().insert(id);
     receiver.set(|_, _| 200);
     until("passed over", || push.status(id).unwrap().withheld_total == 2).await;
     assert!(receiver.answered(200).is_empty());
@@ -192,12 +192,12 @@ async fn while_rights_cannot_be_read_nothing_goes_out_and_nothing_is_lost() {
     let rig = Rig::new();
     let receiver = rig.receiver("a", |_, _| 200);
     let id = rig.subscribe(1, "a");
-    *rig.rights.0.lock() = Err(Error::new(Cause::Internal, "broken"));
+    *rig.domain.suspended.lock() = Err(Error::new(Cause::Internal, "broken"));
     let push = rig.start();
     rig.report(&[1]);
     until("a failure", || push.status(id).is_some_and(|shown| shown.failed_attempts_total >= 1)).await;
     assert!(receiver.arrivals.lock().is_empty());
     assert!(push.status(id).unwrap().last_error.unwrap().text.starts_with("rights cannot be read"));
-    *rig.rights.0.lock() = Ok(HashSet::new());
+    *rig.domain.suspended.lock() = Ok(HashSet::new());
     until("delivered", || push.status(id).unwrap().delivered_total == 1).await;
 }

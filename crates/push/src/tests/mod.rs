@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "virtual time is read from the paused runtime; receivers are tasks")]
 
 mod delivery;
+mod dialect;
 mod fake_store;
 mod lifecycle;
 mod network;
@@ -11,7 +12,11 @@ mod verify;
 use crate::connect::Dial;
 use crate::*;
 use fake_store::FakeStore;
-use landfall_model::{AccountId, AppId, Batch, Cursor, DeviceId, Event, EventBody, NotifyType, SubscriptionKind, Write};
+use http::HeaderValue;
+use landfall_core::{Needs, Notification, Receipt, Subject, Verdict};
+use landfall_model::{
+    AccountId, AppId, Batch, Cursor, DeviceId, Event, EventBody, NotifyType, StoredEvent, SubscriptionKind, Write,
+};
 use landfall_testkit::{World as VirtualWorld, world::START_MS};
 use receiver::{Exchange, Receiver};
 use std::collections::{HashMap, HashSet};
@@ -25,30 +30,66 @@ fn led_by_the_runtime() -> VirtualWorld {
     VirtualWorld::paced(1, move || start.elapsed().as_millis() as i64).unrandom()
 }
 
-/// Bodies `device:seq`; the devices named `x` give three, with a number and a type as headers, those named `n` none.
+/// Bodies `device:seq`; the devices named `x` give three, with a number and a type as headers, those named `n` none. Of those named `d` the
+/// name is told as it is now, and their answers have a meaning of their own.
 struct Names;
 
-impl Render for Names {
-    fn render(&self, _: &Subscription, stored: &StoredEvent) -> Vec<Vec<u8>> {
+impl Notifier for Names {
+    fn serves(&self, kind: SubscriptionKind) -> bool {
+        kind != SubscriptionKind::CallAddress
+    }
+
+    fn needs(&self, _: &Subscription, stored: &StoredEvent) -> Needs {
+        let device = stored.event.device == Some(device(b'd'));
+        Needs { device, product: device }
+    }
+
+    fn render(&self, subscription: &Subscription, stored: &StoredEvent, subject: &Subject) -> Vec<Notification> {
         let n = stored.event.device.map_or(0, |device| device.0.as_bytes()[0]);
+        let body = |text: String| Notification::json(text.into_bytes());
+        let part = |part| {
+            let id = format!("{}-{}-{}", subscription.id, stored.seq, part - 1);
+            let rest =
+                body(format!("x:{}:{part}", stored.seq)).with("X-M2M-RI", id).with("Content-Type", "application/json;ty=5");
+            rest.with("Host", "elsewhere").with("X-Unfit", "two\r\nlines")
+        };
         match n {
             b'n' => Vec::new(),
-            b'x' => (1..=3).map(|part| format!("x:{}:{part}", stored.seq).into_bytes()).collect(),
-            _ => vec![format!("{n}:{}", stored.seq).into_bytes()],
+            b'x' => (1..=3).map(part).collect(),
+            b'd' => {
+                let (device, product) = (subject.device.as_ref(), subject.product.as_ref());
+                let of = product.map_or("", |product| &product.name);
+                vec![body(device.map_or("deleted".to_owned(), |device| {
+                    format!("{} of {of}", device.info.name.as_deref().unwrap_or_default())
+                }))]
+            }
+            _ => vec![body(format!("{n}:{}", stored.seq))],
         }
     }
 
-    fn headers(&self, subscription: &Subscription, stored: &StoredEvent, body: usize) -> Vec<(HeaderName, HeaderValue)> {
-        if stored.event.device != Some(device(b'x')) {
-            return Vec::new();
+    fn judge(&self, subscription: &Subscription, stored: &StoredEvent, receipt: Receipt) -> Verdict {
+        let mine = || vec![Write::FreeAddress(subscription.id)];
+        match receipt.status {
+            _ if stored.event.device != Some(device(b'd')) => Plain.judge(subscription, stored, receipt),
+            Some(200) => Verdict::Done(mine()),
+            Some(202) => Verdict::Done(Vec::new()),
+            Some(204) => Verdict::Retry,
+            Some(_) => Verdict::GivenUp(mine()),
+            None => Verdict::GivenUp(Vec::new()),
         }
-        let id = HeaderValue::from_str(&format!("{}-{}-{body}", subscription.id, stored.seq)).unwrap();
-        let ty = HeaderValue::from_static("application/json;ty=5");
-        vec![
-            (HeaderName::from_static("x-m2m-ri"), id),
-            (http::header::CONTENT_TYPE, ty),
-            (http::header::HOST, HeaderValue::from_static("elsewhere")),
-        ]
+    }
+}
+
+/// A dialect without rules of its own.
+struct Plain;
+
+impl Notifier for Plain {
+    fn serves(&self, _: SubscriptionKind) -> bool {
+        true
+    }
+
+    fn render(&self, subscription: &Subscription, stored: &StoredEvent, subject: &Subject) -> Vec<Notification> {
+        Names.render(subscription, stored, subject)
     }
 }
 
@@ -56,18 +97,31 @@ struct Rig {
     store: Arc<FakeStore>,
     world: Arc<VirtualWorld>,
     exchange: Arc<Exchange>,
-    rights: Arc<Suspended>,
+    domain: Arc<FakeDomain>,
+    notifiers: Vec<&'static dyn Notifier>,
     config: Config,
 }
 
-/// What is suspended; an error while rights cannot be read.
-struct Suspended(Mutex<Result<HashSet<SubscriptionId>>>);
+/// What the domain says.
+struct FakeDomain {
+    /// What is suspended; an error while rights cannot be read.
+    suspended: Mutex<Result<HashSet<SubscriptionId>>>,
+    /// What every event is about.
+    subject: Mutex<Subject>,
+    /// Subjects read.
+    reads: AtomicU64,
+}
 
 #[async_trait::async_trait]
-impl Rights for Suspended {
+impl Domain for FakeDomain {
     async fn suspension(&self, subscription: &Subscription) -> Result<Option<String>> {
-        let suspended = self.0.lock().clone()?;
+        let suspended = self.suspended.lock().clone()?;
         Ok(suspended.contains(&subscription.id).then(|| "suspended".to_owned()))
+    }
+
+    async fn subject(&self, _: &Event, needs: Needs) -> Result<Subject> {
+        self.reads.fetch_add(u64::from(needs != Needs::NOTHING), Ordering::SeqCst);
+        Ok(self.subject.lock().clone())
     }
 }
 
@@ -77,15 +131,19 @@ impl Rig {
             store: FakeStore::new(),
             world: Arc::new(led_by_the_runtime()),
             exchange: Arc::new(Exchange::default()),
-            rights: Arc::new(Suspended(Mutex::new(Ok(HashSet::new())))),
+            domain: Arc::new(FakeDomain {
+                suspended: Mutex::new(Ok(HashSet::new())),
+                subject: Mutex::default(),
+                reads: AtomicU64::new(0),
+            }),
+            notifiers: vec![&Names],
             config: Config::default(),
         }
     }
 
     fn start(&self) -> Push {
         let dial: Arc<dyn Dial> = Arc::clone(&self.exchange) as _;
-        let (rights, render): (Arc<dyn Rights>, Arc<dyn Render>) = (Arc::clone(&self.rights) as _, Arc::new(Names));
-        let told = (rights, render);
+        let told = (Arc::clone(&self.domain) as _, self.notifiers.clone());
         Push::start_with(Arc::clone(&self.store) as _, Arc::clone(&self.world) as _, told, self.config.clone(), dial)
     }
 

@@ -23,6 +23,7 @@ pub use command::call::{CallState, ServiceCall};
 pub use command::{Command, CommandState, RevokeState, RevokeTask};
 pub use device::identity::Identity;
 pub use device::info::DeviceInfo;
+pub use device::name::DeviceName;
 pub use device::principals::Principals;
 pub use device::registration::{Observed, Registration, SecureSession};
 pub use device::report::{Frame, HistoryPoint, KeptFrame, Redecoded, Report, Reported, ServiceReport};

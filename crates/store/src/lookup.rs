@@ -2,14 +2,14 @@
 
 use crate::{
     cache::{Cache, Look},
-    device::{identities, lists},
+    device::{lists, names},
     engine::sql::{Value, query_one},
     onem2m::claims::storable,
     store::{SharedStore, THE_SERVER},
     stream::replay,
 };
 use landfall_core::store::DeviceStore;
-use landfall_model::{AccountId, Device, DeviceId, Identity, Result};
+use landfall_model::{AccountId, Device, DeviceId, DeviceName, Result};
 use serde::de::DeserializeOwned;
 use std::{hash::Hash, sync::Arc};
 use uuid::Uuid;
@@ -43,21 +43,21 @@ impl SharedStore {
         Ok(found)
     }
 
-    /// The device that holds an identity, by hint or by statement.
-    pub(crate) async fn holder(&self, identity: &Identity) -> Result<Option<Arc<Device>>> {
-        let fits = |device: &Arc<Device>| device.identities().contains(identity);
-        let hints = &self.shared().caches.identities;
-        if let Some(id) = hints.get(identity)
+    /// The device that holds a name, by hint or by statement.
+    pub(crate) async fn holder(&self, name: &DeviceName) -> Result<Option<Arc<Device>>> {
+        let fits = |device: &Arc<Device>| device.names().contains(name);
+        let hints = &self.shared().caches.names;
+        if let Some(id) = hints.get(name)
             && let Some(device) = self.device(id).await?.filter(fits)
         {
             return Ok(Some(device));
         }
-        if !storable(identity.as_str()) {
+        if !storable(name.as_str()) {
             return Ok(None);
         }
-        let wanted = identity.clone();
-        let Some(id) = self.read(move |sql| identities::holder(sql, &wanted)).await? else { return Ok(None) };
-        hints.put(identity.clone(), id);
+        let wanted = name.clone();
+        let Some(id) = self.read(move |sql| names::holder(sql, &wanted)).await? else { return Ok(None) };
+        hints.put(name.clone(), id);
         Ok(self.device(id).await?.filter(fits))
     }
 

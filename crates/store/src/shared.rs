@@ -12,7 +12,7 @@ use crate::{
     stream::{pending::Pending, ring::Ring},
 };
 use landfall_model::{
-    Account, AccountId, App, AppId, Device, DeviceId, Identity, Product, ProductId, Resource, ResourceId, Result, Subscription,
+    Account, AccountId, App, AppId, Device, DeviceId, DeviceName, Product, ProductId, Resource, ResourceId, Result, Subscription,
     SubscriptionId, Write,
 };
 use parking_lot::Mutex;
@@ -66,10 +66,7 @@ impl Shared {
             Write::Device(r) => {
                 // A new device holds its names; one that is changed may wait for one.
                 if r.version == 1 {
-                    r.identities().into_iter().for_each(|identity| caches.identities.put(identity, r.id));
-                }
-                if let Some(node) = &r.node {
-                    caches.node_names.put((r.account, node.name.as_str().into()), r.id);
+                    r.names().into_iter().for_each(|name| caches.names.put(name, r.id));
                 }
                 caches.devices.changed(r.id, Some(Arc::new(*r)));
             }
@@ -135,11 +132,9 @@ pub(crate) struct Caches {
     pub(crate) products: Cache<ProductId, Product>,
     pub(crate) devices: Cache<DeviceId, Device>,
     pub(crate) subscriptions: Cache<SubscriptionId, Subscription>,
-    /// Devices by the identities that they hold.
-    pub(crate) identities: Hints<Identity, DeviceId>,
+    /// Devices by the names that they hold.
+    pub(crate) names: Hints<DeviceName, DeviceId>,
     pub(crate) keys: Hints<(AccountId, landfall_model::ProductKey), ProductId>,
-    /// Devices by the name of their node.
-    pub(crate) node_names: Hints<(AccountId, Box<str>), DeviceId>,
     /// Devices by the first bytes of their ids, once that was asked for.
     pub(crate) prefixes: Hints<[u8; 11], DeviceId>,
     pub(crate) resources: Cache<ResourceId, Resource>,
@@ -157,9 +152,8 @@ impl Caches {
             products: Cache::new(options.cache_records),
             devices: Cache::new(options.cache_devices),
             subscriptions: Cache::new(options.cache_records),
-            identities: Hints::new(options.cache_devices),
+            names: Hints::new(options.cache_devices),
             keys: Hints::new(options.cache_records),
-            node_names: Hints::new(options.cache_devices),
             prefixes: Hints::new(options.cache_devices),
             resources: Cache::new(options.cache_records),
             resource_names: Hints::new(options.cache_records),

@@ -2,7 +2,7 @@
 
 use crate::{
     Options,
-    device::identities,
+    device::names,
     engine::{
         backend::{Backend, Lock},
         checkpoint::Checkpoints,
@@ -66,7 +66,7 @@ impl SharedStore {
         let mut sql = backend.writer()?;
         sql.unlimit()?;
         migrate(&mut *sql, NEWEST)?;
-        identities::report(&mut *sql)?;
+        names::report(&mut *sql)?;
         let place = origin::place(&backend, &mut *sql)?;
         let start = replay::start(&mut *sql)?;
         if let Some(at) = start.known_at {

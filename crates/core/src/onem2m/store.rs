@@ -1,9 +1,10 @@
 //! What the domain asks of a store about the oneM2M tree and provisioning.
 
+use crate::store::DeviceStore;
 use async_trait::async_trait;
 use landfall_model::{
-    AccountId, AppId, ContainerState, Device, DeviceId, Instance, Page, PageRequest, Provisioning, ProvisioningFailure,
-    ProvisioningPart, Resource, ResourceId, ResourceKind, Result, Sort, Time,
+    AccountId, AppId, ContainerState, Device, DeviceId, DeviceName, Instance, Page, PageRequest, Provisioning,
+    ProvisioningFailure, ProvisioningPart, Resource, ResourceId, ResourceKind, Result, Sort, Time,
 };
 use std::sync::Arc;
 
@@ -56,9 +57,11 @@ pub trait InstanceStore: Send + Sync {
 
 /// Devices as nodes of the tree.
 #[async_trait]
-pub trait NodeStore: Send + Sync {
+pub trait NodeStore: DeviceStore {
     /// The device of an account whose node has this name.
-    async fn device_by_node_name(&self, account: AccountId, name: &str) -> Result<Option<Arc<Device>>>;
+    async fn device_by_node_name(&self, account: AccountId, name: &str) -> Result<Option<Arc<Device>>> {
+        self.device_named(&DeviceName::Node(account, name.into())).await
+    }
     /// The device whose id begins with these bytes.
     async fn device_by_prefix(&self, first: [u8; 11]) -> Result<Option<Arc<Device>>>;
     /// What stands in the way of each of these new devices of the account.

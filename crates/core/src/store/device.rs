@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use landfall_model::{
-    AccountId, AppId, Device, DeviceId, DeviceStatus, Identity, NodeType, Page, PageRequest, ProductId, Reported, Result, Sort,
-    Time,
+    AccountId, AppId, Device, DeviceId, DeviceName, DeviceStatus, Identity, NodeType, Page, PageRequest, ProductId, Reported,
+    Result, Sort, Time,
 };
 use std::sync::Arc;
 
@@ -12,8 +12,12 @@ use std::sync::Arc;
 pub trait DeviceStore: Send + Sync {
     /// One device.
     async fn device(&self, id: DeviceId) -> Result<Option<Arc<Device>>>;
+    /// The device that has this name.
+    async fn device_named(&self, name: &DeviceName) -> Result<Option<Arc<Device>>>;
     /// The device that has a name of this identity.
-    async fn device_of(&self, identity: &Identity) -> Result<Option<Arc<Device>>>;
+    async fn device_of(&self, identity: &Identity) -> Result<Option<Arc<Device>>> {
+        self.device_named(&DeviceName::Identity(identity.clone())).await
+    }
     /// The device whose nodeId means the same as this name.
     async fn device_by_node(&self, name: &str) -> Result<Option<Arc<Device>>> {
         let identity = Identity::of(name);

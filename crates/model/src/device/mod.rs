@@ -2,13 +2,14 @@
 
 pub(crate) mod identity;
 pub(crate) mod info;
+pub(crate) mod name;
 pub(crate) mod principals;
 pub(crate) mod registration;
 pub(crate) mod report;
 pub(crate) mod session;
 pub(crate) mod shadow;
 
-use crate::{AccountId, AppId, DeviceId, DeviceInfo, Identity, Node, Principals, ProductId, Secret, Time};
+use crate::{AccountId, AppId, DeviceId, DeviceInfo, DeviceName, Identity, Node, Principals, ProductId, Secret, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -92,6 +93,12 @@ impl Device {
     /// What its pre-shared key goes with: an identity of its own, or the nodeId.
     pub fn psk_identity(&self) -> &str {
         self.credentials.psk_identity.as_deref().unwrap_or(&self.node_id)
+    }
+
+    /// Every name by which it is found, those of [`Device::identities`] first.
+    pub fn names(&self) -> Vec<DeviceName> {
+        let node = self.node.as_ref().map(|node| DeviceName::Node(self.account, node.name.as_str().into()));
+        self.identities().into_iter().map(DeviceName::Identity).chain(node).collect()
     }
 
     /// What its names stand for, that of the nodeId first. No other device may have a name of one of them.

@@ -1,82 +1,13 @@
-//! What the names of devices stand for: each [`Identity`] is held by one device, written with it and looked up by admission.
-//!
-//! Databases that are older than this rule may have devices whose identity an older device holds. Such a device waits: it is not found by that
-//! name, may be changed all the same, and gets the name when it becomes free.
+//! How databases that are older than the rule of identities were brought forward: what the names of devices stand for, each held by one of them.
 
 use crate::{
-    device::lists::parse,
-    engine::sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
+    engine::sql::{Sql, SqlResult, Value, query_all, query_one},
     stream::replay,
 };
-use landfall_core::NameClash;
-use landfall_model::{DeviceId, Identity, Page, PageRequest};
-use std::sync::Arc;
+use landfall_model::{DeviceId, Identity};
 
 /// Devices read at once by [`fill`].
 const ROUND: i64 = 1_000;
-
-/// The device that holds an identity.
-pub(crate) fn holder(sql: &mut dyn Sql, identity: &Identity) -> SqlResult<Option<DeviceId>> {
-    let text = "SELECT device FROM identity WHERE name = ?1";
-    query_one(sql, text, &[Value::Text(identity.as_str())], |row| replay::id(row.bytes(0)?).map(DeviceId))
-}
-
-/// The first of these identities that another device holds and that this one does not wait for since before.
-pub(crate) fn taken<'i>(sql: &mut dyn Sql, id: DeviceId, wanted: &'i [Identity]) -> SqlResult<Option<&'i Identity>> {
-    const TEXT: &str = "SELECT 1 FROM identity i WHERE i.name = ?1 AND i.device <> ?2 \
-                        AND NOT EXISTS (SELECT 1 FROM identity_clash c WHERE c.name = ?1 AND c.device = ?2)";
-    for identity in wanted {
-        if query_one(sql, TEXT, &[Value::Text(identity.as_str()), Value::Bytes(id.0.as_bytes())], |_| Ok(()))?.is_some() {
-            return Ok(Some(identity));
-        }
-    }
-    Ok(None)
-}
-
-/// What the names of a device stand for, as the database has them: what it holds or waits for. Empty for one that is not there.
-pub(crate) fn stored(sql: &mut dyn Sql, id: DeviceId) -> SqlResult<Vec<Identity>> {
-    let text = "SELECT node_id, psk_identity FROM device WHERE id = ?1";
-    let names = |row: &dyn Row| Ok(Identity::of_device(row.text(0)?, Some(row.text(1)?)));
-    Ok(query_one(sql, text, &[Value::Bytes(id.0.as_bytes())], names)?.unwrap_or_default())
-}
-
-/// Gives a device exactly these identities, none of which is [`taken`], in place of those `before`.
-pub(crate) fn set(sql: &mut dyn Sql, id: DeviceId, before: &[Identity], wanted: &[Identity]) -> SqlResult<()> {
-    let key = Value::Bytes(id.0.as_bytes());
-    leave(sql, id, before.iter().filter(|identity| !wanted.contains(identity)))?;
-    for identity in wanted {
-        // One that it waits for stays where it is.
-        sql.execute(
-            "INSERT INTO identity (name, device) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            &[Value::Text(identity.as_str()), key],
-        )?;
-    }
-    Ok(())
-}
-
-/// Takes these identities from a device that holds them or waits for them. Who waits for one the longest holds it next.
-pub(crate) fn leave<'i>(sql: &mut dyn Sql, id: DeviceId, identities: impl Iterator<Item = &'i Identity>) -> SqlResult<()> {
-    for identity in identities {
-        let params = [Value::Text(identity.as_str()), Value::Bytes(id.0.as_bytes())];
-        sql.execute("DELETE FROM identity_clash WHERE name = ?1 AND device = ?2", &params)?;
-        if sql.execute("DELETE FROM identity WHERE name = ?1 AND device = ?2", &params)? > 0 {
-            pass_on(sql, identity)?;
-        }
-    }
-    Ok(())
-}
-
-fn pass_on(sql: &mut dyn Sql, identity: &Identity) -> SqlResult<()> {
-    let name = [Value::Text(identity.as_str())];
-    let next = "INSERT INTO identity (name, device) SELECT name, device FROM identity_clash WHERE name = ?1 ORDER BY created_at, device LIMIT 1";
-    if sql.execute(next, &name)? > 0 {
-        sql.execute(
-            "DELETE FROM identity_clash WHERE name = ?1 AND device = (SELECT device FROM identity WHERE name = ?1)",
-            &name,
-        )?;
-    }
-    Ok(())
-}
 
 struct Named {
     id: DeviceId,
@@ -123,35 +54,6 @@ fn settle(sql: &mut dyn Sql, identity: &Identity, device: &Named) -> SqlResult<(
     Ok(())
 }
 
-/// Says at the start that devices wait for names.
-pub(crate) fn report(sql: &mut dyn Sql) -> SqlResult<()> {
-    let count = waiting(sql)?;
-    if count > 0 {
-        tracing::warn!(count, "names of devices are those of older devices too; `landfall device clashes` lists them");
-    }
-    Ok(())
-}
-
-fn waiting(sql: &mut dyn Sql) -> SqlResult<u64> {
-    Ok(query_one(sql, "SELECT COUNT(*) FROM identity_clash", &[], |row| row.seq(0))?.unwrap_or(0))
-}
-
-/// A page of the devices that wait for a name, and who holds it.
-pub(crate) fn clashes(sql: &mut dyn Sql, page: PageRequest) -> SqlResult<Page<NameClash>> {
-    const TEXT: &str = "SELECT c.name, d.doc, h.doc FROM identity_clash c JOIN device d ON d.id = c.device \
-                        JOIN identity i ON i.name = c.name JOIN device h ON h.id = i.device \
-                        ORDER BY c.name, c.created_at, c.device LIMIT ?1 OFFSET ?2";
-    sql.begin_read()?;
-    let total = waiting(sql)?;
-    let params = [Value::Int(i64::from(page.size)), Value::Int(to_db(page.offset()))];
-    let items = query_all(sql, TEXT, &params, |row| {
-        let (device, holder) = (Arc::new(parse(row, 1)?), Arc::new(parse(row, 2)?));
-        Ok(NameClash { identity: Identity::of(row.text(0)?), device, holder })
-    })?;
-    sql.batch("COMMIT")?;
-    Ok(Page { total, items })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,9 +64,11 @@ mod tests {
     };
     use landfall_core::store::*;
     use landfall_model::{
-        AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceStatus, NodeType, StatusDetail, Time, Write,
+        AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceStatus, NodeType, PageRequest, StatusDetail, Time,
+        Write,
     };
     use landfall_testkit::World;
+    use std::sync::Arc;
 
     fn device(byte: u8, created_at: i64, node_id: &str, psk_identity: Option<&str>) -> Device {
         Device {

@@ -3,6 +3,7 @@
 pub(crate) mod counts;
 pub(crate) mod identities;
 pub(crate) mod lists;
+pub(crate) mod names;
 pub(crate) mod presence;
 pub(crate) mod principals;
 mod read;

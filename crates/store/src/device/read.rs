@@ -1,7 +1,7 @@
 //! What readers of devices get: records, state, lists, connections and shadows.
 
 use crate::{
-    device::{identities, lists, presence, shadows},
+    device::{lists, names, presence, shadows},
     engine::sql::{Value, query_one},
     store::{LIST_LIMIT, SharedStore, THE_SERVER},
     stream::{flush::parse_services, pending::overlay},
@@ -11,8 +11,8 @@ use landfall_core::store::{
     DeviceFilter, DeviceListStore, DeviceState, DeviceStore, Due, NameClash, PresenceStore, SettingFilter, ShadowStore,
 };
 use landfall_model::{
-    Cause, Device, DeviceId, Error, Identity, Page, PageRequest, ProductId, Registration, Result, SecureSession, Setting, Shadow,
-    StoredSession, Time,
+    Cause, Device, DeviceId, DeviceName, Error, Page, PageRequest, ProductId, Registration, Result, SecureSession, Setting,
+    Shadow, StoredSession, Time,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -23,8 +23,8 @@ impl DeviceStore for SharedStore {
         self.cached(&self.shared().caches.devices, id, id.0, "SELECT doc FROM device WHERE id = ?1").await
     }
 
-    async fn device_of(&self, identity: &Identity) -> Result<Option<Arc<Device>>> {
-        self.holder(identity).await
+    async fn device_named(&self, name: &DeviceName) -> Result<Option<Arc<Device>>> {
+        self.holder(name).await
     }
 
     async fn device_state(&self, id: DeviceId) -> Result<DeviceState> {
@@ -105,7 +105,7 @@ impl DeviceListStore for SharedStore {
     }
 
     async fn name_clashes(&self, page: PageRequest) -> Result<Page<NameClash>> {
-        self.scan(THE_SERVER, move |sql| identities::clashes(sql, page)).await
+        self.scan(THE_SERVER, move |sql| names::clashes(sql, page)).await
     }
 }
 

@@ -3,13 +3,13 @@
 use crate::{
     device::{
         counts::{Counted, Counts},
-        identities, principals, unlinked,
+        names, principals, unlinked,
     },
-    engine::sql::{Sql, SqlError, Value, query_one},
+    engine::sql::{Sql, Value},
     versioned::{Cell, Kind, Table, doc, key, moves, newest, placed, placed_or_null, stale, version},
     write::{Done, Refused, delete},
 };
-use landfall_model::{Cause, Device, DeviceId, DeviceLimit, Error, Identity, Principals, Time};
+use landfall_model::{Cause, Device, DeviceId, DeviceLimit, DeviceName, Error, Identity, Principals, Time};
 use std::sync::OnceLock;
 
 pub(crate) static DEVICE: Table<Device> = Table {
@@ -40,7 +40,8 @@ pub(crate) static DEVICE: Table<Device> = Table {
     ],
     version: |r| r.version,
     kind: Kind::Registry {
-        unique: &[&["node_id"], &["account", "node_name"]],
+        // Its names are in a table of their own; what it calls itself is also a filter of lists.
+        unique: &[&["node_id"]],
         taken: Cause::NodeIdTaken,
         detail: "another device has this nodeId",
     },
@@ -71,31 +72,22 @@ fn write_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {
     if DEVICE.put_in_place(sql, r, doc)? {
         return Ok(());
     }
-    let before = if r.version > 1 { identities::stored(sql, r.id)? } else { vec![] };
-    let identities = r.identities();
-    if let Some(taken) = identities::taken(sql, r.id, &identities)? {
+    let before = if r.version > 1 { names::stored(sql, r.id)? } else { vec![] };
+    let wanted = r.names();
+    if let Some(taken) = names::taken(sql, r.id, &wanted)? {
         let next = DEVICE.is_next(sql, &[Value::Bytes(r.id.0.as_bytes())], r.version)?;
         return Err(if next { Refused::Batch(name_taken(r, taken)) } else { stale() });
     }
-    DEVICE.put_or(sql, r, doc, |sql, error| name_the_taken(sql, r, error))?;
-    Ok(identities::set(sql, r.id, &before, &identities)?)
-}
-
-/// Says that the name of the node is taken where it is.
-fn name_the_taken(sql: &mut dyn Sql, r: &Device, error: Error) -> std::result::Result<Refused, SqlError> {
-    let params = [Value::Bytes(r.account.0.as_bytes()), Value::opt_text(node_name(r)), Value::Bytes(r.id.0.as_bytes())];
-    let text = "SELECT version FROM device WHERE account = ?1 AND node_name = ?2 AND id <> ?3";
-    Ok(Refused::Batch(match query_one(sql, text, &params, |row| row.seq(0))? {
-        Some(_) => Error::new(Cause::ResourceExists, "another device of the account has this node name"),
-        None => error,
-    }))
+    DEVICE.put(sql, r, doc)?;
+    Ok(names::set(sql, r.id, &before, &wanted)?)
 }
 
 /// Says which name of the device another one has, in this or another form.
-fn name_taken(r: &Device, taken: &Identity) -> Error {
-    let (what, name) = match Identity::of(&r.node_id) == *taken {
-        true => ("nodeId", r.node_id.as_str()),
-        false => ("PSK identity", r.psk_identity()),
+fn name_taken(r: &Device, taken: &DeviceName) -> Error {
+    let (what, name) = match taken {
+        DeviceName::Node(..) => return Error::new(Cause::ResourceExists, "another device of the account has this node name"),
+        DeviceName::Identity(taken) if Identity::of(&r.node_id) == *taken => ("nodeId", r.node_id.as_str()),
+        DeviceName::Identity(_) => ("PSK identity", r.psk_identity()),
     };
     Error::new(Cause::NodeIdTaken, format!("another device has a name that means the same as the {what} {name}"))
 }
@@ -114,7 +106,7 @@ pub(crate) fn delete_device(
 ) -> std::result::Result<bool, Refused> {
     let key = id.0.as_bytes();
     let Some(before) = Counted::stored(sql, id)? else { return Ok(false) };
-    let identities = identities::stored(sql, id)?;
+    let names = names::stored(sql, id)?;
     sql.execute("DELETE FROM device WHERE id = ?1", &[Value::Bytes(key)])?;
     principals::follow(sql, id, Some(&before), None)?;
     counts.change(Some(&before), None);
@@ -122,7 +114,7 @@ pub(crate) fn delete_device(
         "INSERT INTO tombstone (device, deleted_at) VALUES (?1, ?2) ON CONFLICT (device) DO NOTHING",
         &[Value::Bytes(key), Value::Int(now.0)],
     )?;
-    identities::leave(sql, id, identities.iter())?;
+    names::leave(sql, id, names.iter())?;
     delete(sql, "DELETE FROM device_state WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM service_call WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM address_use WHERE device = ?1", key)?;

@@ -1,11 +1,11 @@
 //! What stands in the way of new devices, read for a whole list at once.
 
 use crate::{
-    device::{identities, lists, lists::parse},
+    device::{lists, names},
     engine::sql::{Sql, SqlResult, Value, query_one},
 };
 use landfall_core::{Claim, TakenNames};
-use landfall_model::{AccountId, AccountPart, Device, DeviceId, Identity, ResourceId};
+use landfall_model::{AccountId, AccountPart, Device, DeviceId, DeviceName, Identity, ResourceId};
 use std::sync::Arc;
 
 pub(crate) fn taken(sql: &mut dyn Sql, account: AccountId, claims: &[Claim]) -> SqlResult<Vec<TakenNames>> {
@@ -16,14 +16,10 @@ pub(crate) fn taken(sql: &mut dyn Sql, account: AccountId, claims: &[Claim]) -> 
 }
 
 fn one(sql: &mut dyn Sql, owner: AccountId, claim: &Claim) -> SqlResult<TakenNames> {
-    let account = Value::Bytes(owner.0.as_bytes());
-    let node_id = match holder(sql, &claim.node_id)? {
-        Some(id) => lists::one(sql, "SELECT doc FROM device WHERE id = ?1", id.0.as_bytes())?.map(Arc::new),
-        None => None,
-    };
-    let by_name = "SELECT doc FROM device WHERE account = ?1 AND node_name = ?2";
-    let name = device(sql, by_name, &[account, Value::Text(&claim.name)], &claim.name)?;
-    let psk_identity = holder(sql, &claim.psk_identity)?.is_some();
+    let identity = |name: &str| DeviceName::Identity(Identity::of(name));
+    let node_id = device(sql, &identity(&claim.node_id))?;
+    let name = device(sql, &DeviceName::Node(owner, claim.name.as_str().into()))?;
+    let psk_identity = holder(sql, &identity(&claim.psk_identity))?.is_some();
     let base = ResourceId::of_account(owner, AccountPart::Base);
     let below_base = "SELECT version FROM resource WHERE parent = ?1 AND name = ?2";
     let resource = storable(&claim.name)
@@ -31,15 +27,15 @@ fn one(sql: &mut dyn Sql, owner: AccountId, claim: &Claim) -> SqlResult<TakenNam
     Ok(TakenNames { node_id, name, psk_identity, resource })
 }
 
-fn holder(sql: &mut dyn Sql, name: &str) -> SqlResult<Option<DeviceId>> {
-    if storable(name) { identities::holder(sql, &Identity::of(name)) } else { Ok(None) }
+fn holder(sql: &mut dyn Sql, name: &DeviceName) -> SqlResult<Option<DeviceId>> {
+    if storable(name.as_str()) { names::holder(sql, name) } else { Ok(None) }
 }
 
-fn device(sql: &mut dyn Sql, text: &str, params: &[Value<'_>], name: &str) -> SqlResult<Option<Arc<Device>>> {
-    if !storable(name) {
-        return Ok(None);
+fn device(sql: &mut dyn Sql, name: &DeviceName) -> SqlResult<Option<Arc<Device>>> {
+    match holder(sql, name)? {
+        Some(id) => Ok(lists::one(sql, "SELECT doc FROM device WHERE id = ?1", id.0.as_bytes())?.map(Arc::new)),
+        None => Ok(None),
     }
-    Ok(query_one(sql, text, params, |row| parse(row, 0))?.map(Arc::new))
 }
 
 /// A text that no record has is not asked for: not every database takes it.

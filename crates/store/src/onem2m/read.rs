@@ -14,8 +14,8 @@ use landfall_core::store::{
     Claim, DeviceStore, InstanceStore, NodeStore, ProvisioningStore, ResourceFilter, ResourceStore, TakenNames,
 };
 use landfall_model::{
-    AccountId, AppId, Cause, ContainerState, Device, DeviceId, Error, Instance, Page, PageRequest, Provisioning,
-    ProvisioningFailure, ProvisioningPart, Resource, ResourceId, Result, Sort, Time,
+    AccountId, AppId, Cause, ContainerState, Device, Error, Instance, Page, PageRequest, Provisioning, ProvisioningFailure,
+    ProvisioningPart, Resource, ResourceId, Result, Sort, Time,
 };
 use std::sync::Arc;
 
@@ -127,24 +127,6 @@ impl InstanceStore for SharedStore {
 
 #[async_trait]
 impl NodeStore for SharedStore {
-    async fn device_by_node_name(&self, account: AccountId, name: &str) -> Result<Option<Arc<Device>>> {
-        const TEXT: &str = "SELECT id FROM device WHERE account = ?1 AND node_name = ?2";
-        let fits = |device: &Arc<Device>| device.account == account && device.node.as_ref().is_some_and(|node| node.name == name);
-        let (hints, key) = (&self.shared().caches.node_names, (account, Box::from(name)));
-        if let Some(id) = hints.get(&key)
-            && let Some(device) = self.device(id).await?.filter(fits)
-        {
-            return Ok(Some(device));
-        }
-        if !storable(name) {
-            return Ok(None);
-        }
-        let id = self.id_of(TEXT, vec![name.to_owned()], Some(account.0)).await?.map(DeviceId);
-        let Some(id) = id else { return Ok(None) };
-        hints.put(key, id);
-        Ok(self.device(id).await?.filter(fits))
-    }
-
     async fn device_by_prefix(&self, first: [u8; 11]) -> Result<Option<Arc<Device>>> {
         let hints = &self.shared().caches.prefixes;
         if let Some(id) = hints.get(&first)

@@ -103,8 +103,7 @@ fn device_statements_are_these() {
          aging_days = ?16, created_at = ?17, \
          last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19, \
          psk_identity = ?20, node_name = ?21 WHERE id = ?1 AND version + 1 = ?2 \
-         AND NOT EXISTS (SELECT 1 FROM device o WHERE o.node_id = ?5 AND o.id <> ?1) \
-         AND NOT EXISTS (SELECT 1 FROM device o WHERE o.account = ?3 AND o.node_name = ?21 AND o.id <> ?1)",
+         AND NOT EXISTS (SELECT 1 FROM device o WHERE o.node_id = ?5 AND o.id <> ?1)",
         "SELECT version FROM device WHERE id = ?1",
     );
     // A device has ten indexes; presence, keys and settings write none of them.

@@ -1,0 +1,117 @@
+//! Names of devices: each [`DeviceName`] is held by one device, written with it and looked up by whoever knows the device by name.
+//!
+//! Databases that are older than the rule of identities may have devices with a name that an older device holds. Such a device waits: it is not
+//! found by that name, may be changed all the same, and gets the name when it becomes free.
+
+use crate::{
+    device::lists::parse,
+    engine::sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
+    stream::replay,
+};
+use landfall_core::NameClash;
+use landfall_model::{AccountId, DeviceId, DeviceName, Identity, Page, PageRequest};
+use std::sync::Arc;
+
+/// Scope, kind and name, as the tables have them.
+fn key(name: &DeviceName) -> [Value<'_>; 3] {
+    let scope = name.account().map_or(&[][..], |account| account.0.as_bytes());
+    [Value::Bytes(scope), Value::Text(name.kind()), Value::Text(name.as_str())]
+}
+
+fn key_of<'n>(name: &'n DeviceName, device: &'n DeviceId) -> [Value<'n>; 4] {
+    let [scope, kind, text] = key(name);
+    [scope, kind, text, Value::Bytes(device.0.as_bytes())]
+}
+
+/// The device that holds a name.
+pub(crate) fn holder(sql: &mut dyn Sql, name: &DeviceName) -> SqlResult<Option<DeviceId>> {
+    let text = "SELECT device FROM device_name WHERE scope = ?1 AND kind = ?2 AND name = ?3";
+    query_one(sql, text, &key(name), |row| replay::id(row.bytes(0)?).map(DeviceId))
+}
+
+/// The first of these names that another device holds and that this one does not wait for since before.
+pub(crate) fn taken<'n>(sql: &mut dyn Sql, id: DeviceId, wanted: &'n [DeviceName]) -> SqlResult<Option<&'n DeviceName>> {
+    const TEXT: &str = "SELECT 1 FROM device_name n WHERE n.scope = ?1 AND n.kind = ?2 AND n.name = ?3 AND n.device <> ?4 \
+         AND NOT EXISTS (SELECT 1 FROM name_clash c WHERE c.scope = ?1 AND c.kind = ?2 AND c.name = ?3 AND c.device = ?4)";
+    for name in wanted {
+        if query_one(sql, TEXT, &key_of(name, &id), |_| Ok(()))?.is_some() {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// The names of a device as the database has them: what it holds or waits for. Empty for one that is not there.
+pub(crate) fn stored(sql: &mut dyn Sql, id: DeviceId) -> SqlResult<Vec<DeviceName>> {
+    let text = "SELECT node_id, psk_identity, account, node_name FROM device WHERE id = ?1";
+    let names = |row: &dyn Row| {
+        let account = AccountId(replay::id(row.bytes(2)?)?);
+        let node = row.opt_text(3)?.map(|name| DeviceName::Node(account, name.into()));
+        let identities = Identity::of_device(row.text(0)?, Some(row.text(1)?));
+        Ok(identities.into_iter().map(DeviceName::Identity).chain(node).collect())
+    };
+    Ok(query_one(sql, text, &[Value::Bytes(id.0.as_bytes())], names)?.unwrap_or_default())
+}
+
+/// Gives a device exactly these names, none of which is [`taken`], in place of those `before`.
+pub(crate) fn set(sql: &mut dyn Sql, id: DeviceId, before: &[DeviceName], wanted: &[DeviceName]) -> SqlResult<()> {
+    leave(sql, id, before.iter().filter(|name| !wanted.contains(name)))?;
+    for name in wanted.iter().filter(|name| !before.contains(name)) {
+        let text = "INSERT INTO device_name (scope, kind, name, device) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+        sql.execute(text, &key_of(name, &id))?;
+    }
+    Ok(())
+}
+
+/// Takes these names from a device that holds them or waits for them. Who waits for one the longest holds it next.
+pub(crate) fn leave<'n>(sql: &mut dyn Sql, id: DeviceId, names: impl Iterator<Item = &'n DeviceName>) -> SqlResult<()> {
+    for name in names {
+        let key = key_of(name, &id);
+        sql.execute("DELETE FROM name_clash WHERE scope = ?1 AND kind = ?2 AND name = ?3 AND device = ?4", &key)?;
+        let held = "DELETE FROM device_name WHERE scope = ?1 AND kind = ?2 AND name = ?3 AND device = ?4";
+        if sql.execute(held, &key)? > 0 {
+            pass_on(sql, name)?;
+        }
+    }
+    Ok(())
+}
+
+fn pass_on(sql: &mut dyn Sql, name: &DeviceName) -> SqlResult<()> {
+    const NEXT: &str = "INSERT INTO device_name (scope, kind, name, device) SELECT scope, kind, name, device FROM name_clash \
+                        WHERE scope = ?1 AND kind = ?2 AND name = ?3 ORDER BY created_at, device LIMIT 1";
+    const HOLDS: &str = "DELETE FROM name_clash WHERE scope = ?1 AND kind = ?2 AND name = ?3 AND device = \
+                         (SELECT device FROM device_name WHERE scope = ?1 AND kind = ?2 AND name = ?3)";
+    if sql.execute(NEXT, &key(name))? > 0 {
+        sql.execute(HOLDS, &key(name))?;
+    }
+    Ok(())
+}
+
+/// Says at the start that devices wait for names.
+pub(crate) fn report(sql: &mut dyn Sql) -> SqlResult<()> {
+    let count = waiting(sql)?;
+    if count > 0 {
+        tracing::warn!(count, "names of devices are those of older devices too; `landfall device clashes` lists them");
+    }
+    Ok(())
+}
+
+fn waiting(sql: &mut dyn Sql) -> SqlResult<u64> {
+    Ok(query_one(sql, "SELECT COUNT(*) FROM name_clash", &[], |row| row.seq(0))?.unwrap_or(0))
+}
+
+/// A page of the devices that wait for a name, and who holds it. Only identities have been held by several.
+pub(crate) fn clashes(sql: &mut dyn Sql, page: PageRequest) -> SqlResult<Page<NameClash>> {
+    const TEXT: &str = "SELECT c.name, d.doc, h.doc FROM name_clash c JOIN device d ON d.id = c.device \
+                        JOIN device_name n ON n.scope = c.scope AND n.kind = c.kind AND n.name = c.name JOIN device h ON h.id = n.device \
+                        ORDER BY c.scope, c.kind, c.name, c.created_at, c.device LIMIT ?1 OFFSET ?2";
+    sql.begin_read()?;
+    let total = waiting(sql)?;
+    let params = [Value::Int(i64::from(page.size)), Value::Int(to_db(page.offset()))];
+    let items = query_all(sql, TEXT, &params, |row| {
+        let (device, holder) = (Arc::new(parse(row, 1)?), Arc::new(parse(row, 2)?));
+        Ok(NameClash { identity: Identity::of(row.text(0)?), device, holder })
+    })?;
+    sql.batch("COMMIT")?;
+    Ok(Page { total, items })
+}

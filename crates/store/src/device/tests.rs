@@ -2,17 +2,12 @@
 
 use crate::{
     Options, SharedStore,
-    engine::{
-        backend::Backend,
-        migrate::migrate,
-        postgres::{Postgres, Target},
-        sql::{Sql, Value},
-    },
-    stream::record::tests::scratch,
+    engine::{backend::Backend, migrate::migrate, postgres::Target, sql::Value},
 };
-use landfall_core::{World, store::*};
+use landfall_core::store::*;
 use landfall_model::*;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use landfall_testkit::{World, ground::place::Place};
+use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
 const ALL: PageRequest = PageRequest { no: 0, size: 10_000 };
@@ -20,88 +15,46 @@ const ALL: PageRequest = PageRequest { no: 0, size: 10_000 };
 const BEFORE: usize = 6;
 const STATEMENT: Duration = Duration::from_secs(30);
 
-struct Still;
+/// A directory, and a schema where there is a server.
+fn places(test: &str) -> Vec<Place> {
+    [Some(Place::sqlite()), Place::postgres(test)].into_iter().flatten().collect()
+}
 
-impl World for Still {
-    fn now(&self) -> Time {
-        Time(1)
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        bytes.fill(0);
+fn backend(place: &Place) -> Backend {
+    match place {
+        Place::Sqlite { folder, .. } => Backend::Sqlite(folder.clone()),
+        Place::Postgres { url, .. } => Backend::Postgres(Arc::new(Target::parse(url, None, STATEMENT).unwrap())),
     }
 }
 
-enum Place {
-    Sqlite(PathBuf),
-    Postgres { admin: String, schema: String, url: String },
+fn open(place: &Place) -> SharedStore {
+    crate::open(place.url(), Options::default(), Arc::new(World::new(1))).unwrap()
 }
 
-impl Place {
-    /// A directory, and a schema where there is a server.
-    fn all(test: &str) -> Vec<Self> {
-        let mut all = vec![Self::Sqlite(scratch())];
-        if let Ok(admin) = std::env::var("LANDFALL_TEST_POSTGRES") {
-            let schema = format!("landfall_older_{test}_{}", std::process::id());
-            let mark = if admin.contains('?') { '&' } else { '?' };
-            let url = format!("{admin}{mark}options=-c%20search_path%3D{schema}");
-            let place = Self::Postgres { admin, schema, url };
-            place.clear();
-            all.push(place);
-        }
-        all
-    }
-
-    fn clear(&self) {
-        match self {
-            Self::Sqlite(dir) => drop(std::fs::remove_dir_all(dir)),
-            Self::Postgres { admin, schema, .. } => {
-                let mut sql = Postgres::connect(&Target::parse(admin, None, STATEMENT).unwrap()).unwrap();
-                sql.batch(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).unwrap();
-            }
-        }
-    }
-
-    fn backend(&self) -> Backend {
-        match self {
-            Self::Sqlite(dir) => Backend::Sqlite(dir.clone()),
-            Self::Postgres { url, .. } => Backend::Postgres(Arc::new(Target::parse(url, None, STATEMENT).unwrap())),
-        }
-    }
-
-    fn open(&self) -> SharedStore {
-        let place = match self {
-            Self::Sqlite(dir) => dir.to_str().unwrap(),
-            Self::Postgres { url, .. } => url,
-        };
-        crate::open(place, Options::default(), Arc::new(Still)).unwrap()
-    }
-
-    /// Writes these devices as the older program did.
-    fn older(&self, devices: &[Device]) {
-        let backend = self.backend();
-        let _lock = backend.lock().unwrap();
-        let mut sql = backend.writer().unwrap();
-        migrate(&mut *sql, BEFORE).unwrap();
-        for device in devices {
-            let text = "INSERT INTO device (id, version, account, app, node_id, gateway, node_type, status, connected, activated, created_at, \
-                        doc, psk_identity, node_name) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, ?8, ?9, ?10, ?11)";
-            let gateway = device.gateway_id();
-            let params = [
-                Value::Bytes(device.id.0.as_bytes()),
-                Value::Bytes(device.account.0.as_bytes()),
-                Value::Bytes(device.principals[0].0.as_bytes()),
-                Value::Text(&device.node_id),
-                Value::Bytes(gateway.0.as_bytes()),
-                Value::Text(device.node_type.as_str()),
-                Value::Text(device.status.as_str()),
-                Value::Int(device.created_at.0),
-                Value::Text(&serde_json::to_string(device).unwrap()),
-                Value::Text(device.psk_identity()),
-                Value::opt_text(device.node.as_ref().map(|node| node.name.as_str())),
-            ];
-            sql.execute(text, &params).unwrap();
-        }
+/// Writes these devices as the older program did.
+fn older(place: &Place, devices: &[Device]) {
+    let backend = backend(place);
+    let _lock = backend.lock().unwrap();
+    let mut sql = backend.writer().unwrap();
+    migrate(&mut *sql, BEFORE).unwrap();
+    for device in devices {
+        let text = "INSERT INTO device (id, version, account, app, node_id, gateway, node_type, status, connected, activated, created_at, \
+                    doc, psk_identity, node_name) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, ?8, ?9, ?10, ?11)";
+        let gateway = device.gateway_id();
+        let params = [
+            Value::Bytes(device.id.0.as_bytes()),
+            Value::Bytes(device.account.0.as_bytes()),
+            Value::Bytes(device.principals[0].0.as_bytes()),
+            Value::Text(&device.node_id),
+            Value::Bytes(gateway.0.as_bytes()),
+            Value::Text(device.node_type.as_str()),
+            Value::Text(device.status.as_str()),
+            Value::Int(device.created_at.0),
+            Value::Text(&serde_json::to_string(device).unwrap()),
+            Value::Text(device.psk_identity()),
+            Value::opt_text(device.node.as_ref().map(|node| node.name.as_str())),
+        ];
+        sql.execute(text, &params).unwrap();
     }
 }
 
@@ -221,12 +174,12 @@ async fn names_stay_taken(store: &SharedStore, known: &mut Vec<Device>) {
 
 #[test]
 fn devices_of_an_older_database_are_found_again() {
-    for place in Place::all("found") {
+    for place in places("found") {
         let mut known = devices(2_501);
-        place.older(&known);
+        older(&place, &known);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         for _ in 0..2 {
-            let store = place.open();
+            let store = open(&place);
             runtime.block_on(async {
                 lists_are_whole(&store, &known).await;
                 for device in known.iter().step_by(7) {
@@ -238,6 +191,5 @@ fn devices_of_an_older_database_are_found_again() {
                 store.shutdown().await;
             });
         }
-        place.clear();
     }
 }

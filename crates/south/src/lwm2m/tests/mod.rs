@@ -22,21 +22,23 @@ use super::{
     *,
 };
 use crate::driver::datagram::DatagramMachine;
-use async_trait::async_trait;
 use landfall_core::{
-    Access, CallbackPolicy, CloseCause, CodecRun, CommandRequest, DesiredRequest, NewAccount, NewApp, Parts, PayloadCodec,
-    ProductDraft, ProductRef, RegisterDevice, Scope, Takes, Wake,
+    Access, CloseCause, CommandRequest, DesiredRequest, ProductDraft, ProductRef, RegisterDevice, Scope, Takes, Wake,
 };
 use landfall_dtls::ClientConfig;
 use landfall_lwm2m::{Path, Value, Version, sim::Client};
 use landfall_model::{
-    AccessMode, AccountSettings, AppLimits, Cause, Command, CommandId, CommandResponse, CommandState, DataFormat, Device,
-    DeviceId, DeviceInfo, Error, EventBody, Lwm2mModel, Parameter, Product, ProductId, ProductKey, Property, Result, SampleFrame,
-    Secret, Seq, Service, ServiceCommand,
+    AccessMode, Cause, Command, CommandId, CommandResponse, CommandState, DataFormat, Device, DeviceId, EventBody, Lwm2mModel,
+    Product, ProductId, Result, SampleFrame, Secret, Seq, ServiceCommand,
 };
 use landfall_testkit::{
-    Network, SimDevice, World as VirtualWorld,
+    Network, SimDevice, Tenant, World as VirtualWorld,
     device::{Happened, Verb},
+    ground::{
+        codec::UNWRITABLE,
+        new_device,
+        product::{bound, command, draft, execute, parameter, property, service},
+    },
     world::{START_MS, Seeded},
 };
 use serde_json::{Value as Json, json};
@@ -50,8 +52,6 @@ const PSK: &str = "00112233445566778899aabbccddeeff";
 const TEMPERATURE: Path = Path::resource(3303, 0, 5700);
 /// Resource behind the property `zone`.
 const ZONE: Path = Path::resource(3, 0, 15);
-/// A number that the codec cannot put into a frame.
-const UNWRITABLE: u32 = 987_654_321;
 /// Rounds of one run; more is a machine that spins.
 const ROUNDS: usize = 200_000;
 
@@ -77,7 +77,7 @@ struct Ground {
     /// What the hub was sent (over DTLS or not, from whom) and what it sent.
     heard: Vec<(bool, SocketAddr, Vec<u8>)>,
     said: Vec<(bool, SocketAddr, Vec<u8>)>,
-    _data: tempfile::TempDir,
+    _domain: landfall_testkit::Ground,
 }
 
 /// A device and its place.
@@ -94,26 +94,12 @@ impl Ground {
     }
 
     async fn with(seed: u64, config: Config) -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let world = Arc::new(VirtualWorld::new(seed));
-        let store = landfall_store::open_sqlite(data.path(), landfall_store::Options::default(), world.clone()).unwrap();
-        let core = Arc::new(Core::new(Parts {
-            store: Arc::new(store),
-            world: world.clone(),
-            codecs: Arc::new(TextCodec),
-            callbacks: Arc::new(NoCallbacks),
-            settings: landfall_core::Settings::default(),
-            admin_token: landfall_core::digest("operator"),
-        }));
-        let operator = core.operator("operator").await.unwrap();
-        let new = NewAccount { name: "account".into(), settings: AccountSettings::default() };
-        let (account, _) = core.create_account(&operator, new).await.unwrap();
-        let all = operator.over(account.id).unwrap();
-        let (app, _) = core.create_app(&all, NewApp { name: "app".into(), limits: AppLimits::default() }).await.unwrap();
-        let scope = core.narrow(&all, app.id).await.unwrap();
+        let domain = landfall_testkit::Ground::new(seed).await;
+        let Tenant { all, scope, .. } = domain.tenant("account").await;
+        let (core, world) = (domain.core.clone(), domain.world.clone());
         let product = core.create_product(&all, meter("secure")).await.unwrap();
         let sample = SampleFrame { hex: hex::encode(report(1)), expected: None };
-        let product = core.upload_codec(&all, product.id, "text", &[sample]).await.unwrap();
+        let product = core.upload_codec(&all, product.id, "forwards", &[sample]).await.unwrap();
         let shared = access(&core, &world, &config);
         let hub = Hub::new(Arc::clone(&shared));
         Self {
@@ -133,7 +119,7 @@ impl Ground {
             asked: vec![],
             heard: vec![],
             said: vec![],
-            _data: data,
+            _domain: domain,
         }
     }
 
@@ -144,16 +130,11 @@ impl Ground {
 
     fn registration(&self, node_id: &str, is_secure: bool) -> RegisterDevice {
         RegisterDevice {
-            node_id: node_id.into(),
             access: AccessMode::VerifyCode,
-            product: Some(ProductRef::Id(self.product.id.to_string())),
-            info: DeviceInfo::default(),
-            verify_code: None,
             psk: Some(Secret::new(PSK.to_owned())),
-            psk_identity: None,
-            secret: None,
             timeout_s: Some(0),
             is_secure,
+            ..new_device(node_id, &self.product)
         }
     }
 
@@ -419,94 +400,22 @@ fn report(temperature: i32) -> Vec<u8> {
     json!({"msgType": "deviceReq", "data": [item]}).to_string().into_bytes()
 }
 
-fn property(name: &str, data_type: &str, method: &str, path: &str) -> Property {
-    Property { parameter: parameter(name, data_type, Some(path)), method: method.into() }
-}
-
-fn parameter(name: &str, data_type: &str, path: Option<&str>) -> Parameter {
-    Parameter { name: name.into(), data_type: data_type.into(), path: path.map(Into::into), ..Parameter::default() }
-}
-
 /// Values, settings and commands bound to resources, and frames for the rest.
 fn meter(model: &str) -> ProductDraft {
-    let service = |id: &str, properties, commands| Service {
-        service_id: id.into(),
-        service_type: id.into(),
-        properties,
-        commands,
-        ..Service::default()
-    };
-    let command = |name: &str, paras, execute: Option<&str>| ServiceCommand {
-        name: name.into(),
-        paras,
-        execute: execute.map(Into::into),
-        responses: vec![],
-    };
-    let read = ServiceCommand {
-        responses: vec![CommandResponse { name: "READ_RSP".into(), paras: vec![parameter("value", "int", None)] }],
-        ..command("READ", vec![parameter("register", "int", None)], None)
-    };
+    let responses = vec![CommandResponse { name: "READ_RSP".into(), paras: vec![parameter("value", "int")] }];
     let commands = vec![
-        command("REBOOT", vec![], Some("/3/0/4")),
-        command("SET_ZONE", vec![parameter("zone", "string", Some("/3/0/15"))], None),
-        command("SET_MAKER", vec![parameter("maker", "string", Some("/3/0/0"))], None),
-        read,
+        execute("REBOOT", vec![], "/3/0/4"),
+        command("SET_ZONE", vec![bound("zone", "string", "/3/0/15")]),
+        command("SET_MAKER", vec![bound("maker", "string", "/3/0/0")]),
+        ServiceCommand { responses, ..command("READ", vec![parameter("register", "int")]) },
     ];
-    let settings = vec![
-        property("zone", "string", "RW", "/3/0/15"),
-        property("offset", "string", "RW", "/3/0/14"),
-        property("maker", "string", "RW", "/3/0/0"),
+    let setting = |name: &str, path: &str| property("RW", bound(name, "string", path));
+    let settings = vec![setting("zone", "/3/0/15"), setting("offset", "/3/0/14"), setting("maker", "/3/0/0")];
+    let temperature = property("RE", bound("temperature", "decimal", "/3303/0/5700"));
+    let services = vec![
+        service("Thermometer", vec![temperature], vec![]),
+        service("Settings", settings, vec![]),
+        service("Control", vec![], commands),
     ];
-    ProductDraft {
-        key: ProductKey {
-            manufacturer_id: "acme".into(),
-            manufacturer_name: "Acme".into(),
-            device_type: "Meter".into(),
-            model: model.into(),
-            protocol_type: "LWM2M".into(),
-        },
-        name: format!("Meter {model}"),
-        format: DataFormat::Binary,
-        services: vec![
-            service("Thermometer", vec![property("temperature", "decimal", "RE", "/3303/0/5700")], vec![]),
-            service("Settings", settings, vec![]),
-            service("Control", vec![], commands),
-        ],
-        lwm2m: Lwm2mModel::default(),
-        auto_register: None,
-        claims: None,
-    }
-}
-
-/// Frames are the JSON itself, so that these tests need no sandbox.
-struct TextCodec;
-
-#[async_trait]
-impl PayloadCodec for TextCodec {
-    async fn decode(&self, _: CodecRun<'_>, bytes: &[u8], _: &str) -> Result<String> {
-        if bytes.starts_with(b"broken") {
-            return Err(Error::new(Cause::CodecFailed, "decode: TypeError"));
-        }
-        Ok(String::from_utf8_lossy(bytes).into_owned())
-    }
-
-    async fn encode(&self, _: CodecRun<'_>, command: &str) -> Result<Vec<u8>> {
-        if command.contains(&UNWRITABLE.to_string()) {
-            return Err(Error::new(Cause::CodecFailed, "encode: TypeError"));
-        }
-        Ok(command.as_bytes().to_vec())
-    }
-}
-
-struct NoCallbacks;
-
-#[async_trait]
-impl CallbackPolicy for NoCallbacks {
-    fn check(&self, _: &str) -> Result<()> {
-        Ok(())
-    }
-
-    async fn verify(&self, _: landfall_model::AccountId, _: &str, _: &[(&'static str, String)], _: Vec<u8>) -> Result<()> {
-        Ok(())
-    }
+    draft("Meter", model, "LWM2M", DataFormat::Binary, services)
 }

@@ -267,7 +267,7 @@ async fn a_value_that_cannot_be_used_is_told_and_the_others_are_stored() {
 async fn a_value_that_does_not_fit_its_property_is_left_out_by_itself() {
     let mut ground = Ground::new(8).await;
     let mut mixed = meter("mixed");
-    mixed.services[0].properties.push(property("lowest", "int", "RE", "/3303/0/5601"));
+    mixed.services[0].properties.push(property("RE", bound("lowest", "int", "/3303/0/5601")));
     let product = ground.core.create_product(&ground.all, mixed).await.unwrap();
     let product = Some(ProductRef::Id(product.id.to_string()));
     let asked = RegisterDevice { product, ..ground.registration("m-1", true) };

@@ -12,17 +12,14 @@ use crate::{
     driver::Open,
     transport::{Stream, Transport},
 };
-use async_trait::async_trait;
 use hmac::{Hmac, KeyInit, Mac};
-use landfall_core::{
-    Access, CallbackPolicy, CodecRun, NewAccount, NewApp, Parts, PayloadCodec, ProductDraft, ProductRef, RegisterDevice, Scope,
-};
+use landfall_core::{Access, ProductDraft, ProductRef, RegisterDevice, Scope};
 use landfall_ingress::Proxies;
-use landfall_model::{
-    AccessMode, AccountSettings, AppLimits, DataFormat, Device, DeviceInfo, Parameter, Product, ProductKey, Property, Service,
-    ServiceCommand,
+use landfall_model::{AccessMode, DataFormat, Device, DeviceInfo, Product};
+use landfall_testkit::{
+    Tenant, World,
+    ground::{new_device, product},
 };
-use landfall_testkit::World;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     net::{TcpListener, TcpStream},
@@ -46,34 +43,19 @@ struct Ground {
     scope: Scope,
     product: Arc<Product>,
     stop: watch::Sender<bool>,
-    _data: tempfile::TempDir,
+    _domain: landfall_testkit::Ground,
 }
 
 impl Ground {
     async fn new() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let world = Arc::new(World::new(1));
-        let store = landfall_store::open_sqlite(data.path(), landfall_store::Options::default(), world.clone()).unwrap();
-        let core = Arc::new(Core::new(Parts {
-            store: Arc::new(store),
-            world: world.clone(),
-            codecs: Arc::new(TextCodec),
-            callbacks: Arc::new(NoCallbacks),
-            settings: landfall_core::Settings::default(),
-            admin_token: landfall_core::digest("operator"),
-        }));
-        let operator = core.operator("operator").await.unwrap();
-        let new = NewAccount { name: "account".into(), settings: AccountSettings::default() };
-        let (account, _) = core.create_account(&operator, new).await.unwrap();
-        let all = operator.over(account.id).unwrap();
-        let (app, _) = core.create_app(&all, NewApp { name: "app".into(), limits: AppLimits::default() }).await.unwrap();
-        let scope = core.narrow(&all, app.id).await.unwrap();
-        let product = core.create_product(&all, thermometer(DataFormat::Json)).await.unwrap();
+        let domain = landfall_testkit::Ground::new(1).await;
+        let Tenant { all, scope, product, .. } = domain.tenant("account").await;
+        let (core, world) = (domain.core.clone(), domain.world.clone());
         let config = Config { failures_per_minute: 0, ..Config::default() };
         let mqtt = Mqtt::new(core.clone(), config);
         let stop = watch::Sender::new(false);
         let connections = mqtt.connections.clone();
-        Self { core, world, connections, mqtt, all, scope, product, stop, _data: data }
+        Self { core, world, connections, mqtt, all, scope, product, stop, _domain: domain }
     }
 
     async fn device(&self, node_id: &str) -> Arc<Device> {
@@ -81,18 +63,7 @@ impl Ground {
     }
 
     fn registration(&self, node_id: &str, access: AccessMode) -> RegisterDevice {
-        RegisterDevice {
-            node_id: node_id.into(),
-            access,
-            product: Some(ProductRef::Id(self.product.id.to_string())),
-            info: DeviceInfo::default(),
-            verify_code: None,
-            psk: None,
-            psk_identity: None,
-            secret: None,
-            timeout_s: None,
-            is_secure: false,
-        }
+        RegisterDevice { access, ..new_device(node_id, &self.product) }
     }
 
     async fn reread(&self, device: &Device) -> Arc<Device> {
@@ -280,61 +251,9 @@ fn report(temperature: i32) -> Vec<u8> {
     serde_json::json!({"msgType": "deviceReq", "data": [item]}).to_string().into_bytes()
 }
 
+/// One for each format.
 fn thermometer(format: DataFormat) -> ProductDraft {
-    let parameter =
-        |name: &str, data_type: &str| Parameter { name: name.into(), data_type: data_type.into(), ..Parameter::default() };
-    let temperature = Property { parameter: parameter("temperature", "decimal"), method: "RE".into() };
-    let set = ServiceCommand { name: "SET".into(), paras: vec![parameter("value", "int")], ..ServiceCommand::default() };
-    let service = |id: &str, properties, commands| Service {
-        service_id: id.into(),
-        service_type: id.into(),
-        properties,
-        commands,
-        ..Service::default()
-    };
-    ProductDraft {
-        key: ProductKey {
-            manufacturer_id: "acme".into(),
-            manufacturer_name: "Acme".into(),
-            device_type: "Thermometer".into(),
-            model: format!("{format:?}"),
-            protocol_type: "MQTT".into(),
-        },
-        name: format!("Thermometer {format:?}"),
-        format,
-        services: vec![service("Thermometer", vec![temperature], vec![]), service("Switch", vec![], vec![set])],
-        lwm2m: Default::default(),
-        auto_register: None,
-        claims: None,
-    }
-}
-
-/// Frames are the JSON itself, so that these tests need no sandbox; it has no time for the frame `busy`.
-struct TextCodec;
-
-#[async_trait]
-impl PayloadCodec for TextCodec {
-    async fn decode(&self, _: CodecRun<'_>, bytes: &[u8], _: &str) -> Result<String> {
-        if bytes == b"busy" {
-            return Err(landfall_model::Error::new(landfall_model::Cause::Overloaded, "all codecs are busy"));
-        }
-        Ok(String::from_utf8_lossy(bytes).into_owned())
-    }
-
-    async fn encode(&self, _: CodecRun<'_>, command: &str) -> Result<Vec<u8>> {
-        Ok(command.bytes().rev().collect())
-    }
-}
-
-struct NoCallbacks;
-
-#[async_trait]
-impl CallbackPolicy for NoCallbacks {
-    fn check(&self, _: &str) -> Result<()> {
-        Ok(())
-    }
-
-    async fn verify(&self, _: landfall_model::AccountId, _: &str, _: &[(&'static str, String)], _: Vec<u8>) -> Result<()> {
-        Ok(())
-    }
+    let mut draft = product::thermometer(format);
+    draft.key.model = format!("{format:?}");
+    draft
 }

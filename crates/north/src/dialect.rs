@@ -2,7 +2,7 @@
 
 use crate::http::Form;
 use axum::Router;
-use landfall_core::Core;
+use landfall_core::{Core, Notifier};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub struct Dialect {
     pub routes: fn(Arc<Core>, Value) -> Result<Router, String>,
     /// What it answers where a handler panicked.
     pub form: Form,
+    /// How its subscribers are told.
+    pub notifier: &'static dyn Notifier,
 }
 
 /// [`Dialect::settings`] of a type.

@@ -3,7 +3,7 @@
 
 use crate::{dialect::Dialect, http::guarded, oceanconnect, onem2m};
 use axum::Router;
-use landfall_core::Core;
+use landfall_core::{Core, Notifier};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, sync::Arc};
@@ -22,11 +22,20 @@ struct Section {
 }
 
 impl Sections {
+    /// How the dialects that are on tell their subscribers; those of the others rest.
+    pub fn notifiers(&self) -> Vec<&'static dyn Notifier> {
+        DIALECTS.iter().filter(|dialect| self.on(dialect).is_some()).map(|dialect| dialect.notifier).collect()
+    }
+
+    fn on(&self, dialect: &Dialect) -> Option<&Section> {
+        self.0.get(dialect.name).filter(|section| section.enabled)
+    }
+
     /// The routes of the dialects that are on. The error names a key.
     pub fn routes(&self, core: &Arc<Core>) -> Result<Router, String> {
         let mut router = Router::new();
         for dialect in DIALECTS {
-            let Some(section) = self.0.get(dialect.name).filter(|section| section.enabled) else {
+            let Some(section) = self.on(dialect) else {
                 tracing::info!(dialect = dialect.name, paths = ?dialect.prefixes, "the dialect is off: its paths are unknown, its subscribers wait");
                 continue;
             };

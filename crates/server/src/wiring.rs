@@ -1,18 +1,14 @@
-//! What joins crates that must not see each other: the sandbox as the core's codec, the dialects as notifiers of the push, the push's rules
-//! as the core's callback policy, and the running parts as the admin API's operations.
+//! What joins crates that must not see each other: the sandbox as the core's codec, the push's rules as the
+//! core's callback policy, and the running parts as the admin API's operations.
 
 use crate::tls::{Expiry, Tls};
 use async_trait::async_trait;
-use hyper::header::{HeaderName, HeaderValue};
 use landfall_codec::{CodecError, Sandbox, Script};
-use landfall_core::{CallbackPolicy, CodecRun, DeviceCaller, Notification, Notifier, PayloadCodec, Subject};
-use landfall_model::{
-    AccountId, Cause, DeviceId, Error, Result, Seq, StoredEvent, Subscription, SubscriptionId, SubscriptionKind, Time,
-};
+use landfall_core::{CallbackPolicy, CodecRun, DeviceCaller, PayloadCodec};
+use landfall_model::{AccountId, Cause, DeviceId, Error, Result, Seq, SubscriptionId, Time};
 use landfall_north::{
     admin::{self, Delivery, DeviceRequest, Operations, Snapshot, Status},
     bind::DeviceAuthenticator,
-    oceanconnect, onem2m,
 };
 use landfall_push::{DeliveryState, DeliveryStatus, Push, Verifier};
 use landfall_south::{
@@ -85,40 +81,6 @@ impl CallbackPolicy for Callbacks {
 
     async fn verify(&self, account: AccountId, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<()> {
         self.0.verify(account, url, headers, body).await
-    }
-}
-
-/// Whose words the push has.
-pub const NOTIFIERS: [&dyn Notifier; 2] = [&OceanConnect, &OneM2m];
-
-/// The notifications of OceanConnect.
-pub struct OceanConnect;
-
-impl Notifier for OceanConnect {
-    fn serves(&self, kind: SubscriptionKind) -> bool {
-        matches!(kind, SubscriptionKind::Notify(_) | SubscriptionKind::CallAddress)
-    }
-
-    fn render(&self, subscription: &Subscription, event: &StoredEvent, _: &Subject) -> Vec<Notification> {
-        oceanconnect::notifications(subscription, event).into_iter().map(Notification::json).collect()
-    }
-}
-
-/// The notices of oneM2M.
-pub struct OneM2m;
-
-impl Notifier for OneM2m {
-    fn serves(&self, kind: SubscriptionKind) -> bool {
-        matches!(kind, SubscriptionKind::Resource(..))
-    }
-
-    fn render(&self, subscription: &Subscription, event: &StoredEvent, _: &Subject) -> Vec<Notification> {
-        let headers = onem2m::notice_headers(subscription, event);
-        let with = |notification: Notification, (name, value): &(HeaderName, HeaderValue)| {
-            notification.with(name.as_str().to_owned(), value.to_str().unwrap_or_default())
-        };
-        let bodies = onem2m::notices(subscription, event).into_iter();
-        bodies.map(|body| headers.iter().fold(Notification::json(body), with)).collect()
     }
 }
 

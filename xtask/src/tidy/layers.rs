@@ -3,6 +3,7 @@
 use super::Finding;
 use crate::rust::words;
 use crate::tree::{File, Tree};
+use std::collections::BTreeSet;
 
 /// Folder, and the crates of ours that a crate there may depend on; `landfall-` is left out, `*` means all.
 const OURS: [(&str, &[&str]); 12] = [
@@ -45,6 +46,13 @@ const IMPURE: [&str; 10] = [
 ];
 const SQL: [&str; 4] = ["SELECT ", "INSERT INTO ", "DELETE FROM ", "CREATE TABLE "];
 const DEVICE_SIDE: [&str; 4] = ["landfall_mqtt", "landfall_south", "mqtt_protocol_core", "mqtt::"];
+const NORTH: &str = "crates/north/src/";
+/// Folders there that are no dialects.
+const OWN_APIS: [&str; 2] = ["admin", "bind"];
+/// Where dialects are known by their list alone.
+const BEYOND_DIALECTS: [&str; 3] = ["crates/push/src/", "crates/server/src/", "crates/south/src/"];
+/// The command line, a client like others.
+const CLI: &str = "crates/server/src/cli/";
 /// Folders beside the dialects and protocols that all of them may name.
 const SHARED_FOLDERS: [&str; 2] = ["driver", "http"];
 /// The shells that may start tasks or threads; everything else is a value or a future that they run.
@@ -118,7 +126,14 @@ pub(super) fn spawns(tree: &Tree) -> Vec<Finding> {
 }
 
 pub(super) fn dialects(tree: &Tree) -> Vec<Finding> {
-    apart(tree, "crates/north/src/", "dialect")
+    let mut findings = apart(tree, NORTH, "dialect");
+    let mut names = folders(tree, NORTH);
+    names.retain(|name| !OWN_APIS.contains(&name.as_str()));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let here = |file: &&File| BEYOND_DIALECTS.iter().any(|place| file.path.starts_with(place)) && !file.path.starts_with(CLI);
+    let message = |word: &str| format!("names a dialect: `{word}`; they are known by their list");
+    findings.extend(naming(tree.rust().filter(here), Part::Code, &names, message));
+    findings
 }
 
 pub(super) fn protocols(tree: &Tree) -> Vec<Finding> {
@@ -137,11 +152,7 @@ pub(super) fn protocols(tree: &Tree) -> Vec<Finding> {
 
 /// No folder below `root` names another one beside it.
 fn apart(tree: &Tree, root: &str, what: &str) -> Vec<Finding> {
-    let folder = |file: &File| Some(file.path.strip_prefix(root)?.split_once('/')?.0.to_owned());
-    let mut folders: Vec<String> = tree.rust().filter_map(folder).collect();
-    folders.sort();
-    folders.dedup();
-    folders.retain(|name| !SHARED_FOLDERS.contains(&name.as_str()));
+    let folders = folders(tree, root);
     let mut findings = Vec::new();
     for own in &folders {
         for other in folders.iter().filter(|other| *other != own) {
@@ -149,11 +160,21 @@ fn apart(tree: &Tree, root: &str, what: &str) -> Vec<Finding> {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             // What a folder has for another one stands in a folder of that name.
             let room = format!("{root}{own}/{other}/");
-            let files = tree.rust().filter(|file| folder(file).as_ref() == Some(own) && !file.path.starts_with(&room));
+            let files = tree.rust().filter(|file| folder(file, root) == Some(own) && !file.path.starts_with(&room));
             findings.extend(naming(files, Part::Code, &names, |word| format!("{what} {own} names another: `{word}`")));
         }
     }
     findings
+}
+
+/// The folders below `root` that are a protocol or dialect each.
+fn folders(tree: &Tree, root: &str) -> Vec<String> {
+    let folders: BTreeSet<&str> = tree.rust().filter_map(|file| folder(file, root)).collect();
+    folders.into_iter().filter(|name| !SHARED_FOLDERS.contains(name)).map(str::to_owned).collect()
+}
+
+fn folder<'a>(file: &'a File, root: &str) -> Option<&'a str> {
+    Some(file.path.strip_prefix(root)?.split_once('/')?.0)
 }
 
 /// Which text of a source a rule looks at.
@@ -279,5 +300,14 @@ mod tests {
         ];
         assert_eq!(said(dialects, &bad), want);
         assert_eq!(said(protocols, &bad), NOTHING);
+    }
+
+    #[test]
+    fn dialects_are_known_by_their_list() {
+        let (own, api) = (("crates/north/src/alpha/mod.rs", ""), ("crates/north/src/admin/mod.rs", ""));
+        let server =
+            |text| said(dialects, &[own, api, ("crates/server/src/a.rs", text), ("crates/server/src/cli/b.rs", "mod alpha;")]);
+        assert_eq!(server("use landfall_north::{admin, dialect}; // alpha\nlet s = \"alpha\";"), NOTHING);
+        assert_eq!(server("alpha::go()"), ["crates/server/src/a.rs:1: names a dialect: `alpha`; they are known by their list"]);
     }
 }

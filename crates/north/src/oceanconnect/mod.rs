@@ -23,7 +23,6 @@ mod subscription;
 mod token;
 mod wire;
 
-pub use notify::notifications;
 pub use operation::{OPERATIONS, Operation};
 
 use crate::{
@@ -48,6 +47,7 @@ pub const DIALECT: Dialect = Dialect {
         Ok(router(Arc::new(OceanConnect { core, settings, flow: FlowControl::new() })))
     },
     form: Form { echoes: &[], failed: |_, _| errors::failed() },
+    notifier: &notify::Notifications,
 };
 
 /// What an operator may tune in the dialect.

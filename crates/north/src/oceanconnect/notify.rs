@@ -7,6 +7,7 @@ use super::{
     map::{self, raw},
     wire::CommandResultBody,
 };
+use landfall_core::{Notification, Notifier, Subject};
 use landfall_model::{
     BindResult, Confirmation, DeviceId, DeviceView, Event, EventBody, NotifyType, ProductChange, ProductKey, Report,
     ServiceReport, StoredEvent, Subscription, SubscriptionKind,
@@ -17,11 +18,24 @@ use serde_json::value::RawValue;
 /// `to` of a push about a call without `header.from`: the contract wants at least one character.
 const NOBODY: &str = "/users/unknown";
 
+/// The dialect's notifications, and those about calls and commands with an address of their own.
+pub(super) struct Notifications;
+
+impl Notifier for Notifications {
+    fn serves(&self, kind: SubscriptionKind) -> bool {
+        matches!(kind, SubscriptionKind::Notify(_) | SubscriptionKind::CallAddress)
+    }
+
+    fn render(&self, subscription: &Subscription, event: &StoredEvent, _: &Subject) -> Vec<Notification> {
+        notifications(subscription, event).into_iter().map(Notification::json).collect()
+    }
+}
+
 /// The bodies that `event` means for `subscription`, in the order to send them; none where it is not concerned.
 ///
 /// A report gives `deviceDataChanged` for each service, and `deviceDatasChanged` once when it has two or more ([A 14]). The pushes of a
 /// call with an address of its own go to that address alone; those of a command go to its own address or to nobody.
-pub fn notifications(subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8>> {
+fn notifications(subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8>> {
     let (seq, event) = (event.seq, &*event.event);
     let concerned = event.concerns(subscription.account, subscription.target);
     if !concerned || !wanted(subscription, event) {

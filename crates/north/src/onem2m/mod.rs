@@ -20,7 +20,6 @@ mod show;
 mod token;
 
 pub use list::{DEFINITION, ROOT, fuzz_list};
-pub use notify::{notice_headers, notices};
 pub use primitive::fuzz_primitive;
 
 use crate::{
@@ -59,6 +58,7 @@ pub const DIALECT: Dialect = Dialect {
         echoes: &["accept", "fullname", "x-m2m-ri"],
         failed: |headers, now| answer(Err(Fault::broken()), &primitive::echo(headers), now),
     },
+    notifier: &notify::Notices,
 };
 
 const BASE: &str = "/device-management-orchestrator/v3/";

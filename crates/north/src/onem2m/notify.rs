@@ -8,31 +8,30 @@ use super::{
     node,
     show::{instance_shown, node_shown, resource_shown},
 };
-use http::{HeaderName, HeaderValue, header};
+use landfall_core::{Notification, Notifier, Subject};
 use landfall_model::{Changed, EventBody, Notice, StoredEvent, Subscription, SubscriptionKind};
 use serde_json::{Value, json};
 
-/// The bodies that `event` means for `subscription`; none where it is not concerned.
-pub fn notices(subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8>> {
-    let Some(notice) = notice_for(subscription, event) else { return vec![] };
-    let body = json!({
-        "m2m:sgn": { "nev": { "net": notice.kind, "rep": representation(notice) }, "sur": notice.reference },
-    });
-    // JSON values always serialize.
-    vec![serde_json::to_vec(&body).unwrap_or_default()]
-}
+/// The dialect's notices.
+pub(super) struct Notices;
 
-/// The headers of that body. The request id is the same at every attempt: receivers know a repeat by it.
-pub fn notice_headers(subscription: &Subscription, event: &StoredEvent) -> Vec<(HeaderName, HeaderValue)> {
-    let Some(notice) = notice_for(subscription, event) else { return vec![] };
-    let request_id = format!("{}-{}", subscription.id, event.seq);
-    let given = [
-        (HeaderName::from_static("x-m2m-origin"), format!("/{}", tenant(notice))),
-        (HeaderName::from_static("x-m2m-ri"), request_id),
-        (HeaderName::from_static("x-m2m-rvi"), "4".to_owned()),
-        (header::CONTENT_TYPE, "application/json".to_owned()),
-    ];
-    given.into_iter().filter_map(|(name, text)| Some((name, HeaderValue::from_str(&text).ok()?))).collect()
+impl Notifier for Notices {
+    fn serves(&self, kind: SubscriptionKind) -> bool {
+        matches!(kind, SubscriptionKind::Resource(..))
+    }
+
+    /// The request id is the same at every attempt: receivers know a repeat by it.
+    fn render(&self, subscription: &Subscription, event: &StoredEvent, _: &Subject) -> Vec<Notification> {
+        let Some(notice) = notice_for(subscription, event) else { return vec![] };
+        let body = json!({
+            "m2m:sgn": { "nev": { "net": notice.kind, "rep": representation(notice) }, "sur": notice.reference },
+        });
+        let sent = Notification::json(body.to_string())
+            .with("x-m2m-origin", format!("/{}", tenant(notice)))
+            .with("x-m2m-ri", format!("{}-{}", subscription.id, event.seq))
+            .with("x-m2m-rvi", "4");
+        vec![sent]
+    }
 }
 
 fn notice_for<'a>(subscription: &Subscription, event: &'a StoredEvent) -> Option<&'a Notice> {
@@ -119,9 +118,9 @@ mod tests {
     }
 
     fn told(event: &StoredEvent) -> Value {
-        let bodies = notices(&subscription(), event);
-        assert_eq!(bodies.len(), 1);
-        serde_json::from_slice(&bodies[0]).unwrap()
+        let sent = Notices.render(&subscription(), event, &Subject::default());
+        assert_eq!(sent.len(), 1);
+        serde_json::from_slice(&sent[0].body).unwrap()
     }
 
     #[test]
@@ -164,20 +163,20 @@ mod tests {
     #[test]
     fn headers_are_the_same_at_every_attempt() {
         let event = event(1, instance());
-        let headers = notice_headers(&subscription(), &event);
-        assert_eq!(headers, notice_headers(&subscription(), &event));
-        let text = |name: &str| headers.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.to_str().ok());
-        assert_eq!(text("x-m2m-origin"), Some("/acme"));
-        assert_eq!(text("x-m2m-ri"), Some(format!("{}-42", subscription().id).as_str()));
-        assert_eq!((text("x-m2m-rvi"), text("content-type")), (Some("4"), Some("application/json")));
+        let sent = || Notices.render(&subscription(), &event, &Subject::default());
+        assert_eq!(sent(), sent());
+        let (id, sent) = (format!("{}-42", subscription().id), sent());
+        let expected = [("x-m2m-origin", "/acme"), ("x-m2m-ri", id.as_str()), ("x-m2m-rvi", "4")];
+        assert_eq!(sent[0].headers.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>(), expected);
+        assert_eq!(sent[0].content_type, "application/json");
     }
 
     #[test]
     fn others_are_not_told() {
         let event = event(1, instance());
         let other = Subscription { id: SubscriptionId::of_resource(ResourceId([7; 12]), 1), ..subscription() };
-        assert!(notices(&other, &event).is_empty() && notice_headers(&other, &event).is_empty());
+        assert!(Notices.render(&other, &event, &Subject::default()).is_empty());
         let push = Subscription { kind: SubscriptionKind::CallAddress, ..subscription() };
-        assert!(notices(&push, &event).is_empty());
+        assert!(Notices.render(&push, &event, &Subject::default()).is_empty());
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{
     api::{self, App, admin},
-    server::Server,
+    receiver::Receiver,
+    server::{Server, until},
 };
 use landfall_north::{dialect::Dialect, dialects::DIALECTS};
 use serde_json::json;
@@ -47,6 +48,30 @@ fn a_dialect_that_is_off_is_unknown_and_the_others_go_on() {
         }
         assert_eq!(admin(&server, "GET", "/status", None).status, 200);
     }
+}
+
+#[test]
+fn subscribers_of_a_dialect_that_is_off_get_all_once_it_is_on_again() {
+    let mut server = Server::start();
+    let account = api::account(&server, "off");
+    let (product, receiver) = (api::thermometer(&server, &account), Receiver::start());
+    let subscription = App::create(&server, &account, "app").subscribe("deviceAdded", &receiver.url);
+    assert!(server.stop());
+    server.set(&[("LANDFALL_OCEANCONNECT_ENABLED", "false")]);
+    server.resume();
+    let login = api::send(&server, "POST", "/iocm/app/sec/v1.1.0/login", &[], None);
+    assert_eq!((login.status, login.text.as_str()), (404, ""));
+    let device = json!({"nodeId": "n", "product": product});
+    let made = admin(&server, "POST", &format!("/devices?account={account}"), Some(device));
+    assert_eq!(made.status, 201, "{}", made.text);
+    let shown = admin(&server, "GET", &format!("/subscriptions/{subscription}?account={account}"), None);
+    assert_eq!(shown.status, 200, "it is kept: {}", shown.text);
+    assert!(server.stop());
+    assert!(receiver.pushes().is_empty());
+    server.set(&[]);
+    server.resume();
+    until("what happened meanwhile", || (receiver.confirmed().len() == 1).then_some(()));
+    assert_eq!(receiver.confirmed()[0].body["notifyType"], "deviceAdded");
 }
 
 #[test]

@@ -53,6 +53,11 @@ impl Server {
         self.resume_with(&[]);
     }
 
+    /// With these configuration overrides from its next start on.
+    pub fn set(&mut self, extra: &[(&str, &str)]) {
+        self.extra = extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    }
+
     /// The same with further arguments.
     pub fn resume_with(&mut self, arguments: &[&str]) {
         let ports = self.data.join("ports.json");

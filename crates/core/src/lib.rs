@@ -27,7 +27,8 @@ mod world;
 
 pub use access::{Access, CloseCause, Downlink, Obstacle, Takes, Undelivered, Wake};
 pub use account::app::{AppChange, NewApp, TokenPair};
-pub use account::authority::{AppCaller, DeviceCaller, Operator, Scope, digest};
+pub use account::authority::{AppCaller, DeviceCaller, Operator, digest};
+pub use account::principal::Scope;
 pub use account::{AccountChange, NewAccount};
 pub use bell::Bell;
 pub use clock::{Clock, ClockChange, ClockDoubt, TimeBounds};

@@ -3,7 +3,7 @@
 use crate::{
     Core, Scope,
     account::{
-        authority::{digest, holds, same},
+        authority::{admit, digest, holds, same},
         check_name,
     },
     batch,
@@ -73,12 +73,7 @@ impl Core {
         self.decide(&[Record::App(id)], || {
             Box::pin(async {
                 let app = self.store.app(id).await?.ok_or_else(refused)?;
-                if !same(&digest(secret), &app.secret) {
-                    return Err(refused());
-                }
-                if app.frozen {
-                    return Err(Error::new(Cause::AppFrozen, "the application is frozen"));
-                }
+                admit(&app, secret)?;
                 check(&app)?;
                 let app = with_token(&app, &access, &refresh, self.now(), &self.settings);
                 Ok((batch(vec![Write::App(Box::new(app))], vec![]), ()))
@@ -128,8 +123,7 @@ impl Core {
 
     /// Authority over the devices of one application of the account.
     pub async fn narrow(&self, scope: &Scope, id: AppId) -> Result<Scope> {
-        self.app(scope, id).await?;
-        Ok(Scope { app: Some(id), ..scope.clone() })
+        Ok(scope.narrowed(&*self.app(scope, id).await?))
     }
 
     /// The applications of the account.

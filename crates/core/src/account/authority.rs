@@ -1,6 +1,9 @@
 //! Who may act: values that only authentication makes, and that every verb asks for.
 
-use crate::{Core, account::principal::acts_for};
+use crate::{
+    Core,
+    account::principal::{Principal, Reach, Scope, check_standing},
+};
 use landfall_model::{Account, AccountId, App, AppId, Cause, Device, DeviceId, Digest, Error, Result, Time};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -17,55 +20,31 @@ impl AppCaller {
     pub fn app(&self) -> &App {
         &self.app
     }
+
+    /// As one of the principals.
+    pub(crate) fn principal(&self) -> Principal {
+        Principal::application(self.app.clone())
+    }
 }
 
 /// An operator: of the whole server, or of one account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operator {
-    account: Option<AccountId>,
-}
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operator(pub(super) Principal);
 
 impl Operator {
     /// Whether it may see every account.
     pub fn is_server(&self) -> bool {
-        self.account.is_none()
+        self.0.reach() == Reach::Server
     }
 
     /// The account it belongs to, for an operator of one account.
     pub fn account(&self) -> Option<AccountId> {
-        self.account
+        self.0.account()
     }
 
     /// Authority over an account. `AccountNotFound` for an operator of another one, as if it did not exist.
     pub fn over(&self, account: AccountId) -> Result<Scope> {
-        match self.account {
-            Some(own) if own != account => Err(Error::new(Cause::AccountNotFound, "there is no such account")),
-            _ => Ok(Scope { account, app: None, by: None }),
-        }
-    }
-}
-
-/// Authority over the devices of an application, or of a whole account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope {
-    pub(crate) account: AccountId,
-    pub(crate) app: Option<AppId>,
-    pub(crate) by: Option<AppId>,
-}
-
-impl Scope {
-    /// The account.
-    pub fn account(&self) -> AccountId {
-        self.account
-    }
-
-    /// The application; absent for the whole account.
-    pub fn app(&self) -> Option<AppId> {
-        self.app
-    }
-
-    pub(crate) fn need_app(&self) -> Result<AppId> {
-        self.app.ok_or_else(|| Error::invalid("appId", "name the application that is to own it"))
+        self.0.over(account)
     }
 }
 
@@ -105,12 +84,9 @@ impl Core {
     pub async fn authenticate(&self, app_key: &str, token: &str) -> Result<AppCaller> {
         let refused = || Error::new(Cause::Unauthenticated, "app_key or access token is not valid");
         let id = app_key.parse::<AppId>().map_err(|_| refused())?;
-        let app = self.store.app(id).await?.ok_or_else(refused)?;
+        let app = self.standing(id).await?.map_err(|_| refused())?;
         let slot = app.token.as_ref().ok_or_else(refused)?;
-        if !same(&digest(token), &slot.access)
-            || !holds(slot.access_until, self.now(), self.settings.access_token_s)
-            || app.frozen
-        {
+        if !same(&digest(token), &slot.access) || !holds(slot.access_until, self.now(), self.settings.access_token_s) {
             return Err(refused());
         }
         Ok(AppCaller { app })
@@ -120,34 +96,25 @@ impl Core {
     ///
     /// `AppNotFound` for an unknown application or one of another account, `AppNotAuthorized` for one that did not authorize the caller.
     pub async fn act_for(&self, caller: &AppCaller, app_id: Option<&str>) -> Result<Scope> {
-        let own = &caller.app;
-        let by = Some(own.id);
-        let Some(text) = app_id.filter(|text| !text.is_empty()) else {
-            return Ok(Scope { account: own.account, app: by, by });
-        };
+        let (own, who) = (&caller.app, caller.principal());
+        let Some(text) = app_id.filter(|text| !text.is_empty()) else { return who.in_name_of(own) };
         let unknown = || Error::new(Cause::AppNotFound, "there is no such application").at("appId");
         let id = text.parse::<AppId>().map_err(|_| unknown())?;
-        if id == own.id {
-            return Ok(Scope { account: own.account, app: by, by });
-        }
         let target = self.store.app(id).await?.filter(|app| app.account == own.account).ok_or_else(unknown)?;
-        if !acts_for(own.id, &target) {
-            return Err(Error::new(Cause::AppNotAuthorized, "that application has not authorized this one").at("appId"));
-        }
-        Ok(Scope { account: own.account, app: Some(id), by })
+        who.in_name_of(&target).map_err(|error| error.at("appId"))
     }
 
     /// The operator who owns this token: the server's, or that of an account in the form `{accountId}.{secret}`.
     pub async fn operator(&self, token: &str) -> Result<Operator> {
         let refused = || Error::new(Cause::Unauthenticated, "the operator token is not valid");
         if same(&digest(token), &self.admin_token) {
-            return Ok(Operator { account: None });
+            return Ok(Operator(Principal::operator(None)));
         }
         let (id, _) = token.split_once('.').ok_or_else(refused)?;
         let id = id.parse::<AccountId>().map_err(|_| refused())?;
         let account: Arc<Account> = self.store.account(id).await?.ok_or_else(refused)?;
         match &account.token {
-            Some(kept) if same(&digest(token), kept) => Ok(Operator { account: Some(id) }),
+            Some(kept) if same(&digest(token), kept) => Ok(Operator(Principal::operator(Some(id)))),
             _ => Err(refused()),
         }
     }
@@ -156,6 +123,14 @@ impl Core {
     pub fn device_caller(&self, device: &Device) -> DeviceCaller {
         DeviceCaller { device: device.id, account: device.account, step: "uplink.read" }
     }
+}
+
+/// Whether somebody with this secret may come as the application. `Unauthenticated`, `AppFrozen`.
+pub(crate) fn admit(app: &App, secret: &str) -> Result<()> {
+    if !same(&digest(secret), &app.secret) {
+        return Err(Error::new(Cause::Unauthenticated, "appId or secret is wrong"));
+    }
+    check_standing(app)
 }
 
 /// SHA-256 of a token or generated secret.

@@ -65,7 +65,7 @@ impl Core {
             id: CallId::from_random(self.random_16()),
             account: device.account,
             app,
-            by: scope.by.filter(|by| Some(*by) != app),
+            by: scope.guest_of(app),
             device: device.id,
             mid: self.next_number(|mid| waiting.iter().any(|call| call.mid == mid)),
             request_id: request.request_id.filter(|id| !id.is_empty()).unwrap_or_else(|| self.generated(16)),

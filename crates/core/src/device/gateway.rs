@@ -61,8 +61,7 @@ impl Core {
         self.decide(&[Record::Device(gateway.device)], || {
             Box::pin(async {
                 let parent = self.caller_device(gateway).await?;
-                let scope = Scope { account: parent.account, app: parent.app(), by: None };
-                let product = self.named_product(&scope, product.as_ref()).await?;
+                let product = self.named_product(parent.account, product.as_ref()).await?;
                 let now = self.now();
                 let mut child = new_device(id, parent.account, parent.principals.clone(), node_id.into(), now);
                 child.access = AccessMode::Child;

@@ -118,7 +118,7 @@ impl Core {
     pub async fn plan_device(&self, scope: &Scope, request: &RegisterDevice) -> Result<Arc<Device>> {
         let app = scope.need_app()?;
         check_registration(request)?;
-        let product = self.named_product(scope, request.product.as_ref()).await?;
+        let product = self.named_product(scope.account, request.product.as_ref()).await?;
         self.check_device_limit(scope.account, app, 1).await?;
         let now = self.now();
         let mut device = new_device(DeviceId::from_random(self.random_16()), scope.account, app, request.node_id.clone(), now);
@@ -182,14 +182,14 @@ impl Core {
     }
 
     /// The product a request names, within the account. `ProductNotFound`.
-    pub(crate) async fn named_product(&self, scope: &Scope, named: Option<&ProductRef>) -> Result<Option<Arc<Product>>> {
+    pub(crate) async fn named_product(&self, account: AccountId, named: Option<&ProductRef>) -> Result<Option<Arc<Product>>> {
         let found = match named {
             None => return Ok(None),
             Some(ProductRef::Id(text)) => match text.parse() {
-                Ok(id) => self.store.product(id).await?.filter(|product| product.account == scope.account),
+                Ok(id) => self.store.product(id).await?.filter(|product| product.account == account),
                 Err(_) => None,
             },
-            Some(ProductRef::Key(key)) => self.store.product_by_key(scope.account, key).await?,
+            Some(ProductRef::Key(key)) => self.store.product_by_key(account, key).await?,
         };
         found.map(Some).ok_or_else(|| Error::new(Cause::ProductNotFound, "there is no such product"))
     }
@@ -220,7 +220,7 @@ impl Core {
     /// Changes a device (1.4.4) and tells deviceInfoChanged. `NodeIdTaken` for a pre-shared key identity of another device.
     pub async fn modify_device(&self, scope: &Scope, id: DeviceId, change: DeviceChange) -> Result<Arc<Device>> {
         change::check(&change)?;
-        let product = self.named_product(scope, change.product.as_ref()).await?;
+        let product = self.named_product(scope.account, change.product.as_ref()).await?;
         let rekeyed = change.psk.is_some() || change.psk_identity.is_some();
         let changed = self
             .decide(&[Record::Device(id)], || {

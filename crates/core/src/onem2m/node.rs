@@ -138,7 +138,7 @@ impl Core {
 
     /// Deletes the device of a node with everything that belongs to it, and tells subscribers.
     pub(crate) async fn delete_node(&self, by: &OriginCaller, device: &Device) -> Result<()> {
-        let scope = Scope { account: device.account, app: device.app(), by: Some(by.app.id) };
+        let scope = Scope::at(device, by.app.id);
         let outcome = self.delete_device(&scope, device.id, false).await;
         self.told_of(device.id, NodeFault::DeleteDeviceData, outcome).await
     }

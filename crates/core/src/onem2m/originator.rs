@@ -2,7 +2,10 @@
 
 use crate::{
     Core, Scope,
-    account::authority::{digest, same},
+    account::{
+        authority::{admit, digest, same},
+        principal::Principal,
+    },
     batch,
     turns::Record,
 };
@@ -34,6 +37,11 @@ impl OriginCaller {
         &self.app
     }
 
+    /// As one of the principals.
+    pub(crate) fn principal(&self) -> Principal {
+        Principal::application(self.app.clone())
+    }
+
     /// `X-M2M-Origin`
     pub fn name(&self) -> &str {
         &self.name
@@ -49,7 +57,7 @@ impl Core {
         let refused = || Error::new(Cause::Unauthenticated, "missing or invalid access token");
         let (id, secret) = token.split_once('.').ok_or_else(refused)?;
         let id = id.parse::<AppId>().map_err(|_| refused())?;
-        let app = self.store.app(id).await?.filter(|app| !app.frozen).ok_or_else(refused)?;
+        let app = self.standing(id).await?.map_err(|_| refused())?;
         let own = app.originator.as_ref().ok_or_else(refused)?;
         let lasting = own.token.as_ref().is_some_and(|kept| same(&digest(secret), kept));
         if !(lasting || access_ends_at(&app, secret).is_some_and(|end| self.now() < end)) {
@@ -94,10 +102,8 @@ impl Core {
     pub async fn client_token(&self, app_id: &str, secret: &str) -> Result<(Secret, u32)> {
         let refused = || Error::new(Cause::Unauthenticated, "appId or secret is wrong");
         let id = app_id.parse::<AppId>().map_err(|_| refused())?;
-        let app = self.store.app(id).await?.filter(|app| same(&digest(secret), &app.secret)).ok_or_else(refused)?;
-        if app.frozen {
-            return Err(Error::new(Cause::AppFrozen, "the application is frozen"));
-        }
+        let app = self.store.app(id).await?.ok_or_else(refused)?;
+        admit(&app, secret)?;
         let expires_in_s = self.settings.access_token_s;
         let claim = format!("{:x}.{}", self.now().plus_s(expires_in_s.into()).0, self.generated(8));
         let signed = mac(&app, &claim).ok_or_else(|| Error::new(Cause::Internal, "the token cannot be signed"))?;

@@ -39,7 +39,7 @@ impl Core {
             version: 1,
             owner,
             target,
-            by: scope.by.filter(|by| *by != target),
+            by: scope.guest_of(Some(target)),
             kind: request.kind,
             channel: request.channel,
             callback_url: request.callback_url,
@@ -61,7 +61,7 @@ impl Core {
 
     /// One subscription of the caller, or about its own devices (1.6.3). `SubscriptionNotFound`.
     pub async fn subscription(&self, scope: &Scope, id: SubscriptionId) -> Result<Arc<Subscription>> {
-        let found = self.store.subscription(id).await?.filter(|found| visible(scope, found));
+        let found = self.store.subscription(id).await?.filter(|found| scope.covers_subscription(found));
         found.ok_or_else(|| Error::new(Cause::SubscriptionNotFound, "there is no such subscription"))
     }
 
@@ -73,7 +73,7 @@ impl Core {
         filter: SubscriptionFilter,
         page: PageRequest,
     ) -> Result<Page<Arc<Subscription>>> {
-        self.store.subscriptions(&scoped(scope, filter, others_owner(scope)), page).await
+        self.store.subscriptions(&scoped(scope, filter, scope.guest_of(scope.app)), page).await
     }
 
     /// Deletes one subscription (1.6.5). What serves an address of a resource goes with all of that.
@@ -135,24 +135,6 @@ impl Core {
         }
         self.callbacks.check(url)
     }
-}
-
-/// An application sees whatever is about its own devices, and what it owns about those of an application that it acts for.
-fn visible(scope: &Scope, found: &Subscription) -> bool {
-    found.account == scope.account
-        && match scope.app {
-            None => true,
-            Some(app) => {
-                found.target == app
-                    && others_owner(scope).is_none_or(|owner| owner == found.owner)
-                    && matches!(found.kind, SubscriptionKind::Notify(_))
-            }
-        }
-}
-
-/// The application that acts for another one.
-fn others_owner(scope: &Scope) -> Option<AppId> {
-    scope.by.filter(|by| Some(*by) != scope.app)
 }
 
 fn scoped(scope: &Scope, filter: SubscriptionFilter, owner: Option<AppId>) -> SubscriptionFilter {

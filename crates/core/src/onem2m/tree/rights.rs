@@ -37,7 +37,7 @@ impl Core {
             | Target::Credentials(device)
             | Target::Info(device, _)
             | Target::Channel(device)
-            | Target::Box(device, _) => self.sees(by.app.id, device).await,
+            | Target::Box(device, _) => self.sees(&by.principal(), device).await,
             Target::Request(request) | Target::Outcome(request) => self.is_open_to(request.app, by).await,
             Target::Resource(resource) => self.resource_grants(by, resource, right).await,
             Target::Instance(_, within) => match &**within {

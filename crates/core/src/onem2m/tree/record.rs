@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{Core, OriginCaller, batch, turns::Record};
 use landfall_model::{
-    Account, AccountPart, Batch, Cause, Changed, Channel, Cursor, Error, Resource, ResourceId, ResourceKind, Result,
+    Account, AccountPart, Batch, Cause, Changed, Channel, Cursor, Error, Resource, ResourceId, ResourceKind, Result, Seq,
     Subscription, SubscriptionId, SubscriptionKind, Time, Write,
 };
 use serde_json::{Map, Value};
@@ -82,17 +82,11 @@ impl Core {
         let claimed = is_entity(parent, &resource).then_some(Record::Account(by.account.id));
         self.decide(claimed.as_slice(), || {
             Box::pin(async {
-                let mut whole = batch(vec![Write::Resource(Box::new(resource.clone()))], vec![]);
+                let mut whole = written(None, &resource, self.store.newest());
                 if is_entity(parent, &resource) {
                     whole.writes.push(self.claim_originator(by.account.id).await?);
                 }
                 self.check_creation(by, parent, &resource).await?;
-                if !resource.labels.is_empty() {
-                    whole.writes.push(labels(&resource));
-                }
-                if resource.kind == ResourceKind::Subscription {
-                    add_pushes(&mut whole, &resource, &[], self.store.newest(), resource.created_at);
-                }
                 let told = || (Target::Resource(Arc::new(resource.clone())), Changed::Resource(Box::new(resource.clone())));
                 let (happened, at) = (Happened::ChildCreated, resource.created_at);
                 whole.events.extend(self.notices(&by.account, resource.parent, happened, at, told).await?);
@@ -184,19 +178,8 @@ impl Core {
         self.decide(&[Record::Resource(id)], || {
             Box::pin(async {
                 let (before, next) = self.changed(by, id, &change).await?;
-                let now = next.modified_at;
-                let mut whole = batch(vec![Write::Resource(Box::new(next.clone()))], vec![]);
-                if next.labels != before.labels {
-                    whole.writes.push(labels(&next));
-                }
-                if next.kind == ResourceKind::Subscription {
-                    let kept: Vec<String> = addresses(&before).into_iter().map(str::to_owned).collect();
-                    add_pushes(&mut whole, &next, &kept, self.store.newest(), now);
-                    for address in addresses(&next).len()..kept.len() {
-                        drop_push(&mut whole, &next, address as u8, now);
-                    }
-                }
-                let next = Arc::new(next);
+                let mut whole = written(Some(&before), &next, self.store.newest());
+                let (now, next) = (next.modified_at, Arc::new(next));
                 let told = || (Target::Resource(next.clone()), Changed::Resource(Box::new((*next).clone())));
                 whole.events.extend(self.notices(&by.account, next.id, Happened::Updated, now, told).await?);
                 Ok((whole, next))
@@ -214,18 +197,7 @@ impl Core {
             Some(_) => self.check_may_link(by, &before).await?,
             None => self.check_right(by, &Target::Resource(before.clone()), Right::Update).await?,
         }
-        let mut next = (*before).clone();
-        next.labels = change.labels.clone().unwrap_or(next.labels);
-        next.policies = change.policies.clone().unwrap_or(next.policies);
-        next.expires_at = change.expires_at.unwrap_or(next.expires_at);
-        for (name, value) in &change.attributes {
-            match value {
-                Value::Null => drop(next.attributes.remove(name)),
-                value => drop(next.attributes.insert(name.clone(), value.clone())),
-            }
-        }
-        next.version += 1;
-        next.modified_at = self.now();
+        let next = after(&before, change, self.now());
         Ok((before, next))
     }
 
@@ -310,37 +282,66 @@ fn is_entity(parent: &Target, resource: &Resource) -> bool {
     *parent == Target::Place(AccountPart::Base) && resource.kind == ResourceKind::ApplicationEntity
 }
 
-/// Serves the addresses of a subscription that are not served yet; a changed one goes on from where it was.
-fn add_pushes(whole: &mut Batch, subscription: &Resource, kept: &[String], newest: landfall_model::Seq, now: Time) {
-    for (address, url) in addresses(subscription).into_iter().take(ADDRESSES).enumerate() {
-        if kept.get(address).is_some_and(|before| before == url) {
-            continue;
+/// A resource after a change.
+fn after(before: &Resource, change: &ResourceChange, now: Time) -> Resource {
+    let mut next = Resource { version: before.version + 1, modified_at: now, ..before.clone() };
+    next.labels = change.labels.clone().unwrap_or(next.labels);
+    next.policies = change.policies.clone().unwrap_or(next.policies);
+    next.expires_at = change.expires_at.unwrap_or(next.expires_at);
+    for (name, value) in &change.attributes {
+        match value {
+            Value::Null => drop(next.attributes.remove(name)),
+            value => drop(next.attributes.insert(name.clone(), value.clone())),
         }
-        let id = SubscriptionId::of_resource(subscription.id, address as u8);
-        // The version of a push is not counted: it is deleted and made anew.
-        if address < kept.len() {
-            whole.writes.push(Write::DeleteSubscription(id));
-        }
-        let push = Subscription {
-            id,
-            account: subscription.account,
-            version: 1,
-            owner: subscription.app,
-            target: subscription.app,
-            by: None,
-            kind: SubscriptionKind::Resource(subscription.id, address as u8),
-            channel: Channel::Http,
-            callback_url: url.to_owned(),
-            created_at: now,
-        };
-        whole.events.push(pushes_changed(subscription, id, now));
-        whole.writes.push(Write::Subscription(Box::new(push)));
-        whole.writes.push(Write::Cursor(Cursor { subscription: id, read_to: newest, open: vec![] }));
     }
+    next
 }
 
-fn labels(resource: &Resource) -> Write {
-    Write::Labels { account: resource.account, subject: resource.id, labels: resource.labels.clone() }
+/// The batch that writes a resource with what follows it: its labels, and the pushes to the addresses of a subscription. One that is served
+/// already goes on from where it was; others begin after `newest`.
+fn written(before: Option<&Resource>, next: &Resource, newest: Seq) -> Batch {
+    let mut whole = batch(vec![Write::Resource(Box::new(next.clone()))], vec![]);
+    if next.labels != before.map_or(&[][..], |before| before.labels.as_slice()) {
+        whole.writes.push(Write::Labels { account: next.account, subject: next.id, labels: next.labels.clone() });
+    }
+    if next.kind != ResourceKind::Subscription {
+        return whole;
+    }
+    let (now, served) = (next.modified_at, before.map(addresses).unwrap_or_default());
+    let wanted = addresses(next);
+    for (address, url) in wanted.iter().copied().take(ADDRESSES).enumerate() {
+        if served.get(address) == Some(&url) {
+            continue;
+        }
+        let id = SubscriptionId::of_resource(next.id, address as u8);
+        // The version of a push is not counted: it is deleted and made anew.
+        if address < served.len() {
+            whole.writes.push(Write::DeleteSubscription(id));
+        }
+        whole.events.push(pushes_changed(next, id, now));
+        whole.writes.push(Write::Subscription(Box::new(push(next, address as u8, url))));
+        whole.writes.push(Write::Cursor(Cursor { subscription: id, read_to: newest, open: vec![] }));
+    }
+    for address in wanted.len()..served.len() {
+        drop_push(&mut whole, next, address as u8, now);
+    }
+    whole
+}
+
+/// What serves an address of a subscription.
+fn push(subscription: &Resource, address: u8, url: &str) -> Subscription {
+    Subscription {
+        id: SubscriptionId::of_resource(subscription.id, address),
+        account: subscription.account,
+        version: 1,
+        owner: subscription.app,
+        target: subscription.app,
+        by: None,
+        kind: SubscriptionKind::Resource(subscription.id, address),
+        channel: Channel::Http,
+        callback_url: url.to_owned(),
+        created_at: subscription.modified_at,
+    }
 }
 
 /// Names are parts of addresses.
@@ -350,4 +351,91 @@ pub(crate) fn check_resource_name(name: &str) -> Result<()> {
         return Err(Error::invalid("rn", "must be 1 to 128 characters without / ? # % \\ and spaces"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_model::{AccountId, AppId};
+    use serde_json::json;
+
+    fn resource(kind: ResourceKind, attributes: Value) -> Resource {
+        let Value::Object(attributes) = attributes else { panic!("attributes are an object") };
+        Resource {
+            id: ResourceId([1; 12]),
+            account: AccountId::from_random([1; 16]),
+            app: AppId::from_random([2; 16]),
+            version: 1,
+            parent: ResourceId([2; 12]),
+            device: None,
+            name: "r".into(),
+            kind,
+            creator: "C".into(),
+            labels: vec!["a".into()],
+            policies: vec![ResourceId([3; 12])],
+            attributes,
+            expires_at: Some(Time(9)),
+            created_at: Time(1),
+            modified_at: Time(1),
+        }
+    }
+
+    #[test]
+    fn a_change_sets_what_it_names() {
+        let before = resource(ResourceKind::Container, json!({"mni": 3, "mbs": 10}));
+        assert_eq!(
+            after(&before, &ResourceChange::default(), Time(5)),
+            Resource { version: 2, modified_at: Time(5), ..before.clone() }
+        );
+        let Value::Object(attributes) = json!({"mni": 4, "mbs": null, "x": 1}) else { unreachable!() };
+        let change = ResourceChange { labels: Some(vec![]), policies: Some(vec![]), attributes, expires_at: Some(None) };
+        let next = after(&before, &change, Time(5));
+        assert_eq!(Value::Object(next.attributes), json!({"mni": 4, "x": 1}));
+        assert!(next.labels.is_empty() && next.policies.is_empty() && next.expires_at.is_none());
+    }
+
+    #[test]
+    fn labels_are_written_where_they_are_new() {
+        let whole = resource(ResourceKind::Container, json!({}));
+        let bare = Resource { labels: vec![], ..whole.clone() };
+        for (before, next, expected) in [
+            (None, &whole, true),
+            (None, &bare, false),
+            (Some(&whole), &whole, false),
+            (Some(&whole), &bare, true),
+            (Some(&bare), &whole, true),
+        ] {
+            let labelled = written(before, next, Seq(0)).writes.iter().any(|write| matches!(write, Write::Labels { .. }));
+            assert_eq!(labelled, expected, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn each_address_of_a_subscription_is_served_once() {
+        let with = |addresses: Value| resource(ResourceKind::Subscription, json!({ "nu": addresses }));
+        for (before, next, expected) in [
+            (None, json!(["a", "b"]), vec!["make 0 a", "read 0 after 7", "make 1 b", "read 1 after 7"]),
+            (Some(json!(["a", "b"])), json!(["a", "b"]), vec![]),
+            (Some(json!(["a", "b"])), json!(["a", "c"]), vec!["drop 1", "make 1 c", "read 1 after 7"]),
+            (Some(json!(["a", "b"])), json!(["a"]), vec!["drop 1"]),
+            (Some(json!(["a"])), json!(["a", "b"]), vec!["make 1 b", "read 1 after 7"]),
+            (Some(json!(["a", "b"])), json!(["b"]), vec!["drop 0", "make 0 b", "read 0 after 7", "drop 1"]),
+        ] {
+            let before = before.map(&with);
+            let whole = written(before.as_ref(), &with(next.clone()), Seq(7));
+            let place = |id: SubscriptionId| (0..9).find(|n| SubscriptionId::of_resource(ResourceId([1; 12]), *n) == id).unwrap();
+            let word = |write: &Write| match write {
+                Write::Subscription(push) => Some(format!("make {} {}", place(push.id), push.callback_url)),
+                Write::DeleteSubscription(id) => Some(format!("drop {}", place(*id))),
+                Write::Cursor(cursor) => Some(format!("read {} after {}", place(cursor.subscription), cursor.read_to)),
+                _ => None,
+            };
+            let words: Vec<_> = whole.writes.iter().filter_map(word).collect();
+            assert_eq!(words, expected, "{before:?} {next}");
+            let changes = expected.iter().filter(|word| word.starts_with("make")).count();
+            let ends = expected.iter().filter(|word| word.starts_with("drop")).count();
+            let anew = expected.windows(2).filter(|pair| pair[0].starts_with("drop") && pair[1].starts_with("make")).count();
+            assert_eq!(whole.events.len(), changes + ends - anew, "each is told once: {next}");
+        }
+    }
 }

@@ -29,3 +29,11 @@ pub struct SubscriptionFilter {
     /// To this address.
     pub callback_url: Option<String>,
 }
+
+impl SubscriptionFilter {
+    /// All addresses that an application gave for calls and commands.
+    pub(crate) fn addresses(account: AccountId, owner: AppId) -> Self {
+        let kind = Some(SubscriptionKind::CallAddress);
+        Self { account: Some(account), owner: Some(owner), kind, ..Self::default() }
+    }
+}

@@ -35,7 +35,11 @@ impl Core {
             app.ok_or_else(|| Error::new(Cause::CallbackInvalid, "an address is an application's, and none sees the device"))?;
         let by = by.filter(|by| *by != app);
         let owner = by.unwrap_or(app);
-        let same = SubscriptionFilter { target: Some(app), callback_url: Some(url.to_owned()), ..addresses(account, owner) };
+        let same = SubscriptionFilter {
+            target: Some(app),
+            callback_url: Some(url.to_owned()),
+            ..SubscriptionFilter::addresses(account, owner)
+        };
         if let Some(found) = self.store.subscriptions(&same, ONE).await?.items.first() {
             return Ok(Address { id: Some(found.id), made: Batch::default() });
         }
@@ -67,7 +71,7 @@ impl Core {
         let address = self.address(account, (app, by), url).await?;
         let most = self.settings.call_addresses;
         if let Some(own) = by.or(app).filter(|_| !address.made.writes.is_empty())
-            && self.store.subscriptions(&addresses(account, own), ONE).await?.total >= most
+            && self.store.subscriptions(&SubscriptionFilter::addresses(account, own), ONE).await?.total >= most
         {
             let detail = format!(
                 "the application uses {most} callback addresses of calls and commands, as many as it may (limits.call_addresses): \
@@ -90,10 +94,4 @@ impl Core {
         }
         Ok(idle.len() as u32 == ROUND)
     }
-}
-
-/// All addresses that an application gave for calls and commands.
-pub(crate) fn addresses(account: AccountId, owner: AppId) -> SubscriptionFilter {
-    let kind = Some(SubscriptionKind::CallAddress);
-    SubscriptionFilter { account: Some(account), owner: Some(owner), kind, ..Default::default() }
 }

@@ -4,7 +4,7 @@ pub(crate) mod address;
 pub(crate) mod notifier;
 pub(crate) mod standing;
 
-use crate::{Core, Scope, SubscriptionFilter, batch, subscription::address::addresses, turns::Record};
+use crate::{Core, Scope, SubscriptionFilter, batch, turns::Record};
 use landfall_model::{
     AccountId, AppId, Batch, Cause, Channel, Cursor, Error, Event, EventBody, Page, PageRequest, Result, Subscription,
     SubscriptionId, SubscriptionKind, Time, Write,
@@ -56,7 +56,7 @@ impl Core {
         let one = PageRequest { no: 0, size: 1 };
         let all = SubscriptionFilter { owner: Some(app), ..Default::default() };
         let all = self.store.subscriptions(&all, one).await?.total;
-        Ok(all.saturating_sub(self.store.subscriptions(&addresses(account, app), one).await?.total))
+        Ok(all.saturating_sub(self.store.subscriptions(&SubscriptionFilter::addresses(account, app), one).await?.total))
     }
 
     /// One subscription of the caller, or about its own devices (1.6.3). `SubscriptionNotFound`.

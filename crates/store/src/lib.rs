@@ -9,6 +9,7 @@ mod cache;
 mod command;
 mod device;
 mod engine;
+mod extension;
 mod lookup;
 mod onem2m;
 mod product;
@@ -37,7 +38,7 @@ use std::{
 pub struct Options {
     /// Devices kept in memory.
     pub cache_devices: usize,
-    /// Accounts, applications, products, subscriptions and oneM2M resources kept in memory, each.
+    /// Accounts, applications, products, subscriptions and resources kept in memory, each.
     pub cache_records: usize,
     /// Points that may wait in memory before they are cut into chunks.
     pub flush_points: u64,

@@ -3,8 +3,8 @@
 use crate::{
     cache::{Cache, Look},
     device::{lists, names},
+    engine::sql::storable,
     engine::sql::{Value, query_one},
-    onem2m::claims::storable,
     store::{SharedStore, THE_SERVER},
     stream::replay,
 };

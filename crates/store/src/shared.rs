@@ -8,7 +8,7 @@ use crate::{
         queue::{Queue, Task, stopping},
         sql::given_up,
     },
-    onem2m::subscribers::Subscribers,
+    extension::Subscribers,
     stream::{pending::Pending, ring::Ring},
 };
 use landfall_model::{

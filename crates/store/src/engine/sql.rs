@@ -175,3 +175,8 @@ pub(crate) fn to_db(value: u64) -> i64 {
 pub(crate) fn from_db(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
+
+/// A text that no record has is not asked for: not every database takes it.
+pub(crate) fn storable(text: &str) -> bool {
+    !text.contains('\0')
+}

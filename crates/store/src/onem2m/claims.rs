@@ -2,7 +2,7 @@
 
 use crate::{
     device::{lists, names},
-    engine::sql::{Sql, SqlResult, Value, query_one},
+    engine::sql::{Sql, SqlResult, Value, query_one, storable},
 };
 use landfall_core::{Claim, TakenNames};
 use landfall_model::{AccountId, AccountPart, Device, DeviceId, DeviceName, Identity, ResourceId};
@@ -36,9 +36,4 @@ fn device(sql: &mut dyn Sql, name: &DeviceName) -> SqlResult<Option<Arc<Device>>
         Some(id) => Ok(lists::one(sql, "SELECT doc FROM device WHERE id = ?1", id.0.as_bytes())?.map(Arc::new)),
         None => Ok(None),
     }
-}
-
-/// A text that no record has is not asked for: not every database takes it.
-pub(crate) fn storable(text: &str) -> bool {
-    !text.contains('\0')
 }

@@ -5,9 +5,9 @@
 //! needs no index. Absent: containers' limits, which come with each append.
 
 use crate::{
-    device::unlinked,
     engine::sql::{Row, Sql, SqlError, SqlResult, Value, from_db, query_all, query_one, to_db},
     onem2m::resources::has_owner,
+    onem2m::unlinked,
     stream::{
         record::{decode_instance, encode_instance},
         replay::id as uuid,

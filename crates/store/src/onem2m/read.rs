@@ -2,11 +2,8 @@
 
 use crate::{
     device::lists,
-    engine::sql::{Value, query_one},
-    onem2m::{
-        claims::{self, storable},
-        instances, labels, provisioning, resources,
-    },
+    engine::sql::{Value, query_one, storable},
+    onem2m::{claims, instances, labels, provisioning, resources},
     store::{LIST_LIMIT, SharedStore},
 };
 use async_trait::async_trait;

@@ -3,14 +3,11 @@
 //! A resource never moves. Absent: places of accounts and parts of devices, which have no rows.
 
 use crate::{
-    device::{
-        lists::{Conditions, arcs, parse},
-        unlinked,
-    },
+    device::lists::{Conditions, arcs, parse},
     engine::sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
     onem2m::{
         instances::{containers_of, delete_container, resource_id},
-        labels,
+        labels, unlinked,
     },
     versioned::{Cell, Kind, Table, doc, key, moves, stays, stays_or_null, version},
     write::{Done, Effects, Refused},

@@ -6,7 +6,7 @@
 use crate::{
     device::unlinked,
     engine::sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
-    onem2m::{instances, provisioning, resources},
+    extension,
     shared::Shared,
     stream::replay::{self, meta},
 };
@@ -14,8 +14,6 @@ use landfall_model::{AccountSettings, Time};
 use std::sync::atomic::Ordering;
 
 const ROWS: i64 = 1_000;
-/// Resources that are over, at once; each goes with what is below it.
-const RESOURCES: i64 = 50;
 const TOMBSTONE_DAYS: i64 = 90;
 /// How long commands that are over and revocation tasks can be listed.
 const COMMAND_DAYS: i64 = 30;
@@ -36,10 +34,8 @@ pub(crate) fn prune(sql: &mut dyn Sql, now: Time, shared: &Shared) -> SqlResult<
     more |= prune_small(sql, now)?;
     more |= prune_commands(sql, now)?;
     more |= prune_settings(sql, now)?;
-    more |= full(instances::prune(sql, now, ROWS)?);
     let mut dropped = Vec::new();
-    more |= resources::prune(sql, now, RESOURCES, &mut dropped)?;
-    more |= provisioning::prune(sql, now, ROWS)?;
+    more |= extension::prune(sql, now, ROWS, &mut dropped)?;
     more |= unlinked::slice(sql, ROWS, &mut dropped)?;
     sql.batch("COMMIT")?;
     shared.caches.drop_resources(&dropped);

@@ -12,19 +12,18 @@ mod interrupted;
 mod isolation;
 mod keys;
 mod names;
-mod nodes;
 mod onem2m;
 mod principals;
 mod products;
 mod redecode;
-mod rights;
 mod shadow;
 mod status;
 mod subscriptions;
-mod tree;
 mod turns;
 mod uplinks;
 mod withdrawn;
+
+use onem2m::tree;
 
 use landfall_testkit::{
     Ground, Tenant,

@@ -11,22 +11,20 @@ mod frames;
 mod hang;
 mod history;
 mod identities;
-mod instances;
-mod labels;
 mod life;
 mod lists;
+mod onem2m;
 mod origin;
 mod place;
 mod presence;
-mod provisioning;
 mod records;
 mod shadows;
 mod stall;
 mod stream;
 mod time;
 mod tls;
-mod tree;
 
+use onem2m::{instances, labels, provisioning, tree};
 use place::Place;
 use std::future::Future;
 

@@ -15,7 +15,7 @@ pub enum Kind {
     Hex,
     /// `time`: `yyyyMMdd'T'HHmmss'Z'`.
     Time,
-    /// `stamp`: `yyyyMMdd'T'HHmmss,SSS000`, a time of oneM2M to the millisecond.
+    /// `stamp`: `yyyyMMdd'T'HHmmss,SSS000`, a timestamp of TS-0004 to the millisecond.
     Stamp,
     /// `int`: decimal digits, at least one.
     Int,

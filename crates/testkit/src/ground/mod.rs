@@ -16,9 +16,9 @@
 
 pub mod codec;
 pub mod live;
+mod onem2m;
 pub mod place;
 pub mod product;
-mod tree;
 
 use crate::World;
 use async_trait::async_trait;

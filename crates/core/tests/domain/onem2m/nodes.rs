@@ -1,6 +1,6 @@
 //! Nodes: one device in every dialect, what it says of itself, messages to it, and what went wrong about it.
 
-use super::{Ground, Tenant, cause, rights::caller, tree::node};
+use crate::{Ground, Tenant, cause, onem2m::rights::caller, onem2m::tree::node};
 use landfall_core::{
     AppChange, DeviceChange, InfoChange, NewInstance, NodeFault, OriginCaller, Outcome, Step, Target, Work, WorkOf,
 };

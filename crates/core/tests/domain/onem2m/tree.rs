@@ -1,6 +1,6 @@
 //! The oneM2M tree: originators, addresses, paging, rights, discovery, containers, notices.
 
-use super::{Ground, cause};
+use crate::{Ground, cause};
 use landfall_core::{Criteria, NewInstance, NewResource, ResourceChange, Settings, Target};
 use landfall_model::{AccountPart, Cause, Changed, NodeRequest, PageRequest, ResourceKind, Secret, SubscriptionKind};
 use serde_json::{Map, Value, json};

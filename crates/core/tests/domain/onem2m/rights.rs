@@ -1,6 +1,6 @@
 //! Rights in the oneM2M tree: who may change policies, who is told what, and whose an originator is.
 
-use super::{Ground, Tenant, cause, tree::node};
+use crate::{Ground, Tenant, cause, onem2m::tree::node};
 use landfall_core::{NewApp, NewInstance, NewResource, OriginCaller, ResourceChange, Right, Target};
 use landfall_model::{AccountPart, App, AppLimits, Cause, Changed, EventBody, Notice, Resource, ResourceKind, Result, Seq};
 use serde_json::{Map, Value, json};

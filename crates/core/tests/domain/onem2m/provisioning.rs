@@ -1,6 +1,6 @@
 //! Provisioning in virtual time: turns, names that other dialects took, limits, dry runs, and tokens that end.
 
-use super::{Ground, cause, new_device, tree::node};
+use crate::{Ground, cause, new_device, onem2m::tree::node};
 use landfall_core::{AppChange, ProvisioningRequest, RegisterDevice};
 use landfall_model::{AppLimits, Cause, NodeRequest, PageRequest, Provisioning, ResourceId, Secret};
 

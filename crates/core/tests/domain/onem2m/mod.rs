@@ -1,0 +1,6 @@
+//! The oneM2M tree.
+
+mod nodes;
+mod provisioning;
+mod rights;
+pub(crate) mod tree;

@@ -62,9 +62,16 @@ fn section(page: &mut String, group: &str, rows: &[Row]) {
     }
     page.push_str("| requirement | status | what | where |\n|---|---|---|---|\n");
     for row in rows.iter().filter(|r| r.group() == group) {
-        let file = row.file.as_deref().map_or_else(String::new, |f| format!("[{}](../{f})", f.rsplit('/').next().unwrap_or(f)));
+        let file = row.file.as_deref().map_or_else(String::new, |f| format!("[{}](../{f})", name(f)));
         let _ = writeln!(page, "| {} | {} | {} | {} |", row.requirement(), row.status.word(), row.note, file);
     }
+}
+
+/// The file, with its folder where that says what it is.
+fn name(path: &str) -> &str {
+    let parts = if path.ends_with("/mod.rs") { 2 } else { 1 };
+    let start = path.rmatch_indices('/').nth(parts - 1).map_or(0, |(at, _)| at + 1);
+    path.get(start..).unwrap_or(path)
 }
 
 #[cfg(test)]

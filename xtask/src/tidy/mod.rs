@@ -2,6 +2,7 @@
 
 mod docs;
 mod layers;
+mod rooms;
 mod shape;
 mod words;
 
@@ -16,11 +17,12 @@ struct Check {
 }
 
 /// Every rule, sorted by name; a new one is a row here.
-const CHECKS: [Check; 18] = [
+const CHECKS: [Check; 20] = [
     Check { name: "dependency direction", run: layers::dependencies },
     Check { name: "dependency reasons", run: docs::dependency_reasons },
     Check { name: "dialects apart", run: layers::dialects },
     Check { name: "file length", run: shape::file_length },
+    Check { name: "folder size", run: rooms::folders },
     Check { name: "function length", run: shape::function_length },
     Check { name: "fuzz targets", run: docs::fuzz_targets },
     Check { name: "links", run: docs::links },
@@ -35,6 +37,7 @@ const CHECKS: [Check; 18] = [
     Check { name: "support page", run: docs::support_page },
     Check { name: "unfinished", run: words::unfinished },
     Check { name: "unwraps", run: shape::unwraps },
+    Check { name: "worlds in their folders", run: rooms::worlds },
 ];
 
 /// What a rule has to say about a line.

@@ -136,6 +136,14 @@ fn basic(value: &HeaderValue) -> Option<(String, Secret)> {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_panic_is_answered_as_the_token_endpoint_answers() {
+        let answer = (FORM.failed)(&HeaderMap::new(), landfall_model::Time(0));
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(answer.into_body(), 1_000).await.unwrap();
+        assert_eq!(&body[..], br#"{"error":"server_error","error_description":"internal server error"}"#);
+    }
+
     fn read(authorization: Option<&str>, body: &str) -> Result<(String, String, String), &'static str> {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8"));

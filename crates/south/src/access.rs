@@ -1,12 +1,8 @@
-//! The seam to the rest of the program: the list of device protocols, and what each is to the server that runs it.
+//! The seam to the rest of the program: what a device protocol is to the server that runs it.
 //!
 //! Absent: what the core asks of a protocol about its devices ([`landfall_core::Access`]), and the ways of sockets (`driver.rs`).
 
-use crate::{
-    Transport,
-    lwm2m::{self, Desk},
-    mqtt::{self, Mqtt},
-};
+use crate::{Transport, lwm2m::Desk, mqtt::Mqtt};
 use futures_util::future::BoxFuture;
 use landfall_core::{Core, Metric, World};
 use landfall_ingress::Proxies;
@@ -17,9 +13,6 @@ use tokio::{
     net::{TcpListener, UdpSocket},
     sync::watch,
 };
-
-/// Every device protocol.
-pub const PROTOCOLS: &[Protocol] = &[mqtt::PROTOCOL, lwm2m::PROTOCOL];
 
 /// A device protocol.
 pub struct Protocol {
@@ -108,20 +101,4 @@ pub enum Socket {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn protocols_share_neither_names_nor_listeners() {
-        let mut seen = HashSet::new();
-        for protocol in PROTOCOLS {
-            assert!(
-                seen.insert(protocol.name) || protocol.listeners.iter().any(|one| one.key == protocol.name),
-                "{}",
-                protocol.name
-            );
-            assert!(protocol.listeners.iter().all(|one| one.key == protocol.name || seen.insert(one.key)), "{}", protocol.name);
-        }
-    }
-}
+pub(crate) mod tests;

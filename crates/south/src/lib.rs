@@ -12,5 +12,8 @@ pub mod mqtt;
 mod note;
 mod transport;
 
-pub use access::{Access, Listener, Opened, Opening, PROTOCOLS, Protocol, Serving, Socket, Wire};
+pub use access::{Access, Listener, Opened, Opening, Protocol, Serving, Socket, Wire};
 pub use transport::Transport;
+
+/// Every device protocol.
+pub const PROTOCOLS: &[Protocol] = &[mqtt::PROTOCOL, lwm2m::PROTOCOL];

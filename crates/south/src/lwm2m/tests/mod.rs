@@ -14,6 +14,7 @@ mod restarts;
 mod roaming;
 mod sessions;
 mod shadows;
+mod suite;
 mod wishes;
 
 use super::{

@@ -17,7 +17,7 @@ pub(super) fn switch(value: u32) -> CallRequest {
 }
 
 /// Topic, packet identifier and message of a QoS 1 PUBLISH of MQTT 3.1.1.
-fn parts(body: &[u8]) -> (String, [u8; 2], serde_json::Value) {
+pub(super) fn parts(body: &[u8]) -> (String, [u8; 2], serde_json::Value) {
     let size = usize::from(u16::from_be_bytes([body[0], body[1]]));
     let topic = String::from_utf8(body[2..2 + size].to_vec()).unwrap();
     (topic, [body[2 + size], body[3 + size]], serde_json::from_slice(&body[4 + size..]).unwrap())

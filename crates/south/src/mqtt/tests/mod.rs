@@ -6,6 +6,7 @@ mod costs;
 mod listeners;
 mod publishes;
 mod sessions;
+mod suite;
 
 use super::*;
 use crate::{

@@ -1,9 +1,8 @@
 //! One attempt for one event: get what is sent if it is not in memory, then send one after the other, if it still may go out.
 
 use crate::context::Context;
-use crate::delivery::{Client, Failure};
 use crate::held::Held;
-use crate::target::Target;
+use crate::sink::{Failure, Link};
 use landfall_core::{Notifier, Receipt, Verdict};
 use landfall_model::{Seq, Subscription, Write};
 use std::sync::Arc;
@@ -16,7 +15,7 @@ pub(crate) struct Receiver {
     /// The dialect it is told in.
     pub notifier: &'static dyn Notifier,
     /// How it is reached, or why it cannot be.
-    pub client: std::result::Result<Arc<Client>, Failure>,
+    pub link: std::result::Result<Arc<dyn Link>, Failure>,
 }
 
 /// An attempt that ended.
@@ -48,10 +47,10 @@ pub(crate) enum End {
 /// Sends what an event means from `done` on.
 pub(crate) async fn attempt(ctx: &Context, to: &Receiver, seq: Seq, held: Option<Arc<Held>>, done: usize) -> Outcome {
     let mut writes = Vec::new();
-    let end = match &to.client {
+    let end = match &to.link {
         Err(failure) => End::Failed(done, failure.clone()),
-        Ok(client) => match rendered(ctx, to, seq, held).await {
-            Ok(Some(held)) => send(ctx, to, client, &held, done, &mut writes).await,
+        Ok(link) => match rendered(ctx, to, seq, held).await {
+            Ok(Some(held)) => send(ctx, to, &**link, &held, done, &mut writes).await,
             Ok(None) => End::Lost,
             Err(failure) => End::Failed(done, failure),
         },
@@ -80,7 +79,7 @@ async fn rendered(
     Ok(Some(Held::new(event, Some(list), &ctx.budget)))
 }
 
-async fn send(ctx: &Context, to: &Receiver, client: &Client, held: &Held, done: usize, writes: &mut Vec<Write>) -> End {
+async fn send(ctx: &Context, to: &Receiver, link: &dyn Link, held: &Held, done: usize, writes: &mut Vec<Write>) -> End {
     let list = held.rendered().unwrap_or_default();
     if list.is_empty() {
         return End::Unconcerned;
@@ -93,9 +92,9 @@ async fn send(ctx: &Context, to: &Receiver, client: &Client, held: &Held, done: 
             Ok(Some(_)) => return End::Withheld,
             Ok(None) => {}
         }
-        let sent = client.post(held.event().seq, notification).await;
+        let sent = link.send(held.event().seq, notification).await;
         let receipt = match &sent {
-            Ok(status) => Receipt { accepted: true, status: Some(*status) },
+            Ok(status) => Receipt { accepted: true, status: *status },
             Err(failure) => Receipt { accepted: false, status: failure.status },
         };
         let failure =
@@ -114,11 +113,4 @@ async fn send(ctx: &Context, to: &Receiver, client: &Client, held: &Held, done: 
 
 fn unread(what: &str, error: &landfall_model::Error) -> Failure {
     Failure::new(format!("{what} cannot be read: {error}"))
-}
-
-/// The client of a subscription, or why there is none.
-pub(crate) fn client(ctx: &Context, subscription: &Subscription) -> std::result::Result<Arc<Client>, Failure> {
-    let target = Target::parse(&subscription.callback_url);
-    let target = target.map_err(|error| Failure::new(format!("callback address: {}", error.detail)))?;
-    Ok(Arc::new(Client::new(subscription.id, target, Arc::clone(&ctx.net))))
 }

@@ -1,6 +1,6 @@
 //! Limits and times of the push. Every value has a default that suits one machine.
 
-use crate::target::Policy;
+use crate::Policy;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

@@ -1,9 +1,9 @@
 //! What all parts of the running push share.
 
 use crate::config::Config;
-use crate::delivery::Shared;
 use crate::held::Budget;
 use crate::inbox::Tail;
+use crate::sink::Sinks;
 use crate::status::Counters;
 use crate::{Domain, PushStore};
 use landfall_core::{Notifier, World};
@@ -16,7 +16,7 @@ pub(crate) struct Context {
     pub domain: Arc<dyn Domain>,
     pub notifiers: Vec<&'static dyn Notifier>,
     pub config: Config,
-    pub net: Arc<Shared>,
+    pub sinks: Sinks,
     pub tail: Tail,
     pub budget: Arc<Budget>,
     pub counters: Counters,

@@ -1,46 +1,46 @@
-//! Durable fan-out of the event stream to HTTP callbacks (1.6.7).
+//! Durable fan-out of the event stream to the receivers of subscriptions (1.6.7), over the sinks in `sink/`.
 //!
 //! Each subscription has a cursor in the store and a worker here. The order of each device is kept: its next event is sent after the former
-//! was answered with a 2xx and the cursor that says so is durable. Devices are served concurrently, and subscriptions do not wait for each
+//! was confirmed and the cursor that says so is durable. Devices are served concurrently, and subscriptions do not wait for each
 //! other. What fails is tried again, with back-off, until the account's retention ends; no receiver is ever given up for failing.
 //!
 //! Delivery is at least once: a kill repeats no push whose confirmation was durable, and of the others at most the newest event of a device.
-//! `X-Landfall-Event` carries the place of the event, by which a receiver recognises a repeat.
+//! Each carries the place of its event, by which a receiver recognises a repeat.
 //!
 //! Each push is preceded by the question whether its subscriber may still be told ([`Domain`]). What may not go out is passed over, not kept:
 //! once the subscriber may again, it goes on with what happens then.
 //!
-//! Apart from the stream, [`Verifier`] posts once to an address that is to be subscribed.
+//! Apart from the stream, [`Asker`] asks a receiver once and waits for the answer; [`Verifier`] so judges an address that is to be subscribed.
 //!
-//! Absent on purpose: what is said ([`Notifier`]s are given), SQL, device protocols, redirects.
+//! Absent on purpose: what is said ([`Notifier`]s are given), SQL, device protocols; and outside of `sink/`, how anything is sent.
 
 #![forbid(unsafe_code)]
 
+mod ask;
 mod attempt;
 mod config;
-mod connect;
 mod context;
-mod delivery;
 mod held;
 mod inbox;
 mod lane;
 mod retry;
 mod route;
+mod sink;
 mod status;
 mod supervisor;
-mod target;
 #[cfg(test)]
 mod tests;
 mod verify;
 mod worker;
 
+pub use ask::{Asker, Unanswered};
 pub use config::{Config, Trust};
+pub use sink::Answer;
+pub use sink::http::target::{Allow, Host, Policy, check_url};
 pub use status::{DeliveryError, DeliveryState, DeliveryStatus, Totals, Undelivered};
-pub use target::{Allow, Host, Policy, check_url};
 pub use verify::Verifier;
 
 use async_trait::async_trait;
-use connect::{Dial, Network};
 use context::Context;
 use inbox::Tail;
 use landfall_core::{
@@ -49,11 +49,11 @@ use landfall_core::{
 };
 use landfall_model::{Cause, Error, Event, Result, Seq, Subscription, SubscriptionId, Time};
 use parking_lot::Mutex;
+use sink::Sinks;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 use supervisor::{Handle, Handles, Replay, Supervisor};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// What the push asks of the domain before something goes out.
@@ -99,8 +99,8 @@ impl Push {
         (domain, notifiers): (Arc<dyn Domain>, Vec<&'static dyn Notifier>),
         config: Config,
     ) -> Result<Self> {
-        let network = Network::new(config.policy.clone(), &config.trust)?;
-        Ok(Self::start_with(store, world, (domain, notifiers), config, Arc::new(network)))
+        let sinks = Sinks::new(&config, &world)?;
+        Ok(Self::start_with(store, world, (domain, notifiers), config, sinks))
     }
 
     fn start_with(
@@ -108,22 +108,12 @@ impl Push {
         world: Arc<dyn World>,
         (domain, notifiers): (Arc<dyn Domain>, Vec<&'static dyn Notifier>),
         config: Config,
-        dial: Arc<dyn Dial>,
+        sinks: Sinks,
     ) -> Self {
-        let sockets_total = config.sockets.clamp(4, Semaphore::MAX_PERMITS);
-        let net = Arc::new(delivery::Shared {
-            dial,
-            sockets: Arc::new(Semaphore::new(sockets_total)),
-            sockets_total,
-            world: Arc::clone(&world),
-            connect_timeout: Duration::from_millis(config.connect_timeout_ms),
-            request_timeout: Duration::from_millis(config.request_timeout_ms),
-            idle_timeout_ms: i64::try_from(config.idle_timeout_ms).unwrap_or(i64::MAX),
-        });
         let tail = Tail::new(store.newest());
         let budget = held::Budget::new(config.held_bytes);
         let counters = status::Counters::default();
-        let ctx = Arc::new(Context { store, world, domain, notifiers, config, net, tail, budget, counters });
+        let ctx = Arc::new(Context { store, world, domain, notifiers, config, sinks, tail, budget, counters });
         let handles = Handles::default();
         let (stop, stopping) = watch::channel(false);
         let supervisor = Supervisor::new(Arc::clone(&ctx), Arc::clone(&handles), stopping);
@@ -161,12 +151,11 @@ impl Push {
 
     /// Numbers of all subscriptions together.
     pub fn totals(&self) -> Totals {
-        let net = &self.ctx.net;
         let handles = self.handles.lock();
         Totals {
             subscriptions: handles.len() as u64,
             backlog_open: handles.values().map(|handle| handle.board.status.lock().backlog_open).sum(),
-            sockets: net.sockets_total.saturating_sub(net.sockets.available_permits()) as u64,
+            sockets: self.ctx.sinks.connections() as u64,
             held_bytes: self.ctx.budget.used() as u64,
             delivered_total: self.ctx.counters.delivered.load(Ordering::Relaxed),
             failed_attempts_total: self.ctx.counters.failed.load(Ordering::Relaxed),

@@ -3,7 +3,7 @@
 /// First delay.
 const FIRST_MS: i64 = 1_000;
 
-/// Longest delay, also of a `Retry-After`.
+/// Longest delay, also of one that a receiver asks for.
 pub(crate) const LONGEST_MS: i64 = 300_000;
 
 /// The delay in milliseconds before the attempt that follows `failures` failures in a row.
@@ -15,16 +15,6 @@ pub(crate) fn backoff_ms(failures: u32, jitter: u32) -> i64 {
     let full = (FIRST_MS << doublings).min(LONGEST_MS);
     let half = full / 2;
     full - half * i64::from(jitter) / i64::from(u32::MAX)
-}
-
-/// The delay a receiver asks for with `Retry-After` (RFC 9110, 10.2.3) in seconds, at most 5 min. Dates are not understood.
-pub(crate) fn retry_after_ms(header: &str) -> Option<i64> {
-    let digits = header.trim();
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let seconds = digits.parse::<i64>().unwrap_or(i64::MAX);
-    Some(seconds.saturating_mul(1000).min(LONGEST_MS))
 }
 
 #[cfg(test)]
@@ -49,24 +39,6 @@ mod tests {
             assert_eq!(backoff_ms(failures, u32::MAX), full - full / 2, "{failures} failures, all jitter");
             let middle = backoff_ms(failures, u32::MAX / 2);
             assert!(middle > full / 2 && middle < full, "{failures} failures: {middle}");
-        }
-    }
-
-    #[test]
-    fn retry_after_is_seconds_up_to_the_longest_delay() {
-        let cases = [
-            ("0", Some(0)),
-            (" 7 ", Some(7_000)),
-            ("300", Some(300_000)),
-            ("301", Some(300_000)),
-            ("99999999999999999999999", Some(300_000)),
-            ("", None),
-            ("-1", None),
-            ("1.5", None),
-            ("Wed, 21 Oct 2015 07:28:00 GMT", None),
-        ];
-        for (header, expected) in cases {
-            assert_eq!(retry_after_ms(header), expected, "{header:?}");
         }
     }
 }

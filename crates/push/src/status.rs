@@ -54,8 +54,8 @@ pub struct DeliveryError {
     pub at: Time,
     /// What happened, for people.
     pub text: String,
-    /// The answer's HTTP status, if there was an answer.
-    pub http_status: Option<u16>,
+    /// The answer's status in the numbers of its channel (HTTP: 404), if there was an answer.
+    pub status: Option<u16>,
 }
 
 /// An event that waits.

@@ -1,15 +1,15 @@
 //! One subscription: reads what concerns it, sends it, makes confirmations durable.
 //!
-//! Decisions are those of [`Lanes`]; this file carries them out. A kill repeats at most the newest event of each device: the one whose 2xx
-//! had arrived while the cursor without it was not durable yet. An event of several bodies is repeated from its first body then.
+//! Decisions are those of [`Lanes`]; this file carries them out. A kill repeats at most the newest event of each device: the one whose
+//! confirmation had arrived while the cursor without it was not durable yet. An event of several bodies is repeated from its first body then.
 
-use crate::attempt::{End, Outcome, Receiver, attempt, client};
+use crate::attempt::{End, Outcome, Receiver, attempt};
 use crate::context::Context;
-use crate::delivery::Failure;
 use crate::held::Held;
 use crate::inbox::{Inbox, Taken};
 use crate::lane::{Health, Lanes, OPEN_LIMIT};
 use crate::route::concerns;
+use crate::sink::Failure;
 use crate::status::{Board, DeliveryError, DeliveryState, DeliveryStatus, Undelivered};
 use crate::supervisor::Replay;
 use futures_util::future::{BoxFuture, FutureExt, OptionFuture};
@@ -89,7 +89,7 @@ impl Worker {
         ties: Ties,
     ) -> Self {
         Self {
-            to: Receiver { client: client(&ctx, &subscription), subscription, notifier },
+            to: Receiver { link: ctx.sinks.of(subscription.channel).open(&subscription), subscription, notifier },
             lanes: Lanes::new(cursor.read_to),
             writes: Vec::new(),
             deliveries: FuturesUnordered::new(),
@@ -274,7 +274,7 @@ impl Worker {
     }
 
     fn dispatch(&mut self, now: Time) {
-        let width = if self.ctx.net.is_scarce() { 1 } else { self.ctx.config.in_flight };
+        let width = if self.ctx.sinks.of(self.to.subscription.channel).is_scarce() { 1 } else { self.ctx.config.in_flight };
         while let Some(seq) = self.lanes.pick(now, width) {
             let Some(open) = self.lanes.get_mut(seq) else { continue };
             let (held, done) = (open.held.clone(), open.done);
@@ -328,7 +328,7 @@ impl Worker {
 
     /// Shows a failed attempt.
     fn note(&mut self, at: Time, failure: Failure) {
-        self.seen.last_error = Some(DeliveryError { at, text: failure.text.into_owned(), http_status: failure.status });
+        self.seen.last_error = Some(DeliveryError { at, text: failure.text.into_owned(), status: failure.status });
         self.seen.failed_attempts_total += 1;
         self.ctx.counters.failed.fetch_add(1, Ordering::Relaxed);
     }
@@ -394,12 +394,13 @@ impl Worker {
 
     /// A changed subscription is served at once; what was under way to another address is called off.
     fn update(&mut self, subscription: Arc<Subscription>) {
-        let moved = subscription.callback_url != self.to.subscription.callback_url;
+        let place = |of: &Subscription| (of.channel, of.callback_url.clone());
+        let moved = place(&subscription) != place(&self.to.subscription);
         self.to.subscription = subscription;
         self.lanes.drop_held();
         if moved {
             self.call_off();
-            self.to.client = client(&self.ctx, &self.to.subscription);
+            self.to.link = self.ctx.sinks.of(self.to.subscription.channel).open(&self.to.subscription);
             self.lanes.recover();
         }
     }
@@ -465,7 +466,7 @@ impl Worker {
     }
 
     fn next_wake(&self, now: Time) -> Option<Time> {
-        let idle = self.to.client.as_ref().ok().and_then(|client| client.close_idle(now));
+        let idle = self.to.link.as_ref().ok().and_then(|link| link.close_idle(now));
         let expiry = self.lanes.oldest().map(|(_, open)| Time(open.at.0.saturating_add(self.retention_ms).max(now.0 + 1_000)));
         let store = Some(self.store_rest_until).filter(|until| *until > now);
         [self.lanes.next_wake(now), idle, expiry, store].into_iter().flatten().min()

@@ -185,7 +185,7 @@ fn delivery(status: DeliveryStatus) -> Delivery {
         state,
         open_events: status.backlog_open,
         behind: status.behind,
-        last_error: status.last_error.map(|e| admin::DeliveryError { at: e.at, text: e.text, status: e.http_status }),
+        last_error: status.last_error.map(|e| admin::DeliveryError { at: e.at, text: e.text, status: e.status }),
         last_success_at: status.last_success_at,
         oldest_undelivered: status.oldest_undelivered.map(|o| admin::Undelivered { seq: o.seq, at: o.at, device: o.device }),
         delivered: status.delivered_total,

@@ -83,7 +83,7 @@ async fn a_refused_device_backs_off_and_others_go_on() {
     assert_eq!(receiver.answered(500), [2; 5]);
     let status = push.status(id).unwrap();
     assert!(matches!(status.state, DeliveryState::BackingOff { .. }), "{status:?}");
-    assert_eq!(status.last_error.unwrap().http_status, Some(500));
+    assert_eq!(status.last_error.unwrap().status, Some(500));
 }
 
 #[tokio::test(start_paused = true)]

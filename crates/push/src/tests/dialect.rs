@@ -56,7 +56,7 @@ async fn what_a_dialect_gives_up_is_shown_and_not_tried_again() {
     let status = push.status(id).unwrap();
     assert_eq!((status.backlog_open, status.failed_attempts_total, status.delivered_total), (0, 3, 0));
     assert_eq!(status.state, DeliveryState::Delivering);
-    assert_eq!(status.last_error.unwrap().http_status, Some(500));
+    assert_eq!(status.last_error.unwrap().status, Some(500));
     rig.exchange.0.lock().clear();
     rig.report(b"d");
     until("given up", || push.status(id).unwrap().failed_attempts_total == 4).await;
@@ -73,7 +73,7 @@ async fn a_dialect_may_refuse_what_the_channel_accepts() {
     rig.report(b"d");
     until("twice", || receiver.answered(204).len() == 2).await;
     let error = push.status(id).unwrap().last_error.unwrap();
-    assert_eq!((&*error.text, error.http_status), ("the answer is no confirmation", Some(204)));
+    assert_eq!((&*error.text, error.status), ("the answer is no confirmation", Some(204)));
 }
 
 #[tokio::test(start_paused = true)]

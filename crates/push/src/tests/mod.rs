@@ -1,6 +1,7 @@
 //! The push against a store and receivers in memory, in virtual time.
 #![allow(clippy::disallowed_methods, reason = "virtual time is read from the paused runtime; receivers are tasks")]
 
+mod ask;
 mod delivery;
 mod dialect;
 mod fake_store;
@@ -9,7 +10,8 @@ mod network;
 mod receiver;
 mod verify;
 
-use crate::connect::Dial;
+use crate::sink::http::connect::Dial;
+use crate::sink::http::{Caller, Http};
 use crate::*;
 use fake_store::FakeStore;
 use http::HeaderValue;
@@ -21,6 +23,7 @@ use landfall_testkit::{World as VirtualWorld, world::START_MS};
 use receiver::{Exchange, Receiver};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 const START: Time = Time(START_MS);
 
@@ -142,9 +145,14 @@ impl Rig {
     }
 
     fn start(&self) -> Push {
-        let dial: Arc<dyn Dial> = Arc::clone(&self.exchange) as _;
+        let http = Http::new(self.caller(), &self.config, Arc::clone(&self.world) as _);
         let told = (Arc::clone(&self.domain) as _, self.notifiers.clone());
-        Push::start_with(Arc::clone(&self.store) as _, Arc::clone(&self.world) as _, told, self.config.clone(), dial)
+        let sinks = Sinks { http: Box::new(http) };
+        Push::start_with(Arc::clone(&self.store) as _, Arc::clone(&self.world) as _, told, self.config.clone(), sinks)
+    }
+
+    fn caller(&self) -> Caller {
+        Caller::over(Arc::clone(&self.exchange) as Arc<dyn Dial>, &self.config)
     }
 
     /// A receiver at `http://NAME/`.

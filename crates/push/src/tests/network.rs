@@ -1,8 +1,8 @@
 //! The real dialer against sockets of this machine.
 
 use super::*;
-use crate::connect::Network;
-use crate::target::Target;
+use crate::sink::http::connect::Network;
+use crate::sink::http::target::Target;
 use tokio::net::TcpListener;
 
 fn trust() -> Trust {

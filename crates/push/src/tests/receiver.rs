@@ -1,9 +1,9 @@
 //! Receivers in memory: real HTTP over duplex streams, so that time can be virtual.
 
 use super::*;
-use crate::connect::Stream;
-use crate::delivery::Failure;
-use crate::target::Target;
+use crate::sink::Failure;
+use crate::sink::http::connect::Stream;
+use crate::sink::http::target::Target;
 use futures_util::future::{BoxFuture, FutureExt};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};

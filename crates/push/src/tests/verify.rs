@@ -3,7 +3,7 @@
 use super::*;
 
 fn verifier(rig: &Rig) -> Verifier {
-    Verifier::with(&rig.config, Arc::clone(&rig.exchange) as _)
+    Verifier::with(&rig.config, Asker::with(rig.caller()))
 }
 
 fn origin(value: &str) -> [(&'static str, String); 2] {

@@ -2,6 +2,7 @@
 //!
 //! An address is judged twice: as text when a subscription is made, and at each connection for every address its name resolves to.
 
+use crate::sink::Failure;
 use http::Uri;
 use http::header::HeaderValue;
 use http::uri::{PathAndQuery, Scheme};
@@ -160,6 +161,14 @@ impl Target {
         let header = HeaderValue::from_str(authority.as_str()).map_err(|_| refused("has no valid host"))?;
         let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         Ok(Self { tls, host, port, authority: header, path: Uri::from(path) })
+    }
+}
+
+impl TryFrom<&str> for Target {
+    type Error = Failure;
+
+    fn try_from(url: &str) -> Result<Self, Failure> {
+        Self::parse(url).map_err(|error| Failure::new(format!("callback address: {}", error.detail)))
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! The name is resolved once per connection and the socket goes to the very address that was judged, so a name cannot be rebound in between.
 
+use super::target::{Host, Policy, Target};
 use crate::config::Trust;
-use crate::delivery::Failure;
-use crate::target::{Host, Policy, Target};
+use crate::sink::Failure;
 use futures_util::future::BoxFuture;
 use landfall_model::{Cause, Error, Result};
 use rustls::pki_types::pem::PemObject;
@@ -13,8 +13,10 @@ use rustls::{ClientConfig, RootCertStore};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 /// Addresses of one name that are tried.
@@ -28,6 +30,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 pub(crate) trait Dial: Send + Sync {
     /// A stream on which HTTP can begin. The caller bounds the time.
     fn dial<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, std::result::Result<Box<dyn Stream>, Failure>>;
+}
+
+/// A stream to the target, in time.
+pub(super) async fn dial(dial: &dyn Dial, target: &Target, limit: Duration) -> std::result::Result<Box<dyn Stream>, Failure> {
+    let in_time = timeout(limit, dial.dial(target)).await;
+    in_time.map_err(|_| Failure::new(format!("no connection within {} ms", limit.as_millis())))?
 }
 
 /// The dialer over TCP and TLS.

@@ -1,8 +1,8 @@
 //! What one decision changes: versioned writes and the events they mean, applied together or not at all.
 
 use crate::{
-    Account, AccountId, App, Append, CallId, Command, Cursor, Device, DeviceId, Error, Event, Observed, Product, ProductId,
-    Provisioning, ProvisioningFailure, ProvisioningPart, Redecoded, Registration, Resource, ResourceId, RevokeTask,
+    Account, AccountId, App, Append, CallId, Command, Cursor, Device, DeviceId, Error, Event, Group, GroupId, Observed, Product,
+    ProductId, Provisioning, ProvisioningFailure, ProvisioningPart, Redecoded, Registration, Resource, ResourceId, RevokeTask,
     SecureSession, ServiceCall, Setting, Shadow, StoredSession, Subscription, SubscriptionId,
 };
 use uuid::Uuid;
@@ -39,6 +39,14 @@ pub enum Write {
     /// Also drops its state, history, calls, commands, shadow, registration, sessions, and the resources and instances below it; its id
     /// stays known as a tombstone.
     DeleteDevice(DeviceId),
+    Group(Box<Group>),
+    /// Also takes its devices out of it.
+    DeleteGroup(GroupId),
+    /// Devices of its account join a group, at most [`Group::SLICE`]; those that are gone are passed over. `ResourceNotFound` where the group is
+    /// gone.
+    Join(GroupId, Vec<DeviceId>),
+    /// Devices leave a group, at most [`Group::SLICE`].
+    Leave(GroupId, Vec<DeviceId>),
     Subscription(Box<Subscription>),
     /// Also drops its cursor.
     DeleteSubscription(SubscriptionId),

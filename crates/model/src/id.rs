@@ -46,6 +46,8 @@ ids! {
     AppId;
     /// A device: the 36-character `deviceId` of 1.4.9.
     DeviceId;
+    /// A group of devices.
+    GroupId;
     /// A product model: `productId` of 1.4.1.
     ProductId;
     /// A subscription: `subscriptionId` of 1.6.1.

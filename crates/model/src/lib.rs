@@ -21,6 +21,7 @@ pub use account::{Account, AccountSettings};
 pub use batch::{Batch, DeviceLimit, Write};
 pub use command::call::{CallState, ServiceCall};
 pub use command::{Command, CommandState, RevokeState, RevokeTask};
+pub use device::group::Group;
 pub use device::identity::Identity;
 pub use device::info::DeviceInfo;
 pub use device::name::DeviceName;
@@ -32,7 +33,7 @@ pub use device::shadow::{Desired, Setting, Shadow};
 pub use device::{AccessMode, Credentials, Device, DeviceStatus, DeviceView, MutedCommand, NodeType, StatusDetail, Tag};
 pub use error::{Cause, Error, ErrorKind, Result};
 pub use event::{BindResult, Confirmation, Event, EventBody, NotifyType, ProductChange, StoredEvent};
-pub use id::{AccountId, AppId, CallId, CommandId, DeviceId, ProductId, Seq, SubscriptionId, TaskId};
+pub use id::{AccountId, AppId, CallId, CommandId, DeviceId, GroupId, ProductId, Seq, SubscriptionId, TaskId};
 pub use onem2m::*;
 pub use page::{Page, PageRequest, Sort};
 pub use product::{

@@ -75,7 +75,7 @@ impl Shared {
                 self.work.forget(id);
                 caches.devices.changed(id, None);
             }
-            Write::DeviceLimit(_) => (),
+            Write::DeviceLimit(_) | Write::Group(_) | Write::DeleteGroup(_) | Write::Join(..) | Write::Leave(..) => (),
             Write::Subscription(r) => caches.subscriptions.changed(r.id, Some(Arc::new(*r))),
             Write::DeleteSubscription(id) | Write::FreeAddress(id) => caches.subscriptions.changed(id, None),
             Write::Cursor(_) | Write::Call(_) | Write::DeleteCall(_) | Write::Session(_) | Write::DeleteSession(_) => (),

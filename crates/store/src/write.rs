@@ -7,6 +7,7 @@ use crate::{
     command::{self, COMMAND, calls},
     device::{
         counts::Counts,
+        groups::{self, GROUP},
         presence,
         record::{self, DEVICE},
         shadows::{self, SHADOW},
@@ -120,6 +121,10 @@ impl Step {
             Write::Product(r) => PRODUCT.put(sql, &**r, doc),
             Write::DeviceLimit(r) => record::check_device_limit(sql, r, &effects.counts),
             Write::Device(r) => record::put_device(sql, r, doc, &mut effects.counts),
+            Write::Group(r) => GROUP.put(sql, &**r, doc),
+            Write::DeleteGroup(id) => groups::delete_group(sql, *id),
+            Write::Join(group, devices) => groups::join(sql, *group, devices),
+            Write::Leave(group, devices) => groups::leave(sql, *group, devices),
             Write::Subscription(r) => subscription::put_subscription(sql, r, doc),
             Write::Cursor(r) => subscription::put_cursor(sql, r, doc),
             Write::Call(r) => calls::put_call(sql, r, doc),
@@ -201,6 +206,10 @@ fn plan(write: &Write) -> Result<Plan> {
         Write::Product(r) => Plan::row(&PRODUCT, &**r),
         Write::DeviceLimit(_) => Ok(Plan { outcome: Outcome::Looked, ..bare }),
         Write::Device(r) => Plan::row(&DEVICE, &**r),
+        Write::Group(r) => Plan::row(&GROUP, &**r),
+        Write::Join(_, devices) | Write::Leave(_, devices) => {
+            Ok(Plan { more: 32 * devices.len(), outcome: Outcome::DoneOrRefused, ..bare })
+        }
         Write::Subscription(r) => Plan::row(&SUBSCRIPTION, &**r),
         Write::Cursor(r) => Plan::json(r),
         Write::Call(r) => Ok(Plan::json(r)?.texts(&r.callback_url)),
@@ -234,6 +243,7 @@ fn plan(write: &Write) -> Result<Plan> {
         Write::DeleteApp(_)
         | Write::DeleteProduct(_)
         | Write::DeleteDevice(_)
+        | Write::DeleteGroup(_)
         | Write::DeleteSubscription(_)
         | Write::FreeAddress(_)
         | Write::DeleteCall(_)

@@ -5,6 +5,7 @@
 mod account;
 mod command;
 mod device;
+mod group;
 mod history;
 mod presence;
 mod product;
@@ -16,6 +17,7 @@ pub use crate::onem2m::{Claim, InstanceStore, NodeStore, ProvisioningStore, Reso
 pub use account::{AccountStore, AppStore};
 pub use command::{CallStore, CommandFilter, CommandStore, RevokeFilter, SettingFilter, ShadowStore};
 pub use device::{DeviceFilter, DeviceListStore, DeviceState, DeviceStore, Due, NameClash};
+pub use group::GroupStore;
 pub use history::{FramePage, FrameQuery, HistoryQuery, HistoryStore};
 pub use presence::PresenceStore;
 pub use product::ProductStore;
@@ -41,7 +43,7 @@ sum! {
     ///
     /// Everything is written by [`Commit::commit`] alone. Reads see every commit that was answered before they began.
     /// Errors: `Internal` for a broken database, `Overloaded` for a full queue, `Stopping` after shutdown began.
-    Store: Commit AccountStore AppStore ProductStore DeviceStore DeviceListStore HistoryStore SubscriptionStore CallStore CommandStore
+    Store: Commit AccountStore AppStore ProductStore DeviceStore DeviceListStore GroupStore HistoryStore SubscriptionStore CallStore CommandStore
         ShadowStore PresenceStore EventStore UpkeepStore ResourceStore InstanceStore NodeStore ProvisioningStore
 }
 

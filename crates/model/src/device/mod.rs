@@ -1,5 +1,6 @@
 //! Devices: one record, whichever dialect onboarded them.
 
+pub(crate) mod group;
 pub(crate) mod identity;
 pub(crate) mod info;
 pub(crate) mod name;

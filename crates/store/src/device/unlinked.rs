@@ -7,25 +7,33 @@ use crate::{
     extension,
     write::Done,
 };
-use landfall_model::{DeviceId, ResourceId};
+use landfall_model::{DeviceId, GroupId, ResourceId};
 
 const DEVICE: &str = "device";
+const GROUP: &str = "group";
 /// Owners of one slice; most have few rows.
 const OWNERS: i64 = 200;
 /// A condition that hides rows of unlinked devices; `#` stands for the column of the device.
 const VISIBLE: &str = "NOT EXISTS (SELECT 1 FROM unlinked u WHERE u.owner = #)";
 
 /// Rows of a device that may be many; those of which it has few are deleted with it.
-const OF_DEVICE: [&str; 4] = [
+const OF_DEVICE: [&str; 5] = [
     "DELETE FROM chunk WHERE device = ?1 AND first_seq IN (SELECT first_seq FROM chunk WHERE device = ?1 LIMIT ?2)",
     "DELETE FROM command WHERE id IN (SELECT id FROM command WHERE device = ?1 LIMIT ?2)",
     "DELETE FROM revoke_task WHERE id IN (SELECT id FROM revoke_task WHERE device = ?1 LIMIT ?2)",
     "DELETE FROM setting WHERE id IN (SELECT id FROM setting WHERE device = ?1 LIMIT ?2)",
+    "DELETE FROM group_member WHERE device = ?1 AND member_of IN (SELECT member_of FROM group_member WHERE device = ?1 LIMIT ?2)",
 ];
 
 /// The history, commands, settings and resources of a device that is gone are to go.
 pub(crate) fn put_device(sql: &mut dyn Sql, device: DeviceId) -> Done {
     put(sql, device.0.as_bytes(), DEVICE)?;
+    Ok(())
+}
+
+/// The devices of a group that is gone are to leave it.
+pub(crate) fn put_group(sql: &mut dyn Sql, group: GroupId) -> Done {
+    put(sql, group.0.as_bytes(), GROUP)?;
     Ok(())
 }
 
@@ -49,12 +57,13 @@ pub(crate) fn any(sql: &mut dyn Sql) -> SqlResult<bool> {
 /// Deletes at most `limit` rows, a few more than that at the end; true when more may be left. Adds resources that went to `dropped`.
 pub(crate) fn slice(sql: &mut dyn Sql, limit: i64, dropped: &mut Vec<ResourceId>) -> SqlResult<bool> {
     let text = "SELECT owner, kind FROM unlinked ORDER BY owner LIMIT ?1";
-    let owners = query_all(sql, text, &[Value::Int(OWNERS)], |row| Ok((row.bytes(0)?.to_vec(), row.text(1)? == DEVICE)))?;
+    let owners = query_all(sql, text, &[Value::Int(OWNERS)], |row| Ok((row.bytes(0)?.to_vec(), row.text(1)?.to_owned())))?;
     let mut left = limit;
-    for (owner, is_device) in &owners {
-        left -= match is_device {
-            true => rows_of_device(sql, owner, left, dropped)?,
-            false => extension::delete_of_owner(sql, owner, left, dropped)?,
+    for (owner, kind) in &owners {
+        left -= match kind.as_str() {
+            DEVICE => rows_of_device(sql, owner, left, dropped)?,
+            GROUP => rows_of_group(sql, owner, left)?,
+            _ => extension::delete_of_owner(sql, owner, left, dropped)?,
         };
         if left <= 0 {
             return Ok(true);
@@ -73,4 +82,9 @@ fn rows_of_device(sql: &mut dyn Sql, device: &[u8], limit: i64, dropped: &mut Ve
         }
     }
     Ok(deleted + extension::delete_of_device(sql, device, limit - deleted, dropped)?)
+}
+
+fn rows_of_group(sql: &mut dyn Sql, group: &[u8], limit: i64) -> SqlResult<i64> {
+    let text = "DELETE FROM group_member WHERE member_of = ?1 AND device IN (SELECT device FROM group_member WHERE member_of = ?1 LIMIT ?2)";
+    Ok(sql.execute(text, &[Value::Bytes(group), Value::Int(limit)])?.cast_signed())
 }

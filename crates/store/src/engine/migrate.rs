@@ -14,7 +14,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -30,6 +30,7 @@ const STEPS: [Step; 15] = [
     Step::Ddl(include_str!("../../migrations/0014_observed.sql")),
     Step::Ddl(include_str!("../../migrations/0015_principals.sql")),
     Step::Ddl(include_str!("../../migrations/0016_device_names.sql")),
+    Step::Ddl(include_str!("../../migrations/0017_groups.sql")),
 ];
 
 /// The schema this program writes.

@@ -134,37 +134,17 @@ fn folder_below(dir: &Path, depth: usize) -> Option<PathBuf> {
 mod tests {
     use super::*;
     use landfall_core::HistoryQuery;
-    use landfall_model::{
-        AccessMode, Account, AccountId, App, AppId, Credentials, DeviceStatus, Digest, NodeType, PageRequest, StatusDetail,
-    };
+    use landfall_model::{AccessMode, Account, AccountId, App, AppId, Credentials, Digest, NodeType, PageRequest};
 
     fn first_device() -> (Batch, Device) {
         let (account, app, id) =
             (AccountId::from_random(random()), AppId::from_random(random()), DeviceId::from_random(random()));
         let at = clock::utc();
         let device = Device {
-            id,
-            account,
-            principals: app.into(),
-            version: 1,
-            node_id: "first".into(),
             access: AccessMode::Secret,
-            product: None,
-            gateway: None,
             node_type: NodeType::Unknown,
-            info: Arc::default(),
             credentials: Credentials { secret: Some(Secret::new("own")), ..Credentials::default() },
-            status: DeviceStatus::Inactive,
-            status_detail: StatusDetail::NotActive,
-            activated: false,
-            connected: false,
-            mute: false,
-            muted_commands: vec![],
-            data_aging_days: None,
-            created_at: at,
-            modified_at: at,
-            heard_at: None,
-            node: None,
+            ..Device::new(id, account, app, "first", at)
         };
         let account =
             Account { id: account, version: 1, name: "a".into(), token: None, settings: Default::default(), created_at: at };

@@ -50,32 +50,21 @@ fn device(i: u64) -> Device {
         modified_at: at,
     };
     Device {
-        id: device_id(i),
-        account: ACCOUNT,
-        principals: AppId(Uuid::from_u128(2)).into(),
-        version: 1,
-        node_id: format!("urn:imei:{:015}", scattered(i) % 1_000_000_000_000_000),
         access: AccessMode::Secret,
-        product: None,
-        gateway: None,
         node_type: NodeType::Endpoint,
-        info: Arc::default(),
         credentials: Credentials {
             psk: Some(Secret::new("00112233445566778899aabbccddeeff")),
             psk_identity: Some(format!("psk-{:x}", scattered(i))),
             ..Credentials::default()
         },
-        status: DeviceStatus::Inactive,
-        status_detail: StatusDetail::NotActive,
-        activated: false,
-        connected: false,
-        mute: false,
-        muted_commands: vec![],
-        data_aging_days: None,
-        created_at: at,
-        modified_at: at,
-        heard_at: None,
         node: Some(Arc::new(node)),
+        ..Device::new(
+            device_id(i),
+            ACCOUNT,
+            AppId(Uuid::from_u128(2)),
+            format!("urn:imei:{:015}", scattered(i) % 1_000_000_000_000_000),
+            at,
+        )
     }
 }
 

@@ -8,10 +8,7 @@ mod machine;
 use landfall_core::store::*;
 use landfall_model::*;
 use machine::{now, world};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const DEVICES: usize = 1_000;
@@ -33,28 +30,13 @@ fn report(device: DeviceId, account: AccountId, app: AppId, n: u64) -> Event {
 
 fn registered(account: AccountId, app: AppId, i: usize) -> Device {
     Device {
-        id: DeviceId(Uuid::from_u128(i as u128 + 1)),
-        account,
-        principals: app.into(),
-        version: 1,
-        node_id: format!("node-{i}"),
         access: AccessMode::Secret,
-        product: None,
-        gateway: None,
         node_type: NodeType::Endpoint,
-        info: Arc::default(),
-        credentials: Credentials::default(),
         status: DeviceStatus::Online,
         status_detail: StatusDetail::None,
         activated: true,
         connected: true,
-        mute: false,
-        muted_commands: vec![],
-        data_aging_days: None,
-        created_at: now(),
-        modified_at: now(),
-        heard_at: None,
-        node: None,
+        ..Device::new(DeviceId(Uuid::from_u128(i as u128 + 1)), account, app, format!("node-{i}"), now())
     }
 }
 

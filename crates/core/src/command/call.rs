@@ -311,7 +311,7 @@ mod tests {
 
     fn device(gateway: Option<DeviceId>) -> Device {
         let (account, app) = (AccountId::from_random([1; 16]), AppId::from_random([2; 16]));
-        let new = crate::device::new_device(DeviceId::from_random([3; 16]), account, app, "n".into(), Time(0));
+        let new = landfall_model::Device::new(DeviceId::from_random([3; 16]), account, app, "n", Time(0));
         Device { gateway, ..new }
     }
 

@@ -76,7 +76,7 @@ mod tests {
 
     fn device() -> Device {
         let (account, app) = (AccountId::from_random([1; 16]), AppId::from_random([2; 16]));
-        let mut device = crate::device::new_device(DeviceId::from_random([3; 16]), account, app, "n".into(), Time(1));
+        let mut device = landfall_model::Device::new(DeviceId::from_random([3; 16]), account, app, "n", Time(1));
         let info = Arc::make_mut(&mut device.info);
         (info.name, info.model, info.end_user) = (Some("old".into()), Some("M1".into()), Some("user".into()));
         info.tags = vec![Tag { name: "a".into(), value: "1".into(), kind: None }];

@@ -5,7 +5,7 @@
 
 use crate::{
     Core, batch,
-    device::{added, bind_product, check_node_id, new_device},
+    device::{added, bind_product, check_node_id},
 };
 use landfall_model::{AccessMode, AccountId, Cause, Device, DeviceId, Error, Product, ProductId, Secret, Time};
 use parking_lot::Mutex;
@@ -89,7 +89,7 @@ impl Core {
         let mut whole = batch(self.device_limit(product.account, Some(app), 1).await?, vec![]);
         let now = self.now();
         let secret = Secret::new(self.generated(10));
-        let mut device = new_device(DeviceId::from_random(self.random_16()), product.account, app, node_id.into(), now);
+        let mut device = Device::new(DeviceId::from_random(self.random_16()), product.account, app, node_id, now);
         device.access = AccessMode::Secret;
         device.credentials.secret = Some(secret.clone());
         device.credentials.psk = Some(Secret::new(self.generated(16)));

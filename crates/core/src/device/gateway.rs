@@ -5,7 +5,7 @@ use crate::{
     device::{
         added, bind_product, check_node_id,
         deletion::delete,
-        fill_info, info_changed, new_device,
+        fill_info, info_changed,
         status::{self, activate},
     },
     turns::Record,
@@ -63,7 +63,7 @@ impl Core {
                 let parent = self.caller_device(gateway).await?;
                 let product = self.named_product(parent.account, product.as_ref()).await?;
                 let now = self.now();
-                let mut child = new_device(id, parent.account, parent.principals.clone(), node_id.into(), now);
+                let mut child = Device::new(id, parent.account, parent.principals.clone(), node_id, now);
                 child.access = AccessMode::Child;
                 child.gateway = Some(parent.id);
                 child.node_type = NodeType::Endpoint;
@@ -193,7 +193,7 @@ mod tests {
             ("spent", Some("code"), Some(60), None, true, Some(Cause::Forbidden)),
             ("for ever", Some("code"), Some(0), None, true, None),
         ] {
-            let mut device = new_device(DeviceId::from_random([3; 16]), account, app, "n".into(), Time(0));
+            let mut device = Device::new(DeviceId::from_random([3; 16]), account, app, "n", Time(0));
             device.activated = activated;
             device.credentials.verify_code = code.map(Secret::new);
             (device.credentials.code_timeout_s, device.credentials.code_expires_at) = (timeout_s, ends);

@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn only_a_device_that_was_active_and_is_away_waits_to_be_bound_anew() {
         let (account, app) = (AccountId::from_random([1; 16]), AppId::from_random([2; 16]));
-        let new = crate::device::new_device(DeviceId::from_random([3; 16]), account, app, "old".into(), Time(0));
+        let new = landfall_model::Device::new(DeviceId::from_random([3; 16]), account, app, "old", Time(0));
         for (activated, status, timeout_s, outcome) in [
             (false, DeviceStatus::Inactive, 60, Err(Cause::DeviceNotActive)),
             (true, DeviceStatus::Online, 60, Err(Cause::DeviceOnline)),

@@ -14,8 +14,8 @@ pub(crate) mod status;
 
 use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event, turns::Record};
 use landfall_model::{
-    AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceId, DeviceInfo, DeviceLimit, DeviceStatus, Error,
-    EventBody, Identity, NodeType, Page, PageRequest, Principals, Product, ProductKey, Result, Secret, StatusDetail, Time, Write,
+    AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceId, DeviceInfo, DeviceLimit, Error, EventBody,
+    Identity, Page, PageRequest, Product, ProductKey, Result, Secret, Time, Write,
 };
 use std::sync::Arc;
 
@@ -121,7 +121,7 @@ impl Core {
         let product = self.named_product(scope.account, request.product.as_ref()).await?;
         self.check_device_limit(scope.account, app, 1).await?;
         let now = self.now();
-        let mut device = new_device(DeviceId::from_random(self.random_16()), scope.account, app, request.node_id.clone(), now);
+        let mut device = Device::new(DeviceId::from_random(self.random_16()), scope.account, app, request.node_id.clone(), now);
         device.access = request.access;
         device.info = Arc::new(request.info.clone());
         device.credentials = self.first_credentials(request);
@@ -244,40 +244,6 @@ impl Core {
 
 fn limit_reached() -> Error {
     Error::new(Cause::DeviceLimit, "the application owns as many devices as it may")
-}
-
-/// A device as it is before its first connection: INACTIVE, NOT_ACTIVE (contract row 8).
-pub(crate) fn new_device(
-    id: DeviceId,
-    account: AccountId,
-    principals: impl Into<Principals>,
-    node_id: String,
-    now: Time,
-) -> Device {
-    Device {
-        id,
-        account,
-        principals: principals.into(),
-        version: 1,
-        node_id,
-        access: AccessMode::VerifyCode,
-        product: None,
-        gateway: None,
-        node_type: NodeType::Gateway,
-        info: Arc::default(),
-        credentials: Credentials::default(),
-        status: DeviceStatus::Inactive,
-        status_detail: StatusDetail::NotActive,
-        activated: false,
-        connected: false,
-        mute: false,
-        muted_commands: vec![],
-        data_aging_days: None,
-        created_at: now,
-        modified_at: now,
-        heard_at: None,
-        node: None,
-    }
 }
 
 /// The batch of a new device.

@@ -124,7 +124,7 @@ mod tests {
 
     fn device(n: u8, status: DeviceStatus, activated: bool, connected: bool) -> Device {
         let (account, app) = (AccountId::from_random([1; 16]), AppId::from_random([2; 16]));
-        let new = crate::device::new_device(DeviceId::from_random([n; 16]), account, app, format!("n{n}"), Time(i64::from(n)));
+        let new = landfall_model::Device::new(DeviceId::from_random([n; 16]), account, app, format!("n{n}"), Time(i64::from(n)));
         Device { status, activated, connected, ..new }
     }
 

@@ -247,7 +247,7 @@ mod tests {
 
     fn device() -> Device {
         let (account, app) = (AccountId::from_random([1; 16]), AppId::from_random([2; 16]));
-        crate::device::new_device(DeviceId::from_random([3; 16]), account, app, "n".into(), Time(1))
+        landfall_model::Device::new(DeviceId::from_random([3; 16]), account, app, "n", Time(1))
     }
 
     fn change(attributes: Value) -> InfoChange {

@@ -5,7 +5,7 @@
 
 use crate::{
     Claim, Core, NodeFault, OriginCaller, Scope, TakenNames, Target, batch,
-    device::{added, check_node_id, new_device},
+    device::{added, check_node_id},
     onem2m::{
         edit::{VERSION_LABEL, follow_labels, mirror, new_info},
         node::{check_key, members, with_members},
@@ -444,7 +444,7 @@ fn credentials(node: &NodeRequest) -> Option<(&str, &str)> {
 }
 
 fn device(id: DeviceId, account: AccountId, app: AppId, request: &NodeRequest, key: Vec<u8>, now: Time) -> Device {
-    let mut made = new_device(id, account, app, request.node_id.clone(), now);
+    let mut made = Device::new(id, account, app, request.node_id.clone(), now);
     made.access = AccessMode::Secret;
     made.credentials.psk = Some(Secret::new(hex::encode(key)));
     made.credentials.psk_identity = credentials(request).map(|(identity, _)| identity.to_owned());

@@ -67,6 +67,40 @@ pub struct Device {
 }
 
 impl Device {
+    /// A device as it is before its first connection: INACTIVE, NOT_ACTIVE (contract row 8).
+    pub fn new(
+        id: DeviceId,
+        account: AccountId,
+        principals: impl Into<Principals>,
+        node_id: impl Into<String>,
+        now: Time,
+    ) -> Self {
+        Self {
+            id,
+            account,
+            principals: principals.into(),
+            version: 1,
+            node_id: node_id.into(),
+            access: AccessMode::VerifyCode,
+            product: None,
+            gateway: None,
+            node_type: NodeType::Gateway,
+            info: Arc::default(),
+            credentials: Credentials::default(),
+            status: DeviceStatus::Inactive,
+            status_detail: StatusDetail::NotActive,
+            activated: false,
+            connected: false,
+            mute: false,
+            muted_commands: vec![],
+            data_aging_days: None,
+            created_at: now,
+            modified_at: now,
+            heard_at: None,
+            node: None,
+        }
+    }
+
     /// What dialects and events show of it, without credentials.
     pub fn view(&self) -> DeviceView {
         DeviceView {

@@ -10,7 +10,7 @@ use super::{
 };
 use axum::{Json, extract::Path, http::StatusCode};
 use landfall_core::{DeviceChange, DeviceFilter, HistoryFilter, Scope};
-use landfall_model::{DeviceStatus, Error, MutedCommand, NodeType, Result, Secret, Sort};
+use landfall_model::{Device, DeviceStatus, Error, MutedCommand, NodeType, Result, Secret, Sort, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ pub(super) async fn list(over: Over) -> Answer {
     if let Some(app) = over.params.text("app") {
         filter.principal = Some(over.app(app).await.map_err(|error| error.at("app"))?.id);
     }
-    Ok(listed(&over.core.devices(&over.scope, filter, page).await?, |device| view::device(device)))
+    Ok(listed(&over.core.devices(&over.scope, filter, page).await?, |device| shown(device)))
 }
 
 fn filter(over: &Over) -> Result<DeviceFilter> {
@@ -73,16 +73,44 @@ fn status(word: &str) -> Result<DeviceStatus> {
     found.ok_or_else(|| Error::invalid("status", "must be INACTIVE, ONLINE, ABNORMAL or OFFLINE"))
 }
 
+/// A device as operators see it, without credentials.
+pub(super) fn shown(device: &Device) -> Value {
+    let muted = |c: &MutedCommand| json!({ "serviceId": c.service_id, "method": c.method });
+    json!({
+        "deviceId": device.id,
+        "accountId": device.account,
+        "appId": device.app(),
+        "nodeId": device.node_id,
+        "nodeType": device.node_type,
+        "access": view::access(device.access),
+        "productId": device.product,
+        "gatewayId": device.gateway_id(),
+        "status": device.status,
+        "statusDetail": device.status_detail,
+        "activated": device.activated,
+        "connected": device.connected,
+        "mute": device.mute,
+        "mutedCommands": device.muted_commands.iter().map(muted).collect::<Vec<_>>(),
+        "dataAgingDays": device.data_aging_days,
+        "isSecure": device.credentials.is_secure,
+        "info": Info::of(&device.info),
+        "tags": device.info.tags.iter().map(|t| json!({ "name": t.name, "value": t.value, "kind": t.kind })).collect::<Vec<_>>(),
+        "createdAt": device.created_at.iso(),
+        "modifiedAt": device.modified_at.iso(),
+        "heardAt": device.heard_at.map(Time::iso),
+    })
+}
+
 /// One device with its LwM2M registration; with `credentials=true` also its keys.
 pub(super) async fn show(over: Over, Path(device): Path<String>) -> Answer {
     over.params.only(&["credentials"])?;
     let device = over.core.device(&over.scope, device_id(&device)?).await?;
-    let mut shown = view::device(&device);
-    shown["registration"] = over.core.registration(&over.scope, device.id).await?.as_ref().map_or(Value::Null, registration);
+    let mut found = shown(&device);
+    found["registration"] = over.core.registration(&over.scope, device.id).await?.as_ref().map_or(Value::Null, registration);
     if over.params.flag("credentials")? {
-        shown["credentials"] = view::credentials(&device);
+        found["credentials"] = view::credentials(&device);
     }
-    Ok(Json(shown))
+    Ok(Json(found))
 }
 
 #[derive(Deserialize)]
@@ -133,7 +161,7 @@ impl ChangeBody {
 pub(super) async fn change(over: Over, Path(device): Path<String>, JsonBody(body): JsonBody<ChangeBody>) -> Answer {
     over.params.only(&[])?;
     let change = body.into_change()?;
-    Ok(Json(view::device(&*over.core.modify_device(&over.scope, device_id(&device)?, change).await?)))
+    Ok(Json(shown(&*over.core.modify_device(&over.scope, device_id(&device)?, change).await?)))
 }
 
 /// Deletes a device; with `cascade=true` also the devices behind it, which else become directly connected.
@@ -162,7 +190,7 @@ pub(super) async fn add_child(
     let gateway = device_id(&gateway)?;
     let product = body.product.map(ProductName::into_ref);
     let child = over.core.add_child_for(&over.scope, gateway, &body.node_id, product, body.info.into_model()).await?;
-    Ok((StatusCode::CREATED, Json(view::device(&child))))
+    Ok((StatusCode::CREATED, Json(shown(&child))))
 }
 
 /// The devices behind a gateway; the gateway itself is not among them.
@@ -171,7 +199,7 @@ pub(super) async fn children(over: Over, Path(gateway): Path<String>) -> Answer 
     let gateway = over.core.device(&over.scope, device_id(&gateway)?).await?;
     let filter =
         DeviceFilter { gateway: Some(gateway.id), node_type: Some(NodeType::Endpoint), ..DeviceFilter::of(gateway.account) };
-    Ok(listed(&over.core.devices(&over.scope, filter, page).await?, |device| view::device(device)))
+    Ok(listed(&over.core.devices(&over.scope, filter, page).await?, |device| shown(device)))
 }
 
 /// The newest values.

@@ -2,6 +2,7 @@
 
 use super::{
     caller::{JsonBody, Over},
+    devices,
     error::{Answer, Refusal},
     view::{self, Info},
 };
@@ -140,7 +141,7 @@ pub(super) async fn register(over: Over, JsonBody(body): JsonBody<RegisterBody>)
         return Ok((StatusCode::OK, Json(json!({ "nodeId": request.node_id, "dryRun": true }))));
     }
     let device = over.core.register_device(&scope, request).await?;
-    let mut shown = view::device(&device);
+    let mut shown = devices::shown(&device);
     shown["credentials"] = view::credentials(&device);
     Ok((StatusCode::CREATED, Json(shown)))
 }

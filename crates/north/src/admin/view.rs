@@ -140,34 +140,6 @@ pub(super) fn codec(codec: &Codec) -> Value {
     })
 }
 
-/// A device without its credentials.
-pub(super) fn device(device: &Device) -> Value {
-    let muted = |c: &landfall_model::MutedCommand| json!({ "serviceId": c.service_id, "method": c.method });
-    json!({
-        "deviceId": device.id,
-        "accountId": device.account,
-        "appId": device.app(),
-        "nodeId": device.node_id,
-        "nodeType": device.node_type,
-        "access": access(device.access),
-        "productId": device.product,
-        "gatewayId": device.gateway_id(),
-        "status": device.status,
-        "statusDetail": device.status_detail,
-        "activated": device.activated,
-        "connected": device.connected,
-        "mute": device.mute,
-        "mutedCommands": device.muted_commands.iter().map(muted).collect::<Vec<_>>(),
-        "dataAgingDays": device.data_aging_days,
-        "isSecure": device.credentials.is_secure,
-        "info": Info::of(&device.info),
-        "tags": device.info.tags.iter().map(|t| json!({ "name": t.name, "value": t.value, "kind": t.kind })).collect::<Vec<_>>(),
-        "createdAt": device.created_at.iso(),
-        "modifiedAt": device.modified_at.iso(),
-        "heardAt": device.heard_at.map(Time::iso),
-    })
-}
-
 /// The credentials of a device in clear, for its rightful operator.
 pub(super) fn credentials(device: &Device) -> Value {
     let kept = &device.credentials;
@@ -338,7 +310,7 @@ macro_rules! declare {
         }
 
         impl Info {
-            fn of(info: &DeviceInfo) -> Self {
+            pub(super) fn of(info: &DeviceInfo) -> Self {
                 Self {
                     $($($text: info.$text.clone(),)*)*
                     end_user: info.end_user.clone(),

@@ -198,9 +198,8 @@ fn change_of(request: ModifyDevice) -> Result<DeviceChange, Fault> {
         mute,
         is_secure,
         psk: request.psk.map(Secret::new),
-        psk_identity: None,
         data_aging_days,
-        muted_commands: None,
+        ..DeviceChange::default()
     })
 }
 

@@ -1,21 +1,14 @@
 //! Nodes and their objects: shown as the contract shows them, and what clients may write.
 
 use super::*;
-use landfall_model::{AccessMode, AccountId, AppId, Credentials, DeviceInfo, DeviceStatus, Node, NodeType, Secret, StatusDetail};
+use landfall_model::{AccessMode, AccountId, AppId, Credentials, DeviceInfo, Node, NodeType, Secret, StatusDetail};
 
 const MADE: Time = Time(1_770_059_688_109);
 const CHANGED: Time = Time(1_771_838_847_644);
 
 fn bare() -> Device {
     Device {
-        id: DeviceId::from_random([3; 16]),
-        account: AccountId::from_random([1; 16]),
-        principals: AppId::from_random([2; 16]).into(),
-        version: 1,
-        node_id: "urn:gsma:imei:999934546781019".to_owned(),
         access: AccessMode::Secret,
-        product: None,
-        gateway: None,
         node_type: NodeType::Unknown,
         info: Arc::new(DeviceInfo { manufacturer_name: Some("ACME".to_owned()), ..DeviceInfo::default() }),
         credentials: Credentials {
@@ -23,17 +16,15 @@ fn bare() -> Device {
             psk_identity: Some("myLwM2M-Device01_psk".to_owned()),
             ..Credentials::default()
         },
-        status: DeviceStatus::Inactive,
         status_detail: StatusDetail::None,
-        activated: false,
-        connected: false,
-        mute: false,
-        muted_commands: vec![],
-        data_aging_days: None,
-        created_at: MADE,
         modified_at: CHANGED,
-        heard_at: None,
-        node: None,
+        ..Device::new(
+            DeviceId::from_random([3; 16]),
+            AccountId::from_random([1; 16]),
+            AppId::from_random([2; 16]),
+            "urn:gsma:imei:999934546781019",
+            MADE,
+        )
     }
 }
 

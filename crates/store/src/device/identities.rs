@@ -63,37 +63,21 @@ mod tests {
         stream::record::tests::scratch,
     };
     use landfall_core::store::*;
-    use landfall_model::{
-        AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceStatus, NodeType, PageRequest, StatusDetail, Time,
-        Write,
-    };
+    use landfall_model::{AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, PageRequest, Time, Write};
     use landfall_testkit::World;
     use std::sync::Arc;
 
     fn device(byte: u8, created_at: i64, node_id: &str, psk_identity: Option<&str>) -> Device {
         Device {
-            id: DeviceId::from_random([byte; 16]),
-            account: AccountId::from_random([byte; 16]),
-            principals: AppId::from_random([byte; 16]).into(),
-            version: 1,
-            node_id: node_id.into(),
             access: AccessMode::Secret,
-            product: None,
-            gateway: None,
-            node_type: NodeType::Gateway,
-            info: Arc::default(),
             credentials: Credentials { psk_identity: psk_identity.map(str::to_owned), ..Credentials::default() },
-            status: DeviceStatus::Inactive,
-            status_detail: StatusDetail::NotActive,
-            activated: false,
-            connected: false,
-            mute: false,
-            muted_commands: vec![],
-            data_aging_days: None,
-            created_at: Time(created_at),
-            modified_at: Time(created_at),
-            heard_at: None,
-            node: None,
+            ..Device::new(
+                DeviceId::from_random([byte; 16]),
+                AccountId::from_random([byte; 16]),
+                AppId::from_random([byte; 16]),
+                node_id,
+                Time(created_at),
+            )
         }
     }
 

@@ -1,7 +1,7 @@
 //! Reads of rows: records, lists with filters and pages, background work.
 
 use crate::{
-    device::{counts, unlinked},
+    device::{counts, record, unlinked},
     engine::sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
     stream::{record::Malformed, replay::id},
     subscription::kind_word,
@@ -87,6 +87,11 @@ impl<'a> Conditions<'a> {
     pub(crate) fn and_visible(&mut self, column: &str) {
         self.text.push_str(" AND ");
         self.text.push_str(&unlinked::visible(column));
+    }
+
+    /// Walks this table in place of the one with the documents.
+    pub(crate) fn walk(&mut self, table: &'static str) {
+        self.walked = Some(table);
     }
 
     /// Between two moments, both left out.
@@ -208,11 +213,11 @@ pub(crate) fn named<T: DeserializeOwned>(
     conditions.page(sql, table, "name, id", page).map(arcs)
 }
 
-fn text(value: Option<&String>) -> Option<Value<'_>> {
+pub(crate) fn text(value: Option<&String>) -> Option<Value<'_>> {
     value.map(|text| Value::Text(text))
 }
 
-fn id_value(id: &Uuid) -> Value<'_> {
+pub(crate) fn id_value(id: &Uuid) -> Value<'_> {
     Value::Bytes(id.as_bytes())
 }
 
@@ -226,39 +231,6 @@ pub(crate) fn is_short(filter: &DeviceFilter, page: PageRequest) -> bool {
     few || walked
 }
 
-/// That a principal sees a device, where another filter chooses the index: the usual device, with one, is decided in that index.
-const SEEN_BY: &str = "CASE WHEN LENGTH(principals) = 16 THEN principals = # ELSE EXISTS (SELECT 1 FROM device_principal p \
-     WHERE p.account = device.account AND p.principal = # AND p.created_at = device.created_at AND p.id = device.id) END";
-
-/// The filter that likely leaves fewest chooses the index, in which the others are looked at.
-fn of_devices(filter: &DeviceFilter) -> Conditions<'_> {
-    let equal = [
-        ("node_id", text(filter.node_id.as_ref())),
-        ("name", text(filter.name.as_ref())),
-        ("location", text(filter.location.as_ref())),
-        ("gateway", filter.gateway.as_ref().map(|one| id_value(&one.0))),
-        ("product", filter.product.as_ref().map(|one| id_value(&one.0))),
-        ("device_type", text(filter.device_type.as_ref())),
-        ("status", filter.status.map(|s| Value::Text(s.as_str()))),
-    ];
-    let chosen = equal.iter().any(|(_, value)| value.is_some());
-    let mut conditions = Conditions::first_of(equal);
-    match &filter.principal {
-        Some(app) if chosen => conditions.and(SEEN_BY, id_value(&app.0)),
-        Some(app) => {
-            conditions.and_id("principal", Some(&app.0));
-            conditions.walked = Some("device_principal");
-        }
-        None => (),
-    }
-    conditions.and_id("account", Some(&filter.account.0));
-    if let Some(node_type) = filter.node_type {
-        conditions.sift("node_type", Value::Text(node_type.as_str()));
-    }
-    conditions.and_between("created_at", filter.created_after, filter.created_before);
-    conditions
-}
-
 /// The next devices after one.
 pub(crate) fn devices_after(
     sql: &mut dyn Sql,
@@ -267,7 +239,7 @@ pub(crate) fn devices_after(
     limit: u32,
 ) -> SqlResult<Vec<Arc<Device>>> {
     let after = after.as_ref().map(|(at, id)| (*at, &id.0.as_bytes()[..]));
-    of_devices(filter).after(sql, "device", filter.sort, after, limit)
+    record::conditions(filter).after(sql, "device", filter.sort, after, limit)
 }
 
 /// A page of devices.
@@ -278,7 +250,7 @@ pub(crate) fn devices(sql: &mut dyn Sql, filter: &DeviceFilter, page: PageReques
     };
     sql.begin_read()?;
     let total = counts::of(sql, filter)?;
-    let found = of_devices(filter).page_within(sql, "device", order, page, total)?;
+    let found = record::conditions(filter).page_within(sql, "device", order, page, total)?;
     sql.batch("COMMIT")?;
     Ok(arcs(found))
 }

@@ -3,12 +3,14 @@
 use crate::{
     device::{
         counts::{Counted, Counts},
+        lists::{Conditions, id_value, text},
         names, principals, unlinked,
     },
     engine::sql::{Sql, Value},
     versioned::{Cell, Kind, Table, doc, key, moves, newest, placed, placed_or_null, stale, version},
     write::{Done, Refused, delete},
 };
+use landfall_core::DeviceFilter;
 use landfall_model::{Cause, Device, DeviceId, DeviceLimit, DeviceName, Error, Identity, Principals, Time};
 use std::sync::OnceLock;
 
@@ -47,6 +49,39 @@ pub(crate) static DEVICE: Table<Device> = Table {
     },
     statements: OnceLock::new(),
 };
+
+/// That a principal sees a device, where another filter chooses the index: the usual device, with one, is decided in that index.
+const SEEN_BY: &str = "CASE WHEN LENGTH(principals) = 16 THEN principals = # ELSE EXISTS (SELECT 1 FROM device_principal p \
+     WHERE p.account = device.account AND p.principal = # AND p.created_at = device.created_at AND p.id = device.id) END";
+
+/// What lists filter by: the filter that likely leaves fewest chooses the index, in which the others are looked at.
+pub(crate) fn conditions(filter: &DeviceFilter) -> Conditions<'_> {
+    let equal = [
+        ("node_id", text(filter.node_id.as_ref())),
+        ("name", text(filter.name.as_ref())),
+        ("location", text(filter.location.as_ref())),
+        ("gateway", filter.gateway.as_ref().map(|one| id_value(&one.0))),
+        ("product", filter.product.as_ref().map(|one| id_value(&one.0))),
+        ("device_type", text(filter.device_type.as_ref())),
+        ("status", filter.status.map(|s| Value::Text(s.as_str()))),
+    ];
+    let chosen = equal.iter().any(|(_, value)| value.is_some());
+    let mut conditions = Conditions::first_of(equal);
+    match &filter.principal {
+        Some(app) if chosen => conditions.and(SEEN_BY, id_value(&app.0)),
+        Some(app) => {
+            conditions.and_id("principal", Some(&app.0));
+            conditions.walk("device_principal");
+        }
+        None => (),
+    }
+    conditions.and_id("account", Some(&filter.account.0));
+    if let Some(node_type) = filter.node_type {
+        conditions.sift("node_type", Value::Text(node_type.as_str()));
+    }
+    conditions.and_between("created_at", filter.created_after, filter.created_before);
+    conditions
+}
 
 pub(crate) fn check_device_limit(sql: &mut dyn Sql, r: &DeviceLimit, counts: &Counts) -> Done {
     if counts.total(sql, r.account, r.owner)?.saturating_add(r.adding) > r.most {

@@ -79,28 +79,20 @@ fn devices(count: u64) -> Vec<Device> {
         };
         let psk_identity = (n % 4 == 1).then(|| format!("key-{n}"));
         Device {
-            id: DeviceId(id(1, n)),
-            account: AccountId(id(2, account)),
-            principals: AppId(id(3, app)).into(),
-            version: 1,
-            node_id: format!("urn:imei:{n:015}"),
             access: AccessMode::Secret,
-            product: None,
             gateway: (n >= count / 2).then(|| DeviceId(id(1, n - count / 2))),
             node_type: if n >= count / 2 { NodeType::Endpoint } else { NodeType::Gateway },
-            info: Arc::default(),
             credentials: Credentials { psk_identity, ..Credentials::default() },
             status: if n.is_multiple_of(5) { DeviceStatus::Online } else { DeviceStatus::Inactive },
-            status_detail: StatusDetail::NotActive,
-            activated: false,
-            connected: false,
-            mute: false,
-            muted_commands: vec![],
-            data_aging_days: None,
-            created_at: Time((n / 3) as i64),
             modified_at: Time(1),
-            heard_at: None,
             node: n.is_multiple_of(3).then(|| Arc::new(node)),
+            ..Device::new(
+                DeviceId(id(1, n)),
+                AccountId(id(2, account)),
+                AppId(id(3, app)),
+                format!("urn:imei:{n:015}"),
+                Time((n / 3) as i64),
+            )
         }
     };
     (0..count).map(device).collect()

@@ -127,28 +127,10 @@ pub fn product(account: AccountId, model: &str) -> Product {
 
 pub fn device(account: AccountId, principals: impl Into<Principals>, node_id: &str) -> Device {
     Device {
-        id: DeviceId(fresh_uuid()),
-        account,
-        principals: principals.into(),
-        version: 1,
-        node_id: node_id.into(),
         access: AccessMode::Secret,
-        product: None,
-        gateway: None,
         node_type: NodeType::Endpoint,
-        info: Arc::default(),
         credentials: Credentials { secret: Some(Secret::new("k")), ..Credentials::default() },
-        status: DeviceStatus::Inactive,
-        status_detail: StatusDetail::NotActive,
-        activated: false,
-        connected: false,
-        mute: false,
-        muted_commands: vec![],
-        data_aging_days: None,
-        created_at: START,
-        modified_at: START,
-        heard_at: None,
-        node: None,
+        ..Device::new(DeviceId(fresh_uuid()), account, principals, node_id, START)
     }
 }
 

@@ -70,6 +70,8 @@ const MAY_SPAWN: [&str; 10] = [
 ];
 /// What the driver of the device side runs without naming it.
 const PROTOCOLS: [&str; 6] = ["crate::lwm2m", "crate::mqtt", "landfall_coap", "landfall_dtls", "landfall_lwm2m", "landfall_mqtt"];
+/// How topics of MQTT clients begin.
+const TOPICS: [&str; 2] = ["/huawei/", "$oc/"];
 /// What the driver has alone: clocks, and sockets other than those it is given.
 const CLOCKS: [&str; 5] = ["tokio::time", "Instant", "SystemTime", "TcpStream", "UdpSocket"];
 const SPAWNS: [&str; 6] = ["tokio::spawn", "thread::spawn", "thread::Builder", "spawn_blocking", ".spawn(", "JoinSet"];
@@ -142,7 +144,15 @@ pub(super) fn protocols(tree: &Tree) -> Vec<Finding> {
         let rest = file.path.strip_prefix("crates/south/src/");
         rest.is_some_and(|rest| rest.contains('/') && !rest.starts_with("driver/") && !rest.starts_with("transport/"))
     };
+    let of_mqtt = |file: &&File| {
+        let rest = file.path.strip_prefix("crates/south/src/mqtt/");
+        rest.is_some_and(|rest| !rest.starts_with("faces/"))
+    };
     let mut findings = apart(tree, "crates/south/src/", "protocol");
+    findings.extend(apart(tree, "crates/south/src/mqtt/faces/", "face"));
+    findings.extend(naming(tree.rust().filter(of_mqtt), Part::Uncommented, &TOPICS, |word| {
+        format!("`{word}`: only faces know topics")
+    }));
     findings.extend(naming(tree.rust().filter(of_driver), Part::Code, &PROTOCOLS, |word| format!("the driver names `{word}`")));
     findings.extend(naming(tree.rust().filter(of_protocol), Part::Code, &CLOCKS, |word| {
         format!("`{word}`: only the driver has sockets and clocks")
@@ -156,7 +166,7 @@ fn apart(tree: &Tree, root: &str, what: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for own in &folders {
         for other in folders.iter().filter(|other| *other != own) {
-            let names = [format!("crate::{other}"), format!("super::{other}")];
+            let names = ["crate", "super", "faces"].map(|parent| format!("{parent}::{other}"));
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             // What a folder has for another one stands in a folder of that name.
             let room = format!("{root}{own}/{other}/");
@@ -284,6 +294,20 @@ mod tests {
             said(protocols, &[(driver, "use crate::mqtt::Link;")]),
             [format!("{driver}:1: the driver names `crate::mqtt`")]
         );
+    }
+
+    #[test]
+    fn faces_do_not_know_each_other_and_only_they_know_topics() {
+        let (one, other, session) = (
+            "crates/south/src/mqtt/faces/one/mod.rs",
+            "crates/south/src/mqtt/faces/two/mod.rs",
+            "crates/south/src/mqtt/session.rs",
+        );
+        let topic = "let topic = \"/huawei/v1\";";
+        assert_eq!(said(protocols, &[(one, topic), (other, ""), (session, "use super::faces::one; // /huawei/")]), NOTHING);
+        assert_eq!(said(protocols, &[(session, topic)]), [format!("{session}:1: `/huawei/`: only faces know topics")]);
+        let named = "use crate::mqtt::faces::two::x;";
+        assert_eq!(said(protocols, &[(one, named), (other, "")]), [format!("{one}:1: face one names another: `faces::two`")]);
     }
 
     #[test]

@@ -15,8 +15,8 @@ use std::{
 use tokio::sync::{Mutex as Lock, OwnedMutexGuard};
 
 use super::{
-    listening::Listening,
-    topics::{Commands, Own},
+    faces::Client,
+    listening::{Commands, Listening},
 };
 
 /// Calls that may wait for a connection's attention.
@@ -60,15 +60,15 @@ struct Inbox {
 
 /// The Maximum Packet Size of a client of MQTT 5.
 pub(crate) struct Largest {
-    pub(crate) own: Own,
+    pub(crate) client: Client,
     pub(crate) packet_bytes: u32,
 }
 
 impl Largest {
     /// Whether a command fits, sent with QoS 1.
     fn takes(&self, message: &Downlink) -> bool {
-        let topic = self.own.command(message.call.device, message.binary);
-        let bytes = publish_bytes(Version::V5, Qos::AtLeastOnce, topic.len(), 0, message.payload.len());
+        let Some((topic, payload)) = self.client.message(message) else { return false };
+        let bytes = publish_bytes(Version::V5, Qos::AtLeastOnce, topic.len(), 0, payload.len());
         bytes.is_some_and(|bytes| bytes <= self.packet_bytes as usize)
     }
 }

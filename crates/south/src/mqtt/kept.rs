@@ -1,27 +1,26 @@
 //! Kept sessions: what of a connection outlives it, as the core stores it, and how it is taken up again.
 
 use landfall_core::DeviceCaller;
-use landfall_model::{CallId, Error, ErrorKind, OutboundMessage as StoredMessage, StoredSession, SubscribedFilter, Time};
+use landfall_model::{
+    CallId, DeviceId, Error, ErrorKind, OutboundMessage as StoredMessage, StoredSession, SubscribedFilter, Time,
+};
 use landfall_mqtt::{Delivery, Filter, OutboundMessage, Qos, SavedSession, Subscription};
 
-use super::{
-    Mqtt,
-    topics::{Commands, Own},
-};
+use super::{Mqtt, faces::Client, listening::Commands};
 
 /// A session taken up again, or a new one.
 #[derive(Default)]
 pub(super) struct Resumed {
     /// What the connection starts with; absent for a new session.
     pub(super) session: Option<Box<SavedSession>>,
-    /// The command topics of its subscriptions.
+    /// The calls that come by its subscriptions.
     pub(super) commands: Vec<Commands>,
     /// The call behind each of its messages; a message's token is its place here.
     pub(super) calls: Vec<CallId>,
 }
 
 /// Takes up the kept session of a device, or forgets it for a clean start.
-pub(super) async fn resume(mqtt: &Mqtt, caller: &DeviceCaller, own: &Own, clean_start: bool) -> Result<Resumed, Error> {
+pub(super) async fn resume(mqtt: &Mqtt, caller: &DeviceCaller, client: &Client, clean_start: bool) -> Result<Resumed, Error> {
     if clean_start {
         if mqtt.core.store().session(caller.device()).await?.is_some() {
             mqtt.core.drop_session(caller).await?;
@@ -32,9 +31,9 @@ pub(super) async fn resume(mqtt: &Mqtt, caller: &DeviceCaller, own: &Own, clean_
     let mut resumed = Resumed::default();
     let mut session = SavedSession { qos2_received: stored.qos2_received, ..SavedSession::default() };
     for kept in &stored.subscriptions {
-        let text = own.resumed(&kept.filter);
-        let (Ok(commands), Ok(filter)) = (own.subscribe(&text), Filter::new(&text)) else { continue };
-        match mqtt.core.reachable(caller, commands.device.unwrap_or(own.device)).await {
+        let text = client.resumed(&kept.filter);
+        let (Some(commands), Ok(filter)) = (client.commands(&text), Filter::new(&text)) else { continue };
+        match mqtt.core.reachable(caller, commands.device.unwrap_or(caller.device())).await {
             Ok(_) => {
                 resumed.commands.push(commands);
                 session.subscriptions.push(subscription(filter, kept.qos));
@@ -67,7 +66,12 @@ fn outbound(message: StoredMessage, token: u64) -> OutboundMessage {
 }
 
 /// A session as it is stored; the core sets its end.
-pub(super) fn stored(own: &Own, session: SavedSession, call: impl Fn(u64) -> Option<CallId>) -> StoredSession {
+pub(super) fn stored(
+    device: DeviceId,
+    client: &Client,
+    session: SavedSession,
+    call: impl Fn(u64) -> Option<CallId>,
+) -> StoredSession {
     let subscriptions = session.subscriptions.iter();
     let message = |message: OutboundMessage| StoredMessage {
         packet_id: message.packet_id.unwrap_or(0),
@@ -76,9 +80,9 @@ pub(super) fn stored(own: &Own, session: SavedSession, call: impl Fn(u64) -> Opt
         payload: message.delivery.payload.to_vec(),
     };
     StoredSession {
-        device: own.device,
+        device,
         subscriptions: subscriptions
-            .map(|s| SubscribedFilter { filter: own.kept(s.filter.as_str()), qos: s.qos as u8 })
+            .map(|s| SubscribedFilter { filter: client.kept(s.filter.as_str()), qos: s.qos as u8 })
             .collect(),
         qos2_received: session.qos2_received,
         outbound: session.outbound.into_iter().map(message).collect(),

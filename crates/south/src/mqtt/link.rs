@@ -12,10 +12,10 @@ use std::{
 };
 
 use super::{
-    Handle, Mqtt, Note,
-    access::{Role, connect},
-    publishing::{Done, Failure, Flow},
-    session::never_connected,
+    Handle, Mqtt, Peer,
+    admission::connect,
+    flow::{Done, Failure, Flow},
+    session::{Role, never_connected},
 };
 use crate::driver::{Event, Machine, Step, stream::ByteMachine};
 
@@ -24,8 +24,7 @@ const DONE_AT_ONCE: usize = 256;
 
 /// One connection.
 pub(crate) struct Link {
-    mqtt: Arc<Mqtt>,
-    peer: SocketAddr,
+    peer: Peer,
     machine: Connection,
     /// Absent until its CONNECT is accepted.
     role: Option<Box<Role>>,
@@ -80,21 +79,21 @@ impl Machine for Link {
     }
 
     async fn ask(&mut self, ask: Ask) -> Answer {
-        let (mqtt, machine) = (&self.mqtt, &self.machine);
+        let (peer, machine) = (&self.peer, &self.machine);
         match (ask, &mut self.role) {
             (Ask::Connect(request), _) => {
-                let outcome = connect(mqtt, self.peer, &request).await;
+                let outcome = connect(peer, &request).await;
                 Answer::Connected(outcome.map(|(role, accept)| (Box::new(role), accept)))
             }
             (Ask::Subscribe(Subscribe { ticket, filters }), Some(role)) => {
-                Answer::Subscribed(ticket, role.subscribe(mqtt, machine, &filters).await)
+                Answer::Subscribed(ticket, role.subscribe(peer, machine, &filters).await)
             }
             (Ask::Unsubscribe(Unsubscribe { ticket, filters }), Some(role)) => {
-                Answer::Unsubscribed(ticket, role.unsubscribe(mqtt, machine, &filters).await)
+                Answer::Unsubscribed(ticket, role.unsubscribe(peer, machine, &filters).await)
             }
             (Ask::Keep(done), Some(role)) => {
                 let new: Vec<u16> = done.iter().map(|(_, id)| *id).collect();
-                let kept = role.keep_qos2(mqtt, machine, &new).await;
+                let kept = role.keep_qos2(peer, machine, &new).await;
                 Answer::Kept(done, kept)
             }
             (_, None) => Answer::Nothing,
@@ -165,7 +164,7 @@ impl Machine for Link {
     }
 
     fn leave(&self) {
-        self.role.iter().for_each(|role| role.leave(&self.mqtt));
+        self.role.iter().for_each(|role| role.leave(&self.peer));
     }
 
     fn is_working(&self) -> bool {
@@ -175,10 +174,10 @@ impl Machine for Link {
     async fn end(self) {
         match (self.role, &self.closed) {
             (Some(role), why) => {
-                why.iter().for_each(|why| role.closed(&self.mqtt, why));
-                role.end(&self.mqtt, self.machine, self.stopping).await;
+                why.iter().for_each(|why| role.closed(&self.peer, why));
+                role.end(&self.peer.mqtt, self.machine, self.stopping).await;
             }
-            (None, Some(why)) => never_connected(&self.mqtt, self.peer, why),
+            (None, Some(why)) => never_connected(&self.peer, why),
             (None, None) => {}
         }
     }
@@ -211,18 +210,18 @@ impl ByteMachine for Link {
                     self.note("mqtt.subscribe", check, format!("{filter}: refused, and {further} more of the packet"));
                 }
                 Output::Delivered { token, code } => {
-                    let job = self.role.as_mut().and_then(|role| role.delivered(&self.mqtt, token, code));
+                    let job = self.role.as_mut().and_then(|role| role.delivered(&self.peer, token, code));
                     job.into_iter().for_each(|job| self.flow.push(job));
                 }
                 Output::Dropped { token, reason } => {
                     if let Some(role) = &mut self.role {
-                        role.dropped(&self.mqtt, token, reason);
+                        role.dropped(&self.peer, token, reason);
                     }
                 }
                 Output::Will(will) => {
                     // A device that a stopping server sends away is not lost.
                     let role = self.role.as_ref().filter(|_| !self.stopping);
-                    let job = role.and_then(|role| role.will(&self.mqtt, *will));
+                    let job = role.and_then(|role| role.will(&self.peer, *will));
                     job.into_iter().for_each(|job| self.flow.push(job));
                 }
                 Output::Close { why } => {
@@ -239,7 +238,7 @@ impl Link {
     /// A connection without a CONNECT.
     pub(super) fn new(mqtt: Arc<Mqtt>, peer: SocketAddr, now: Duration) -> Self {
         let machine = Connection::new(Arc::clone(&mqtt.limits), now);
-        Self { mqtt, peer, machine, role: None, flow: Flow::default(), stopping: false, closed: None }
+        Self { peer: Peer { mqtt, address: peer }, machine, role: None, flow: Flow::default(), stopping: false, closed: None }
     }
 
     /// Where calls for it arrive.
@@ -249,8 +248,8 @@ impl Link {
 
     fn note(&self, step: &'static str, check: &'static str, detail: String) {
         match &self.role {
-            Some(role) => role.note(&self.mqtt, step, check, detail),
-            None => self.mqtt.note(None, Note { identity: "", peer: Some(self.peer), step, check, detail }),
+            Some(role) => role.note(&self.peer, step, check, detail),
+            None => self.peer.note(None, "", step, check, detail),
         }
     }
 
@@ -258,7 +257,7 @@ impl Link {
     fn mail(&mut self, now: Duration) {
         let Some(mail) = self.handle().map(|handle| handle.take()) else { return };
         for message in mail.calls {
-            let delivery = self.role.as_mut().and_then(|role| role.command(&self.mqtt, &self.machine, *message));
+            let delivery = self.role.as_mut().and_then(|role| role.command(&self.peer, &self.machine, &message));
             if let Some(delivery) = delivery {
                 self.machine.handle(now, Input::Deliver(delivery));
             }
@@ -285,7 +284,7 @@ impl Link {
     fn publish(&mut self, now: Duration, publish: Publish) {
         let ticket = publish.ticket;
         let Some(role) = &self.role else { return };
-        match role.publish(&self.mqtt, publish) {
+        match role.publish(&self.peer, publish) {
             Ok(job) => self.flow.push(job),
             Err(result) => self.machine.handle(now, Input::PublishDone { ticket, result }),
         }

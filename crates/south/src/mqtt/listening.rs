@@ -3,9 +3,16 @@
 use landfall_model::DeviceId;
 use std::ops::BitOrAssign;
 
-use super::topics::Commands;
+/// The calls that come by a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Commands {
+    /// Absent: of the session's device and of each behind it.
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) json: bool,
+    pub(crate) binary: bool,
+}
 
-/// The command topics that a session has subscribed.
+/// The calls that come by the subscriptions of a session.
 #[derive(Debug, Default)]
 pub(super) struct Listening {
     /// Of its device and each behind it.

@@ -1,20 +1,18 @@
-//! MQTT access of devices (8.2): who may connect, what their topics mean, which sessions are kept.
+//! MQTT access: connections, sessions and which of them are kept, for the kinds of clients in `faces/`, which say who may connect and what topics mean.
 //!
 //! Absent: sockets and timers (`driver/`), byte streams (`transport.rs`), the packets themselves (`landfall-mqtt`). Retained messages are taken
 //! as ordinary ones, a will is published as soon as its connection ends whatever its delay, and there is no messaging between devices.
 
-mod access;
-mod claim;
+mod admission;
 mod connections;
 mod counters;
-mod identity;
+mod faces;
+mod flow;
 mod kept;
 mod link;
 mod listening;
 mod opening;
-mod publishing;
 mod session;
-mod topics;
 
 pub use connections::Connections;
 pub use counters::Counters;
@@ -27,6 +25,7 @@ use crate::{
 };
 use connections::Handle;
 use counters::Tally;
+use faces::device;
 use landfall_core::{Core, DeviceCaller, Throttle};
 use landfall_model::{AccountId, DeviceId, Result};
 use landfall_mqtt::Limits;
@@ -87,6 +86,19 @@ pub struct Mqtt {
     throttle: Throttle,
 }
 
+/// The other end of a connection.
+pub(crate) struct Peer {
+    pub(crate) mqtt: Arc<Mqtt>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Peer {
+    /// Leaves a why record: about a device where it is known. `identity`: who it claimed to be.
+    fn note(&self, of: Option<(AccountId, DeviceId)>, identity: &str, step: &'static str, check: &'static str, detail: String) {
+        self.mqtt.note(of, Note { identity, peer: Some(self.address), step, check, detail });
+    }
+}
+
 impl stream::Protocol for Mqtt {
     type Machine = Link;
 
@@ -128,7 +140,7 @@ impl Mqtt {
     /// `Forbidden` for a device that was removed or has no secret yet, `Throttled` for one that failed too often, `Overloaded`, else
     /// `Unauthenticated`.
     pub async fn authenticate(&self, peer: Option<SocketAddr>, client_id: &str, password: &str) -> Result<DeviceCaller> {
-        access::authenticate(self, peer, client_id, password).await
+        device::authenticate(self, peer, client_id, password).await
     }
 
     /// Leaves a why record.
@@ -156,12 +168,12 @@ fn admission(core: &Arc<Core>, config: &Config, limits: &Limits) -> Admission {
 
 /// For the fuzzer: reads anything as a clientId.
 pub fn fuzz_identity(data: &[u8]) {
-    identity::fuzz(data);
+    device::fuzz_identity(data);
 }
 
 /// For the fuzzer: reads anything as a topic and a filter.
 pub fn fuzz_topics(data: &[u8]) {
-    topics::fuzz(data);
+    device::fuzz_topics(data);
 }
 
 #[cfg(test)]

@@ -1,21 +1,12 @@
-//! Messages on their way into the store: many of a connection at once, so that they share commits, and their ends.
+//! Work for the store on its way: many pieces of a connection at once, so that they share commits, and their ends.
 
-use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
-use landfall_core::{DeviceCaller, Reading};
-use landfall_model::{DeviceId, Error, ErrorKind};
-use landfall_mqtt::{DisconnectReason, Publish, PublishRefusal, Qos, Ticket};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use landfall_mqtt::{DisconnectReason, PublishRefusal, Qos, Ticket};
 use std::{
     collections::VecDeque,
     future::Future,
-    net::SocketAddr,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
-};
-
-use super::{
-    Mqtt, Note, count,
-    topics::{Content, Target},
 };
 
 type Task = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
@@ -102,109 +93,12 @@ impl Flow {
     }
 }
 
-/// Takes a message into the core; what it is for was read from its topic.
-pub(super) fn take(mqtt: &Arc<Mqtt>, caller: &DeviceCaller, peer: SocketAddr, publish: Publish, target: Target<'_>) -> Job {
-    let (mqtt, caller) = (Arc::clone(mqtt), caller.clone());
-    let Publish { ticket, topic, payload, qos, packet_id, .. } = publish;
-    let message = Some((ticket, qos, packet_id));
-    let (device, form) = (target.device, Form::of(&target, &topic));
-    // With the records in memory the message is read here, in its turn; else it must end before the next one starts.
-    if let Some(read) = form.read(&mqtt, &caller, device, &topic, &payload).now_or_never() {
-        let task = Box::pin(async move {
-            let taken = match read {
-                Ok(Some(reading)) => mqtt.core.keep(reading).await.map(|_| ()),
-                Ok(None) => mqtt.core.take_binary(&caller, device, &payload, "{}").await.map(|_| ()),
-                Err(error) => Err(error),
-            };
-            taken.map_err(|error| failed(&mqtt, &caller, peer, &topic, &error))
-        });
-        return Job { message, alone: matches!(form, Form::Binary), task };
-    }
-    let task = Box::pin(async move {
-        let taken = async {
-            match form.read(&mqtt, &caller, device, &topic, &payload).await? {
-                Some(reading) => mqtt.core.keep(reading).await,
-                None => mqtt.core.take_binary(&caller, device, &payload, "{}").await,
-            }
-        };
-        taken.await.map(|_| ()).map_err(|error| failed(&mqtt, &caller, peer, &topic, &error))
-    });
-    Job { message, alone: true, task }
-}
-
-/// What a payload is, and where the service id begins in its topic.
-#[derive(Clone, Copy)]
-enum Form {
-    Json,
-    Binary,
-    Service(usize),
-}
-
-impl Form {
-    fn of(target: &Target<'_>, topic: &str) -> Self {
-        match target.content {
-            Content::Json => Self::Json,
-            Content::Binary => Self::Binary,
-            Content::Service(id) => Self::Service(topic.len() - id.len()),
-        }
-    }
-
-    /// What a JSON payload says; nothing for a frame, which its codec reads when its turn comes.
-    async fn read(
-        self,
-        mqtt: &Mqtt,
-        caller: &DeviceCaller,
-        device: DeviceId,
-        topic: &str,
-        payload: &[u8],
-    ) -> Result<Option<Reading>, Error> {
-        match self {
-            Self::Binary => Ok(None),
-            Self::Json => mqtt.core.read_json(caller, device, payload).await.map(Some),
-            Self::Service(at) => {
-                mqtt.core.read_service(caller, device, topic.get(at..).unwrap_or_default(), payload).await.map(Some)
-            }
-        }
-    }
-}
-
-/// What the client is told. The core has left a why record, unless the device was not the client's.
-fn failed(mqtt: &Mqtt, caller: &DeviceCaller, peer: SocketAddr, topic: &str, error: &Error) -> Failure {
-    use landfall_model::Cause;
-    let refusal = match error.kind() {
-        ErrorKind::Unavailable => return Failure::Disconnect(DisconnectReason::ServerBusy),
-        ErrorKind::Internal => {
-            tracing::error!(device = %caller.device(), %error, "a message could not be stored");
-            return Failure::Disconnect(DisconnectReason::Unspecified);
-        }
-        ErrorKind::Denied => return Failure::Disconnect(DisconnectReason::NotAuthorized),
-        ErrorKind::Invalid => PublishRefusal::PayloadFormatInvalid,
-        ErrorKind::Limit => PublishRefusal::QuotaExceeded,
-        _ if error.cause == Cause::DeviceNotFound => {
-            note_topic(mqtt, caller, peer, "topic.device", topic, &error.to_string());
-            PublishRefusal::NotAuthorized
-        }
-        _ => PublishRefusal::ImplementationSpecific,
-    };
-    count(&mqtt.tally.publishes_refused);
-    Failure::Refused(refusal)
-}
-
-/// Leaves a why record about a publish topic.
-pub(super) fn note_topic(mqtt: &Mqtt, caller: &DeviceCaller, peer: SocketAddr, check: &'static str, topic: &str, why: &str) {
-    let identity = caller.device().to_string();
-    let detail = format!("{topic:.256}: {why}");
-    mqtt.note(
-        Some((caller.account(), caller.device())),
-        Note { identity: &identity, peer: Some(peer), step: "mqtt.publish", check, detail },
-    );
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use futures_util::FutureExt;
     use parking_lot::Mutex;
+    use std::sync::Arc;
     use tokio::sync::oneshot;
 
     /// A job that logs its start and ends when told.

@@ -2,6 +2,7 @@
 //!
 //! Absent: free topics. They are refused, as nothing would read what is published there.
 
+use crate::mqtt::listening::Commands;
 use landfall_model::DeviceId;
 
 const DEVICES: &str = "/huawei/v1/devices/";
@@ -38,15 +39,6 @@ pub(crate) enum Content<'a> {
     Binary,
     /// `services/{serviceId}`.
     Service(&'a str),
-}
-
-/// The command topics that a filter stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Commands {
-    /// Absent: of the session's device and of each behind it.
-    pub(crate) device: Option<DeviceId>,
-    pub(crate) json: bool,
-    pub(crate) binary: bool,
 }
 
 impl Own {
@@ -129,7 +121,7 @@ pub(crate) fn device_id(text: &str) -> Option<DeviceId> {
 }
 
 /// The two topics of a one-model-one-secret session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ClaimTopics {
     /// Where the secret is published.
     pub(crate) notify: String,

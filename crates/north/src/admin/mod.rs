@@ -34,6 +34,7 @@ use crate::http::Form;
 use axum::response::IntoResponse;
 
 use landfall_core::Core;
+use onem2m::WITHHELD_HELP;
 use std::sync::Arc;
 
 /// What is answered where a handler panicked.

@@ -1,6 +1,6 @@
 //! /health, /ready and /metrics, for load balancers and Prometheus.
 
-use super::{Admin, caller::bearer, error::Refusal};
+use super::{Admin, WITHHELD_HELP, caller::bearer, error::Refusal};
 use axum::{
     Json, Router,
     extract::State,
@@ -161,7 +161,7 @@ fn totals(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers) -> Vec
         ("pushes_delivered", "Pushes confirmed by their receiver", snapshot.pushes_delivered),
         ("pushes_failed", "Attempts to push that failed", snapshot.pushes_failed),
         ("pushes_withheld", "Events passed over because their subscription was suspended", snapshot.pushes_withheld),
-        ("notices_withheld", "Notices not made because the subscriber may not retrieve what they show", numbers.withheld),
+        ("notices_withheld", WITHHELD_HELP, numbers.withheld),
         ("codec_runs", "Codec runs", snapshot.codec_runs),
         ("codec_failures", "Codec runs that failed", snapshot.codec_failures),
         ("codec_refused", "Codec runs refused: the codec rests after time-outs, or too many wait", snapshot.codec_refused),

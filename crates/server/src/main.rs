@@ -19,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
 #[command(name = "landfall", version, about = "One program where any IoT device can come ashore")]
@@ -103,10 +104,12 @@ fn run(config: &Config, arguments: &Serve) -> Result<(), String> {
     serve::start_log(config)?;
     let runtime = runtime()?;
     runtime.block_on(async {
+        // From before the start on: who reads the ports may end the server at once.
+        let end = told_to_end()?;
         let server = serve::start(config, &arguments.data, arguments.once).await?;
         banner::print(&server);
         let ended = tokio::select! {
-            ended = wait_for_the_end() => ended,
+            () = end => Ok(()),
             reason = server.lost() => Err(reason),
         };
         tracing::info!("stopping");
@@ -115,10 +118,14 @@ fn run(config: &Config, arguments: &Serve) -> Result<(), String> {
     })
 }
 
-async fn wait_for_the_end() -> Result<(), String> {
-    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(|e| e.to_string())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(|e| e.to_string()),
-        _ = terminated.recv() => Ok(()),
-    }
+/// Ready once the program is told to end; it no longer ends by itself from here on.
+fn told_to_end() -> Result<impl Future<Output = ()>, String> {
+    let listen = |kind| signal(kind).map_err(|error| error.to_string());
+    let (mut terminated, mut interrupted) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminated.recv() => (),
+            _ = interrupted.recv() => (),
+        }
+    })
 }

@@ -1,12 +1,37 @@
 //! What a change (1.4.4) makes of a device. Pure: the device, the change and its product come in; the next device goes out.
 
 use crate::{
-    DeviceChange,
+    ProductRef,
     device::{bind_product, check_psk, check_psk_identity},
     extension,
 };
-use landfall_model::{Device, DeviceInfo, Error, Product, ProductKey, Result, Time};
+use landfall_model::{Device, DeviceInfo, Error, MutedCommand, Product, ProductKey, Result, Secret, Tag, Time};
 use std::sync::Arc;
+
+/// Changes of a device (1.4.4); `None` leaves a field.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeviceChange {
+    /// Another product.
+    pub product: Option<ProductRef>,
+    /// Fields to set; absent ones stay.
+    pub info: DeviceInfo,
+    /// Set the tags (an empty list removes them all).
+    pub tags: Option<Vec<Tag>>,
+    /// The end user, or `Some(None)` to clear it.
+    pub end_user: Option<Option<String>>,
+    /// Freeze or thaw.
+    pub mute: Option<bool>,
+    /// Encryption device.
+    pub is_secure: Option<bool>,
+    /// New pre-shared key, 8 to 32 hex digits.
+    pub psk: Option<Secret>,
+    /// New identity that goes with the key, as in [`crate::RegisterDevice`].
+    pub psk_identity: Option<String>,
+    /// Days of history, 0 to 90.
+    pub data_aging_days: Option<u8>,
+    /// Shielded commands.
+    pub muted_commands: Option<Vec<MutedCommand>>,
+}
 
 /// Whether a change may be made to any device.
 pub(crate) fn check(change: &DeviceChange) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Devices: registered, changed, listed and deleted by applications (1.4, 1.5.1, 1.5.2).
 
-mod change;
+pub(crate) mod change;
 pub(crate) mod claim;
 pub(crate) mod deletion;
 pub(crate) mod gateway;
@@ -12,7 +12,7 @@ pub(crate) mod session;
 pub(crate) mod shadow;
 pub(crate) mod status;
 
-use crate::{CloseCause, Core, DeviceFilter, DeviceState, Scope, batch, device_event, turns::Record};
+use crate::{CloseCause, Core, DeviceChange, DeviceFilter, DeviceState, Scope, batch, device_event, turns::Record};
 use landfall_model::{
     AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceId, DeviceInfo, DeviceLimit, Error, EventBody,
     Identity, Page, PageRequest, Product, ProductKey, Result, Secret, Time, Write,
@@ -58,31 +58,6 @@ impl RegisterDevice {
     pub fn identities(&self) -> Vec<Identity> {
         Identity::of_device(&self.node_id, self.psk_identity.as_deref())
     }
-}
-
-/// Changes of a device (1.4.4); `None` leaves a field.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DeviceChange {
-    /// Another product.
-    pub product: Option<ProductRef>,
-    /// Fields to set; absent ones stay.
-    pub info: DeviceInfo,
-    /// Set the tags (an empty list removes them all).
-    pub tags: Option<Vec<landfall_model::Tag>>,
-    /// The end user, or `Some(None)` to clear it.
-    pub end_user: Option<Option<String>>,
-    /// Freeze or thaw.
-    pub mute: Option<bool>,
-    /// Encryption device.
-    pub is_secure: Option<bool>,
-    /// New pre-shared key, 8 to 32 hex digits.
-    pub psk: Option<Secret>,
-    /// New identity that goes with the key, as in [`RegisterDevice`].
-    pub psk_identity: Option<String>,
-    /// Days of history, 0 to 90.
-    pub data_aging_days: Option<u8>,
-    /// Shielded commands.
-    pub muted_commands: Option<Vec<landfall_model::MutedCommand>>,
 }
 
 impl Core {

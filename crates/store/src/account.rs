@@ -1,7 +1,10 @@
 //! Accounts and applications.
 
 use crate::{
-    device::lists,
+    engine::{
+        documents::{Conditions, arcs, named},
+        sql::{Sql, SqlResult},
+    },
     store::{SharedStore, THE_SERVER},
     versioned::{Cell, Kind, Table, doc, key, moves, version},
 };
@@ -51,7 +54,7 @@ impl AccountStore for SharedStore {
 
     async fn accounts(&self, name: Option<&str>, page: PageRequest) -> Result<Page<Arc<Account>>> {
         let name = name.map(str::to_owned);
-        self.scan(THE_SERVER, move |sql| lists::accounts(sql, name.as_deref(), page)).await
+        self.scan(THE_SERVER, move |sql| accounts(sql, name.as_deref(), page)).await
     }
 }
 
@@ -62,6 +65,13 @@ impl AppStore for SharedStore {
     }
 
     async fn apps(&self, account: AccountId, page: PageRequest) -> Result<Page<Arc<App>>> {
-        self.scan(account, move |sql| lists::named(sql, "app", account, page)).await
+        self.scan(account, move |sql| named(sql, "app", account, page)).await
     }
+}
+
+/// Accounts by name.
+pub(crate) fn accounts(sql: &mut dyn Sql, name: Option<&str>, page: PageRequest) -> SqlResult<Page<Arc<Account>>> {
+    let mut conditions = Conditions::new();
+    conditions.and_text("name", name);
+    conditions.page(sql, "account", "name, id", page).map(arcs)
 }

@@ -2,9 +2,11 @@
 
 use crate::{
     cache::{Cache, Look},
-    device::{lists, names},
-    engine::sql::storable,
-    engine::sql::{Value, query_one},
+    device::names,
+    engine::{
+        documents,
+        sql::{Value, query_one, storable},
+    },
     store::{SharedStore, THE_SERVER},
     stream::replay,
 };
@@ -35,7 +37,7 @@ impl SharedStore {
             Look::Hit(found) => return Ok(Some(found)),
             Look::Miss(ticket) => ticket,
         };
-        let found: Option<V> = self.read(move |sql| lists::one(sql, text, bytes.as_ref())).await?;
+        let found: Option<V> = self.read(move |sql| documents::one(sql, text, bytes.as_ref())).await?;
         let found = found.map(Arc::new);
         if let Some(found) = &found {
             ticket.fill(found.clone());

@@ -1,7 +1,7 @@
 //! Products.
 
 use crate::{
-    device::lists,
+    engine::documents::named,
     store::SharedStore,
     versioned::{Cell, Kind, Table, doc, key, moves, version},
 };
@@ -56,6 +56,6 @@ impl ProductStore for SharedStore {
     }
 
     async fn products(&self, account: AccountId, page: PageRequest) -> Result<Page<Arc<Product>>> {
-        self.scan(account, move |sql| lists::named(sql, "product", account, page)).await
+        self.scan(account, move |sql| named(sql, "product", account, page)).await
     }
 }

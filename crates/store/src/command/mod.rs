@@ -7,11 +7,11 @@ mod read;
 pub(crate) mod work;
 
 use crate::{
-    device::{
-        lists::{Conditions, parse},
-        principals, unlinked,
+    device::{principals, unlinked},
+    engine::{
+        documents::{Conditions, parse},
+        sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
     },
-    engine::sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
     subscription::addresses,
     versioned::{Cell, Kind, Table, doc, key, moves, stays, version},
     write::Done,
@@ -136,7 +136,7 @@ fn visible_page<T: DeserializeOwned>(
 ) -> SqlResult<Page<T>> {
     sql.begin_read()?;
     if unlinked::any(sql)? {
-        conditions.and_visible(&format!("{table}.device"));
+        conditions.and_also(&unlinked::visible(&format!("{table}.device")));
     }
     let found = conditions.page_within(sql, table, "created_at DESC, id DESC", page, None)?;
     sql.batch("COMMIT")?;

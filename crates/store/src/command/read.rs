@@ -2,8 +2,10 @@
 
 use crate::{
     command,
-    device::lists,
-    engine::sql::{Value, query_all},
+    engine::{
+        documents,
+        sql::{Value, query_all},
+    },
     store::SharedStore,
     subscription::addresses,
 };
@@ -17,18 +19,18 @@ use std::sync::Arc;
 #[async_trait]
 impl CallStore for SharedStore {
     async fn call(&self, id: CallId) -> Result<Option<ServiceCall>> {
-        self.read(move |sql| lists::one(sql, "SELECT doc FROM service_call WHERE id = ?1", id.0.as_bytes())).await
+        self.read(move |sql| documents::one(sql, "SELECT doc FROM service_call WHERE id = ?1", id.0.as_bytes())).await
     }
 
     async fn calls(&self, device: DeviceId) -> Result<Vec<ServiceCall>> {
         const TEXT: &str = "SELECT doc FROM service_call WHERE device = ?1 ORDER BY created_at, id";
-        self.read(move |sql| query_all(sql, TEXT, &[Value::Bytes(device.0.as_bytes())], |row| lists::parse(row, 0))).await
+        self.read(move |sql| query_all(sql, TEXT, &[Value::Bytes(device.0.as_bytes())], |row| documents::parse(row, 0))).await
     }
 
     async fn expired_calls(&self, now: Time, limit: u32) -> Result<Vec<ServiceCall>> {
         const TEXT: &str = "SELECT doc FROM service_call WHERE expires_at <= ?1 ORDER BY expires_at, id LIMIT ?2";
         let params = [Value::Int(now.0), Value::Int(i64::from(limit))];
-        self.read(move |sql| query_all(sql, TEXT, &params, |row| lists::parse(row, 0))).await
+        self.read(move |sql| query_all(sql, TEXT, &params, |row| documents::parse(row, 0))).await
     }
 
     async fn idle_addresses(&self, limit: u32) -> Result<Vec<Arc<Subscription>>> {
@@ -41,7 +43,7 @@ impl CommandStore for SharedStore {
     async fn command(&self, id: CommandId) -> Result<Option<Command>> {
         const TEXT: &str =
             "SELECT doc FROM command WHERE id = ?1 AND EXISTS (SELECT 1 FROM device d WHERE d.id = command.device)";
-        self.read(move |sql| lists::one(sql, TEXT, id.0.as_bytes())).await
+        self.read(move |sql| documents::one(sql, TEXT, id.0.as_bytes())).await
     }
 
     async fn open_commands(&self, device: DeviceId) -> Result<Vec<Command>> {

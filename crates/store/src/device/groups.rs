@@ -3,12 +3,11 @@
 //! What is deleted is out of all lists at once, as these ask for the records of both ends; the rows of a membership go later, in slices.
 
 use crate::{
-    device::{
-        lists::{self, Conditions, arcs, parse},
-        principals::or_account,
-        unlinked,
+    device::{principals::or_account, unlinked},
+    engine::{
+        documents::{self, Conditions, arcs, parse},
+        sql::{Sql, Value, query_all, query_one, storable},
     },
-    engine::sql::{Sql, Value, query_all, query_one, storable},
     store::SharedStore,
     versioned::{Cell, Kind, Table, doc, key, moves, stays, version},
     write::{Done, Refused},
@@ -70,7 +69,8 @@ pub(crate) fn delete_group(sql: &mut dyn Sql, group: GroupId) -> Done {
 #[async_trait]
 impl GroupStore for SharedStore {
     async fn group(&self, id: GroupId) -> Result<Option<Arc<Group>>> {
-        let found = self.read(move |sql| lists::one(sql, "SELECT doc FROM device_group WHERE id = ?1", id.0.as_bytes())).await?;
+        let found =
+            self.read(move |sql| documents::one(sql, "SELECT doc FROM device_group WHERE id = ?1", id.0.as_bytes())).await?;
         Ok(found.map(Arc::new))
     }
 

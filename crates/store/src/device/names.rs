@@ -4,8 +4,10 @@
 //! found by that name, may be changed all the same, and gets the name when it becomes free.
 
 use crate::{
-    device::lists::parse,
-    engine::sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
+    engine::{
+        documents::parse,
+        sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
+    },
     stream::replay,
 };
 use landfall_core::NameClash;

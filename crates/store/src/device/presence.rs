@@ -3,8 +3,10 @@
 //! Both are written on nearly each contact, so a record that is there is changed by one statement that touches as little as it can.
 
 use crate::{
-    device::lists::parse,
-    engine::sql::{Row, Sql, SqlResult, Value, query_all, query_one},
+    engine::{
+        documents::parse,
+        sql::{Row, Sql, SqlResult, Value, query_all, query_one},
+    },
     stream::{record::decode_registration, replay::id},
     write::Done,
 };

@@ -2,7 +2,10 @@
 
 use crate::{
     device::{lists, names, presence, shadows},
-    engine::sql::{Value, query_one},
+    engine::{
+        documents,
+        sql::{Value, query_one},
+    },
     store::{LIST_LIMIT, SharedStore, THE_SERVER},
     stream::{flush::parse_services, pending::overlay},
 };
@@ -112,7 +115,7 @@ impl DeviceListStore for SharedStore {
 #[async_trait]
 impl PresenceStore for SharedStore {
     async fn session(&self, device: DeviceId) -> Result<Option<StoredSession>> {
-        self.read(move |sql| lists::one(sql, "SELECT doc FROM mqtt_session WHERE device = ?1", device.0.as_bytes())).await
+        self.read(move |sql| documents::one(sql, "SELECT doc FROM mqtt_session WHERE device = ?1", device.0.as_bytes())).await
     }
 
     async fn registration(&self, device: DeviceId) -> Result<Option<Registration>> {
@@ -135,7 +138,7 @@ impl PresenceStore for SharedStore {
 #[async_trait]
 impl ShadowStore for SharedStore {
     async fn shadow(&self, device: DeviceId) -> Result<Option<Shadow>> {
-        self.read(move |sql| lists::one(sql, "SELECT doc FROM shadow WHERE device = ?1", device.0.as_bytes())).await
+        self.read(move |sql| documents::one(sql, "SELECT doc FROM shadow WHERE device = ?1", device.0.as_bytes())).await
     }
 
     async fn settings(&self, filter: &SettingFilter, page: PageRequest) -> Result<Page<Setting>> {

@@ -3,10 +3,12 @@
 use crate::{
     device::{
         counts::{Counted, Counts},
-        lists::{Conditions, id_value, text},
         names, principals, unlinked,
     },
-    engine::sql::{Sql, Value},
+    engine::{
+        documents::{Conditions, id_value, text},
+        sql::{Sql, Value},
+    },
     versioned::{Cell, Kind, Table, doc, key, moves, newest, placed, placed_or_null, stale, version},
     write::{Done, Refused, delete},
 };
@@ -81,6 +83,30 @@ pub(crate) fn conditions(filter: &DeviceFilter) -> Conditions<'_> {
     }
     conditions.and_between("created_at", filter.created_after, filter.created_before);
     conditions
+}
+
+/// Whether counters say how many devices fit: they tell status and kind of what one owner has. A new filter must say here that they do not.
+pub(crate) fn counters_know(filter: &DeviceFilter) -> bool {
+    let DeviceFilter {
+        account: _,
+        principal,
+        gateway,
+        node_type: _,
+        device_type,
+        location,
+        name,
+        node_id,
+        product,
+        status: _,
+        created_after,
+        created_before,
+        sort: _,
+    } = filter;
+    let owners = [principal.is_some(), product.is_some(), gateway.is_some()];
+    [device_type, location, name, node_id].iter().all(|text| text.is_none())
+        && created_after.is_none()
+        && created_before.is_none()
+        && owners.iter().filter(|given| **given).count() <= 1
 }
 
 pub(crate) fn check_device_limit(sql: &mut dyn Sql, r: &DeviceLimit, counts: &Counts) -> Done {
@@ -160,4 +186,37 @@ pub(crate) fn delete_device(
     delete(sql, "DELETE FROM secure_session WHERE device = ?1", key)?;
     unlinked::put_device(sql, id)?;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::versioned::tests::check;
+
+    #[test]
+    fn device_statements_are_these() {
+        check(
+            &DEVICE,
+            "INSERT INTO device (id, version, account, principals, node_id, product, gateway, node_type, device_type, name, location, status, \
+             connected, activated, code_expires_at, aging_days, created_at, last_seen, doc, psk_identity, node_name) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT DO NOTHING",
+            "UPDATE device SET version = ?2, account = ?3, principals = ?4, node_id = ?5, product = ?6, gateway = ?7, node_type = ?8, \
+             device_type = ?9, name = ?10, location = ?11, status = ?12, connected = ?13, activated = ?14, code_expires_at = ?15, \
+             aging_days = ?16, created_at = ?17, \
+             last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19, \
+             psk_identity = ?20, node_name = ?21 WHERE id = ?1 AND version + 1 = ?2 \
+             AND NOT EXISTS (SELECT 1 FROM device o WHERE o.node_id = ?5 AND o.id <> ?1)",
+            "SELECT version FROM device WHERE id = ?1",
+        );
+        // A device has ten indexes; presence, keys and settings write none of them.
+        assert_eq!(
+            DEVICE.statements().in_place.as_deref().unwrap(),
+            "UPDATE device SET version = ?2, status = ?12, connected = ?13, activated = ?14, \
+             last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19 \
+             WHERE id = ?1 AND version + 1 = ?2 AND account = ?3 AND principals = ?4 AND node_id = ?5 AND product IS NOT DISTINCT FROM ?6 AND gateway = ?7 \
+             AND node_type = ?8 AND device_type IS NOT DISTINCT FROM ?9 AND name IS NOT DISTINCT FROM ?10 AND location IS NOT DISTINCT FROM ?11 \
+             AND code_expires_at IS NOT DISTINCT FROM ?15 AND aging_days IS NOT DISTINCT FROM ?16 AND created_at = ?17 AND psk_identity = ?20 \
+             AND node_name IS NOT DISTINCT FROM ?21"
+        );
+    }
 }

@@ -1,8 +1,11 @@
 //! The desired half of shadows, and the settings that made it.
 
 use crate::{
-    device::lists::Conditions,
-    engine::sql::{Sql, SqlResult, Value},
+    device::unlinked,
+    engine::{
+        documents::Conditions,
+        sql::{Sql, SqlResult, Value},
+    },
     versioned::{Cell, Kind, Table, doc, key, version},
     write::Done,
 };
@@ -49,7 +52,7 @@ pub(crate) fn settings(sql: &mut dyn Sql, filter: &SettingFilter, slots: usize, 
         // The one way to look for a text that both databases compare by bytes and without a pattern.
         conditions.and("replace(properties, #, '') <> properties", Value::Text(property));
     }
-    conditions.and_visible("setting.device");
+    conditions.and_also(&unlinked::visible("setting.device"));
     conditions.and_between("at", filter.after, filter.before);
     conditions.page(sql, "setting", "at DESC, id DESC", page)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod checkpoint;
+pub(crate) mod documents;
 pub(crate) mod migrate;
 pub(crate) mod origin;
 pub(crate) mod postgres;

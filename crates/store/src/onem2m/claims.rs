@@ -1,8 +1,11 @@
 //! What stands in the way of new devices, read for a whole list at once.
 
 use crate::{
-    device::{lists, names},
-    engine::sql::{Sql, SqlResult, Value, query_one, storable},
+    device::names,
+    engine::{
+        documents,
+        sql::{Sql, SqlResult, Value, query_one, storable},
+    },
 };
 use landfall_core::{Claim, TakenNames};
 use landfall_model::{AccountId, AccountPart, Device, DeviceId, DeviceName, Identity, ResourceId};
@@ -33,7 +36,7 @@ fn holder(sql: &mut dyn Sql, name: &DeviceName) -> SqlResult<Option<DeviceId>> {
 
 fn device(sql: &mut dyn Sql, name: &DeviceName) -> SqlResult<Option<Arc<Device>>> {
     match holder(sql, name)? {
-        Some(id) => Ok(lists::one(sql, "SELECT doc FROM device WHERE id = ?1", id.0.as_bytes())?.map(Arc::new)),
+        Some(id) => Ok(documents::one(sql, "SELECT doc FROM device WHERE id = ?1", id.0.as_bytes())?.map(Arc::new)),
         None => Ok(None),
     }
 }

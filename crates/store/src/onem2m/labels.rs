@@ -1,8 +1,10 @@
 //! The labels by which resources, and nodes of devices, are found.
 
 use crate::{
-    device::lists::Conditions,
-    engine::sql::{Sql, SqlResult, Value, query_all},
+    engine::{
+        documents::Conditions,
+        sql::{Sql, SqlResult, Value, query_all},
+    },
     onem2m::instances::resource_id,
     write::Done,
 };

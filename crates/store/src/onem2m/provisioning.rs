@@ -1,8 +1,10 @@
 //! Requests to provision nodes: the request, its list in parts, and the nodes that failed.
 
 use crate::{
-    device::lists::{Conditions, one, parse},
-    engine::sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+    engine::{
+        documents::{Conditions, one, parse},
+        sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+    },
     versioned::{Cell, Kind, Table, doc, key, moves, version},
     write::Done,
 };

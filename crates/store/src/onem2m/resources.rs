@@ -3,8 +3,10 @@
 //! A resource never moves. Absent: places of accounts and parts of devices, which have no rows.
 
 use crate::{
-    device::lists::{Conditions, arcs, parse},
-    engine::sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+    engine::{
+        documents::{Conditions, arcs, parse},
+        sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+    },
     onem2m::{
         instances::{containers_of, delete_container, resource_id},
         labels, unlinked,

@@ -4,8 +4,10 @@
 //! cursor is beyond. Only the writer asks and frees, so that nothing is told to an address in between.
 
 use crate::{
-    device::lists::parse,
-    engine::sql::{Sql, SqlResult, Value, query_all, to_db},
+    engine::{
+        documents::parse,
+        sql::{Sql, SqlResult, Value, query_all, to_db},
+    },
     write::Done,
 };
 use landfall_model::{AppId, DeviceId, Seq, Subscription, SubscriptionId};

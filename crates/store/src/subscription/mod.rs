@@ -1,7 +1,7 @@
 //! How subscriptions and their cursors are written.
 
 pub(crate) mod addresses;
-mod read;
+pub(crate) mod read;
 
 use crate::{
     engine::sql::{Sql, Value, to_db},

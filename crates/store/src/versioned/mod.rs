@@ -4,7 +4,7 @@
 //! Absent: tables that are written most often, whose statements stand by hand with them.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::{
     engine::sql::{Sql, SqlError, Value, query_one, to_db},

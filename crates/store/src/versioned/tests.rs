@@ -4,13 +4,13 @@ use super::Table;
 use crate::{
     account::{ACCOUNT, APP},
     command::COMMAND,
-    device::{record::DEVICE, shadows::SHADOW},
+    device::shadows::SHADOW,
     onem2m::{provisioning::PROVISIONING, resources::RESOURCE},
     product::PRODUCT,
     subscription::SUBSCRIPTION,
 };
 
-fn check<R>(table: &Table<R>, insert: &str, update: &str, version: &str) {
+pub(crate) fn check<R>(table: &Table<R>, insert: &str, update: &str, version: &str) {
     let made = table.statements();
     assert_eq!(made.insert, insert);
     assert_eq!(made.update, update);
@@ -88,32 +88,5 @@ fn statements_about_devices_are_these() {
         "INSERT INTO shadow (device, version, doc) SELECT id, ?2, ?3 FROM device WHERE id = ?1 ON CONFLICT DO NOTHING",
         "UPDATE shadow SET version = ?2, doc = ?3 WHERE device = ?1 AND version + 1 = ?2",
         "SELECT version FROM shadow WHERE device = ?1",
-    );
-}
-
-#[test]
-fn device_statements_are_these() {
-    check(
-        &DEVICE,
-        "INSERT INTO device (id, version, account, principals, node_id, product, gateway, node_type, device_type, name, location, status, \
-         connected, activated, code_expires_at, aging_days, created_at, last_seen, doc, psk_identity, node_name) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT DO NOTHING",
-        "UPDATE device SET version = ?2, account = ?3, principals = ?4, node_id = ?5, product = ?6, gateway = ?7, node_type = ?8, \
-         device_type = ?9, name = ?10, location = ?11, status = ?12, connected = ?13, activated = ?14, code_expires_at = ?15, \
-         aging_days = ?16, created_at = ?17, \
-         last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19, \
-         psk_identity = ?20, node_name = ?21 WHERE id = ?1 AND version + 1 = ?2 \
-         AND NOT EXISTS (SELECT 1 FROM device o WHERE o.node_id = ?5 AND o.id <> ?1)",
-        "SELECT version FROM device WHERE id = ?1",
-    );
-    // A device has ten indexes; presence, keys and settings write none of them.
-    assert_eq!(
-        DEVICE.statements().in_place.as_deref().unwrap(),
-        "UPDATE device SET version = ?2, status = ?12, connected = ?13, activated = ?14, \
-         last_seen = CASE WHEN last_seen IS NULL OR last_seen < ?18 THEN COALESCE(?18, last_seen) ELSE last_seen END, doc = ?19 \
-         WHERE id = ?1 AND version + 1 = ?2 AND account = ?3 AND principals = ?4 AND node_id = ?5 AND product IS NOT DISTINCT FROM ?6 AND gateway = ?7 \
-         AND node_type = ?8 AND device_type IS NOT DISTINCT FROM ?9 AND name IS NOT DISTINCT FROM ?10 AND location IS NOT DISTINCT FROM ?11 \
-         AND code_expires_at IS NOT DISTINCT FROM ?15 AND aging_days IS NOT DISTINCT FROM ?16 AND created_at = ?17 AND psk_identity = ?20 \
-         AND node_name IS NOT DISTINCT FROM ?21"
     );
 }

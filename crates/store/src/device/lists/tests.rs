@@ -1,8 +1,10 @@
 //! How SQLite runs the statements of lists: none may read a table from end to end or sort more than a page.
 
 use crate::{
+    account::accounts,
     command,
     device::{lists, shadows},
+    engine::documents::named,
     engine::{
         backend::Backend,
         migrate::{NEWEST, migrate},
@@ -10,6 +12,7 @@ use crate::{
     },
     onem2m::{instances, provisioning, resources},
     stream::record::tests::scratch,
+    subscription::read::subscriptions,
 };
 use landfall_core::{CommandFilter, DeviceFilter, Due, ResourceFilter, RevokeFilter, SettingFilter, SubscriptionFilter};
 use landfall_model::*;
@@ -125,9 +128,9 @@ fn every_filter_of_devices_has_an_index() {
 fn every_filter_of_other_lists_has_an_index() {
     let (account, app, device) = (AccountId(Uuid::nil()), AppId(Uuid::nil()), DeviceId(Uuid::nil()));
     with_plans(|sql| {
-        lists::accounts::<Account>(sql, Some("x"), PAGE).unwrap();
-        lists::named::<App>(sql, "app", account, PAGE).unwrap();
-        lists::named::<Product>(sql, "product", account, PAGE).unwrap();
+        accounts(sql, Some("x"), PAGE).unwrap();
+        named::<App>(sql, "app", account, PAGE).unwrap();
+        named::<Product>(sql, "product", account, PAGE).unwrap();
         for chosen in 0_u32..32 {
             let on = |bit: u32| chosen >> bit & 1 == 1;
             let filter = SubscriptionFilter {
@@ -138,7 +141,7 @@ fn every_filter_of_other_lists_has_an_index() {
                 callback_url: on(4).then(|| "x".to_owned()),
             };
             if chosen > 0 {
-                lists::subscriptions(sql, &filter, PAGE).unwrap();
+                subscriptions(sql, &filter, PAGE).unwrap();
             }
             let (after, before) = (on(2).then_some(Time(1)), on(3).then_some(Time(2)));
             let filter = CommandFilter { account, app: on(0).then_some(app), device: on(1).then_some(device), after, before };

@@ -8,6 +8,7 @@ mod account;
 mod cache;
 mod command;
 mod device;
+mod effects;
 mod engine;
 mod extension;
 mod lookup;

@@ -6,16 +6,13 @@ use crate::{
     account::{ACCOUNT, APP},
     command::{self, COMMAND, calls},
     device::{
-        counts::Counts,
         groups::{self, GROUP},
         presence,
         record::{self, DEVICE},
         shadows::{self, SHADOW},
     },
-    engine::{
-        origin,
-        sql::{Sql, SqlError, Value},
-    },
+    effects::{Done, Effects, delete},
+    engine::{origin, sql::Sql},
     onem2m::{
         instances, labels,
         provisioning::{self, PROVISIONING},
@@ -26,7 +23,7 @@ use crate::{
     subscription::{self, SUBSCRIPTION, addresses},
     versioned::Table,
 };
-use landfall_model::{Cause, DeviceId, Error, ResourceId, Result, Time, Write};
+use landfall_model::{Cause, Error, Result, Time, Write};
 use serde::Serialize;
 
 /// A write, ready to be applied.
@@ -57,35 +54,6 @@ enum Outcome {
     DoneOrRefused,
     /// It only looks, and its batch may be refused.
     Looked,
-}
-
-/// Why a step was not done.
-pub(crate) enum Refused {
-    /// Its batch is refused.
-    Batch(Error),
-    /// The database failed.
-    Group(SqlError),
-}
-
-impl From<SqlError> for Refused {
-    fn from(error: SqlError) -> Self {
-        Self::Group(error)
-    }
-}
-
-pub(crate) type Done = std::result::Result<(), Refused>;
-
-/// What a batch did that its writes alone do not tell.
-#[derive(Debug, Default)]
-pub(crate) struct Effects {
-    /// `st` of the instances that were appended.
-    pub(crate) states: Vec<u64>,
-    /// Resources that went with another record.
-    pub(crate) dropped: Vec<ResourceId>,
-    /// Devices whose outgoing messages changed.
-    pub(crate) outgoing: Vec<DeviceId>,
-    /// Counters of devices that changed, also by earlier batches of the group.
-    pub(crate) counts: Counts,
 }
 
 impl Step {
@@ -254,9 +222,4 @@ fn plan(write: &Write) -> Result<Plan> {
         | Write::DeleteInstance(_)
         | Write::DeleteProvisioning(_) => Ok(bare),
     }
-}
-
-pub(crate) fn delete(sql: &mut dyn Sql, text: &str, id: &[u8]) -> Done {
-    sql.execute(text, &[Value::Bytes(id)])?;
-    Ok(())
 }

@@ -1,9 +1,9 @@
 //! Calls that wait for devices.
 
 use crate::{
+    effects::Done,
     engine::sql::{Sql, Value},
     subscription::addresses,
-    write::Done,
 };
 use landfall_model::ServiceCall;
 

@@ -8,13 +8,13 @@ pub(crate) mod work;
 
 use crate::{
     device::{principals, unlinked},
+    effects::Done,
     engine::{
         documents::{Conditions, parse},
         sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
     },
     subscription::addresses,
     versioned::{Cell, Kind, Table, doc, key, moves, stays, version},
-    write::Done,
 };
 use landfall_core::{CommandFilter, RevokeFilter};
 use landfall_model::{Command, DeviceId, Page, PageRequest, RevokeTask, Time};

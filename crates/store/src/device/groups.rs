@@ -4,13 +4,13 @@
 
 use crate::{
     device::{principals::or_account, unlinked},
+    effects::{Done, Refused},
     engine::{
         documents::{self, Conditions, arcs, parse},
         sql::{Sql, Value, query_all, query_one, storable},
     },
     store::SharedStore,
     versioned::{Cell, Kind, Table, doc, key, moves, stays, version},
-    write::{Done, Refused},
 };
 use async_trait::async_trait;
 use landfall_core::store::GroupStore;

@@ -3,12 +3,12 @@
 //! Both are written on nearly each contact, so a record that is there is changed by one statement that touches as little as it can.
 
 use crate::{
+    effects::Done,
     engine::{
         documents::parse,
         sql::{Row, Sql, SqlResult, Value, query_all, query_one},
     },
     stream::{record::decode_registration, replay::id},
-    write::Done,
 };
 use landfall_model::{DeviceId, Observed, Registration, Secret, SecureSession, StoredSession, Time};
 

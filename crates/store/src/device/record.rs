@@ -5,12 +5,12 @@ use crate::{
         counts::{Counted, Counts},
         names, principals, unlinked,
     },
+    effects::{Done, Refused, delete},
     engine::{
         documents::{Conditions, id_value, text},
         sql::{Sql, Value},
     },
     versioned::{Cell, Kind, Table, doc, key, moves, newest, placed, placed_or_null, stale, version},
-    write::{Done, Refused, delete},
 };
 use landfall_core::DeviceFilter;
 use landfall_model::{Cause, Device, DeviceId, DeviceLimit, DeviceName, Error, Identity, Principals, Time};

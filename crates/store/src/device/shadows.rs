@@ -2,12 +2,12 @@
 
 use crate::{
     device::unlinked,
+    effects::Done,
     engine::{
         documents::Conditions,
         sql::{Sql, SqlResult, Value},
     },
     versioned::{Cell, Kind, Table, doc, key, version},
-    write::Done,
 };
 use landfall_core::SettingFilter;
 use landfall_model::{Page, PageRequest, Setting, Shadow};

@@ -3,9 +3,9 @@
 //! Ids are never used again, so that a row whose owner is unlinked cannot come back. Absent: what belongs to nobody, which retention deletes.
 
 use crate::{
+    effects::Done,
     engine::sql::{Sql, SqlResult, Value, query_all, query_one},
     extension,
-    write::Done,
 };
 use landfall_model::{DeviceId, GroupId, ResourceId};
 

@@ -2,11 +2,11 @@
 
 use crate::{
     SharedStore,
+    effects::Done,
     engine::{
         backend::{Backend, DATABASE},
         sql::{Sql, SqlError, SqlResult, Value, query_one},
     },
-    write::Done,
 };
 use landfall_model::Result;
 #[cfg(doc)]

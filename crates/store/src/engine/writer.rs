@@ -5,6 +5,7 @@
 
 use crate::{
     device::counts::Counts,
+    effects::{Done, Effects, Refused},
     engine::{
         backend::Backend,
         queue::{End, Job, Task, stopping},
@@ -13,7 +14,7 @@ use crate::{
     shared::Shared,
     stream::{flush::Flush, prune, record::EVENTS_VERSION, replay},
     subscription::addresses,
-    write::{Done, Effects, Refused, Step},
+    write::Step,
 };
 use landfall_core::{Committed, World};
 use landfall_model::{Cause, Error, EventBody, Result, Seq, Time};

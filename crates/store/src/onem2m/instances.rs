@@ -5,6 +5,7 @@
 //! needs no index. Absent: containers' limits, which come with each append.
 
 use crate::{
+    effects::{Done, Effects, Refused},
     engine::sql::{Row, Sql, SqlError, SqlResult, Value, from_db, query_all, query_one, to_db},
     onem2m::resources::has_owner,
     onem2m::unlinked,
@@ -12,7 +13,6 @@ use crate::{
         record::{decode_instance, encode_instance},
         replay::id as uuid,
     },
-    write::{Done, Effects, Refused},
 };
 use landfall_model::{
     AccountId, Append, Cause, ContainerState, DeviceId, DevicePart, Error, IdKind, Instance, MessageBox, Page, PageRequest,

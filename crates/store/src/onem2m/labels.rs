@@ -1,12 +1,12 @@
 //! The labels by which resources, and nodes of devices, are found.
 
 use crate::{
+    effects::Done,
     engine::{
         documents::Conditions,
         sql::{Sql, SqlResult, Value, query_all},
     },
     onem2m::instances::resource_id,
-    write::Done,
 };
 use landfall_model::{AccountId, DeviceId, ResourceId};
 

@@ -1,12 +1,12 @@
 //! Requests to provision nodes: the request, its list in parts, and the nodes that failed.
 
 use crate::{
+    effects::Done,
     engine::{
         documents::{Conditions, one, parse},
         sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
     },
     versioned::{Cell, Kind, Table, doc, key, moves, version},
-    write::Done,
 };
 use landfall_model::{
     AccountId, AppId, Cause, Page, PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Time,

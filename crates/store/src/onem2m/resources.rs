@@ -3,6 +3,7 @@
 //! A resource never moves. Absent: places of accounts and parts of devices, which have no rows.
 
 use crate::{
+    effects::{Done, Effects, Refused},
     engine::{
         documents::{Conditions, arcs, parse},
         sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
@@ -12,7 +13,6 @@ use crate::{
         labels, unlinked,
     },
     versioned::{Cell, Kind, Table, doc, key, moves, stays, stays_or_null, version},
-    write::{Done, Effects, Refused},
 };
 use landfall_core::ResourceFilter;
 use landfall_model::{Cause, DeviceId, Error, IdKind, Page, PageRequest, Resource, ResourceId, ResourceKind, Sort, Time};

@@ -4,12 +4,12 @@
 
 use crate::{
     device::unlinked,
+    effects::Done,
     engine::sql::{Sql, SqlError, SqlResult, Value, query_all, query_one, to_db},
     stream::{
         flush::parse_services,
         record::{FRAMES_VERSION, FrameView, Malformed, POINTS_VERSION, PointView, PointWriter, decode_frames, decode_points},
     },
-    write::Done,
 };
 use landfall_core::{FramePage, FrameQuery};
 use landfall_model::{AppId, DeviceId, Frame, KeptFrame, Redecoded, Reported, Seq, ServiceReport, Time};

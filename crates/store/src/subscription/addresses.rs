@@ -4,11 +4,11 @@
 //! cursor is beyond. Only the writer asks and frees, so that nothing is told to an address in between.
 
 use crate::{
+    effects::Done,
     engine::{
         documents::parse,
         sql::{Sql, SqlResult, Value, query_all, to_db},
     },
-    write::Done,
 };
 use landfall_model::{AppId, DeviceId, Seq, Subscription, SubscriptionId};
 use std::sync::Arc;

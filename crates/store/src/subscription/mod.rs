@@ -4,9 +4,9 @@ pub(crate) mod addresses;
 pub(crate) mod read;
 
 use crate::{
+    effects::{Done, Refused},
     engine::sql::{Sql, Value, to_db},
     versioned::{Cell, Kind, Table, doc, key, moves, version},
-    write::{Done, Refused},
 };
 use landfall_model::{Cause, Cursor, Error, Subscription, SubscriptionKind};
 use std::sync::OnceLock;

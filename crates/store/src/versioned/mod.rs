@@ -7,8 +7,8 @@
 pub(crate) mod tests;
 
 use crate::{
+    effects::{Done, Refused},
     engine::sql::{Sql, SqlError, Value, query_one, to_db},
-    write::{Done, Refused},
 };
 use landfall_model::{Cause, Error};
 use std::sync::OnceLock;

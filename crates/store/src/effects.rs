@@ -1,0 +1,41 @@
+//! What became of a write, and what a batch did that its writes alone do not tell.
+
+use crate::{
+    device::counts::Counts,
+    engine::sql::{Sql, SqlError, Value},
+};
+use landfall_model::{DeviceId, Error, ResourceId};
+
+/// Why a step was not done.
+pub(crate) enum Refused {
+    /// Its batch is refused.
+    Batch(Error),
+    /// The database failed.
+    Group(SqlError),
+}
+
+impl From<SqlError> for Refused {
+    fn from(error: SqlError) -> Self {
+        Self::Group(error)
+    }
+}
+
+pub(crate) type Done = std::result::Result<(), Refused>;
+
+/// What a batch did that its writes alone do not tell.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// `st` of the instances that were appended.
+    pub(crate) states: Vec<u64>,
+    /// Resources that went with another record.
+    pub(crate) dropped: Vec<ResourceId>,
+    /// Devices whose outgoing messages changed.
+    pub(crate) outgoing: Vec<DeviceId>,
+    /// Counters of devices that changed, also by earlier batches of the group.
+    pub(crate) counts: Counts,
+}
+
+pub(crate) fn delete(sql: &mut dyn Sql, text: &str, id: &[u8]) -> Done {
+    sql.execute(text, &[Value::Bytes(id)])?;
+    Ok(())
+}

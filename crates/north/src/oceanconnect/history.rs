@@ -13,7 +13,7 @@ use landfall_model::PageRequest;
 pub(super) const LIST: Errors = Errors::of(&[
     row::NO_DEVICE_200,
     row::APP_INPUT_INVALID,
-    (400, "100419", "The deviceId and gatewayId can't be both null."),
+    row::NO_SUBJECT,
     row::NO_APP,
     row::NOT_AUTHORIZED,
     row::THROTTLED,
@@ -26,9 +26,7 @@ pub(super) const LIST: Errors = Errors::of(&[
 pub(super) async fn list(inbound: Inbound) -> Result<Response, Fault> {
     let scope = inbound.scope().await?;
     let query = inbound.query();
-    if query.text("deviceId").is_none() && query.text("gatewayId").is_none() {
-        return Err(Fault::Coded("100419", "deviceId or gatewayId must be given".into()));
-    }
+    query.need_subject()?;
     let page_no = query.number("pageNo", 0, u32::MAX.into())?.unwrap_or(0);
     let page_size = query.number("pageSize", 1, 2000)?.unwrap_or(1) as u32;
     let (after, before) = (query.time("startTime")?, query.time("endTime")?);

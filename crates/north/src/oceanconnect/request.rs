@@ -211,6 +211,14 @@ impl Query {
         time.map(Some).ok_or_else(|| Fault::invalid(name, "must be written yyyyMMdd'T'HHmmss'Z'"))
     }
 
+    /// Whose history it is must be said: that of a device or of what is behind a gateway (1.5.3, 1.5.4). 100419.
+    pub fn need_subject(&self) -> Result<(), Fault> {
+        match self.text("deviceId").or(self.text("gatewayId")) {
+            Some(_) => Ok(()),
+            None => Err(Fault::Coded("100419", "deviceId or gatewayId must be given".into())),
+        }
+    }
+
     /// A device. One that is no id does not exist.
     pub fn device(&self, name: &'static str) -> Result<Option<DeviceId>, Fault> {
         self.text(name).map(|text| existing(text, name)).transpose()

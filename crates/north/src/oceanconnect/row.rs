@@ -18,6 +18,7 @@ pub(super) const INVALID: Row = (400, "50400", "The input is invalid.");
 pub(super) const INVALID_100022: Row = (400, "100022", "The input is invalid.");
 pub(super) const APP_INPUT_INVALID: Row = (400, "100216", "The application input is invalid.");
 pub(super) const PARAMETER_INVALID: Row = (400, "100405", "The request parameter is invalid.");
+pub(super) const NO_SUBJECT: Row = (400, "100419", "The deviceId and gatewayId can't be both null.");
 pub(super) const FIELD_NULL: Row = (400, "102202", "Required Parameter is null or empty.");
 pub(super) const WRONG_SECRET: Row = (401, "100208", "AppId or secret is not right.");
 pub(super) const BAD_CODE: Row = (400, "100003", "Invalid verify code.");

@@ -71,7 +71,7 @@ pub(super) async fn get(inbound: Inbound) -> Result<Response, Fault> {
 
 pub(super) const HISTORY: Errors = Errors::of(&[
     row::APP_INPUT_INVALID,
-    (400, "100419", "The deviceId and gatewayId can't be both null."),
+    row::NO_SUBJECT,
     row::NO_APP,
     row::NOT_AUTHORIZED,
     row::THROTTLED,
@@ -84,9 +84,7 @@ pub(super) const HISTORY: Errors = Errors::of(&[
 pub(super) async fn history(inbound: Inbound) -> Result<Response, Fault> {
     let scope = inbound.scope().await?;
     let query = inbound.query();
-    if query.text("deviceId").is_none() && query.text("gatewayId").is_none() {
-        return Err(Fault::Coded("100419", "deviceId or gatewayId must be given".into()));
-    }
+    query.need_subject()?;
     let page_no = query.number("pageNo", 0, u32::MAX.into())?.unwrap_or(0);
     let page_size = query.number("pageSize", 1, 250)?.unwrap_or(25) as u32;
     let (after, before) = (query.time("startTime")?, query.time("endTime")?);

@@ -50,6 +50,7 @@ pub(super) fn device<'a>(device: &'a Device, view: &'a DeviceView, services: &'a
         last_modified_time: device.modified_at.compact(),
         device_info: DeviceInfoBody { imsi: Some(asked), radius_ip: Some(()), ..DeviceInfoBody::of(view) },
         services: services.iter().map(|reported| service(device, reported)).collect(),
+        alarm_info: None,
     }
 }
 

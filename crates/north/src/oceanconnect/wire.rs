@@ -143,6 +143,8 @@ pub(super) struct DeviceBody<'a> {
     pub last_modified_time: String,
     pub device_info: DeviceInfoBody<'a>,
     pub services: Vec<ServiceBody<'a>>,
+    /// Null: nothing raises alarms.
+    pub alarm_info: Option<()>,
 }
 
 #[derive(Serialize)]

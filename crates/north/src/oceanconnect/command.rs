@@ -81,13 +81,8 @@ pub(super) async fn list(inbound: Inbound) -> Result<Response, Fault> {
     let scope = inbound.scope().await?;
     let query = inbound.query();
     let page = page_of(query)?;
-    let filter = CommandFilter {
-        account: scope.account(),
-        app: None,
-        device: query.device("deviceId")?,
-        after: query.time("startTime")?,
-        before: query.time("endTime")?,
-    };
+    let (after, before) = query.period()?;
+    let filter = CommandFilter { account: scope.account(), app: None, device: query.device("deviceId")?, after, before };
     let found = inbound.core().commands(&scope, filter, page).await?;
     check_size(found.items.iter().map(bytes).sum())?;
     let data = found.items.iter().map(map::command).collect();

@@ -86,8 +86,7 @@ pub(super) async fn list(inbound: Inbound) -> Result<Response, Fault> {
     filter.location = query.text("location").map(str::to_owned);
     filter.name = query.short("name")?;
     filter.status = query.word("status", &statuses.map(|status| (status.as_str(), status)))?;
-    filter.created_after = query.time("startTime")?;
-    filter.created_before = query.time("endTime")?;
+    (filter.created_after, filter.created_before) = query.period()?;
     filter.sort = query.word("sort", &[("ASC", Sort::Ascending), ("DESC", Sort::Descending)])?.unwrap_or_default();
     let gateway = query.text("gatewayId").map(device_id);
     let mut body = DeviceListBody { total_count: 0, page_no, page_size, devices: vec![] };

@@ -29,7 +29,7 @@ pub(super) async fn list(inbound: Inbound) -> Result<Response, Fault> {
     query.need_subject()?;
     let page_no = query.number("pageNo", 0, u32::MAX.into())?.unwrap_or(0);
     let page_size = query.number("pageSize", 1, 2000)?.unwrap_or(1) as u32;
-    let (after, before) = (query.time("startTime")?, query.time("endTime")?);
+    let (after, before) = query.period()?;
     let filter = HistoryFilter { device: query.device("deviceId")?, gateway: query.device("gatewayId")?, after, before };
     let page = inbound.core().history(&scope, filter, PageRequest { no: page_no, size: page_size }).await?;
     check_size(page.items.iter().map(|point| point.data.len()).sum())?;

@@ -211,6 +211,15 @@ impl Query {
         time.map(Some).ok_or_else(|| Fault::invalid(name, "must be written yyyyMMdd'T'HHmmss'Z'"))
     }
 
+    /// `startTime` and `endTime`, of which the second is not the earlier one.
+    pub fn period(&self) -> Result<(Option<Time>, Option<Time>), Fault> {
+        let (start, end) = (self.time("startTime")?, self.time("endTime")?);
+        if start.zip(end).is_some_and(|(start, end)| end < start) {
+            return Err(Fault::invalid("endTime", "must not be before startTime"));
+        }
+        Ok((start, end))
+    }
+
     /// Whose history it is must be said: that of a device or of what is behind a gateway (1.5.3, 1.5.4). 100419.
     pub fn need_subject(&self) -> Result<(), Fault> {
         match self.text("deviceId").or(self.text("gatewayId")) {
@@ -298,6 +307,23 @@ mod tests {
         assert!(query.time("end").is_err());
         assert!(query.word("sort", &[("ASC", 1)]).is_err());
         assert_eq!(query.word("a", &[("1", 7)]).unwrap(), Some(7));
+    }
+
+    #[test]
+    fn a_period_does_not_end_before_it_begins() {
+        let period = |text: &str| Query::read(text).unwrap().period();
+        let (first, last) = (Time(1_449_922_332_000), Time(1_449_922_333_000));
+        for (text, expected) in [
+            ("", (None, None)),
+            ("startTime=20151212T121212Z", (Some(first), None)),
+            ("endTime=20151212T121212Z", (None, Some(first))),
+            ("startTime=20151212T121212Z&endTime=20151212T121213Z", (Some(first), Some(last))),
+            ("startTime=20151212T121212Z&endTime=20151212T121212Z", (Some(first), Some(first))),
+        ] {
+            assert_eq!(period(text).unwrap(), expected, "{text}");
+        }
+        let Err(Fault::Core(error)) = period("startTime=20151212T121213Z&endTime=20151212T121212Z") else { panic!("taken") };
+        assert_eq!((error.cause, error.path.as_deref()), (Cause::InvalidField, Some("endTime")));
     }
 
     #[test]

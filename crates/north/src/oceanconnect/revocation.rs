@@ -56,7 +56,7 @@ pub(super) async fn list(inbound: Inbound) -> Result<Response, Fault> {
     let query = inbound.query();
     let page = page_of(query)?;
     let state = query.word("status", &STATES)?;
-    let (after, before) = (query.time("startTime")?, query.time("endTime")?);
+    let (after, before) = query.period()?;
     let device = query.device("deviceId")?;
     if let Some(device) = device {
         inbound.core().device(&scope, device).await?;

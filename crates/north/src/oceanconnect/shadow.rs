@@ -87,7 +87,7 @@ pub(super) async fn history(inbound: Inbound) -> Result<Response, Fault> {
     query.need_subject()?;
     let page_no = query.number("pageNo", 0, u32::MAX.into())?.unwrap_or(0);
     let page_size = query.number("pageSize", 1, 250)?.unwrap_or(25) as u32;
-    let (after, before) = (query.time("startTime")?, query.time("endTime")?);
+    let (after, before) = query.period()?;
     let (service_id, property) = (query.short("serviceId")?, query.short("property")?);
     let found = match (query.device("deviceId"), query.device("gatewayId")) {
         (Ok(device), Ok(gateway)) => {

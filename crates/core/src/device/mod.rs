@@ -41,7 +41,7 @@ pub struct RegisterDevice {
     pub info: DeviceInfo,
     /// Echoed when given, else made.
     pub verify_code: Option<Secret>,
-    /// 8 to 32 hex digits; made when absent.
+    /// 8 to 32 hex digits, an even number of them; made when absent.
     pub psk: Option<Secret>,
     /// Identity that goes with the key, 1 to 128 characters (RFC 4279, 5.1), as unique as the nodeId; absent: the nodeId.
     pub psk_identity: Option<String>,
@@ -288,8 +288,8 @@ pub(crate) fn check_psk_identity(identity: &str) -> Result<()> {
 
 fn check_psk(psk: &Secret) -> Result<()> {
     let text = psk.expose();
-    if !(8..=32).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(Error::invalid("psk", "must be 8 to 32 hex digits"));
+    if !(8..=32).contains(&text.len()) || !text.len().is_multiple_of(2) || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Error::invalid("psk", "must be 8 to 32 hex digits, two for each byte"));
     }
     Ok(())
 }

@@ -40,8 +40,12 @@ async fn a_refreshed_device_must_bind_again_or_is_deleted() {
     assert_eq!((refreshed.status, refreshed.status_detail), (DeviceStatus::Inactive, StatusDetail::NotActive));
     assert_eq!(cause(core.device_by_psk_identity("n").await), Cause::DeviceNotFound, "the old identity is free");
     assert_eq!(core.device_by_psk_identity("new").await.unwrap().id, device.id);
+    let again = RefreshKey { node_id: Some("newer".into()), ..nothing() };
+    core.refresh_key(&tenant.scope, device.id, again).await.unwrap();
+    let refreshed = domain.reread(&device).await;
+    assert_eq!((refreshed.node_id.as_str(), refreshed.activated), ("newer", false), "again before it has bound");
     domain.come(&refreshed).await;
-    let told = ["info INACTIVE", "bound Succeeded", "info ONLINE"];
+    let told = ["info INACTIVE", "info INACTIVE", "bound Succeeded", "info ONLINE"];
     assert_eq!(domain.told_since(before).await, told, "it is bound anew");
 
     core.deregister(&caller, "l", StatusDetail::None).await.unwrap();
@@ -51,6 +55,44 @@ async fn a_refreshed_device_must_bind_again_or_is_deleted() {
     let before = domain.newest();
     core.sweep().await.unwrap();
     assert_eq!(domain.told_since(before).await, ["bound Expired", "deleted"]);
+}
+
+#[tokio::test]
+async fn an_account_learns_of_its_own_devices_alone_that_they_are_bound() {
+    let domain = Ground::new(102).await;
+    let (tenant, other) = domain.two_tenants().await;
+    domain.device(&tenant, "waits").await;
+    domain.online_device(&tenant, "urn:imei:863703030668222").await;
+    for (scope, name, bound) in [
+        (&tenant.scope, "waits", false),
+        (&tenant.scope, "nobody", false),
+        (&tenant.scope, "863703030668222", true),
+        (&other.scope, "863703030668222", false),
+    ] {
+        assert_eq!(domain.core.is_bound(scope, name).await, Ok(bound), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_pre_shared_key_is_whole_bytes() {
+    let domain = Ground::new(103).await;
+    let tenant = domain.tenant("a").await;
+    let device = domain.device(&tenant, "n").await;
+    for (psk, taken) in
+        [("00112233", true), ("0011223", false), ("001122334", false), ("00112233g0", false), ("0011223344", true)]
+    {
+        let key = || Some(Secret::new(psk));
+        let new = RegisterDevice { psk: key(), ..new_device(&format!("with-{psk}"), &tenant.product) };
+        let change = DeviceChange { psk: key(), ..DeviceChange::default() };
+        let refused = [
+            domain.core.register_device(&tenant.scope, new).await.err(),
+            domain.core.modify_device(&tenant.scope, device.id, change).await.err(),
+        ];
+        for error in refused {
+            let expected = (!taken).then_some((Cause::InvalidField, Some("psk")));
+            assert_eq!(error.as_ref().map(|error| (error.cause, error.path.as_deref())), expected, "{psk}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -191,7 +191,7 @@ pub struct Tag {
 pub struct Credentials {
     /// Message of the HMAC in the MQTT password.
     pub secret: Option<Secret>,
-    /// Pre-shared key: 8 to 32 hex digits, up to 128 where it was provisioned with a list.
+    /// Pre-shared key: 8 to 32 hex digits, two for each byte, up to 128 where it was provisioned with a list.
     pub psk: Option<Secret>,
     /// Identity that goes with the key; absent: the nodeId.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -71,10 +71,10 @@ struct Code {
 
 /// The device as it waits to be bound anew. `DeviceNotActive`, `DeviceOnline`.
 fn refreshed(device: &Device, node_id: Option<&str>, code: &Code, now: Time) -> Result<Device> {
-    if !device.activated {
+    if !device.activated && !device.credentials.refreshed {
         return Err(Error::new(Cause::DeviceNotActive, "the device was never active, so it has no key to refresh"));
     }
-    if device.status != DeviceStatus::Offline {
+    if matches!(device.status, DeviceStatus::Online | DeviceStatus::Abnormal) {
         return Err(Error::new(Cause::DeviceOnline, "the device must be offline"));
     }
     let mut next = Device {
@@ -87,6 +87,7 @@ fn refreshed(device: &Device, node_id: Option<&str>, code: &Code, now: Time) -> 
         ..device.clone()
     };
     next.node_id = node_id.map_or(next.node_id, str::to_owned);
+    next.credentials.refreshed = true;
     next.credentials.secret = None;
     next.credentials.verify_code = Some(code.text.clone());
     next.credentials.code_timeout_s = Some(code.timeout_s);
@@ -109,6 +110,7 @@ mod tests {
             (true, DeviceStatus::Abnormal, 60, Err(Cause::DeviceOnline)),
             (true, DeviceStatus::Offline, 60, Ok(Some(Time(99)))),
             (true, DeviceStatus::Offline, 0, Ok(None)),
+            (true, DeviceStatus::Inactive, 60, Ok(Some(Time(99)))),
         ] {
             let mut device = Device { activated, status, ..new.clone() };
             device.credentials.secret = Some(Secret::new("old"));
@@ -120,6 +122,8 @@ mod tests {
             assert_eq!((next.activated, next.status, next.node_id.as_str()), (false, DeviceStatus::Inactive, "old"));
             assert_eq!((next.credentials.secret.is_none(), next.version, next.modified_at), (true, 2, Time(9)));
             assert_eq!(refreshed(&device, Some("new"), &code, Time(9)).unwrap().node_id, "new");
+            let again = refreshed(&next, Some("again"), &code, Time(10)).unwrap();
+            assert_eq!((again.node_id.as_str(), again.version), ("again", 3), "before it has bound");
         }
     }
 }

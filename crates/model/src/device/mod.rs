@@ -202,6 +202,9 @@ pub struct Credentials {
     pub code_timeout_s: Option<u32>,
     /// When a registration that was not activated ends.
     pub code_expires_at: Option<Time>,
+    /// The device was active before its key was refreshed (1.4.3).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub refreshed: bool,
     /// Encryption device.
     pub is_secure: bool,
 }

@@ -116,6 +116,12 @@ impl Core {
         Ok(())
     }
 
+    /// Whether the device that a name means is of the scope's account and was active: of others an account must not learn that.
+    pub async fn is_bound(&self, scope: &Scope, node_id: &str) -> Result<bool> {
+        let holder = self.store.device_by_node(node_id).await?;
+        Ok(holder.is_some_and(|device| device.account == scope.account && device.activated))
+    }
+
     fn first_credentials(&self, request: &RegisterDevice) -> Credentials {
         let psk = request.psk.clone().unwrap_or_else(|| Secret::new(self.generated(16)));
         let psk_identity = request.psk_identity.clone();

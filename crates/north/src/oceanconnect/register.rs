@@ -9,11 +9,12 @@ use super::{
 };
 use axum::{http::StatusCode, response::Response};
 use landfall_core::{ProductRef, RegisterDevice};
-use landfall_model::{AccessMode, Device, DeviceInfo, ProductKey, Secret};
+use landfall_model::{AccessMode, Cause, Device, DeviceInfo, ProductKey, Secret};
 
 pub(super) const BY_CODE: Errors = Errors::of(&[
     row::BAD_CODE,
     row::BAD_MESSAGE,
+    (400, "100416", "The device has already been bounded."),
     row::NODE_TAKEN,
     row::INVALID,
     row::NO_APP_KEY,
@@ -41,7 +42,7 @@ pub(super) async fn by_code(inbound: Inbound) -> Result<Response, Fault> {
     info.end_user = end_user(request.end_user_id)?;
     info.imsi = request.imsi;
     let registration = RegisterDevice {
-        node_id,
+        node_id: node_id.clone(),
         access: AccessMode::VerifyCode,
         product,
         info,
@@ -52,7 +53,12 @@ pub(super) async fn by_code(inbound: Inbound) -> Result<Response, Fault> {
         timeout_s,
         is_secure: request.is_secure.unwrap_or(false),
     };
-    render(&*inbound.core().register_device(&scope, registration).await?)
+    match inbound.core().register_device(&scope, registration).await {
+        Err(error) if error.cause == Cause::NodeIdTaken && inbound.core().is_bound(&scope, &node_id).await? => {
+            Err(Fault::Coded("100416", format!("nodeId: a device that is bound already has the name {node_id}")))
+        }
+        made => render(&*made?),
+    }
 }
 
 pub(super) const BY_SECRET: Errors = Errors::of(&[

@@ -74,6 +74,7 @@ fn fixture(server: &Server, n: usize) -> (Bindings, Device) {
         ("lwm2mProductId", &lwm2m),
         ("activeDeviceId", &active),
         ("onlineDeviceId", &online_id),
+        ("onlineNodeId", &format!("golden-{n}-4")),
         ("deviceId", &device),
         ("nodeId", &format!("golden-{n}-1")),
         ("foreignDeviceId", &foreign_device),

@@ -145,7 +145,7 @@ impl Device {
 /// How a device proves who it is (device-side contract, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AccessMode {
-    /// Registered with 1.4.2 and `mqttConnect` true: a secret from the start.
+    /// Registered with 1.4.2, and `mqttConnect` not false: a secret from the start.
     Secret,
     /// Registered with a verification code that is exchanged at the first access.
     VerifyCode,

@@ -75,7 +75,7 @@ pub(super) const BY_SECRET: Errors = Errors::of(&[
 ])
 .missing(row::BAD_MESSAGE);
 
-/// 1.4.2. Without `mqttConnect` it is the way of 1.4.1, with the default validity (8.1.3.2).
+/// 1.4.2. Only `mqttConnect` false is the way of 1.4.1, with the default validity (8.1.3.2).
 pub(super) async fn by_secret(inbound: Inbound) -> Result<Response, Fault> {
     let scope = inbound.scope().await?;
     let request: RegisterBySecret = inbound.json()?;
@@ -87,10 +87,10 @@ pub(super) async fn by_secret(inbound: Inbound) -> Result<Response, Fault> {
     let (product, mut info) = described(Some(described_as), request.product_id)?;
     info.end_user = end_user(request.end_user_id)?;
     (info.organization, info.region, info.timezone) = (request.organization, request.region, request.timezone);
-    let mqtt = request.mqtt_connect.unwrap_or(false);
+    let by_code = request.mqtt_connect == Some(false);
     let registration = RegisterDevice {
         node_id,
-        access: if mqtt { AccessMode::Secret } else { AccessMode::VerifyCode },
+        access: if by_code { AccessMode::VerifyCode } else { AccessMode::Secret },
         product,
         info,
         verify_code: None,

@@ -42,6 +42,21 @@ fn every_refusal_has_its_code_and_its_reason() {
 }
 
 #[test]
+fn a_device_registered_without_mqtt_connect_logs_in_with_its_secret() {
+    let server = Server::start();
+    let account = api::account(&server, "no-mqtt-connect");
+    let product = api::thermometer(&server, &account);
+    let app = App::create(&server, &account, "app");
+    for (n, given) in [json!("s3cr3t"), json!(null)].into_iter().enumerate() {
+        let body = json!({"deviceInfo": {"nodeId": format!("n{n}")}, "productId": product, "secret": given});
+        let made = app.call("POST", "/iocm/app/reg/v2.0.0/deviceCredentials", Some(body)).json();
+        let (id, secret) = (made["deviceId"].as_str().unwrap(), made["secret"].as_str().unwrap_or_default());
+        assert!(given.is_null() || given == secret, "{made}");
+        Device::login(&server, id, secret).close();
+    }
+}
+
+#[test]
 fn a_second_connection_takes_over_and_the_device_stays_online() {
     let server = Server::start();
     let account = api::account(&server, "take-over");

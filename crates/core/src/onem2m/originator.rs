@@ -10,9 +10,7 @@ use crate::{
     turns::Record,
 };
 use hmac::{Hmac, KeyInit, Mac};
-use landfall_model::{
-    Account, AccountId, AccountPart, App, AppId, Cause, Error, Originator, ResourceId, ResourceKind, Result, Secret, Time, Write,
-};
+use landfall_model::{Account, AccountId, App, AppId, Cause, Error, Originator, Resource, Result, Secret, Time, Write};
 use sha2::Sha256;
 use std::sync::Arc;
 
@@ -65,14 +63,17 @@ impl Core {
         }
         let account = self.store.account(app.account).await?.filter(|account| account.name == tenant).ok_or_else(refused)?;
         let holder = self.holder(&app, name).await?;
-        if holder.is_some_and(|holder| holder != id) || (holder.is_none() && !may_be_given(name)) {
-            return Err(Error::new(Cause::Forbidden, "the originator is not one of this access token").at("X-M2M-Origin"));
+        if holder.is_some_and(|holder| holder != id) || (holder.is_none() && !may_be_given(&own.name, name)) {
+            let reason = match name.strip_prefix('S') {
+                Some(_) => "an originator that begins with S is the application's only if an operator set it",
+                None => "the originator is not one of this access token",
+            };
+            return Err(Error::new(Cause::Forbidden, reason).at("X-M2M-Origin"));
         }
         Ok(OriginCaller { account, app, name: name.to_owned(), registered: holder.is_some() })
     }
 
-    /// The application that has an originator: as its own, or as `C` and the name of an application entity it made. What `app` has itself
-    /// needs no look.
+    /// The application that has an originator: as its own, or as that of an application entity it made. What `app` has itself needs no look.
     pub(crate) async fn holder(&self, app: &App, name: &str) -> Result<Option<AppId>> {
         if app.originator.as_ref().is_some_and(|own| own.name == name) {
             return Ok(Some(app.id));
@@ -85,10 +86,34 @@ impl Core {
 
     /// The application that made the entity with this originator.
     async fn entity_of(&self, account: AccountId, name: &str) -> Result<Option<AppId>> {
-        let Some(entity) = name.strip_prefix('C') else { return Ok(None) };
-        let base = ResourceId::of_account(account, AccountPart::Base);
-        let found = self.store.resource_named(base, entity).await?;
-        Ok(found.filter(|found| found.kind == ResourceKind::ApplicationEntity).map(|found| found.app))
+        Ok(self.store.entity_of(account, name).await?.map(|found| found.app))
+    }
+
+    /// The entity that an originator registered before, which it does once; the application's own one may register many.
+    pub async fn entity_before(&self, by: &OriginCaller) -> Result<Option<Arc<Resource>>> {
+        if by.app.originator.as_ref().is_some_and(|own| own.name == by.name) {
+            return Ok(None);
+        }
+        self.store.entity_of(by.account.id, &by.name).await
+    }
+
+    /// The originator of a new entity: the one that it comes with; who comes with `C` or `S` alone asks for one to be given (TS-0001,
+    /// 10.2.2.2). `ResourceExists` where the name would give another application's, `Forbidden` where another application registered it.
+    pub(crate) async fn new_ae_id(&self, by: &OriginCaller, name: &str) -> Result<String> {
+        let wanted = match by.name.as_str() {
+            "C" => format!("C{name}"),
+            "S" => by.app.originator.as_ref().map(|own| own.name.clone()).unwrap_or_default(),
+            given => given.to_owned(),
+        };
+        match self.holder(&by.app, &wanted).await? {
+            Some(other) if other != by.app.id && by.name == "C" => {
+                Err(Error::new(Cause::ResourceExists, "resource already exists").at("rn"))
+            }
+            Some(other) if other != by.app.id => {
+                Err(Error::new(Cause::Forbidden, "the originator is another application's").at("X-M2M-Origin"))
+            }
+            _ => Ok(wanted),
+        }
     }
 
     /// The application that has this originator as its own.
@@ -182,15 +207,19 @@ fn access_ends_at(app: &App, token: &str) -> Option<Time> {
     i64::from_str_radix(end, 16).ok().map(Time)
 }
 
-/// `C` and `S` alone ask for an originator to be given.
-fn may_be_given(name: &str) -> bool {
-    name == "C" || name == "S" || check_originator(name).is_ok()
+/// `C` and `S` alone ask for an originator to be given. Those with `S` are unique beyond the server, so an operator gives them.
+fn may_be_given(own: &str, name: &str) -> bool {
+    match name {
+        "C" => true,
+        "S" => own.starts_with('S'),
+        name => name.starts_with('C') && check_originator(name).is_ok(),
+    }
 }
 
 fn check_originator(name: &str) -> Result<()> {
-    let rest = name.strip_prefix('C').unwrap_or_default();
+    let rest = name.strip_prefix(['C', 'S']).unwrap_or_default();
     if !(1..=63).contains(&rest.len()) || !rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) {
-        return Err(Error::invalid("originator", "must be C and 1 to 63 letters, digits, - _ . or :"));
+        return Err(Error::invalid("originator", "must be C or S and 1 to 63 letters, digits, - _ . or :"));
     }
     Ok(())
 }

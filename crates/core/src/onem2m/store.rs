@@ -15,6 +15,8 @@ pub trait ResourceStore: Send + Sync {
     async fn resource(&self, id: ResourceId) -> Result<Option<Arc<Resource>>>;
     /// The resource of this name below a parent.
     async fn resource_named(&self, parent: ResourceId, name: &str) -> Result<Option<Arc<Resource>>>;
+    /// The application entity of an account that registered this originator; of several, the oldest.
+    async fn entity_of(&self, account: AccountId, originator: &str) -> Result<Option<Arc<Resource>>>;
     /// Resources that match, oldest first.
     async fn resources(&self, filter: &ResourceFilter, page: PageRequest) -> Result<Page<Arc<Resource>>>;
     /// Resources that match after one of them, oldest first, at most `limit`.

@@ -6,7 +6,7 @@
 use crate::{AccountId, AppId, DeviceId, Secret, Time};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 use uuid::Uuid;
 
 /// `ri` of a resource: 12 bytes, shown as 24 hex digits. The last byte tells what it belongs to.
@@ -316,6 +316,15 @@ pub struct Resource {
     pub created_at: Time,
     /// When it last changed.
     pub modified_at: Time,
+}
+
+impl Resource {
+    /// `aei` of an application entity: the originator that it registered. Versions that did not keep it gave `C` and the name.
+    pub fn ae_id(&self) -> Option<Cow<'_, str>> {
+        let is_entity = self.kind == ResourceKind::ApplicationEntity;
+        let kept = self.attributes.get("aei").and_then(Value::as_str).map(Cow::Borrowed);
+        is_entity.then(|| kept.unwrap_or_else(|| Cow::Owned(format!("C{}", self.name))))
+    }
 }
 
 /// A content instance (TS-0001, 9.6.7). It never changes.

@@ -3,6 +3,7 @@
 //! Absent: what needs the tree (whether a policy exists, a name is free), and nodes and what describes them.
 
 use super::errors::Fault;
+use axum::http::{HeaderName, HeaderValue, header};
 use landfall_core::NewInstance;
 use landfall_model::{ResourceKind, Time};
 use serde_json::{Map, Value};
@@ -13,7 +14,20 @@ const TEXT_CHARS: usize = 256;
 const URL_CHARS: usize = 1024;
 const ADDRESSES: usize = 10;
 const RULES: usize = 100;
-const FREE_BYTES: usize = 8 * 1024;
+/// Headers of one `poah`, and bytes of all as JSON.
+const HEADERS: usize = 20;
+const HEADER_BYTES: usize = 8 * 1024;
+const FRAMING: [HeaderName; 9] = [
+    header::CONNECTION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::EXPECT,
+    header::HOST,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
 /// One hundred years.
 const AGE_MAX_S: u64 = 3_155_760_000;
 
@@ -30,9 +44,9 @@ pub(super) enum Form {
     Float,
     Bool,
     Time,
-    /// Any JSON up to 8 KiB.
-    Free,
     Urls,
+    /// `poah`
+    Headers,
     /// `enc`
     Events,
     /// `pv`, `pvs`
@@ -68,7 +82,7 @@ const AE: &[Attribute] = &[
     fixed("api", Form::Text),
     optional("rr", Form::Bool),
     optional("poa", Form::Texts(ADDRESSES)),
-    optional("poah", Form::Free),
+    optional("poah", Form::Headers),
     optional("apn", Form::Text),
     optional("nl", Form::Text),
     optional("or", Form::Text),
@@ -118,6 +132,10 @@ pub(super) fn created(table: &[Attribute], given: Map<String, Value>, now: Time)
             read.name = Some(text(&name, &value)?);
         } else if !common(&mut read, &name, &value, now)? {
             let attribute = known(table, &name)?;
+            // The public examples write what an entity does not have so.
+            if value.is_null() && !attribute.mandatory {
+                continue;
+            }
             check(attribute, &value)?;
             read.attributes.insert(name, value);
         }
@@ -234,11 +252,11 @@ pub(super) fn check(attribute: &Attribute, value: &Value) -> Result<(), Fault> {
         Form::Float if !value.is_number() => return wrong("a number"),
         Form::Bool if !value.is_boolean() => return wrong("true or false"),
         Form::Time if value.as_str().and_then(Time::parse_onem2m).is_none() => return wrong("a time written yyyyMMddTHHmmss"),
-        Form::Free if value.to_string().len() > FREE_BYTES => return wrong("at most 8 KiB of JSON"),
         Form::Urls => addresses(name, value)?,
+        Form::Headers => headers(name, value)?,
         Form::Events => events(value)?,
         Form::Privileges => privileges(name, value)?,
-        Form::Float | Form::Bool | Form::Time | Form::Free => {}
+        Form::Float | Form::Bool | Form::Time => {}
     }
     match (name, value) {
         ("api", Value::String(api)) if api.len() < 2 || !api.starts_with(['N', 'R']) => wrong("N or R and a name"),
@@ -273,6 +291,33 @@ fn addresses(name: &str, value: &Value) -> Result<(), Fault> {
         return Err(Fault::bad(format!("{name}: only http and https addresses are supported")));
     }
     Ok(())
+}
+
+/// What frames a message is not for applications to say.
+fn headers(name: &str, value: &Value) -> Result<(), Fault> {
+    let pairs = header_pairs(value).filter(|pairs| pairs.len() <= HEADERS && value.to_string().len() <= HEADER_BYTES);
+    let wrong = || {
+        Fault::bad(format!(
+            "{name}: must be a list of at most {HEADERS} texts, each an HTTP header's name, a colon and its value"
+        ))
+    };
+    for (field, said) in pairs.ok_or_else(wrong)? {
+        let field = HeaderName::try_from(field).ok().filter(|_| HeaderValue::from_str(&said).is_ok()).ok_or_else(wrong)?;
+        if FRAMING.contains(&field) || field.as_str().starts_with("x-m2m-") {
+            return Err(Fault::bad(format!("{name}: {field} is set by the platform")));
+        }
+    }
+    Ok(())
+}
+
+/// The headers of a `poah`: a list of texts `Name: value`, or an object.
+pub(super) fn header_pairs(value: &Value) -> Option<Vec<(String, String)>> {
+    let pair = |name: &str, said: &str| (name.trim().to_owned(), said.trim().to_owned());
+    match value {
+        Value::Array(list) => list.iter().map(|one| one.as_str()?.split_once(':').map(|(name, said)| pair(name, said))).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, said)| Some(pair(name, said.as_str()?))).collect(),
+        _ => None,
+    }
 }
 
 fn events(value: &Value) -> Result<(), Fault> {

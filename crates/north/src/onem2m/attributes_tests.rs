@@ -5,6 +5,8 @@ use serde_json::json;
 
 const NOW: Time = Time(1_449_922_332_000);
 
+const HEADERS_RULE: &str = "poah: must be a list of at most 20 texts, each an HTTP header's name, a colon and its value";
+
 fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(object) => object,
@@ -30,6 +32,10 @@ fn good_resources_are_taken() {
         (
             Kind::ApplicationEntity,
             json!({"rn": "a", "api": "Nx", "rr": true, "poa": ["http://a"], "poah": {"X-Key": "1"}, "srv": ["3"]}),
+        ),
+        (
+            Kind::ApplicationEntity,
+            json!({"api": "Nx", "poa": null, "poah": ["Authorization: Bearer a:b", "X-Key:1"], "lbl": ["EndpointType:WebHook"]}),
         ),
         (Kind::ApplicationEntity, json!({"api": "R.app", "acpi": ["0123456789abcdef01234567"]})),
         (Kind::Subscription, json!({"nu": ["http://a/b", "https://c"], "nct": 3, "enc": {"net": [1, 2, 3, 4]}})),
@@ -60,7 +66,14 @@ fn bad_resources_are_refused_by_name() {
         (Kind::ApplicationEntity, json!({"api": "x"}), "api: must be N or R and a name"),
         (Kind::ApplicationEntity, json!({"api": "N"}), "api: must be N or R and a name"),
         (Kind::ApplicationEntity, json!({"api": "Nx", "rr": 1}), "rr: must be true or false"),
-        (Kind::ApplicationEntity, json!({"api": "Nx", "poah": "x".repeat(9000)}), "poah: must be at most 8 KiB of JSON"),
+        (Kind::ApplicationEntity, json!({"api": null}), "api: must be a text of 1 to 256 characters"),
+        (Kind::ApplicationEntity, json!({"api": "Nx", "poah": "x:y"}), HEADERS_RULE),
+        (Kind::ApplicationEntity, json!({"api": "Nx", "poah": [format!("x:{}", "y".repeat(9000))]}), HEADERS_RULE),
+        (Kind::ApplicationEntity, json!({"api": "Nx", "poah": ["no colon"]}), HEADERS_RULE),
+        (Kind::ApplicationEntity, json!({"api": "Nx", "poah": ["a b:c"]}), HEADERS_RULE),
+        (Kind::ApplicationEntity, json!({"api": "Nx", "poah": ["a:b\r\nc:d"]}), HEADERS_RULE),
+        (Kind::ApplicationEntity, json!({"api": "Nx", "poah": ["Host:x"]}), "poah: host is set by the platform"),
+        (Kind::ApplicationEntity, json!({"api": "Nx", "poah": {"X-M2M-RI": "x"}}), "poah: x-m2m-ri is set by the platform"),
         (Kind::Subscription, json!({}), "nu: is mandatory"),
         (Kind::Subscription, json!({"nu": []}), "nu: must be 1 to 10 addresses"),
         (Kind::Subscription, json!({"nu": ["mqtt://a"]}), "nu: only http and https addresses are supported"),

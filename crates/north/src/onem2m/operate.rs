@@ -125,20 +125,15 @@ fn check_type(ty: u8) -> Result<()> {
     }
 }
 
-/// An originator that is not the application's own registers itself: the entity has its name (TS-0001, 10.2.2.2).
+/// An originator that is not the application's own registers itself, once; without a name the entity has that of the originator (TS-0001,
+/// 10.2.2.2).
 async fn entity(core: &Core, by: &OriginCaller, mut read: Given) -> Result<Given> {
-    let own = by.app().originator.as_ref().is_some_and(|own| own.name == by.name());
-    let stem = by.name().get(1..).unwrap_or_default();
-    if own || stem.is_empty() {
-        return Ok(read);
-    }
-    if matches!(core.find(by, &[stem]).await, Ok(Target::Resource(there)) if there.kind == ResourceKind::ApplicationEntity) {
+    if core.entity_before(by).await?.is_some() {
         return Err(Fault::new(rsc::ALREADY_REGISTERED, "the originator is registered already"));
     }
-    if read.name.as_deref().is_some_and(|name| name != stem) {
-        return Err(Fault::bad("rn: must be the originator without its first letter"));
-    }
-    read.name = Some(stem.to_owned());
+    let own = by.app().originator.as_ref().is_some_and(|own| own.name == by.name());
+    let stem = by.name().get(1..).filter(|stem| !own && !stem.is_empty());
+    read.name = read.name.or(stem.map(str::to_owned));
     Ok(read)
 }
 

@@ -66,7 +66,7 @@ pub(super) fn resource_shown(resource: &Resource, tenant: &str) -> Shown {
     }
     match resource.kind {
         ResourceKind::ApplicationEntity => {
-            shown.insert("aei".to_owned(), format!("C{}", resource.name).into());
+            shown.insert("aei".to_owned(), resource.ae_id().unwrap_or_default().into());
             shown.entry("rr").or_insert(Value::Bool(false));
         }
         ResourceKind::Subscription => {

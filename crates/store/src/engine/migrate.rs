@@ -14,7 +14,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -31,6 +31,7 @@ const STEPS: [Step; 16] = [
     Step::Ddl(include_str!("../../migrations/0015_principals.sql")),
     Step::Ddl(include_str!("../../migrations/0016_device_names.sql")),
     Step::Ddl(include_str!("../../migrations/0017_groups.sql")),
+    Step::Ddl(include_str!("../../migrations/0018_originators.sql")),
 ];
 
 /// The schema this program writes.

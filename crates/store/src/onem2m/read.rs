@@ -2,7 +2,10 @@
 
 use crate::{
     device::lists,
-    engine::sql::{Value, query_one, storable},
+    engine::{
+        documents::parse,
+        sql::{Value, query_one, storable},
+    },
     onem2m::{claims, instances, labels, provisioning, resources},
     store::{LIST_LIMIT, SharedStore},
 };
@@ -44,6 +47,19 @@ impl ResourceStore for SharedStore {
         let Some(id) = id else { return Ok(None) };
         hints.put(key, id);
         Ok(self.resource(id).await?.filter(fits))
+    }
+
+    async fn entity_of(&self, account: AccountId, originator: &str) -> Result<Option<Arc<Resource>>> {
+        const TEXT: &str = "SELECT doc FROM resource WHERE account = ?1 AND originator = ?2 ORDER BY created_at, id LIMIT 1";
+        if !storable(originator) {
+            return Ok(None);
+        }
+        let originator = originator.to_owned();
+        self.read(move |sql| {
+            let params = [Value::Bytes(account.0.as_bytes()), Value::Text(&originator)];
+            query_one(sql, TEXT, &params, |row| parse(row, 0).map(Arc::new))
+        })
+        .await
     }
 
     async fn resources(&self, filter: &ResourceFilter, page: PageRequest) -> Result<Page<Arc<Resource>>> {

@@ -47,6 +47,7 @@ pub(crate) static RESOURCE: Table<Resource> = Table {
         moves("name", |r| Cell::text(&r.name)),
         stays("kind", |r| Cell::int(r.kind.ty())),
         stays_or_null("device", |r| Cell::opt_bytes(r.device.as_ref().map(|id| id.0.as_bytes().as_slice()))),
+        stays_or_null("originator", |r| Cell::opt_text(r.attributes.get("aei").and_then(serde_json::Value::as_str))),
         moves("expires_at", |r| Cell::opt_int(r.expires_at.map(|t| t.0))),
         stays("created_at", |r| Cell::int(r.created_at.0)),
         doc(),

@@ -79,14 +79,22 @@ impl Core {
             self.verify(by, &resource, &[]).await?;
         }
         // An entity claims its originator in the account's record.
-        let claimed = is_entity(parent, &resource).then_some(Record::Account(by.account.id));
+        let entity = resource.kind == ResourceKind::ApplicationEntity;
+        let claimed = entity.then_some(Record::Account(by.account.id));
         self.decide(claimed.as_slice(), || {
             Box::pin(async {
-                let mut whole = written(None, &resource, self.store.newest());
-                if is_entity(parent, &resource) {
-                    whole.writes.push(self.claim_originator(by.account.id).await?);
-                }
+                let mut resource = resource.clone();
+                let claim = match entity {
+                    true => Some(self.claim_originator(by.account.id).await?),
+                    false => None,
+                };
                 self.check_creation(by, parent, &resource).await?;
+                if entity {
+                    let ae_id = self.new_ae_id(by, &resource.name).await?;
+                    resource.attributes.insert("aei".to_owned(), ae_id.into());
+                }
+                let mut whole = written(None, &resource, self.store.newest());
+                whole.writes.extend(claim);
                 let told = || (Target::Resource(Arc::new(resource.clone())), Changed::Resource(Box::new(resource.clone())));
                 let (happened, at) = (Happened::ChildCreated, resource.created_at);
                 whole.events.extend(self.notices(&by.account, resource.parent, happened, at, told).await?);
@@ -133,7 +141,7 @@ impl Core {
         self.check_name_is_free(by, parent, resource).await
     }
 
-    /// A name that a device or a fixed place has is not free either, nor is that of an entity whose originator is another application's.
+    /// A name that a device or a fixed place has is not free either.
     async fn check_name_is_free(&self, by: &OriginCaller, parent: &Target, resource: &Resource) -> Result<()> {
         let name = resource.name.as_str();
         let below_base = *parent == Target::Place(AccountPart::Base);
@@ -144,9 +152,7 @@ impl Core {
             || self.fixed_children(parent).iter().any(|child| child.name() == name)
             || compared && self.store.resource_named(resource.parent, name).await?.is_some()
             || below_base && self.device_shown_as(by.account.id, name).await?.is_some();
-        let entity = is_entity(parent, resource);
-        let holder = if entity { self.originator_of(by.account.id, &format!("C{name}")).await? } else { None };
-        if taken || holder.is_some_and(|app| app != by.app.id) {
+        if taken {
             return Err(Error::new(Cause::ResourceExists, "resource already exists").at("rn"));
         }
         Ok(())
@@ -275,11 +281,6 @@ impl Core {
         }
         Ok(())
     }
-}
-
-/// Whether it is an application entity, whose name is an originator.
-fn is_entity(parent: &Target, resource: &Resource) -> bool {
-    *parent == Target::Place(AccountPart::Base) && resource.kind == ResourceKind::ApplicationEntity
 }
 
 /// A resource after a change.

@@ -256,14 +256,20 @@ async fn an_originator_belongs_to_one_application() {
     let core = &two.domain.core;
     let all = &two.tenant.all;
     let third = application(&two.domain, &two.tenant, "third").await;
-    core.create_resource(&two.other, &BASE, new(ResourceKind::ApplicationEntity, "hook", json!({}))).await.unwrap();
+    let token = core.rotate_originator_token(all, two.other.app().id).await.unwrap();
+    let as_other = async |name: &str| core.originator("t", token.expose(), name).await.unwrap();
+    let (hook, early) = (as_other("Chook").await, as_other("Cthird").await);
+    core.create_resource(&hook, &BASE, new(ResourceKind::ApplicationEntity, "any", json!({}))).await.unwrap();
     for taken in ["Cother", "Chook"] {
         assert_eq!(cause(core.set_originator(all, third.id, Some(taken)).await), Cause::NameTaken, "{taken}");
     }
     core.set_originator(all, two.other.app().id, Some("Chook")).await.unwrap();
     core.set_originator(all, third.id, Some("Cthird")).await.unwrap();
-    let entity = core.create_resource(&two.other, &BASE, new(ResourceKind::ApplicationEntity, "third", json!({}))).await;
-    assert_eq!(cause(entity), Cause::ResourceExists);
+    let entity = core.create_resource(&early, &BASE, new(ResourceKind::ApplicationEntity, "free", json!({}))).await;
+    assert_eq!(cause(entity), Cause::Forbidden, "it came before another application got the originator");
+    let asking = as_other("C").await;
+    let entity = core.create_resource(&asking, &BASE, new(ResourceKind::ApplicationEntity, "third", json!({}))).await;
+    assert_eq!(cause(entity), Cause::ResourceExists, "nor is it given by a name");
     let theirs = two.domain.tenant("theirs").await;
     core.set_originator(&theirs.all, theirs.app.id, Some("Chook")).await.unwrap();
 }
@@ -275,10 +281,12 @@ async fn an_originator_is_given_once_even_at_the_same_time() {
     let core = &two.domain.core;
     let third = application(&two.domain, &two.tenant, "third").await;
     let fourth = application(&two.domain, &two.tenant, "fourth").await;
+    let token = core.rotate_originator_token(&two.tenant.all, two.other.app().id).await.unwrap();
     for n in 0..20 {
         let (name, entity) = (format!("Cx{n}"), new(ResourceKind::ApplicationEntity, &format!("x{n}"), json!({})));
         let set = |app| core.set_originator(&two.tenant.all, app, Some(&name));
-        let (a, b, c) = tokio::join!(set(third.id), set(fourth.id), core.create_resource(&two.other, &BASE, entity));
+        let early = core.originator("t", token.expose(), &name).await.unwrap();
+        let (a, b, c) = tokio::join!(set(third.id), set(fourth.id), core.create_resource(&early, &BASE, entity));
         let given = [a.is_ok(), b.is_ok(), c.is_ok()];
         assert_eq!(given.iter().filter(|one| **one).count(), 1, "{name}: {given:?}");
     }

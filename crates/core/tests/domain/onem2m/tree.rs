@@ -60,13 +60,36 @@ async fn originators_are_those_of_the_token() {
     for bad in ["", "x", "x.y", &format!("{}.{}", mine.app.id, "00"), &format!("{}.", theirs.app.id), &longer, &foreign, &cut] {
         assert_eq!(cause(core.originator("mine", bad, "Cmine").await), Cause::Unauthenticated, "{bad}");
     }
-    domain.made(&by, &BASE, new(ResourceKind::ApplicationEntity, "hook", json!({}))).await;
+    let hook = core.originator("mine", token.expose(), "Chook").await.unwrap();
+    let registered = domain.made(&hook, &BASE, new(ResourceKind::ApplicationEntity, "free", json!({}))).await;
+    assert_eq!(registered.ae_id().as_deref(), Some("Chook"), "an entity has the originator that it came with");
+    assert_eq!(core.entity_before(&hook).await.unwrap().as_deref(), Some(&*registered));
     assert!(core.originator("mine", token.expose(), "Chook").await.is_ok(), "an entity is an originator");
     assert!(core.originator("mine", token.expose(), "Cnew").await.is_ok(), "before it registers");
+    for (name, ae_id) in [("first", "Cmine"), ("second", "Cmine")] {
+        let own = domain.made(&by, &BASE, new(ResourceKind::ApplicationEntity, name, json!({}))).await;
+        assert_eq!(own.ae_id().as_deref(), Some(ae_id), "the application's own registers as often as it likes");
+    }
+    let asking = core.originator("mine", token.expose(), "C").await.unwrap();
+    let given = domain.made(&asking, &BASE, new(ResourceKind::ApplicationEntity, "given", json!({}))).await;
+    assert_eq!(given.ae_id().as_deref(), Some("Cgiven"));
     let (other, _) =
         core.create_app(&mine.all, landfall_core::NewApp { name: "other".into(), limits: Default::default() }).await.unwrap();
     core.set_originator(&mine.all, other.id, Some("Cnew")).await.unwrap();
     assert_eq!(cause(core.originator("mine", token.expose(), "Cnew").await), Cause::Forbidden, "another's");
+    for beyond in ["S", "Smine"] {
+        assert_eq!(
+            cause(core.originator("mine", token.expose(), beyond).await),
+            Cause::Forbidden,
+            "no operator allowed {beyond}"
+        );
+    }
+    core.set_originator(&mine.all, mine.app.id, Some("Smine")).await.unwrap();
+    for (origin, name) in [("Smine", "s1"), ("S", "s2")] {
+        let by = core.originator("mine", token.expose(), origin).await.unwrap();
+        let made = domain.made(&by, &BASE, new(ResourceKind::ApplicationEntity, name, json!({}))).await;
+        assert_eq!(made.ae_id().as_deref(), Some("Smine"), "{origin}");
+    }
     domain.advance_s(3601);
     assert_eq!(cause(core.originator("mine", access.expose(), "Cmine").await), Cause::Unauthenticated, "it ends");
     core.set_originator(&mine.all, mine.app.id, None).await.unwrap();

@@ -54,6 +54,18 @@ pub async fn resources_come_back(place: Place) {
         assert_eq!(store.resource_named(r.parent, name).await, Ok(None), "{name}");
     }
     assert_eq!(store.resource_named(r.id, &r.name).await, Ok(None));
+    let entity = |name: &str, at: i64| {
+        let mut entity =
+            Resource { kind: ResourceKind::ApplicationEntity, created_at: Time(at), ..resource(account, base(account), name) };
+        entity.attributes.insert("aei".into(), "Cone".into());
+        entity
+    };
+    let (newer, older) = (entity("e2", 9), entity("e1", 8));
+    store.commit(put([write_resource(&newer), write_resource(&older)])).await.unwrap();
+    assert_eq!(store.entity_of(account, "Cone").await.unwrap().as_deref(), Some(&older));
+    for (account, originator) in [(account, "Ce1"), (account, "a\0"), (landfall_model::AccountId(fresh_uuid()), "Cone")] {
+        assert_eq!(store.entity_of(account, originator).await, Ok(None), "{originator}");
+    }
     assert_eq!(store.resource(fresh_id()).await, Ok(None));
 }
 

@@ -109,6 +109,10 @@ fn entities_are_originators() {
     let new = client.disguised("entities", "Chook", &client.token);
     let made = new.create("", 2, body.clone());
     assert_eq!((&made["rn"], &made["aei"]), (&json!("hook"), &json!("Chook")), "{made}");
+    // As the public pages show it: a free name, the application's own originator, nothing to call.
+    let documented = json!({"m2m:ae": {"rn": "myWebhook", "api": "NmyWebhook", "lbl": ["type:d2c", "d2c:1.0"], "poa": null}});
+    let made = client.create("", 2, documented);
+    assert_eq!((&made["rn"], &made["aei"], made.get("poa")), (&json!("myWebhook"), &json!("Capp"), None), "{made}");
     let made = new.create("/hook", 3, json!({"m2m:cnt": {"rn": "c", "cr": null}}));
     assert_eq!(made["cr"], "Chook", "the creator, where it is asked for");
     assert_eq!(new.send("POST", "", Some(2), Some(body)).status / 100, 4);

@@ -10,7 +10,8 @@ fn things(theirs: &Client) -> (Vec<String>, Vec<String>) {
     theirs.provision(&[node("their-node")]);
     theirs.create("", 3, json!({"m2m:cnt": {"rn": "their-container"}}));
     theirs.create("/their-container", 4, json!({"m2m:cin": {"con": "their secret"}}));
-    theirs.create("", 2, json!({"m2m:ae": {"rn": "their-entity", "api": "N.their", "rr": true}}));
+    let entity = theirs.disguised(&theirs.tenant, "Ctheir-entity", &theirs.token);
+    entity.create("", 2, json!({"m2m:ae": {"rn": "their-entity", "api": "N.their", "rr": true}}));
     let group = json!({"cnd": "com.telekom.iot.orchestrator.deviceGroup", "rn": "their-group", "nds": ["their-node"], "aes": []});
     theirs.create("/device-group", 28, json!({"dtiot:devGr": group}));
     theirs.create("/device-communication/their-node/outgoing-msg", 4, json!({"m2m:cin": {"con": "GET /3"}}));

@@ -20,8 +20,7 @@ try() {
     if out=$("$@" 2>&1); then
         echo "ok $name"
     else
-        echo "FAIL $name $out" | tail -n 5 | tr '\n' ' '
-        echo
+        echo "FAIL $name $(tail -n 5 <<<"$out" | tr '\n' ' ')"
         failed=1
     fi
 }

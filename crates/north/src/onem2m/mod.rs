@@ -102,10 +102,10 @@ impl OneM2M {
     /// Token, primitive, originator, target, body: a body is read for those alone who may send it.
     async fn outcome(&self, parts: &Parts, body: Body) -> Result<Outcome, Fault> {
         let refused = || Error::new(Cause::Unauthenticated, "missing or invalid access token");
-        let token = primitive::token(&parts.headers).ok_or_else(refused)?;
+        let token = token::presented(&parts.headers).ok_or_else(refused)?;
         let path = parts.uri.path().strip_prefix(BASE).unwrap_or_default();
         let asked = Primitive::read(&parts.method, path, parts.uri.query().unwrap_or_default(), &parts.headers)?;
-        let by = self.core.originator(&asked.tenant, token, &asked.origin).await?;
+        let by = self.core.originator(&asked.tenant, token.expose(), &asked.origin).await?;
         let target = locate(&self.core, &by, &asked).await?;
         if !matches!(asked.operation, Operation::Create(_) | Operation::Update) {
             let twice = self.settings.d2c_client_root && matches!(target, Target::Outcome(_));

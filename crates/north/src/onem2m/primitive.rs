@@ -67,12 +67,6 @@ pub(super) fn echo(headers: &HeaderMap) -> Echo {
     Echo { request_id, full_names, onem2m_media_type: accepted == Some(1) }
 }
 
-/// The bearer token.
-pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
-}
-
 impl Primitive {
     /// Reads a request; `path` is what follows the version, still encoded.
     pub fn read(method: &Method, path: &str, query: &str, headers: &HeaderMap) -> Result<Self, Fault> {

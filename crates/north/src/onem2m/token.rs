@@ -28,6 +28,18 @@ const BROKEN: Refusal = (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "int
 /// What is answered where the route panicked.
 pub(super) const FORM: http::Form = http::Form { echoes: &[], failed: |_, _| refused(BROKEN) };
 
+/// The token that a request presents: the bearer's, or as the password of HTTP Basic, whose user is not looked at, by clients that know no
+/// other way.
+pub(super) fn presented(headers: &HeaderMap) -> Option<Secret> {
+    let value = headers.get(header::AUTHORIZATION)?;
+    let bearer = || {
+        let (scheme, token) = value.to_str().ok()?.trim().split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim().to_owned()))
+    };
+    let token = bearer().or_else(|| basic(value).map(|(_, password)| password))?;
+    Some(token).filter(|token| !token.expose().is_empty())
+}
+
 /// The token route.
 pub(super) async fn grant(State(state): State<Arc<OneM2M>>, request: Request) -> Response {
     let outcome = async {
@@ -142,6 +154,24 @@ mod tests {
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let body = axum::body::to_bytes(answer.into_body(), 1_000).await.unwrap();
         assert_eq!(&body[..], br#"{"error":"server_error","error_description":"internal server error"}"#);
+    }
+
+    #[test]
+    fn a_token_comes_as_that_of_a_bearer_or_as_a_password() {
+        for (given, expected) in [
+            ("Bearer a.b", Some("a.b")),
+            ("bearer  x ", Some("x")),
+            ("Bearer ", None),
+            ("Bearer", None),
+            // any:a.b, any:
+            ("Basic YW55OmEuYg==", Some("a.b")),
+            ("Basic YW55Og==", None),
+            ("Basic a.b", None),
+            ("Digest a.b", None),
+        ] {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(given))]);
+            assert_eq!(presented(&headers).as_ref().map(Secret::expose), expected, "{given}");
+        }
     }
 
     fn read(authorization: Option<&str>, body: &str) -> Result<(String, String, String), &'static str> {

@@ -147,7 +147,8 @@ pub struct Property {
 pub struct Parameter {
     /// Name.
     pub name: String,
-    /// `int`, `long`, `decimal`, `string`, `DateTime`, `jsonObject`, `enum`, `boolean`, `string list`; compared without case.
+    /// `int`, `long`, `decimal`, `number`, `string`, `DateTime`, `jsonObject`, `enum`, `boolean`, `bool`, `string list`; kept as given, compared
+    /// without case.
     pub data_type: String,
     /// Mandatory.
     pub required: bool,

@@ -99,7 +99,7 @@ fn check_parameter(parameter: &Parameter) -> Result<()> {
         }
     }
     if Kind::of(&parameter.data_type).is_none() {
-        let known = "int, long, decimal, double, string, DateTime, date-time, jsonObject, enum, boolean, array or string list";
+        let known = "int, long, decimal, double, number, string, DateTime, date-time, jsonObject, enum, boolean, bool, array or string list";
         return Err(Error::invalid(
             parameter.name.clone(),
             format!("data type {:.32} is unknown: use {known}", parameter.data_type),
@@ -140,19 +140,21 @@ enum Kind {
 
 impl Kind {
     fn of(data_type: &str) -> Option<Self> {
-        const KINDS: [(&str, Kind); 14] = [
+        const KINDS: [(&str, Kind); 16] = [
             ("int", Kind::Integer),
             ("integer", Kind::Integer),
             ("long", Kind::Integer),
             ("decimal", Kind::Decimal),
             ("double", Kind::Decimal),
             ("float", Kind::Decimal),
+            ("number", Kind::Decimal),
             ("string", Kind::Text),
             ("datetime", Kind::Text),
             ("date-time", Kind::Text),
             ("enum", Kind::Text),
             ("jsonobject", Kind::Object),
             ("boolean", Kind::Boolean),
+            ("bool", Kind::Boolean),
             ("array", Kind::List),
             ("string list", Kind::List),
         ];
@@ -240,6 +242,11 @@ mod tests {
             ("jsonObject", "[]", "p: must be an object"),
             ("boolean", "true", ""),
             ("boolean", "0", "p: must be true or false"),
+            ("bool", "false", ""),
+            ("Bool", "\"true\"", "p: must be true or false"),
+            ("number", "7", ""),
+            ("number", "-1.5e1", "p: is below -5"),
+            ("Number", "\"7\"", "p: must be a number"),
             ("string list", "[\"a\"]", ""),
         ];
         for (data_type, value, expected) in cases {

@@ -245,8 +245,8 @@ pub(crate) fn value_of(json: &str, wanted: ValueType) -> Option<Value> {
 pub(crate) fn type_of(data_type: &str) -> ValueType {
     match data_type.to_ascii_lowercase().as_str() {
         "int" | "integer" | "long" => ValueType::Integer,
-        "decimal" | "double" | "float" => ValueType::Float,
-        "boolean" => ValueType::Boolean,
+        "decimal" | "double" | "float" | "number" => ValueType::Float,
+        "boolean" | "bool" => ValueType::Boolean,
         "datetime" | "date-time" => ValueType::Time,
         _ => ValueType::String,
     }

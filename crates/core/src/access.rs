@@ -16,7 +16,7 @@ pub trait Access: Send + Sync {
         Err(Undelivered::gone())
     }
 
-    /// Hands a call to the connection `via`. Its acknowledgement comes back through `Core::call_delivered`.
+    /// Hands a message to the connection or registration `via`. The acknowledgement of a call comes back through `Core::call_delivered`.
     fn deliver(&self, _via: DeviceId, _message: Downlink) -> Result<(), Undelivered> {
         Err(Undelivered::gone())
     }
@@ -53,12 +53,21 @@ pub enum Wake {
 /// A message for a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Downlink {
-    /// The call it carries.
-    pub call: ServiceCall,
+    /// The device it is for.
+    pub device: DeviceId,
+    /// The call it carries; none: it acknowledges a report.
+    pub call: Option<ServiceCall>,
     /// Whether the payload is the product codec's or JSON.
     pub binary: bool,
     /// Payload.
     pub payload: Vec<u8>,
+}
+
+impl Downlink {
+    /// What it is, for people.
+    pub fn what(&self) -> String {
+        self.call.as_ref().map_or("the acknowledgement of a report".into(), |call| format!("{} {}", call.service_id, call.method))
+    }
 }
 
 /// Why the platform closes a connection.
@@ -145,6 +154,13 @@ impl Live {
     /// [`Access::deliver`] of the protocol that the connection `via` is of.
     pub(crate) fn deliver(&self, via: DeviceId, message: Downlink) -> Result<(), Undelivered> {
         self.caller(via, Takes::Calls).ok_or_else(Undelivered::gone)?.deliver(via, message)
+    }
+
+    /// Hands the acknowledgement of a report to the protocol over which it came.
+    pub(crate) fn acknowledge(&self, via: DeviceId, message: Downlink) -> Result<(), Undelivered> {
+        let access = self.first(|access| access.holds(via).is_some().then_some(access)).ok_or_else(Undelivered::gone)?;
+        access.accepts(via, message.device, Some(&message))?;
+        access.deliver(via, message)
     }
 
     /// Tells every protocol; whether any holds the device and looks after it.

@@ -54,6 +54,7 @@ pub use store::{
 pub use subscription::SubscribeRequest;
 pub use subscription::notifier::{Needs, Notification, Notifier, Receipt, Subject, Verdict};
 pub use throttle::{ShutOut, Throttle};
+pub use uplink::acknowledgement::Owed;
 pub use uplink::message::{Item, Message};
 pub use uplink::{Reading, Taken, json};
 pub use why::{Why, WhyLog};

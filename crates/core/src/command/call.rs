@@ -80,7 +80,7 @@ impl Core {
             created_at: now,
             expires_at: self.end_of(self.settings.call_timeout_s.into()),
         };
-        let message = self.encode(&product, call).await?;
+        let message = self.encode(&product, &call).await?;
         if let Err(why) = self.live.accepts(via, device.id, Some(&message))
             && why.obstacle == Obstacle::TooLarge
         {
@@ -88,12 +88,11 @@ impl Core {
             self.refused(&device, why.step, &error);
             return Err(error);
         }
-        self.send(&device, via, message, now).await
+        self.send(&device, via, &call, message).await
     }
 
-    async fn send(&self, device: &Device, via: DeviceId, message: Downlink, now: Time) -> Result<CallTaken> {
-        let call = &message.call;
-        let (id, request_id) = (call.id, call.request_id.clone());
+    async fn send(&self, device: &Device, via: DeviceId, call: &ServiceCall, message: Downlink) -> Result<CallTaken> {
+        let now = call.created_at;
         self.decide(&[Record::Device(device.id)], || {
             Box::pin(async {
                 let address = self.new_address(call.account, (call.app, call.by), call.callback_url.as_deref()).await;
@@ -107,9 +106,9 @@ impl Core {
         let delivered = self.live.deliver(via, message);
         if let Err(why) = &delivered {
             self.refused(device, why.step, &why.error());
-            self.store.commit(batch(vec![Write::DeleteCall(id)], vec![])).await?;
+            self.store.commit(batch(vec![Write::DeleteCall(call.id)], vec![])).await?;
         }
-        Ok(CallTaken { sent: delivered.is_ok(), at: now, request_id })
+        Ok(CallTaken { sent: delivered.is_ok(), at: now, request_id: call.request_id.clone() })
     }
 
     /// Numbers go round from a random start and skip those that wait (device-side section 7).
@@ -122,14 +121,14 @@ impl Core {
         }
     }
 
-    async fn encode(&self, product: &Product, call: ServiceCall) -> Result<Downlink> {
+    async fn encode(&self, product: &Product, call: &ServiceCall) -> Result<Downlink> {
         let text = cloud_request(&call.service_id, &call.method, call.mid, &call.paras)?;
         if product.format == DataFormat::Json {
-            return Ok(Downlink { call, binary: false, payload: text.into_bytes() });
+            return Ok(Downlink { device: call.device, call: Some(call.clone()), binary: false, payload: text.into_bytes() });
         }
         let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
         let payload = self.codecs.encode(CodecRun::of(product, codec), &text).await?;
-        Ok(Downlink { call, binary: true, payload })
+        Ok(Downlink { device: call.device, call: Some(call.clone()), binary: true, payload })
     }
 
     /// The device has acknowledged a call: messageConfirm `delivered`, where confirmations are wanted.

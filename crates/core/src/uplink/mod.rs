@@ -1,5 +1,6 @@
 //! What devices say: translated, checked against the product, stored and told.
 
+pub(crate) mod acknowledgement;
 pub mod json;
 pub(crate) mod message;
 
@@ -10,6 +11,7 @@ use crate::{
     product::check::{check_report, fitting},
     turns::Record,
 };
+use acknowledgement::Owed;
 use landfall_model::{
     AccountId, Batch, Cause, Device, DeviceId, DeviceStatus, Error, EventBody, Frame, Product, Report, Result, ServiceReport,
     Time,
@@ -33,6 +35,8 @@ pub struct Reading {
     says: Says,
     /// The text of a message that extensions take, unless its protocol has a form of its own.
     heard: Option<String>,
+    /// What its codec wants sent once it is stored.
+    owed: Option<Box<Owed>>,
 }
 
 impl Reading {
@@ -71,7 +75,7 @@ impl Core {
                 let kept = Frame { meta: meta.to_owned(), bytes: frame.to_vec() };
                 let says =
                     if device.mute { Says::Nothing } else { Says::Report(report(&device, vec![], Some(kept), self.now())) };
-                Ok(Reading { device, taken: Taken { accepted: 0, dropped: 1 }, says, heard: None })
+                Ok(Reading { device, taken: Taken { accepted: 0, dropped: 1 }, says, heard: None, owed: None })
             }
             reading => reading,
         }
@@ -136,7 +140,12 @@ impl Core {
 
     /// The second half: stores and tells what was read. Messages are stored in the order in which these futures were first polled.
     pub async fn keep(&self, reading: Reading) -> Result<Taken> {
-        let Reading { device, taken, says, heard } = reading;
+        self.keep_owing(reading).await.map(|(taken, _)| taken)
+    }
+
+    /// [`Core::keep`], with the acknowledgement that the codec of a frame wants, for [`Core::acknowledge`].
+    pub async fn keep_owing(&self, reading: Reading) -> Result<(Taken, Option<Box<Owed>>)> {
+        let Reading { device, taken, says, heard, owed } = reading;
         match says {
             Says::Nothing => {}
             Says::Report(report) => {
@@ -148,7 +157,7 @@ impl Core {
                 self.note(&device, step, answered)?;
             }
         }
-        Ok(taken)
+        Ok((taken, owed))
     }
 
     async fn read_frame(&self, device: &Arc<Device>, caller: &DeviceCaller, frame: &[u8], meta: &str) -> Result<Reading> {
@@ -157,7 +166,13 @@ impl Core {
         let decoded = self.codecs.decode(CodecRun::of(&product, codec), frame, meta).await?;
         let text = message::text(decoded.as_bytes())?;
         let kept = Frame { meta: meta.to_owned(), bytes: frame.to_vec() };
-        Ok(self.check(device, caller, "codec.decode", message::read(&text)?, Some(kept)).await?.with_text(&text))
+        let reading = self.check(device, caller, "codec.decode", message::read(&text)?, Some(kept)).await?.with_text(&text);
+        // Of a frozen device too: it is answered as if all were well (1.4.4).
+        let owed = match reading.says {
+            Says::Report(_) | Says::Nothing => self.owed(device, caller.device(), product, (&text, frame)),
+            Says::Answer { .. } => None,
+        };
+        Ok(Reading { owed, ..reading })
     }
 
     async fn check(
@@ -168,7 +183,7 @@ impl Core {
         read: Message<'_>,
         frame: Option<Frame>,
     ) -> Result<Reading> {
-        let reading = |taken, says| Reading { device: Arc::clone(device), taken, says, heard: None };
+        let reading = |taken, says| Reading { device: Arc::clone(device), taken, says, heard: None, owed: None };
         match read {
             Message::Report(items) => {
                 let (taken, says) = self.check_report(device, step, items, frame).await?;

@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod deletion;
 mod devices;
+mod frames;
 mod interrupted;
 mod isolation;
 mod keys;

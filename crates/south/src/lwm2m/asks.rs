@@ -6,11 +6,11 @@ use super::{
     client::{Peer, Said, Settle},
     desk::Look,
     plan::Plan,
-    said::store,
+    said::{Kept, store},
 };
 use crate::note::Note;
 use landfall_coap::Ticket;
-use landfall_core::{DeviceCaller, NodeFault, Outcome, Work, WorkOf};
+use landfall_core::{DeviceCaller, NodeFault, Outcome, Owed, Work, WorkOf};
 use landfall_dtls::LookupId;
 use landfall_lwm2m::{Code, Path, RegisterRequest, bootstrap::BootstrapConfig};
 use landfall_model::{
@@ -50,6 +50,8 @@ pub(crate) enum Ask {
         settle: Settle,
         said: Said,
     },
+    /// What is owed for a report that is acknowledged.
+    Acknowledge(Box<Owed>),
     /// What is observed at a client, for the record of its registration.
     Observes {
         device: DeviceId,
@@ -158,8 +160,7 @@ pub(crate) enum Answer {
     Stored {
         device: DeviceId,
         settle: Settle,
-        /// Whether anything was kept.
-        outcome: std::result::Result<bool, Refusal>,
+        outcome: std::result::Result<Kept, Refusal>,
     },
     Observes {
         device: DeviceId,
@@ -256,6 +257,10 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
         Ask::Store { device, plan, settle, said } => {
             let outcome = store(&shared, device, &plan, said).await.map_err(Refusal::from);
             Answer::Stored { device, settle, outcome }
+        }
+        Ask::Acknowledge(owed) => {
+            shared.core.acknowledge(*owed).await;
+            Answer::Nothing
         }
         Ask::Observes { device, observed } => Answer::Observes { device, outcome: shared.core.observes(device, observed).await },
         Ask::Work { device, asleep } => {

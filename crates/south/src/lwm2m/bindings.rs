@@ -27,6 +27,8 @@ pub(crate) struct Bindings {
     read: BTreeSet<Path>,
     /// Resource that frames come from.
     pub(crate) uplink: Option<Path>,
+    /// Resource that frames go to.
+    pub(crate) downlink: Option<String>,
 }
 
 struct Place {
@@ -59,12 +61,14 @@ impl Form {
 
 impl Bindings {
     pub(crate) fn new(product: &Product) -> Self {
+        let app_data = product.app_data();
         let mut made = Self {
             version: product.version,
             places: HashMap::new(),
             observed: BTreeSet::new(),
             read: BTreeSet::new(),
-            uplink: product.app_data().and_then(|frames| frames.uplink.parse().ok()),
+            uplink: app_data.as_ref().and_then(|frames| frames.uplink.parse().ok()),
+            downlink: app_data.map(|frames| frames.downlink),
         };
         for service in &product.services {
             for property in &service.properties {

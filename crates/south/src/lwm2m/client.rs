@@ -96,6 +96,8 @@ pub(super) enum Op {
     Learn(Path),
     /// The first of these steps of a command or of desired values.
     Work { of: WorkOf, steps: VecDeque<Step> },
+    /// Acknowledge a report by a frame.
+    Acknowledge(Step),
     /// Read what a notification did not bring whole.
     Again(Path),
     /// The rest of a notification of this path.

@@ -2,8 +2,11 @@
 //!
 //! Absent: the devices' state. The hub alone has that; it is rung when there is word.
 
-use super::direct::{Direct, Order, not_registered};
-use landfall_core::{Access, CloseCause, Takes, Wake};
+use super::{
+    acknowledging::ACKNOWLEDGEMENTS,
+    direct::{Direct, Order, not_registered},
+};
+use landfall_core::{Access, CloseCause, Downlink, Obstacle, Takes, Undelivered, Wake};
 use landfall_model::{Cause, DeviceId, Error, Result};
 use parking_lot::Mutex;
 use serde_json::Value as Json;
@@ -71,6 +74,8 @@ pub(crate) struct Word {
     /// Devices of which something else is wanted now.
     pub(super) anew: HashSet<DeviceId>,
     pub(super) orders: Vec<(DeviceId, Order)>,
+    /// Frames that acknowledge reports, few for each device.
+    pub(super) frames: HashMap<DeviceId, Vec<Vec<u8>>>,
     /// Devices whose callers left.
     pub(super) abandoned: HashSet<DeviceId>,
 }
@@ -142,6 +147,24 @@ impl Access for Desk {
         self.is_registered(device).then_some(Takes::Work)
     }
 
+    fn accepts(&self, via: DeviceId, _: DeviceId, _: Option<&Downlink>) -> std::result::Result<(), Undelivered> {
+        if self.is_registered(via) { Ok(()) } else { Err(unacknowledged(Obstacle::Gone, "the registration has just ended")) }
+    }
+
+    /// The acknowledgement of a report; commands wait in the store.
+    fn deliver(&self, via: DeviceId, message: Downlink) -> std::result::Result<(), Undelivered> {
+        self.accepts(via, message.device, None)?;
+        let mut word = self.word.lock();
+        let frames = word.frames.entry(via).or_default();
+        if frames.len() >= ACKNOWLEDGEMENTS {
+            return Err(unacknowledged(Obstacle::Full, "as many acknowledgements of reports wait for the device as may"));
+        }
+        frames.push(message.payload);
+        drop(word);
+        self.bell.notify_one();
+        Ok(())
+    }
+
     /// Where something else is to be observed, observations that are wanted now begin and those that no longer are end; the others go on.
     /// At a device that sleeps this waits until it wakes.
     fn wake(&self, device: DeviceId, why: Wake) -> bool {
@@ -170,6 +193,10 @@ impl Access for Desk {
         self.word.lock().close.insert(device, why);
         self.bell.notify_one();
     }
+}
+
+fn unacknowledged(obstacle: Obstacle, detail: &str) -> Undelivered {
+    Undelivered { obstacle, step: "lwm2m.acknowledge", detail: detail.into() }
 }
 
 impl Look {

@@ -159,6 +159,9 @@ impl DatagramMachine for Hub {
                 self.pump(now, device);
             }
         }
+        for (device, frames) in word.frames {
+            self.acknowledge(now, device, frames);
+        }
         for device in word.anew {
             self.attach(device);
         }

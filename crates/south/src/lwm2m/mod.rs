@@ -4,6 +4,7 @@
 //! `admission.rs` answer the questions from the core. Absent: sockets and timers (`driver/datagram.rs`), the protocols themselves (`landfall-coap`, `landfall-dtls`,
 //! `landfall-lwm2m`), SMS, TCP, OSCORE and X.509.
 
+mod acknowledging;
 mod admission;
 mod asks;
 mod bindings;

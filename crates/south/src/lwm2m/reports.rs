@@ -6,6 +6,7 @@ use super::{
     client::{Busy, Client, Early, Op, Origin, Peer, Said, Settle, UPLINKS, Uplink},
     hub::{Hub, Moment},
     plan::Plan,
+    said::Kept,
     wire, work,
 };
 use landfall_coap::{Message, Ticket, Token, observe_is_newer};
@@ -173,11 +174,12 @@ impl Hub {
         self.ask(Ask::Store { device, plan, settle, said });
     }
 
-    pub(super) fn stored(&mut self, now: Moment, device: DeviceId, settle: Settle, outcome: Result<bool, Refusal>) {
+    pub(super) fn stored(&mut self, now: Moment, device: DeviceId, settle: Settle, outcome: Result<Kept, Refusal>) {
         match outcome {
             Ok(kept) => {
-                self.shared.tally.reports.fetch_add(kept.into(), Relaxed);
+                self.shared.tally.reports.fetch_add(kept.anything.into(), Relaxed);
                 self.accept(now, settle);
+                kept.owed.into_iter().for_each(|owed| self.ask(Ask::Acknowledge(Box::new(owed))));
             }
             // The payload is what it is: a repetition would be refused too. The core left a why record.
             Err(refusal) if refusal.code.class() == 4 => match settle {

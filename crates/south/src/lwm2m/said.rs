@@ -11,7 +11,7 @@ use super::{
     plan::Plan,
 };
 use crate::note::Note;
-use landfall_core::{DeviceCaller, NodeFault, Reading};
+use landfall_core::{DeviceCaller, NodeFault, Owed, Reading};
 use landfall_lwm2m::{Entry, EntryTime, Path, Value};
 use landfall_model::{Cause, Device, DeviceId, Error, ErrorKind, Result, Time};
 use std::collections::BTreeSet;
@@ -19,8 +19,16 @@ use std::collections::BTreeSet;
 /// Paths that one why record names.
 const PATHS: usize = 8;
 
-/// Stores what a client said; whether anything was kept. What has no meaning for its product is taken and dropped, with a why record.
-pub(super) async fn store(shared: &Lwm2m, id: DeviceId, plan: &Plan, said: Said) -> Result<bool> {
+/// What was kept of what a client said.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub(super) anything: bool,
+    /// What the product's codec wants sent to the client for it.
+    pub(super) owed: Vec<Owed>,
+}
+
+/// Stores what a client said. What has no meaning for its product is taken and dropped, with a why record.
+pub(super) async fn store(shared: &Lwm2m, id: DeviceId, plan: &Plan, said: Said) -> Result<Kept> {
     let (device, caller) = caller(shared, id).await?;
     let reported = report(shared, &device, &caller, plan, &said).await;
     if device.node.is_none() {
@@ -35,7 +43,10 @@ pub(super) async fn store(shared: &Lwm2m, id: DeviceId, plan: &Plan, said: Said)
         reported => reported.unwrap_or_default(),
     };
     let news = match said {
-        Said::Values(entries, Origin::Learned) => return learn(shared, &caller, id, &entries).await.map(|()| true),
+        Said::Values(entries, Origin::Learned) => {
+            learn(shared, &caller, id, &entries).await?;
+            return Ok(Kept { anything: true, ..reported });
+        }
         Said::Values(entries, Origin::News | Origin::Sent) => entries,
         Said::Values(entries, Origin::Read) => entries.into_iter().filter(|entry| !is_self(&entry.path)).collect(),
         Said::Frame(bytes, path) => vec![Entry::new(path, Value::Opaque(bytes))],
@@ -45,7 +56,7 @@ pub(super) async fn store(shared: &Lwm2m, id: DeviceId, plan: &Plan, said: Said)
         return Ok(reported);
     }
     let text = senml(&absolute(news, shared.core.now())).map_err(|error| Error::new(Cause::PayloadInvalid, error))?;
-    shared.core.node_said(&caller, &text).await.map(|()| true)
+    shared.core.node_said(&caller, &text).await.map(|()| Kept { anything: true, ..reported })
 }
 
 /// Tells the owner of a node what went wrong with it. Nothing waits for this.
@@ -59,8 +70,8 @@ pub(super) async fn tell_fault(shared: &Lwm2m, device: DeviceId, fault: NodeFaul
     }
 }
 
-/// Whether a report of the product was made of it.
-async fn report(shared: &Lwm2m, device: &Device, caller: &DeviceCaller, plan: &Plan, said: &Said) -> Result<bool> {
+/// The report of the product that was made of it.
+async fn report(shared: &Lwm2m, device: &Device, caller: &DeviceCaller, plan: &Plan, said: &Said) -> Result<Kept> {
     let mut readings = vec![];
     let mut learned = false;
     match said {
@@ -90,9 +101,9 @@ async fn report(shared: &Lwm2m, device: &Device, caller: &DeviceCaller, plan: &P
             }
         }
     }
-    let kept = learned || !readings.is_empty();
+    let mut kept = Kept { anything: learned || !readings.is_empty(), owed: vec![] };
     for reading in readings {
-        shared.core.keep(reading).await?;
+        kept.owed.extend(shared.core.keep_owing(reading).await?.1.map(|owed| *owed));
     }
     Ok(kept)
 }

@@ -119,6 +119,7 @@ impl Hub {
             Op::Read(path) | Op::Learn(path) | Op::Again(path) => {
                 Some(operation::read(&plan.root, path, accept(&plan, path)).map_err(|error| error.to_string()))
             }
+            Op::Acknowledge(step) => Some(self.step(&plan, step)),
             Op::Work { steps, .. } => steps.front().map(|step| self.step(&plan, step)),
             Op::Rest { .. } | Op::Direct(_) => None,
         };
@@ -225,6 +226,7 @@ impl Hub {
                 self.pump(now, device);
             }
             Op::Cancel(_) => self.pump(now, device),
+            Op::Acknowledge(_) => self.acknowledged(now, device, &wire::response(message)),
             Op::Read(path) => self.was_read(now, device, path, message, Origin::Read),
             Op::Learn(path) => self.was_read(now, device, path, message, Origin::Learned),
             Op::Again(path) => self.was_read(now, device, path, message, Origin::News),
@@ -289,8 +291,10 @@ impl Hub {
         let given_up = cause == Failure::Cancelled;
         if silent && let Some(client) = self.clients.get_mut(&device) {
             client.reachable = false;
+            self.forget_acknowledgements(device, &op);
         }
         match op {
+            Op::Acknowledge(_) if silent || given_up => {}
             Op::Work { of: of @ (WorkOf::Command(_) | WorkOf::Message(_)), .. } if silent || given_up => {
                 self.tell(device, of, Outcome::Unanswered);
             }

@@ -230,7 +230,7 @@ impl Handle {
         if inbox.calls.len() >= INBOX {
             return Err(undelivered(Obstacle::Full, "the connection has as many commands before this one as it may"));
         }
-        if !inbox.listening.hears_form(message.call.device, message.binary) {
+        if !inbox.listening.hears_form(message.device, message.binary) {
             let form = if message.binary { "binary" } else { "JSON" };
             let detail = format!("the device has not subscribed to its topic of {form} commands");
             return Err(undelivered(Obstacle::NotSubscribed, detail));
@@ -272,7 +272,7 @@ mod tests {
             created_at: Time(0),
             expires_at: Time(1),
         };
-        Downlink { call, binary, payload: vec![] }
+        Downlink { device: for_device, call: Some(call), binary, payload: vec![] }
     }
 
     fn json(device: DeviceId) -> Commands {

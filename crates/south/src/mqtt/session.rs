@@ -204,20 +204,25 @@ impl Role {
         kept.into_iter().any(|id| !machine.qos2_received().contains(id))
     }
 
-    /// A call as a message for the client; `None` when it is not subscribed to its topic any more.
+    /// A call, or the acknowledgement of a report, as a message for the client; `None` when it is not subscribed to its topic any more.
     pub(crate) fn command(&mut self, peer: &Peer, machine: &Connection, message: &Downlink) -> Option<Delivery> {
         let (topic, payload) = self.client.message(message)?;
         let Some(subscription) = machine.subscription_for(&topic) else {
-            let call = &message.call;
-            let detail = format!("{} {}: not subscribed to {topic:.256}", call.service_id, call.method);
+            let detail = format!("{}: not subscribed to {topic:.256}", message.what());
             self.note(peer, "mqtt.command", "topic.not-subscribed", detail);
             return None;
         };
-        let (session, qos) = (self.session.as_mut()?, subscription.qos);
+        let session = self.session.as_mut()?;
         let token = session.next_token;
         session.next_token += 1;
-        session.calls.push((token, message.call.id, qos));
-        count(&peer.mqtt.tally.commands);
+        let qos = if let Some(call) = &message.call {
+            session.calls.push((token, call.id, subscription.qos));
+            count(&peer.mqtt.tally.commands);
+            subscription.qos
+        } else {
+            // A device that misses it reports again: nothing waits for it.
+            Qos::AtMostOnce
+        };
         Some(Delivery::new(token, topic, payload.into_owned(), qos))
     }
 
@@ -271,8 +276,7 @@ impl Role {
     /// The connection is over: no more calls are taken; those that waited are lost.
     pub(crate) fn leave(&self, peer: &Peer) {
         for message in self.handle().into_iter().flat_map(|handle| handle.ending()) {
-            let detail =
-                format!("{} {}: the connection ended before the command was sent", message.call.service_id, message.call.method);
+            let detail = format!("{}: the connection ended before it was sent", message.what());
             self.note(peer, "mqtt.command", "command.not-connected", detail);
         }
     }

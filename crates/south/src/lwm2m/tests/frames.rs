@@ -128,3 +128,70 @@ async fn a_frame_that_is_sent_goes_the_way_of_a_notification() {
     assert_eq!(ground.whys(id).await, [("codec.decode", "CodecFailed")]);
     assert_eq!(ground.shared.counters().reports, before + 3, "an empty frame is none");
 }
+
+/// A report whose codec asks for an acknowledgement.
+fn acknowledged(temperature: i32) -> Vec<u8> {
+    let mut message: Json = serde_json::from_slice(&report(temperature)).unwrap();
+    message["cloudRsp"] = true.into();
+    message.to_string().into_bytes()
+}
+
+#[tokio::test]
+async fn a_report_is_acknowledged_by_a_frame_once_the_device_knows_that_it_came() {
+    let mut ground = Ground::new(7).await;
+    let sim = ground.running("m-1").await;
+    ground.done_to(sim);
+    ground.tell(sim, |device, now| device.uplink(now, &report(25)));
+    ground.run_s(5).await;
+    assert_eq!(ground.done_to(sim), [], "this codec did not ask");
+    ground.happened(sim);
+    ground.held = Some(vec![]);
+    ground.tell(sim, |device, now| device.uplink(now, &acknowledged(26)));
+    ground.settle().await;
+    assert_eq!((ground.done_to(sim), ground.happened(sim)), (vec![], vec![]), "nothing before it is stored");
+    ground.release().await;
+    ground.run_s(1).await;
+    let done = ground.done_to(sim);
+    let [(path, text)] = done.as_slice() else { panic!("{done:?}") };
+    let told: Json = serde_json::from_str(text).unwrap();
+    assert_eq!((path.as_str(), &told["msgType"], &told["request"]), ("19/1/0", &json!("cloudRsp"), &json!(acknowledged(26))));
+    assert_eq!(ground.happened(sim), [Happened::Notified]);
+    assert_eq!(ground.temperatures(sim).await, [21.5, 25.0, 26.0]);
+}
+
+#[tokio::test]
+async fn an_acknowledgement_that_comes_too_late_is_not_sent() {
+    let mut ground = Ground::new(8).await;
+    let sim = ground.sleeping("m-1").await;
+    let id = ground.sims[sim].id;
+    ground.tell(sim, SimDevice::wake);
+    ground.tell(sim, SimDevice::update);
+    ground.run_s(2).await;
+    ground.done_to(sim);
+    ground.held = Some(vec![]);
+    ground.tell(sim, |device, now| device.uplink(now, &acknowledged(26)));
+    ground.settle().await;
+    ground.sims[sim].device.sleep();
+    ground.run_s(200).await;
+    ground.release().await;
+    ground.run_s(5).await;
+    assert_eq!(ground.done_to(sim), []);
+    assert!(ground.whys(id).await.contains(&("lwm2m.acknowledge", "asleep")), "{:?}", ground.whys(id).await);
+    assert_eq!(ground.temperatures(sim).await.last(), Some(&26.0), "the report is there");
+}
+
+#[tokio::test]
+async fn acknowledgements_wait_in_a_short_line() {
+    let mut ground = Ground::new(9).await;
+    let sim = ground.running("m-1").await;
+    let id = ground.sims[sim].id;
+    ground.done_to(sim);
+    let frames: Vec<Entry> =
+        (0..20).map(|n| Entry::new(format!("/19/0/0/{n}").parse().unwrap(), Value::Opaque(acknowledged(n)))).collect();
+    ground.tell(sim, |device, now| device.send(now, &frames).unwrap());
+    ground.run_s(30).await;
+    assert_eq!(ground.temperatures(sim).await.len(), 21, "every report is there");
+    let sent = ground.done_to(sim).len();
+    assert!((8..20).contains(&sent), "{sent}");
+    assert!(ground.whys(id).await.iter().any(|why| why.0 == "lwm2m.acknowledge"), "{:?}", ground.whys(id).await);
+}

@@ -81,6 +81,34 @@ async fn a_frame_goes_through_the_codec() {
 }
 
 #[tokio::test]
+async fn a_frame_is_acknowledged_by_a_frame_where_its_codec_asks_for_that() {
+    let ground = Ground::new().await;
+    let device = sends_frames(&ground).await;
+    let mut client = ground.online(&device).await;
+    let topic = format!("/huawei/v1/devices/{}/data/binary", device.id);
+    let mut message: serde_json::Value = serde_json::from_slice(&report(1)).unwrap();
+    message["cloudRsp"] = true.into();
+    let frame = message.to_string().into_bytes();
+    client.publish(&topic, 1, 1, &frame).await;
+    client.expect(0x40).await;
+    assert_eq!(ground.checks(&device), ["DeviceOffline"], "it does not listen");
+    let command = commands(device.id).replace("json", "binary");
+    client.subscribe(&[&command]).await;
+    client.publish(&topic, 1, 2, &frame).await;
+    client.expect(0x40).await;
+    // QoS 0: nothing waits for it.
+    let mut body = client.expect(0x30).await.split_off(2 + command.len());
+    body.reverse();
+    let told: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((&told["msgType"], &told["request"]), (&"cloudRsp".into(), &serde_json::json!(frame)));
+    assert_eq!(ground.mqtt.counters().commands, 0, "it is no command");
+    client.publish(&topic, 1, 3, &report(2)).await;
+    client.expect(0x40).await;
+    client.send(0xc0, &[]).await;
+    client.expect(0xd0).await;
+}
+
+#[tokio::test]
 async fn what_is_refused_leaves_its_reason() {
     let ground = Ground::new().await;
     let (device, other) = (ground.device("node-1").await, ground.device("node-2").await);

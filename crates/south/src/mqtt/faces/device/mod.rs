@@ -96,8 +96,8 @@ impl Face for Node {
         }
     }
 
-    fn message<'a>(&self, call: &'a Downlink) -> Option<(String, Cow<'a, [u8]>)> {
-        Some((self.own.command(call.call.device, call.binary), Cow::Borrowed(&call.payload)))
+    fn message<'a>(&self, message: &'a Downlink) -> Option<(String, Cow<'a, [u8]>)> {
+        Some((self.own.command(message.device, message.binary), Cow::Borrowed(&message.payload)))
     }
 
     fn kept(&self, filter: &str) -> String {

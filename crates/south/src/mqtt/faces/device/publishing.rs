@@ -25,7 +25,7 @@ pub(super) fn take(peer: &Peer, caller: &DeviceCaller, publish: Publish, target:
         let task = Box::pin(async move {
             let taken = match read {
                 Ok(Some(reading)) => mqtt.core.keep(reading).await.map(|_| ()),
-                Ok(None) => mqtt.core.take_binary(&caller, device, &payload, "{}").await.map(|_| ()),
+                Ok(None) => take_frame(&mqtt, &caller, device, &payload).await,
                 Err(error) => Err(error),
             };
             taken.map_err(|error| failed(&mqtt, &caller, peer, &topic, &error))
@@ -35,13 +35,22 @@ pub(super) fn take(peer: &Peer, caller: &DeviceCaller, publish: Publish, target:
     let task = Box::pin(async move {
         let taken = async {
             match form.read(&mqtt, &caller, device, &topic, &payload).await? {
-                Some(reading) => mqtt.core.keep(reading).await,
-                None => mqtt.core.take_binary(&caller, device, &payload, "{}").await,
+                Some(reading) => mqtt.core.keep(reading).await.map(|_| ()),
+                None => take_frame(&mqtt, &caller, device, &payload).await,
             }
         };
-        taken.await.map(|_| ()).map_err(|error| failed(&mqtt, &caller, peer, &topic, &error))
+        taken.await.map_err(|error| failed(&mqtt, &caller, peer, &topic, &error))
     });
     Job { message, alone: true, task }
+}
+
+/// Stores what the product's codec makes of a frame, then sends the acknowledgement that the codec wants.
+async fn take_frame(mqtt: &Mqtt, caller: &DeviceCaller, device: DeviceId, frame: &[u8]) -> Result<(), Error> {
+    let reading = mqtt.core.read_binary(caller, device, frame, "{}").await?;
+    if let (_, Some(owed)) = mqtt.core.keep_owing(reading).await? {
+        mqtt.core.acknowledge(*owed).await;
+    }
+    Ok(())
 }
 
 /// What a payload is, and where the service id begins in its topic.

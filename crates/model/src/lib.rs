@@ -37,8 +37,8 @@ pub use id::{AccountId, AppId, CallId, CommandId, DeviceId, GroupId, ProductId, 
 pub use onem2m::*;
 pub use page::{Page, PageRequest, Sort};
 pub use product::{
-    AppData, Codec, CommandResponse, DataFormat, Lwm2mModel, Parameter, Product, ProductKey, Property, SampleFrame, Service,
-    ServiceCommand,
+    AppData, Codec, CommandResponse, DataFormat, Lwm2mModel, Parameter, Product, ProductKey, Property, RAW_DATA, SampleFrame,
+    Service, ServiceCommand,
 };
 pub use secret::{Digest, Secret};
 pub use subscription::{Channel, Cursor, Subscription, SubscriptionKind};

@@ -49,6 +49,11 @@ impl Product {
         self.services.iter().find(|s| s.service_id == service_id)
     }
 
+    /// The service of its frames where it has no codec.
+    pub fn raw_service(&self) -> Option<&Service> {
+        self.services.iter().find(|service| service.is_raw() && self.codecs.is_empty())
+    }
+
     /// Where its devices put frames, if they do.
     pub fn app_data(&self) -> Option<AppData> {
         self.lwm2m.app_data.clone().or_else(|| (self.format == DataFormat::Binary).then(AppData::default))
@@ -128,6 +133,45 @@ pub struct Service {
     pub properties: Vec<Property>,
     /// Commands.
     pub commands: Vec<ServiceCommand>,
+}
+
+/// Type of the service of frames as they are: what devices of a product without a codec report, and what is sent to them, in base64.
+pub const RAW_DATA: &str = "RawData";
+
+impl Service {
+    /// The service [`RAW_DATA`] of a model that names it and defines nothing of it.
+    pub fn raw_data() -> Self {
+        let raw = Parameter { name: "rawData".into(), data_type: "string".into(), required: true, ..Parameter::default() };
+        let command = ServiceCommand { name: RAW_DATA.into(), paras: vec![raw.clone()], ..ServiceCommand::default() };
+        Self {
+            service_id: RAW_DATA.into(),
+            service_type: RAW_DATA.into(),
+            option: "Optional".into(),
+            properties: vec![Property { parameter: raw, method: "RE".into() }],
+            commands: vec![command],
+            ..Self::default()
+        }
+    }
+
+    /// Whether it holds frames as they are.
+    pub fn is_raw(&self) -> bool {
+        self.service_type == RAW_DATA
+    }
+
+    /// The service as it is meant: one that is named [`RAW_DATA`] and has nothing in it is the built-in one.
+    pub fn completed(self) -> Self {
+        if !(self.is_raw() && self.properties.is_empty() && self.commands.is_empty()) {
+            return self;
+        }
+        let Self { properties, commands, .. } = Self::raw_data();
+        Self { properties, commands, ..self }
+    }
+
+    /// The command of this name. That of the built-in service is named by programs as they like (`RawData`, `START`, ...).
+    pub fn command(&self, name: &str) -> Option<&ServiceCommand> {
+        let named = self.commands.iter().find(|command| command.name == name);
+        named.or_else(|| self.commands.first().filter(|_| self.is_raw() && self.commands == Self::raw_data().commands))
+    }
 }
 
 /// A property of a service.

@@ -1,14 +1,18 @@
 //! Calls of device services (1.7.7, device-side section 7): sent at once or refused, never cached.
 
 use crate::{
-    CodecRun, Core, Downlink, Obstacle, Scope, Undelivered, batch, device_event, product::check::check_call,
-    subscription::address::Address, turns::Record,
+    Core, Downlink, Obstacle, Scope, Undelivered, batch, device_event,
+    product::{
+        check::check_call,
+        frame::{Asked, check_raw, cloud_request},
+    },
+    subscription::address::Address,
+    turns::Record,
 };
 use landfall_model::{
     Batch, CallId, CallState, Cause, Confirmation, DataFormat, Device, DeviceId, Error, Event, EventBody, Product, Result,
     ServiceCall, SubscriptionId, Time, Write,
 };
-use serde_json::value::RawValue;
 use std::sync::{Arc, atomic::Ordering};
 
 /// What an application asks a device to do.
@@ -122,13 +126,10 @@ impl Core {
     }
 
     async fn encode(&self, product: &Product, call: &ServiceCall) -> Result<Downlink> {
-        let text = cloud_request(&call.service_id, &call.method, call.mid, &call.paras)?;
-        if product.format == DataFormat::Json {
-            return Ok(Downlink { device: call.device, call: Some(call.clone()), binary: false, payload: text.into_bytes() });
-        }
-        let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
-        let payload = self.codecs.encode(CodecRun::of(product, codec), &text).await?;
-        Ok(Downlink { device: call.device, call: Some(call.clone()), binary: true, payload })
+        let asked = Asked { service_id: &call.service_id, method: &call.method, mid: call.mid, paras: &call.paras };
+        let binary = product.format == DataFormat::Binary;
+        let payload = if binary { self.frame(product, &asked).await? } else { cloud_request(&asked, false)?.into_bytes() };
+        Ok(Downlink { device: call.device, call: Some(call.clone()), binary, payload })
     }
 
     /// The device has acknowledged a call: messageConfirm `delivered`, where confirmations are wanted.
@@ -270,10 +271,11 @@ fn check_request(request: &CallRequest) -> Result<()> {
 fn check_command(product: &Product, request: &CallRequest) -> Result<String> {
     let service = product.service(&request.service_id);
     let service = service.ok_or_else(|| Error::new(Cause::ServiceNotFound, "the product has no such service").at("serviceId"))?;
-    let command = service.commands.iter().find(|command| command.name == request.method);
+    let command = service.command(&request.method);
     let command =
         command.ok_or_else(|| Error::new(Cause::CommandUnknown, "the service has no such command").at("header.method"))?;
     check_call(command, &request.paras)?;
+    check_raw(product, service, &request.paras)?;
     Ok(if service.service_type.is_empty() { service.service_id.clone() } else { service.service_type.clone() })
 }
 
@@ -283,24 +285,6 @@ fn check_muted(device: &Device, request: &CallRequest) -> Result<()> {
         return Err(Error::new(Cause::CommandMuted, "the command is shielded, or the device is frozen"));
     }
     Ok(())
-}
-
-/// The JSON that a device or its codec gets (device-side section 7).
-pub(crate) fn cloud_request(service_id: &str, method: &str, mid: u16, paras: &str) -> Result<String> {
-    #[derive(serde::Serialize)]
-    struct CloudRequest<'a> {
-        #[serde(rename = "msgType")]
-        msg_type: &'static str,
-        #[serde(rename = "serviceId")]
-        service_id: &'a str,
-        mid: u16,
-        cmd: &'a str,
-        paras: &'a RawValue,
-    }
-    let broken = |error: serde_json::Error| Error::invalid("body", error.to_string());
-    let paras: &RawValue = serde_json::from_str(paras).map_err(broken)?;
-    let request = CloudRequest { msg_type: "cloudReq", service_id, mid, cmd: method, paras };
-    serde_json::to_string(&request).map_err(broken)
 }
 
 #[cfg(test)]

@@ -5,8 +5,14 @@ pub(crate) mod revocation;
 mod state;
 
 use crate::{
-    CodecRun, CommandFilter, Core, DeviceCaller, Scope, Takes, Wake, command::call::cloud_request, product::check::check_call,
-    subscription::address::Address, turns::Record, uplink::message,
+    CommandFilter, Core, DeviceCaller, Scope, Takes, Wake,
+    product::{
+        check::check_call,
+        frame::{Asked, check_raw},
+    },
+    subscription::address::Address,
+    turns::Record,
+    uplink::message,
 };
 use landfall_model::{
     Batch, Cause, Command, CommandId, CommandState, Device, DeviceId, Error, Event, EventBody, Page, PageRequest, Product,
@@ -352,9 +358,8 @@ impl Core {
         let unbound =
             || Error::new(Cause::InvalidField, "the command is bound to no LwM2M resource, and the product has no frames");
         let app_data = product.app_data().ok_or_else(unbound)?;
-        let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
-        let text = cloud_request(&command.service_id, &command.method, command.mid, &command.paras)?;
-        let bytes = self.codecs.encode(CodecRun::of(&product, codec), &text).await?;
+        let Command { service_id, method, mid, paras, .. } = command;
+        let bytes = self.frame(&product, &Asked { service_id, method, mid: *mid, paras }).await?;
         Ok(vec![Step::Frame { path: app_data.downlink, bytes }])
     }
 }
@@ -372,9 +377,9 @@ fn check_request(product: &Product, request: &CommandRequest) -> Result<()> {
     let service = product.service(&request.service_id);
     let service =
         service.ok_or_else(|| Error::new(Cause::ServiceNotFound, "the product has no such service").at("command.serviceId"))?;
-    let model = service.commands.iter().find(|command| command.name == request.method);
+    let model = service.command(&request.method);
     let model = model.ok_or_else(|| Error::invalid("command.method", "the service has no such command"))?;
-    check_call(model, &request.paras).map_err(|error| {
+    check_call(model, &request.paras).and_then(|()| check_raw(product, service, &request.paras)).map_err(|error| {
         let path = error.path.as_deref().unwrap_or_default();
         let path = if path.is_empty() { "command.paras".to_owned() } else { format!("command.paras.{path}") };
         error.clone().at(path)
@@ -384,7 +389,7 @@ fn check_request(product: &Product, request: &CommandRequest) -> Result<()> {
 fn command_of<'p>(product: &'p Product, command: &Command) -> Result<(&'p landfall_model::Service, &'p ServiceCommand)> {
     let gone = || Error::new(Cause::ServiceNotFound, "the product no longer has the command");
     let service = product.service(&command.service_id).ok_or_else(gone)?;
-    Ok((service, service.commands.iter().find(|found| found.name == command.method).ok_or_else(gone)?))
+    Ok((service, service.command(&command.method).ok_or_else(gone)?))
 }
 
 /// Parameters with a path are written in the order of the model; then comes the execution, with the others as arguments.

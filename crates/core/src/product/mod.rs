@@ -1,6 +1,7 @@
 //! Products: models, formats and codecs of an account.
 
 pub(crate) mod check;
+pub(crate) mod frame;
 pub(crate) mod redecode;
 
 use crate::{

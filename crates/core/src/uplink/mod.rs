@@ -8,7 +8,10 @@ use crate::{
     CodecRun, Core, DeviceCaller, Item, Message, Why, batch,
     device::status::{self, Heard},
     device_event, extension,
-    product::check::{check_report, fitting},
+    product::{
+        check::{check_report, fitting},
+        frame::raw_report,
+    },
     turns::Record,
 };
 use acknowledgement::Owed;
@@ -162,8 +165,10 @@ impl Core {
 
     async fn read_frame(&self, device: &Arc<Device>, caller: &DeviceCaller, frame: &[u8], meta: &str) -> Result<Reading> {
         let product = self.product_of(device).await?;
-        let codec = product.codec().ok_or_else(|| Error::new(Cause::CodecNotFound, "the product has no codec"))?;
-        let decoded = self.codecs.decode(CodecRun::of(&product, codec), frame, meta).await?;
+        let decoded = match product.codec() {
+            Some(codec) => self.codecs.decode(CodecRun::of(&product, codec), frame, meta).await?,
+            None => raw_report(&product, frame)?,
+        };
         let text = message::text(decoded.as_bytes())?;
         let kept = Frame { meta: meta.to_owned(), bytes: frame.to_vec() };
         let reading = self.check(device, caller, "codec.decode", message::read(&text)?, Some(kept)).await?.with_text(&text);

@@ -287,7 +287,7 @@ async fn the_answer_to_a_frame_is_the_result() {
         assert_eq!(path, "/19/1/0");
         assert_eq!(
             text,
-            format!(r#"{{"msgType":"cloudReq","serviceId":"Meter","mid":{},"cmd":"ASK","paras":{{}}}}"#, command.mid)
+            format!(r#"{{"msgType":"cloudReq","serviceId":"Meter","mid":{},"cmd":"ASK","paras":{{}},"hasMore":0}}"#, command.mid)
         );
         scene.outcome(command.id, Outcome::Delivered).await;
     }

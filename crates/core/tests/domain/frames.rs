@@ -1,8 +1,8 @@
-//! Frames: acknowledged in the format of their product.
+//! Frames: acknowledged in the format of their product, and passed as they are where it has no codec.
 
-use super::{Ground, Tenant, thermometer};
-use landfall_core::{DeviceChange, HistoryFilter};
-use landfall_model::{DataFormat, Device, PageRequest, SampleFrame};
+use super::{Ground, Tenant, cause, thermometer};
+use landfall_core::{CallRequest, CommandRequest, DeviceChange, HistoryFilter, Step};
+use landfall_model::{Cause, DataFormat, Device, EventBody, PageRequest, SampleFrame, Service};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -88,4 +88,69 @@ async fn a_report_outlives_an_acknowledgement_that_fails() {
         assert_eq!((why.step, why.check), (step, check), "{why:?}");
         assert_eq!((reports(&domain, &tenant, &device).await, sent(&domain)), (before + 1, vec![]));
     }
+}
+
+#[tokio::test]
+async fn frames_of_a_product_without_codec_pass_as_they_are() {
+    let domain = Ground::new(72).await;
+    let tenant = domain.tenant("a").await;
+    let mut draft = thermometer(DataFormat::Binary);
+    draft.services.push(Service::raw_data());
+    domain.core.replace_product(&tenant.all, tenant.product.id, draft).await.unwrap();
+    let device = domain.online_device(&tenant, "n").await;
+    let before = domain.newest();
+    says(&domain, &device, &[0xfb, 0xff, 0]).await;
+    let events = domain.events_since(before).await;
+    let EventBody::Reported(told) = &events[0].event.body else { panic!("{events:?}") };
+    let [raw] = told.services.as_slice() else { panic!("{told:?}") };
+    assert_eq!((raw.service_id.as_str(), raw.data.as_str()), ("RawData", r#"{"rawData":"+/8A"}"#));
+    assert!(told.raw.is_some(), "a codec to come may read it again");
+    assert_eq!(reports(&domain, &tenant, &device).await, 1);
+
+    // Programs name its command as they like.
+    for method in ["RawData", "START"] {
+        let request = CallRequest {
+            service_id: "RawData".into(),
+            method: method.into(),
+            paras: r#"{"rawData":"+/8A"}"#.into(),
+            request_id: None,
+            from: None,
+            ack: false,
+            callback_url: None,
+        };
+        domain.core.call_service(&tenant.scope, device.id, request.clone()).await.unwrap();
+        assert_eq!(domain.live.sent.lock().remove(0).payload, [0xfb, 0xff, 0]);
+        let bad = CallRequest { paras: r#"{"rawData":"!"}"#.into(), ..request };
+        let error = domain.core.call_service(&tenant.scope, device.id, bad).await.unwrap_err();
+        assert_eq!((error.cause, error.path.as_deref()), (Cause::InvalidField, Some("rawData")));
+    }
+    // With a codec the frames are the codec's.
+    let sample = SampleFrame { hex: hex::encode(frame(json!({}))), expected: None };
+    domain.core.upload_codec(&tenant.all, tenant.product.id, "forwards", &[sample]).await.unwrap();
+    says(&domain, &device, &[0xfb, 0xff, 0]).await;
+    assert_eq!(domain.core.why().device(device.account, device.id)[0].check, "CodecFailed");
+}
+
+#[tokio::test]
+async fn cached_commands_pass_bytes_too() {
+    let domain = Ground::new(73).await;
+    let tenant = domain.tenant("a").await;
+    let device = domain.lwm2m_device(&tenant, "n").await;
+    let mut draft = super::sensor();
+    draft.format = DataFormat::Binary;
+    draft.services.push(Service::raw_data());
+    let product = device.product.unwrap();
+    domain.core.replace_product(&tenant.all, product, draft).await.unwrap();
+    let request = |data: &str| CommandRequest {
+        service_id: "RawData".into(),
+        method: "START".into(),
+        paras: json!({"rawData": data}).to_string(),
+        callback_url: None,
+        expire_s: None,
+        max_retransmit: 0,
+    };
+    assert_eq!(cause(domain.core.submit_command(&tenant.scope, device.id, request("!")).await), Cause::InvalidField);
+    domain.core.submit_command(&tenant.scope, device.id, request("AQ==")).await.unwrap();
+    let work = domain.core.next_work(&domain.core.device_caller(&device), false).await.unwrap().unwrap();
+    assert_eq!(work.steps, [Step::Frame { path: "/19/1/0".into(), bytes: vec![1] }]);
 }

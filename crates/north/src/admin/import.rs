@@ -85,14 +85,15 @@ pub(super) fn service(node: &Node<'_>, id: Option<&str>) -> Result<Service> {
         Some(id) => id.to_owned(),
         None => node.needed("serviceId")?,
     };
-    Ok(Service {
+    let service = Service {
         service_type: node.text("serviceType")?.unwrap_or_else(|| service_id.clone()),
         service_id,
         option: node.text("option")?.unwrap_or_else(|| "Optional".into()),
         description: node.text("description")?.unwrap_or_default(),
         properties: node.list("properties")?.iter().map(property).collect::<Result<_>>()?,
         commands: node.list("commands")?.iter().map(command).collect::<Result<_>>()?,
-    })
+    };
+    Ok(service.completed())
 }
 
 fn property(node: &Node<'_>) -> Result<Property> {

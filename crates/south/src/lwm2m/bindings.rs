@@ -341,6 +341,19 @@ mod tests {
     }
 
     #[test]
+    fn data_types_are_known_by_all_their_names() {
+        for (names, expected) in [
+            (&["int", "Integer", "long"][..], ValueType::Integer),
+            (&["decimal", "double", "float", "number"], ValueType::Float),
+            (&["boolean", "bool"], ValueType::Boolean),
+            (&["DateTime", "date-time"], ValueType::Time),
+            (&["string", "enum"], ValueType::String),
+        ] {
+            assert!(names.iter().all(|name| type_of(name) == expected), "{names:?}");
+        }
+    }
+
+    #[test]
     fn json_becomes_values_without_loss_or_not_at_all() {
         for (json, wanted, expected) in [
             ("35", ValueType::Integer, Some(Value::Integer(35))),

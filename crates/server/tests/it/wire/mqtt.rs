@@ -123,6 +123,35 @@ fn a_codec_translates_binary_frames_both_ways() {
 }
 
 #[test]
+fn frames_of_a_product_without_codec_are_raw_data() {
+    let server = Server::start();
+    let account = api::account(&server, "raw");
+    let mut model = api::thermometer_model();
+    model["format"] = json!("binary");
+    model["services"] = json!([{"serviceId": "RawData"}]);
+    let made = admin(&server, "POST", &format!("/products?account={account}"), Some(model));
+    assert_eq!(made.status, 201, "{}", made.text);
+    let app = App::create(&server, &account, "app");
+    let (id, secret) = app.register("n", &api::text(&made.json(), "productId"));
+    let mut device = Device::login(&server, &id, &secret);
+    device.listen_to("binary");
+    device.send("binary", vec![0xfb, 0xff, 0]);
+    let history = app.history(&id, 10);
+    assert_eq!(history["deviceDataHistoryDTOs"][0]["serviceId"], "RawData");
+    assert_eq!(history["deviceDataHistoryDTOs"][0]["data"], json!({"rawData": "+/8A"}));
+    let capabilities = app.call("GET", &format!("/iocm/app/data/v1.1.0/deviceCapabilities?deviceId={id}"), None).text;
+    assert!(
+        capabilities.contains("\"propertyName\":\"rawData\"") && capabilities.contains("\"commandName\":\"RawData\""),
+        "{capabilities}"
+    );
+    let call = json!({"header": {"mode": "NOACK", "method": "START"}, "body": {"rawData": "AQID"}});
+    let path = format!("/iocm/app/signaltrans/v1.1.0/devices/{id}/services/RawData/sendCommand");
+    let called = app.call("POST", &path, Some(call));
+    assert_eq!(called.status, 202, "{}", called.text);
+    assert_eq!(device.frame(), [1, 2, 3]);
+}
+
+#[test]
 fn history_is_decoded_again_by_the_command_line() {
     let server = Server::start();
     let product = api::thermometer(&server, "default");

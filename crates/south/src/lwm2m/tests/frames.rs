@@ -195,3 +195,28 @@ async fn acknowledgements_wait_in_a_short_line() {
     assert!((8..20).contains(&sent), "{sent}");
     assert!(ground.whys(id).await.iter().any(|why| why.0 == "lwm2m.acknowledge"), "{:?}", ground.whys(id).await);
 }
+
+#[tokio::test]
+async fn frames_of_a_product_without_codec_are_raw_data_both_ways() {
+    let mut ground = Ground::new(10).await;
+    let mut model = draft("Meter", "raw", "LWM2M", DataFormat::Binary, vec![landfall_model::Service::raw_data()]);
+    model.lwm2m = Lwm2mModel::default();
+    ground.product = ground.core.create_product(&ground.all, model).await.unwrap();
+    let sim = ground.running("r-1").await;
+    ground.done_to(sim);
+    ground.tell(sim, |device, now| device.uplink(now, &[0xfb, 0xff, 0]));
+    ground.run_s(5).await;
+    assert_eq!(ground.reports(sim).await, [("RawData".to_owned(), json!({"rawData": "+/8A"}))]);
+    let request = CommandRequest {
+        service_id: "RawData".into(),
+        method: "START".into(),
+        paras: json!({"rawData": "YWJj"}).to_string(),
+        callback_url: None,
+        expire_s: None,
+        max_retransmit: 0,
+    };
+    let id = ground.core.submit_command(&ground.scope, ground.sims[sim].id, request).await.unwrap().id;
+    ground.run_s(10).await;
+    assert_eq!(ground.done_to(sim), [("19/1/0".to_owned(), "abc".to_owned())]);
+    assert_eq!(ground.states(&[id]).await, [CommandState::Delivered], "no result is to come");
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::admin::package::{fuzz_profile_package, read_package};
+use encoding_rs::GBK;
 use std::io::{Cursor, Write};
 
 const DEVICE: &str = r#"{"devices":[{"manufacturerId":"Huawei","manufacturerName":"Huawei","protocolType":"MQTT","deviceType":"WaterMeter",
@@ -26,7 +27,7 @@ fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 #[test]
 fn a_profile_package_becomes_a_product() {
-    let draft = read_package(&packed(&[(DEVICE_PATH, DEVICE.as_bytes()), (SERVICE_PATH, SERVICE.as_bytes())])).unwrap();
+    let draft = read_package(&packed(&[(DEVICE_PATH, DEVICE.as_bytes()), (SERVICE_PATH, SERVICE.as_bytes())])).unwrap().draft;
     assert_eq!(
         (draft.name.as_str(), draft.key.device_type.as_str(), draft.key.protocol_type.as_str()),
         ("Huawei NB01", "WaterMeter", "MQTT")
@@ -58,7 +59,7 @@ fn packages_of_other_tools_are_read_too() {
         &[(DEVICE_PATH, &with_mark), (SERVICE_PATH, SERVICE.as_bytes()), ("readme.txt", b"not JSON")],
     ];
     for (n, files) in cases.into_iter().enumerate() {
-        assert_eq!(read_package(&packed(files)).map(|draft| draft.services.len()), Ok(1), "case {n}");
+        assert_eq!(read_package(&packed(files)).map(|package| package.draft.services.len()), Ok(1), "case {n}");
     }
 }
 
@@ -105,6 +106,83 @@ fn errors_name_the_file_and_the_place() {
         let package = packed(&[(DEVICE_PATH, device.as_bytes()), (SERVICE_PATH, service.as_bytes())]);
         assert_eq!(read_package(&package).unwrap_err().to_string(), expected);
     }
+}
+
+#[test]
+fn the_built_in_service_need_not_be_defined() {
+    let listed = DEVICE.replace(
+        "\"serviceType\":\"WaterMeterBasic\",\"option\":\"Mandatory\"}",
+        "\"option\":\"Mandatory\"},{\"serviceId\":\"RawData\",\"serviceType\":\"RawData\"}",
+    );
+    let listed = listed.replace("\"serviceId\":\"Meter\",", "\"serviceId\":\"WaterMeterBasic\",");
+    let package = read_package(&packed(&[(DEVICE_PATH, listed.as_bytes()), (SERVICE_PATH, SERVICE.as_bytes())])).unwrap();
+    assert_eq!((package.draft.services[1].clone(), package.draft.format), (Service::raw_data(), DataFormat::Binary));
+    let empty = r#"{"services":[{"serviceType":"RawData","properties":[],"commands":null}]}"#;
+    let raw_path = "service/RawData/profile/servicetype-capability.json";
+    let files = [(DEVICE_PATH, listed.as_bytes()), (SERVICE_PATH, SERVICE.as_bytes()), (raw_path, empty.as_bytes())];
+    assert_eq!(read_package(&packed(&files)).unwrap().draft.services[1], Service::raw_data());
+    let shown = serde_json::json!({ "services": crate::admin::view::services(&[Service::raw_data()]) });
+    let named = serde_json::json!({ "serviceId": "RawData" });
+    for services in [shown["services"].clone(), serde_json::json!([named])] {
+        let model = serde_json::json!({
+            "manufacturerId": "m", "manufacturerName": "M", "deviceType": "t", "model": "x", "protocolType": "LWM2M", "services": services,
+        });
+        assert_eq!(read_model(model.to_string().as_bytes()).unwrap().services, [Service::raw_data()]);
+    }
+}
+
+#[test]
+fn packages_in_gbk_are_read() {
+    let gbk = |text: &str| GBK.encode(text).0.into_owned();
+    let (device, service) = (DEVICE.replace("Huawei", "华为"), SERVICE.replace("\"basic\"", "\"水表，基本\""));
+    // The second byte of 縗 is a backslash in GBK.
+    let names = [format!("縗/{DEVICE_PATH}"), format!("縗/{SERVICE_PATH}")];
+    for encode in [gbk, |text: &str| text.as_bytes().to_vec()] {
+        let mut package = packed(&[
+            ("A0/profile/devicetype-capability.json", &encode(&device)),
+            ("A0/service/WaterMeterBasic/profile/servicetype-capability.json", &encode(&service)),
+        ]);
+        if encode(&names[0]) != names[0].as_bytes() {
+            replace(&mut package, b"A0/", &gbk("縗/"));
+        }
+        let draft = read_package(&package).unwrap().draft;
+        assert_eq!((draft.key.manufacturer_name.as_str(), draft.services[0].description.as_str()), ("华为", "水表，基本"));
+    }
+    for (broken, expected) in [
+        (
+            packed(&[(DEVICE_PATH, b"{\"devices\":\"\xc4\xff\"}")]),
+            "profile/devicetype-capability.json: the text is neither in UTF-8 (wrong at byte 12) nor in GBK",
+        ),
+        (
+            {
+                let mut package = packed(&[("A0/profile/devicetype-capability.json", DEVICE.as_bytes())]);
+                replace(&mut package, b"A0/", b"\xff\xff/");
+                package
+            },
+            "package: a name in it is neither in UTF-8 (wrong at byte 0) nor in GBK",
+        ),
+    ] {
+        assert_eq!(read_package(&broken).unwrap_err().to_string(), expected);
+    }
+}
+
+/// Other bytes of the same number wherever these are.
+fn replace(package: &mut [u8], from: &[u8], to: &[u8]) {
+    let places: Vec<usize> = (0..package.len() - from.len()).filter(|at| package[*at..].starts_with(from)).collect();
+    places.into_iter().for_each(|at| package[at..at + from.len()].copy_from_slice(to));
+}
+
+#[test]
+fn a_java_plug_in_is_named_with_what_to_do() {
+    let jar = ("codec/meter-1.0.jar", &b"PK"[..]);
+    let package = read_package(&packed(&[(DEVICE_PATH, DEVICE.as_bytes()), (SERVICE_PATH, SERVICE.as_bytes()), jar])).unwrap();
+    assert_eq!(package.notes.len(), 1);
+    assert!(package.notes[0].starts_with("codec/meter-1.0.jar was left out: a Java plug-in cannot run here"));
+    let alone = read_package(&packed(&[("package-info.json", b"{}"), jar])).unwrap_err().to_string();
+    assert!(alone.starts_with("codec/meter-1.0.jar: is no profile: a Java plug-in cannot run here"), "{alone}");
+    assert!(alone.contains("docs/codecs.md") && alone.contains("landfall codec upload"), "{alone}");
+    let porting = include_str!("../../../../docs/codecs.md");
+    assert!(porting.contains("## From a Java plug-in"), "the place that it names exists");
 }
 
 #[test]
@@ -193,7 +271,7 @@ fn the_examples_are_models() {
 
 #[test]
 fn what_the_api_shows_can_be_imported_again() {
-    let draft = read_package(&packed(&[(DEVICE_PATH, DEVICE.as_bytes()), (SERVICE_PATH, SERVICE.as_bytes())])).unwrap();
+    let draft = read_package(&packed(&[(DEVICE_PATH, DEVICE.as_bytes()), (SERVICE_PATH, SERVICE.as_bytes())])).unwrap().draft;
     let shown = serde_json::json!({
         "manufacturerId": draft.key.manufacturer_id, "manufacturerName": draft.key.manufacturer_name, "deviceType": draft.key.device_type,
         "model": draft.key.model, "protocolType": draft.key.protocol_type, "services": crate::admin::view::services(&draft.services),

@@ -4,7 +4,7 @@ use super::{
     caller::{JsonBody, Over, RawBody},
     error::{Answer, Refusal},
     import::read_model,
-    package::read_package,
+    package::{Package, read_package},
     query::{id, listed},
     view,
 };
@@ -105,8 +105,8 @@ pub(super) async fn import(over: Over, headers: HeaderMap, RawBody(bytes): RawBo
     params.only(&["replace", "dryRun", "name", "format"])?;
     let (replace, dry_run) = (params.flag("replace")?, params.flag("dryRun")?);
     let form = form(&headers)?;
-    let mut draft = match form {
-        Form::Model => read_model(&bytes)?,
+    let Package { mut draft, notes } = match form {
+        Form::Model => Package { draft: read_model(&bytes)?, notes: vec![] },
         Form::Package => read_package(&bytes)?,
     };
     let old = over.core.product_by_key(&over.scope, &draft.key).await?;
@@ -131,6 +131,7 @@ pub(super) async fn import(over: Over, headers: HeaderMap, RawBody(bytes): RawBo
     }
     let mut outcome = outcome(old.as_deref(), &draft);
     outcome["dryRun"] = dry_run.into();
+    outcome["notes"] = notes.into();
     if !dry_run {
         let made = match &old {
             None => over.core.create_product(&over.scope, draft).await?,

@@ -12,7 +12,7 @@ pub enum CodecError {
         line: Option<u32>,
     },
     /// The script threw, at its top level or in the called function, or a LoRaWAN function answered with `errors`.
-    #[error("the codec threw {message}")]
+    #[error("the codec threw {message}{}", at_line(line_of(stack)))]
     Threw {
         /// The thrown value as text (at most 1 KiB), such as `Error: frame too short`.
         message: String,
@@ -71,6 +71,12 @@ pub enum CodecError {
     /// A fault of the caller or of the sandbox, not of the script.
     #[error("codec sandbox: {0}")]
     Internal(String),
+}
+
+/// The line in `    at codec.js:3:9`, the innermost of a stack.
+pub(crate) fn line_of(stack: &str) -> Option<u32> {
+    let place = stack.split_once("codec.js:")?.1;
+    place.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn at_line(line: Option<u32>) -> String {

@@ -4,7 +4,7 @@
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{Memory, Store, StoreLimitsBuilder, Trap, TypedFunc, UpdateDeadline};
 
-use crate::error::CodecError;
+use crate::error::{CodecError, line_of};
 use crate::limits::Limits;
 use crate::runtime::{Host, PRELUDE, Runtime};
 use crate::script::{Exports, Function};
@@ -203,12 +203,6 @@ fn message_and_stack(out: &[u8]) -> (String, String) {
     let size = usize::try_from(u32::from_le_bytes(*size)).unwrap_or(usize::MAX);
     let (message, stack) = text.split_at_checked(size).unwrap_or((text, &[]));
     (String::from_utf8_lossy(message).into_owned(), String::from_utf8_lossy(stack).into_owned())
-}
-
-/// The line in `    at codec.js:3:9`.
-fn line_of(stack: &str) -> Option<u32> {
-    let place = stack.split_once("codec.js:")?.1;
-    place.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn first_lines(stack: &str) -> String {

@@ -44,8 +44,9 @@ pub use device::{ProductRef, RegisterDevice};
 pub use metric::{Count, Metric};
 pub use onem2m::*;
 pub use places::{Crowded, Place, Places, Taking, network};
+pub use product::ProductDraft;
 pub use product::redecode::{RedecodeCursor, RedecodeFailure, RedecodePage, RedecodeRequest};
-pub use product::{CodecTrial, ProductDraft};
+pub use product::trial::{CodecTrial, CommandSample, CommandTrial, Decoded};
 pub use settings::Settings;
 pub use store::{
     CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, NameClash, RevokeFilter,

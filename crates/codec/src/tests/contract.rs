@@ -127,6 +127,7 @@ async fn thrown_values_carry_message_and_place() {
     let source = "function deep() { throw new RangeError('frame of 2 bytes') }\nfunction decode() { deep() }";
     let result = sandbox.decode(&script(1, source), &[], "{}").await;
     assert_eq!(result, threw("RangeError: frame of 2 bytes", "at deep (codec.js:1:29)\nat decode (codec.js:2:21)"));
+    assert_eq!(result.unwrap_err().to_string(), "the codec threw RangeError: frame of 2 bytes (line 1)");
     let cases = [
         ("throw 'plain'", "plain"),
         ("throw null", "null"),

@@ -3,14 +3,14 @@
 pub(crate) mod check;
 pub(crate) mod frame;
 pub(crate) mod redecode;
+pub(crate) mod trial;
 
 use crate::{
-    CodecRun, Core, DeviceFilter, Scope,
+    Core, DeviceFilter, Scope,
     account::check_name,
     batch,
     product::check::{check_binding, check_path, check_services},
     turns::Record,
-    uplink::message,
 };
 use landfall_model::{
     AppId, Batch, Cause, Codec, DataFormat, Error, Event, EventBody, Lwm2mModel, Page, PageRequest, Product, ProductChange,
@@ -39,15 +39,6 @@ pub struct ProductDraft {
     pub auto_register: Option<AppId>,
     /// Whether nodes may claim secrets with that of the product; absent: as before, and at first they may.
     pub claims: Option<bool>,
-}
-
-/// What a codec made of one frame.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CodecTrial {
-    /// The frame, in hex.
-    pub hex: String,
-    /// The JSON that `decode` returned, or why it failed or does not fit.
-    pub outcome: std::result::Result<serde_json::Value, String>,
 }
 
 impl Core {
@@ -137,23 +128,6 @@ impl Core {
         Ok(secret)
     }
 
-    /// Runs a codec on sample frames without keeping anything: every result is also checked against the product's model.
-    pub async fn try_codec(
-        &self,
-        scope: &Scope,
-        id: ProductId,
-        source: &str,
-        samples: &[SampleFrame],
-    ) -> Result<Vec<CodecTrial>> {
-        let product = self.product(scope, id).await?;
-        let codec = next_codec(&product, source, samples, self.now())?;
-        let mut trials = Vec::with_capacity(samples.len());
-        for sample in samples {
-            trials.push(CodecTrial { hex: sample.hex.clone(), outcome: self.trial(&product, &codec, sample).await });
-        }
-        Ok(trials)
-    }
-
     /// Takes a new codec version once all its sample frames work; at least one is needed. `CodecFailed` names the first that does not.
     pub async fn upload_codec(
         &self,
@@ -180,34 +154,6 @@ impl Core {
             Ok(None)
         })
         .await
-    }
-
-    async fn trial(
-        &self,
-        product: &Product,
-        codec: &Codec,
-        sample: &SampleFrame,
-    ) -> std::result::Result<serde_json::Value, String> {
-        let bytes = hex::decode(&sample.hex).map_err(|e| format!("is no hex: {e}"))?;
-        let text = self.codecs.decode(CodecRun::trial(product, codec), &bytes, "{}").await.map_err(|e| e.to_string())?;
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
-        if let Some(expected) = &sample.expected
-            && *expected != value
-        {
-            return Err(format!("gives {value}, expected {expected}"));
-        }
-        let text = message::text(text.as_bytes()).map_err(|e| e.to_string())?;
-        match message::read(&text).map_err(|e| e.to_string())? {
-            message::Message::Answer { .. } => {}
-            message::Message::Report(items) => {
-                for item in items {
-                    let service = product.service(&item.service_id);
-                    let service = service.ok_or_else(|| format!("the product has no service {:.64}", item.service_id))?;
-                    crate::product::check::check_report(service, &item.data).map_err(|e| e.to_string())?;
-                }
-            }
-        }
-        Ok(value)
     }
 
     /// The checks of [`Core::create_product`] and [`Core::replace_product`] on the draft itself.

@@ -154,3 +154,36 @@ async fn cached_commands_pass_bytes_too() {
     let work = domain.core.next_work(&domain.core.device_caller(&device), false).await.unwrap().unwrap();
     assert_eq!(work.steps, [Step::Frame { path: "/19/1/0".into(), bytes: vec![1] }]);
 }
+
+#[tokio::test]
+async fn a_codec_is_tried_both_ways() {
+    let domain = Ground::new(74).await;
+    let (tenant, _) = with_codec(&domain, "a").await;
+    let sample = |more: Value| SampleFrame { hex: hex::encode(frame(more)), expected: None };
+    let unwritable = landfall_testkit::ground::codec::UNWRITABLE;
+    let samples =
+        [sample(json!({})), sample(json!({"cloudRsp": true})), sample(json!({"cloudRsp": true, "identifier": unwritable}))];
+    let trials = domain.core.try_codec(&tenant.all, tenant.product.id, "forwards", &samples).await.unwrap();
+    let acknowledgements: Vec<_> =
+        trials.iter().map(|trial| trial.outcome.clone().map(|decoded| decoded.acknowledgement)).collect();
+    assert_eq!(acknowledgements[0], Ok(None));
+    let frame = hex::decode(acknowledgements[1].clone().unwrap().unwrap()).unwrap();
+    assert!(String::from_utf8(frame).unwrap().contains(r#""msgType":"cloudRsp""#));
+    assert!(acknowledgements[2].clone().unwrap_err().starts_with("the acknowledgement (cloudRsp): "));
+
+    let command = |text: Value| serde_json::from_value(text).unwrap();
+    let commands = [
+        command(json!({"serviceId": "Switch", "cmd": "SET", "paras": {"value": 4}, "mid": 258})),
+        command(json!({"serviceId": "Switch", "cmd": "SET", "paras": {"value": "x"}})),
+        command(json!({"serviceId": "Switch", "cmd": "GET", "paras": {}})),
+        command(json!({"serviceId": "Switch", "cmd": "SET", "paras": {"value": unwritable}})),
+    ];
+    let trials = domain.core.try_commands(&tenant.all, tenant.product.id, "forwards", &commands).await.unwrap();
+    let told = r#"{"msgType":"cloudReq","serviceId":"Switch","mid":258,"cmd":"SET","paras":{"value":4},"hasMore":0}"#;
+    assert_eq!((trials[0].command.as_str(), trials[0].outcome.clone()), (told, Ok(hex::encode(told))));
+    for (trial, expected) in
+        trials[1..].iter().zip(["value: must be an integer", "the service has no command GET", "encode: unwritable"])
+    {
+        assert!(trial.outcome.as_ref().unwrap_err().contains(expected), "{trial:?}");
+    }
+}

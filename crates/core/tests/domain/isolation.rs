@@ -99,6 +99,7 @@ async fn every_verb_treats_another_account_as_absent() {
     assert_eq!(cause(core.delete_product(all, theirs.product.id).await), Cause::ProductNotFound);
     assert_eq!(cause(core.set_product_secret(all, theirs.product.id, true).await), Cause::ProductNotFound);
     assert_eq!(cause(core.try_codec(all, theirs.product.id, "x", &[]).await), Cause::ProductNotFound);
+    assert_eq!(cause(core.try_commands(all, theirs.product.id, "x", &[]).await), Cause::ProductNotFound);
     assert_eq!(cause(core.upload_codec(all, theirs.product.id, "x", &[]).await), Cause::InvalidField);
     let redecode = RedecodeRequest { device: Some(id), from: None, to: None, after: None, limit: 1, dry_run: false };
     assert_eq!(cause(core.redecode(all, mine.product.id, &redecode).await), Cause::CodecNotFound);

@@ -8,7 +8,7 @@ use super::{
     view,
 };
 use axum::{Json, extract::Path, http::StatusCode};
-use landfall_core::{CodecTrial, RedecodeRequest};
+use landfall_core::{CodecTrial, CommandSample, CommandTrial, Decoded, RedecodeRequest};
 use landfall_model::{Cause, Error, SampleFrame, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,6 +20,9 @@ pub(super) struct UploadBody {
     source: Option<String>,
     #[serde(default)]
     samples: Vec<SampleFrame>,
+    /// For a dry run.
+    #[serde(default)]
+    commands: Vec<CommandSample>,
 }
 
 pub(super) async fn upload(
@@ -35,9 +38,14 @@ pub(super) async fn upload(
             None => product.codec().map(|codec| codec.source.clone()).ok_or_else(none)?,
         };
         let trials = over.core.try_codec(&over.scope, product.id, &source, &body.samples).await?;
-        let ok = trials.iter().all(|trial| trial.outcome.is_ok());
+        let commands = over.core.try_commands(&over.scope, product.id, &source, &body.commands).await?;
+        let ok = trials.iter().all(|trial| trial.outcome.is_ok()) && commands.iter().all(|trial| trial.outcome.is_ok());
         let trials: Vec<Value> = trials.iter().map(trial).collect();
-        return Ok((StatusCode::OK, Json(json!({ "ok": ok, "trials": trials }))));
+        let commands: Vec<Value> = commands.iter().map(command_trial).collect();
+        return Ok((StatusCode::OK, Json(json!({ "ok": ok, "trials": trials, "commands": commands }))));
+    }
+    if !body.commands.is_empty() {
+        return Err(Error::invalid("commands", "are for a dry run").into());
     }
     let source = body.source.ok_or_else(|| Error::invalid("source", "is missing"))?;
     let product = over.core.upload_codec(&over.scope, product.id, &source, &body.samples).await?;
@@ -105,7 +113,17 @@ fn none() -> Error {
 
 fn trial(trial: &CodecTrial) -> Value {
     match &trial.outcome {
-        Ok(result) => json!({ "hex": trial.hex, "ok": true, "result": result }),
+        Ok(Decoded { result, acknowledgement: None }) => json!({ "hex": trial.hex, "ok": true, "result": result }),
+        Ok(Decoded { result, acknowledgement }) => {
+            json!({ "hex": trial.hex, "ok": true, "result": result, "acknowledgement": acknowledgement })
+        }
         Err(error) => json!({ "hex": trial.hex, "ok": false, "error": error }),
+    }
+}
+
+fn command_trial(trial: &CommandTrial) -> Value {
+    match &trial.outcome {
+        Ok(hex) => json!({ "command": trial.command, "ok": true, "hex": hex }),
+        Err(error) => json!({ "command": trial.command, "ok": false, "error": error }),
     }
 }

@@ -264,6 +264,7 @@ fn the_examples_are_models() {
         include_str!("../../../../docs/examples/thermometer.json"),
         include_str!("../../../../docs/examples/lwm2m-sensor.json"),
         include_str!("../../../../docs/examples/nbiot-meter.json"),
+        include_str!("../../../../docs/examples/smoke-detector.json"),
     ] {
         assert!(read_model(text.as_bytes()).is_ok_and(|draft| !draft.services.is_empty()));
     }

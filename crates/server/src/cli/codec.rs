@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 
 const COLUMNS: Columns<'_> = &[("VERSION", "/version"), ("BYTES", "/bytes"), ("SAMPLES", "/samples"), ("CREATED", "/createdAt")];
-const TRIALS: Columns<'_> = &[("FRAME", "/hex"), ("OK", "/ok"), ("RESULT", "/result"), ("ERROR", "/error")];
+const TRIALS: Columns<'_> =
+    &[("FRAME", "/hex"), ("OK", "/ok"), ("RESULT", "/result"), ("ACKNOWLEDGEMENT", "/acknowledgement"), ("ERROR", "/error")];
+const COMMANDS: Columns<'_> = &[("COMMAND", "/command"), ("OK", "/ok"), ("FRAME", "/hex"), ("ERROR", "/error")];
 
 /// What to do with codecs.
 #[derive(Debug, Subcommand)]
@@ -28,7 +30,7 @@ pub enum Action {
         #[command(flatten)]
         samples: Samples,
     },
-    /// Run a codec on frames without keeping anything; fails if a frame does
+    /// Run a codec on frames and commands without keeping anything; fails if one of them does
     Try {
         /// Product, by id or name
         product: String,
@@ -36,6 +38,9 @@ pub enum Action {
         file: Option<PathBuf>,
         #[command(flatten)]
         samples: Samples,
+        /// A command to encode, {"serviceId": ..., "cmd": ..., "paras": {...}, "mid": 1}; may be repeated
+        #[arg(long = "command", value_name = "JSON")]
+        commands: Vec<String>,
     },
     /// List codec versions
     List {
@@ -180,6 +185,10 @@ impl Samples {
     }
 }
 
+fn command(text: &str) -> Done<Value> {
+    serde_json::from_str(text).map_err(|error| Failure::new(format!("the command {text} is no JSON: {error}")))
+}
+
 fn sample(text: &str) -> Done<Value> {
     let Some((hex, expected)) = text.split_once('=') else { return Ok(json!({ "hex": text })) };
     let expected: Value = serde_json::from_str(expected)
@@ -197,8 +206,9 @@ impl Action {
                 let made = client.post(&path, &[], body).await?;
                 out.done(&format!("codec version {} is in force", made["version"]), &made);
             }
-            Self::Try { product, file, samples } => {
-                let mut body = json!({ "samples": samples.json()? });
+            Self::Try { product, file, samples, commands } => {
+                let commands = commands.iter().map(|text| command(text)).collect::<Done<Vec<Value>>>()?;
+                let mut body = json!({ "samples": samples.json()?, "commands": commands });
                 if let Some(file) = file {
                     body["source"] = source(file)?.into();
                 }
@@ -234,15 +244,23 @@ fn source(file: &std::path::Path) -> Done<String> {
 }
 
 fn told(out: &Output, tried: &Value) -> Done {
-    let trials = tried["trials"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let rows = |name: &str| tried[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    let (trials, commands) = (rows("trials"), rows("commands"));
     if out.json {
         out.record(tried);
     } else {
-        out.rows(trials, TRIALS);
+        for (rows, columns) in [(trials, TRIALS), (commands, COMMANDS)] {
+            if !rows.is_empty() {
+                out.rows(rows, columns);
+            }
+        }
     }
-    match trials.iter().filter(|trial| trial["ok"] != true).count() {
-        0 => Ok(()),
-        bad => Err(Failure::new(format!("CodecFailed: {bad} of {} frames failed", trials.len()))),
+    let failed = |rows: &[Value]| rows.iter().filter(|trial| trial["ok"] != true).count();
+    match (failed(trials), failed(commands)) {
+        (0, 0) => Ok(()),
+        (bad, 0) => Err(Failure::new(format!("CodecFailed: {bad} of {} frames failed", trials.len()))),
+        (0, bad) => Err(Failure::new(format!("CodecFailed: {bad} of {} commands failed", commands.len()))),
+        (frames, bad) => Err(Failure::new(format!("CodecFailed: {frames} frames and {bad} commands failed"))),
     }
 }
 

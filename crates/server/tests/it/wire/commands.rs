@@ -153,6 +153,37 @@ fn the_meter_of_the_examples_has_a_codec_that_works() {
     assert!(admin(&server, "GET", &path, None).json()["source"].as_str().is_some_and(|source| source.contains("encode")));
 }
 
+/// What docs/codecs.md says that it gives.
+#[test]
+fn the_ported_plug_in_of_the_examples_works_both_ways() {
+    let server = Server::start();
+    let cli = |arguments: &[&str]| json_of(&server, &[arguments, &["--json"]].concat());
+    let product = cli(&["product", "create", &format!("{EXAMPLES}/smoke-detector.json")]);
+    let product = api::text(&product, "productId");
+    let codec = format!("{EXAMPLES}/smoke-detector.js");
+    let command = r#"{"serviceId": "Smoke", "cmd": "SET_ALARM", "paras": {"value": true}, "mid": 7}"#;
+    let tried =
+        cli(&["codec", "try", &product, &codec, "--sample", "00073200d701", "--sample", "0200070001", "--command", command]);
+    let (report, answer) = (&tried["trials"][0], &tried["trials"][1]);
+    assert_eq!(report["result"]["data"][0]["serviceData"], json!({"level": 50, "temperature": 21.5, "alarm": true}));
+    assert_eq!((&report["acknowledgement"], &tried["commands"][0]["hex"]), (&json!("80070000"), &json!("01000701")));
+    assert_eq!(answer["result"], json!({"msgType": "deviceRsp", "mid": 7, "errcode": 0, "body": {"result": 1}}));
+    cli(&["codec", "upload", &product, &codec, "--sample", "00073200d701"]);
+    // Of an error, message and line.
+    let (ok, shown, _) = server.cli(&["codec", "try", &product, "--sample", "ff"]);
+    assert!(!ok && shown.contains("frames of kind 255 are unknown (line 33)"), "{shown}");
+    let body = json!({"samples": [{"hex": "00073200d701"}], "commands": [{"serviceId": "Smoke", "cmd": "X", "paras": {}}]});
+    let path = format!("/products/{product}/codecs");
+    let tried = admin(&server, "POST", &format!("{path}?dryRun=true"), Some(body.clone()));
+    let document = Contract::parse(include_str!("../../../../../spec/admin/openapi.yaml")).unwrap();
+    document.check_answer("POST", &path, tried.status, tried.text.as_bytes()).unwrap();
+    assert_eq!(
+        (&tried.json()["ok"], &tried.json()["commands"][0]["error"]),
+        (&json!(false), &json!("the service has no command X"))
+    );
+    assert_eq!(admin(&server, "POST", &path, Some(body)).status, 400, "commands are only tried");
+}
+
 /// What the admin API answers is what its document says, where a model is bound to LwM2M.
 #[test]
 fn the_admin_api_keeps_its_document() {

@@ -133,7 +133,7 @@ fn folder_below(dir: &Path, depth: usize) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use landfall_core::HistoryQuery;
+    use landfall_core::{HistoryOf, HistoryQuery};
     use landfall_model::{AccessMode, Account, AccountId, App, AppId, Credentials, Digest, NodeType, PageRequest};
 
     fn first_device() -> (Batch, Device) {
@@ -184,7 +184,7 @@ mod tests {
         for id in ids {
             let copy = store.device(id).await.unwrap().unwrap();
             assert_ne!(copy.credentials.secret, device.credentials.secret, "each has a secret of its own");
-            let query = HistoryQuery { devices: vec![id], after: None, before: None };
+            let query = HistoryQuery { of: HistoryOf::Device(id), after: None, before: None, now: Time(0) };
             let page = store.history(&query, PageRequest { no: 0, size: 20 }).await.unwrap();
             assert_eq!((page.total, page.items.len()), (30, 20));
         }

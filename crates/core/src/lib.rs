@@ -49,8 +49,8 @@ pub use product::redecode::{RedecodeCursor, RedecodeFailure, RedecodePage, Redec
 pub use product::trial::{CodecTrial, CommandSample, CommandTrial, Decoded};
 pub use settings::Settings;
 pub use store::{
-    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryQuery, NameClash, RevokeFilter,
-    SettingFilter, Store, StoreStats, SubscriptionFilter,
+    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryOf, HistoryQuery, NameClash,
+    RevokeFilter, SettingFilter, Store, StoreStats, SubscriptionFilter,
 };
 pub use subscription::SubscribeRequest;
 pub use subscription::notifier::{Needs, Notification, Notifier, Receipt, Subject, Verdict};

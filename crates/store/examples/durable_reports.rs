@@ -92,10 +92,9 @@ fn main() {
             at(0.99),
             at(1.0)
         );
-        let devices = vec![DeviceId(Uuid::from_u128(5))];
         for no in [0, 3] {
             let asked = Instant::now();
-            let query = HistoryQuery { devices: devices.clone(), after: None, before: None };
+            let query = HistoryQuery { of: HistoryOf::Device(DeviceId(Uuid::from_u128(5))), after: None, before: None, now: Time(0) };
             let page = store.history(&query, PageRequest { no, size: 100 }).await.unwrap();
             println!("history page {no} of {} points: {:?}", page.total, asked.elapsed());
         }

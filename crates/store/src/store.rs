@@ -31,7 +31,7 @@ use std::{
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-/// Records that are asked for at once: devices of a history query, events of `events_at`, claims, labels.
+/// Records that are asked for at once: events of `events_at`, claims, labels.
 pub(crate) const LIST_LIMIT: usize = 1_000;
 
 /// Who reads what is of no account.

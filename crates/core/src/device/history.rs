@@ -1,8 +1,7 @@
 //! History of reported values (1.5.3).
 
-use crate::{Core, DeviceFilter, HistoryQuery, Scope};
+use crate::{Core, HistoryOf, HistoryQuery, Scope};
 use landfall_model::{Cause, Device, DeviceId, Error, HistoryPoint, Page, PageRequest, Result, Time};
-use std::sync::Arc;
 
 /// Which history; at least one of device and gateway is needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,33 +17,27 @@ pub struct HistoryFilter {
 }
 
 impl Core {
-    /// History of the scope, newest first. `DeviceNotFound`, `DeviceForeign`, `InvalidField` without device and gateway.
+    /// History of the scope, newest first, as far as it has not aged. `DeviceNotFound`, `DeviceForeign`, `InvalidField` without device and
+    /// gateway.
     pub async fn history(&self, scope: &Scope, filter: HistoryFilter, page: PageRequest) -> Result<Page<HistoryPoint>> {
-        let devices = self.history_devices(scope, &filter).await?;
-        let oldest = devices.iter().map(|device| self.kept_since(device)).min().flatten();
-        let after = match (filter.after, oldest) {
-            (Some(a), Some(b)) => Some(a.max(b)),
-            (a, b) => a.or(b),
-        };
-        let query = HistoryQuery { devices: devices.iter().map(|device| device.id).collect(), after, before: filter.before };
+        let of = self.history_of(scope, &filter).await?;
+        let query = HistoryQuery { of, after: filter.after, before: filter.before, now: self.now() };
         self.store.history(&query, page).await
     }
 
-    pub(crate) async fn history_devices(&self, scope: &Scope, filter: &HistoryFilter) -> Result<Vec<Arc<Device>>> {
+    pub(crate) async fn history_of(&self, scope: &Scope, filter: &HistoryFilter) -> Result<HistoryOf> {
         if let Some(id) = filter.device {
             let device = self.device(scope, id).await?;
             if filter.gateway.is_some_and(|gateway| gateway != device.gateway_id()) {
                 return Err(Error::new(Cause::DeviceNotFound, "the device is not behind that gateway"));
             }
-            return Ok(vec![device]);
+            return Ok(HistoryOf::Device(device.id));
         }
         let gateway = filter.gateway.ok_or_else(|| Error::invalid("deviceId", "deviceId or gatewayId must be given"))?;
-        let gateway = self.device(scope, gateway).await?;
-        let all = DeviceFilter { gateway: Some(gateway.id), ..DeviceFilter::of(scope.account) };
-        Ok(self.devices(scope, all, PageRequest { no: 0, size: 1_000 }).await?.items)
+        Ok(HistoryOf::Gateway(self.device(scope, gateway).await?.id, scope.app))
     }
 
-    /// `dataAgingTime` counts at once, although old points are deleted in the background.
+    /// Since when what was received of a device is kept.
     pub(crate) fn kept_since(&self, device: &Device) -> Option<Time> {
         device.data_aging_days.map(|days| self.now().minus_s(i64::from(days) * 86_400))
     }

@@ -69,8 +69,8 @@ impl Core {
         property: Option<String>,
         page: PageRequest,
     ) -> Result<Page<Setting>> {
-        let devices = self.history_devices(scope, &filter).await?.iter().map(|device| device.id).collect();
-        let filter = SettingFilter { devices, service_id, property, after: filter.after, before: filter.before };
+        let of = self.history_of(scope, &filter).await?;
+        let filter = SettingFilter { of, service_id, property, after: filter.after, before: filter.before };
         self.store.settings(&filter, page).await
     }
 

@@ -1,5 +1,6 @@
 //! What waits for devices: calls, commands and the desired half of shadows.
 
+use super::HistoryOf;
 use async_trait::async_trait;
 use landfall_model::{
     AccountId, AppId, CallId, Command, CommandId, DeviceId, Page, PageRequest, Result, RevokeState, RevokeTask, ServiceCall,
@@ -87,8 +88,8 @@ pub struct RevokeFilter {
 /// Which settings of shadows (1.5.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingFilter {
-    /// Of these devices, at most 1,000.
-    pub devices: Vec<DeviceId>,
+    /// Whose.
+    pub of: HistoryOf,
     /// Of this service.
     pub service_id: Option<String>,
     /// That set this property.

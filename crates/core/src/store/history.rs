@@ -1,7 +1,7 @@
 //! What devices reported, and the frames that it came in.
 
 use async_trait::async_trait;
-use landfall_model::{DeviceId, HistoryPoint, KeptFrame, Page, PageRequest, Result, Seq, Time};
+use landfall_model::{AppId, DeviceId, HistoryPoint, KeptFrame, Page, PageRequest, Result, Seq, Time};
 
 /// History and frames.
 #[async_trait]
@@ -13,15 +13,36 @@ pub trait HistoryStore: Send + Sync {
     async fn frames(&self, query: &FrameQuery) -> Result<FramePage>;
 }
 
+/// Whose history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryOf {
+    /// Of this device.
+    Device(DeviceId),
+    /// Of this gateway, and what devices did while they were behind it that are still there and that the application, where one is given,
+    /// sees.
+    Gateway(DeviceId, Option<AppId>),
+}
+
+impl HistoryOf {
+    /// The device, or the gateway.
+    pub fn id(self) -> DeviceId {
+        match self {
+            Self::Device(id) | Self::Gateway(id, _) => id,
+        }
+    }
+}
+
 /// Which points of history.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryQuery {
-    /// Of these devices, at most 1,000.
-    pub devices: Vec<DeviceId>,
+    /// Whose.
+    pub of: HistoryOf,
     /// Measured later than.
     pub after: Option<Time>,
     /// Measured earlier than.
     pub before: Option<Time>,
+    /// The time at which the history of a device must not have aged (`data_aging_days`, counted from the receipt of its points).
+    pub now: Time,
 }
 
 /// Which frames.

@@ -18,7 +18,7 @@ pub use account::{AccountStore, AppStore};
 pub use command::{CallStore, CommandFilter, CommandStore, RevokeFilter, SettingFilter, ShadowStore};
 pub use device::{DeviceFilter, DeviceListStore, DeviceState, DeviceStore, Due, NameClash};
 pub use group::GroupStore;
-pub use history::{FramePage, FrameQuery, HistoryQuery, HistoryStore};
+pub use history::{FramePage, FrameQuery, HistoryOf, HistoryQuery, HistoryStore};
 pub use presence::PresenceStore;
 pub use product::ProductStore;
 pub use stream::EventStore;

@@ -105,6 +105,28 @@ async fn history_ages_at_once() {
 }
 
 #[tokio::test]
+async fn all_of_a_gateway_is_read_as_far_as_the_application_sees_it() {
+    let domain = Ground::new(26).await;
+    let (tenant, other) = domain.two_tenants().await;
+    let gateway = domain.online_device(&tenant, "gateway").await;
+    let caller = domain.core.device_caller(&gateway);
+    let product = Some(landfall_core::ProductRef::Key(tenant.product.key.clone()));
+    for n in 0..3 {
+        let child = domain.core.add_child(&caller, &format!("child-{n}"), product.clone(), DeviceInfo::default()).await.unwrap();
+        domain.says(&caller, child.id, &report(&n.to_string())).await.unwrap();
+    }
+    domain.says(&caller, gateway.id, &report("9")).await.unwrap();
+    let filter = HistoryFilter { gateway: Some(gateway.id), ..HistoryFilter::default() };
+    let (history, page) = (async |scope| domain.core.history(scope, filter, PAGE).await, PageRequest { no: 1, size: 3 });
+    for scope in [&tenant.scope, &tenant.all] {
+        assert_eq!(history(scope).await.unwrap().total, 4);
+        let found = domain.core.history(scope, filter, page).await.unwrap();
+        assert_eq!((found.total, found.items.len()), (4, 1));
+    }
+    assert_eq!(cause(history(&other.scope).await), Cause::DeviceNotFound);
+}
+
+#[tokio::test]
 async fn binary_frames_go_through_the_codec_and_stay_beside_their_meaning() {
     let domain = Ground::new(25).await;
     let tenant = domain.tenant("a").await;

@@ -22,6 +22,14 @@ pub(crate) fn each(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.chunks_exact(ID)
 }
 
+/// The condition that a principal sees a device that is there; `column` names the device, `principal` is the number of its parameter.
+pub(crate) fn seen(column: &str, principal: usize) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM device d JOIN device_principal p ON p.account = d.account AND p.principal = ?{principal} \
+         AND p.created_at = d.created_at AND p.id = d.id WHERE d.id = {column})"
+    )
+}
+
 /// The application, or else the account itself, where a column has to say one.
 pub(crate) fn or_account<'a>(app: Option<&'a AppId>, account: &'a AccountId) -> &'a [u8] {
     app.map_or(account.0.as_bytes(), |app| app.0.as_bytes())

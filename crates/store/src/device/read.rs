@@ -6,7 +6,7 @@ use crate::{
         documents,
         sql::{Value, query_one},
     },
-    store::{LIST_LIMIT, SharedStore, THE_SERVER},
+    store::{SharedStore, THE_SERVER},
     stream::{flush::parse_services, pending::overlay},
 };
 use async_trait::async_trait;
@@ -14,8 +14,8 @@ use landfall_core::store::{
     DeviceFilter, DeviceListStore, DeviceState, DeviceStore, Due, NameClash, PresenceStore, SettingFilter, ShadowStore,
 };
 use landfall_model::{
-    Cause, Device, DeviceId, DeviceName, Error, Page, PageRequest, ProductId, Registration, Result, SecureSession, Setting,
-    Shadow, StoredSession, Time,
+    Device, DeviceId, DeviceName, Page, PageRequest, ProductId, Registration, Result, SecureSession, Setting, Shadow,
+    StoredSession, Time,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -143,10 +143,7 @@ impl ShadowStore for SharedStore {
 
     async fn settings(&self, filter: &SettingFilter, page: PageRequest) -> Result<Page<Setting>> {
         let filter = filter.clone();
-        if filter.devices.len() > LIST_LIMIT {
-            return Err(Error::new(Cause::TooMany, "settings of at most 1000 devices can be read at once"));
-        }
-        let account = self.account_of(filter.devices.first()).await?;
-        self.scan(account, move |sql| shadows::settings(sql, &filter, LIST_LIMIT, page)).await
+        let account = self.account_of(Some(&filter.of.id())).await?;
+        self.scan(account, move |sql| shadows::settings(sql, &filter, page)).await
     }
 }

@@ -32,6 +32,7 @@ const STEPS: [Step; 17] = [
     Step::Ddl(include_str!("../../migrations/0016_device_names.sql")),
     Step::Ddl(include_str!("../../migrations/0017_groups.sql")),
     Step::Ddl(include_str!("../../migrations/0018_originators.sql")),
+    Step::Ddl(include_str!("../../migrations/0019_behind_gateways.sql")),
 ];
 
 /// The schema this program writes.

@@ -43,7 +43,7 @@ impl Flush {
         }
         let (mut written, mut bytes) = (0, 0);
         for &device in self.devices.iter().rev().take(SLICE_DEVICES) {
-            let taken = pending.lock().sealed(device).map(Part::of);
+            let taken = pending.lock().sealed(device).map(|entry| Part::of(device, entry));
             if let Some(part) = taken {
                 bytes += part.body.len() + part.frames.len();
                 part.write(sql, device)?;
@@ -74,6 +74,8 @@ fn set_meta(sql: &mut dyn Sql, key: &str, value: u64) -> SqlResult<()> {
 /// A copy of a sealed entry, so that readers are not locked out while the database works.
 struct Part {
     account: [u8; 16],
+    /// Absent of a directly connected device.
+    gateway: Option<[u8; 16]>,
     first_seq: u64,
     last_seq: u64,
     last_seen: i64,
@@ -98,9 +100,10 @@ struct Tail {
 }
 
 impl Part {
-    fn of(entry: &Entry) -> Self {
+    fn of(device: DeviceId, entry: &Entry) -> Self {
         Self {
             account: *entry.account.0.as_bytes(),
+            gateway: (entry.gateway != device).then_some(*entry.gateway.0.as_bytes()),
             first_seq: entry.first_seq,
             last_seq: entry.last_seq,
             last_seen: entry.last_seen.0,
@@ -169,7 +172,7 @@ impl Part {
             tail.frames.extend_from_slice(&self.frames);
         }
         sql.execute(
-            "UPDATE chunk SET last_seq = ?3, arrived_at = ?4, t0 = ?5, t1 = ?6, n = ?7, points = ?8, frames = ?9 \
+            "UPDATE chunk SET last_seq = ?3, arrived_at = ?4, t0 = ?5, t1 = ?6, n = ?7, points = ?8, frames = ?9, gateway = ?10 \
              WHERE device = ?1 AND first_seq = ?2",
             &[
                 device,
@@ -181,6 +184,7 @@ impl Part {
                 Value::Int(to_db(self.n + tail.n)),
                 Value::Bytes(&tail.points),
                 Value::opt_bytes((!tail.frames.is_empty()).then_some(&tail.frames)),
+                Value::opt_bytes(self.gateway.as_ref().map(<[u8; 16]>::as_slice)),
             ],
         )?;
         Ok(())
@@ -203,8 +207,8 @@ impl Part {
         points.extend_from_slice(&self.body);
         let frames = self.frame_blob();
         sql.execute(
-            "INSERT INTO chunk (device, first_seq, last_seq, account, arrived_at, t0, t1, n, points, frames) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO chunk (device, first_seq, last_seq, account, arrived_at, t0, t1, n, points, frames, gateway) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             &[
                 device,
                 Value::Int(to_db(self.first_seq)),
@@ -216,6 +220,7 @@ impl Part {
                 Value::Int(to_db(self.n)),
                 Value::Bytes(&points),
                 Value::opt_bytes((!frames.is_empty()).then_some(&frames)),
+                Value::opt_bytes(self.gateway.as_ref().map(<[u8; 16]>::as_slice)),
             ],
         )?;
         Ok(())

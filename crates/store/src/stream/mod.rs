@@ -10,3 +10,4 @@ mod read;
 pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod ring;
+pub(crate) mod spans;

@@ -3,6 +3,7 @@
 //! Two layers: points arrive in the active one; a flush seals it and writes it out device by device while a new active layer fills.
 
 use crate::stream::record::{FrameView, FrameWriter, PointView, PointWriter};
+use landfall_core::HistoryOf;
 use landfall_model::{AccountId, DeviceId, Report, Reported, Time};
 use std::collections::HashMap;
 
@@ -10,6 +11,8 @@ use std::collections::HashMap;
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) account: AccountId,
+    /// The gateway of the newest report, or the device itself.
+    pub(crate) gateway: DeviceId,
     pub(crate) first_seq: u64,
     pub(crate) last_seq: u64,
     pub(crate) last_seen: Time,
@@ -29,6 +32,7 @@ impl Entry {
     fn new(report: &Report, seq: u64, seen: Time) -> Self {
         Self {
             account: report.account,
+            gateway: report.gateway,
             first_seq: seq,
             last_seq: seq,
             last_seen: seen,
@@ -47,6 +51,12 @@ impl Entry {
         self.frames.as_ref().map_or(&[], |frames| frames.body())
     }
 
+    /// A copy of its points.
+    fn waiting(&self) -> Waiting {
+        let Self { first_seq, last_seq, arrived_at, t0, t1, n, .. } = *self;
+        Waiting { first_seq, last_seq, arrived_at, t0, t1, n, body: self.points.body().to_vec() }
+    }
+
     /// Bytes of points and frames.
     fn bytes(&self) -> usize {
         self.points.body().len() + self.frames().len()
@@ -54,6 +64,7 @@ impl Entry {
 
     fn add(&mut self, report: &Report, seq: u64, (seen, at): (Time, Time)) {
         self.last_seq = seq;
+        self.gateway = report.gateway;
         self.last_seen = self.last_seen.max(seen);
         self.arrived_at = self.arrived_at.max(report.received_at).max(at);
         if let Some(frame) = &report.raw {
@@ -99,6 +110,8 @@ impl Entry {
 #[derive(Debug, Default)]
 struct Layer {
     devices: HashMap<DeviceId, Entry>,
+    /// Devices by the gateway that they first reported through.
+    behind: HashMap<DeviceId, Vec<DeviceId>>,
     points: u64,
     bytes: usize,
     oldest: Option<Time>,
@@ -108,6 +121,7 @@ struct Layer {
 pub(crate) struct Waiting {
     pub(crate) first_seq: u64,
     pub(crate) last_seq: u64,
+    pub(crate) arrived_at: Time,
     pub(crate) t0: i64,
     pub(crate) t1: i64,
     pub(crate) n: u64,
@@ -145,6 +159,9 @@ impl Pending {
         let layer = &mut self.active;
         let entry = layer.devices.entry(report.device).or_insert_with(|| {
             layer.bytes += ENTRY_BYTES;
+            if report.gateway != report.device {
+                layer.behind.entry(report.gateway).or_default().push(report.device);
+            }
             Entry::new(report, seq, seen)
         });
         let before = entry.bytes();
@@ -190,20 +207,18 @@ impl Pending {
         }
     }
 
-    /// Points of a device, oldest layer first.
-    pub(crate) fn waiting(&self, device: DeviceId) -> Vec<Waiting> {
-        let entries = [&self.sealed, &self.active].into_iter().filter_map(|layer| layer.devices.get(&device));
-        entries
-            .filter(|e| e.n > 0)
-            .map(|e| Waiting {
-                first_seq: e.first_seq,
-                last_seq: e.last_seq,
-                t0: e.t0,
-                t1: e.t1,
-                n: e.n,
-                body: e.points.body().to_vec(),
-            })
-            .collect()
+    /// Points of a device, or of a gateway and the devices behind it, oldest layer first.
+    pub(crate) fn waiting(&self, of: HistoryOf) -> Vec<(DeviceId, Waiting)> {
+        let (id, with_behind) = (of.id(), matches!(of, HistoryOf::Gateway(..)));
+        let mut found = Vec::new();
+        for layer in [&self.sealed, &self.active] {
+            let behind = layer.behind.get(&id).filter(|_| with_behind).into_iter().flatten();
+            // One that was freed meanwhile is behind it no more; one that was deleted may come twice.
+            let behind = behind.filter_map(|child| layer.devices.get_key_value(child)).filter(|(_, entry)| entry.gateway == id);
+            let entries = layer.devices.get_key_value(&id).into_iter().chain(behind);
+            found.extend(entries.filter(|(_, entry)| entry.n > 0).map(|(id, entry)| (*id, entry.waiting())));
+        }
+        found
     }
 
     /// Whether frames of a device wait.

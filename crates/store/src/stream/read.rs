@@ -11,17 +11,9 @@ use landfall_model::{Cause, Error, HistoryPoint, Page, PageRequest, Result, Seq,
 #[async_trait]
 impl HistoryStore for SharedStore {
     async fn history(&self, query: &HistoryQuery, page: PageRequest) -> Result<Page<HistoryPoint>> {
-        let mut query = query.clone();
-        query.devices.sort_unstable();
-        query.devices.dedup();
-        if query.devices.len() > LIST_LIMIT {
-            return Err(Error::new(Cause::TooMany, "history of at most 1000 devices can be read at once"));
-        }
-        let waiting = {
-            let pending = self.shared().pending.lock();
-            query.devices.iter().map(|device| (*device, pending.waiting(*device))).filter(|(_, w)| !w.is_empty()).collect()
-        };
-        let account = self.account_of(query.devices.first()).await?;
+        let query = *query;
+        let waiting = self.shared().pending.lock().waiting(query.of);
+        let account = self.account_of(Some(&query.of.id())).await?;
         self.scan(account, move |sql| history::history(sql, &query, waiting, page)).await
     }
 

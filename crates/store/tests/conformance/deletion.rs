@@ -103,8 +103,9 @@ pub async fn a_device_with_much_history_is_gone_at_once(place: Place) {
     store.commit(put([Write::DeleteDevice(gone.id)])).await.unwrap();
     for expected in [2, 1] {
         let seen = async |de: &Device| {
-            let history = HistoryQuery { devices: vec![de.id], after: None, before: None };
-            let settings = SettingFilter { devices: vec![de.id], service_id: None, property: None, after: None, before: None };
+            let history = HistoryQuery { of: HistoryOf::Device(de.id), after: None, before: None, now: START };
+            let settings =
+                SettingFilter { of: HistoryOf::Device(de.id), service_id: None, property: None, after: None, before: None };
             [
                 store.commands(&commands_of(de), ALL).await.unwrap().total,
                 store.settings(&settings, ALL).await.unwrap().total,

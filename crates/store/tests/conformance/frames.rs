@@ -48,7 +48,7 @@ fn text(kept: &KeptFrame) -> String {
 
 /// History, newest first, and the newest values.
 async fn values(store: &SharedStore, device: &Device) -> (Vec<String>, Vec<String>) {
-    let query = HistoryQuery { devices: vec![device.id], after: None, before: None };
+    let query = HistoryQuery { of: HistoryOf::Device(device.id), after: None, before: None, now: START };
     let page = store.history(&query, ALL).await.unwrap();
     assert_eq!(page.total, page.items.len() as u64);
     let history = page.items.iter().map(|point| format!("{}={}", point.service_id, point.data)).collect();

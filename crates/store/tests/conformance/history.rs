@@ -5,8 +5,12 @@ use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::{Options, SharedStore};
 
-fn of(devices: &[&Device]) -> HistoryQuery {
-    HistoryQuery { devices: devices.iter().map(|d| d.id).collect(), after: None, before: None }
+fn of(device: &Device) -> HistoryQuery {
+    about(HistoryOf::Device(device.id))
+}
+
+fn about(of: HistoryOf) -> HistoryQuery {
+    HistoryQuery { of, after: None, before: None, now: START }
 }
 
 async fn data(store: &SharedStore, query: &HistoryQuery, page: PageRequest) -> (u64, Vec<String>) {
@@ -46,11 +50,11 @@ pub async fn history_by_pages(place: Place) {
             place.pass_s(DAY_S);
         }
     }
-    check(&store, &of(&[&de]), &expected).await;
+    check(&store, &of(&de), &expected).await;
     store.shutdown().await;
     let store = place.open();
-    check(&store, &of(&[&de]), &expected).await;
-    let point = store.history(&of(&[&de]), PageRequest { no: 0, size: 1 }).await.unwrap().items.remove(0);
+    check(&store, &of(&de), &expected).await;
+    let point = store.history(&of(&de), PageRequest { no: 0, size: 1 }).await.unwrap().items.remove(0);
     let whole = HistoryPoint {
         device: de.id,
         gateway: de.id,
@@ -61,10 +65,8 @@ pub async fn history_by_pages(place: Place) {
     };
     assert_eq!(point, whole);
     let far = PageRequest { no: u64::MAX, size: 100 };
-    assert_eq!(data(&store, &of(&[&de]), far).await, (40, vec![]));
-    assert_eq!(data(&store, &of(&[]), ALL).await, (0, vec![]));
-    let many = HistoryQuery { devices: (0..1_001).map(|i| DeviceId(uuid::Uuid::from_u128(i))).collect(), ..of(&[]) };
-    assert_eq!(cause(store.history(&many, ALL).await), Cause::TooMany);
+    assert_eq!(data(&store, &of(&de), far).await, (40, vec![]));
+    assert_eq!(data(&store, &about(HistoryOf::Device(DeviceId(fresh_uuid()))), ALL).await, (0, vec![]));
 }
 
 pub async fn history_by_time(place: Place) {
@@ -82,42 +84,123 @@ pub async fn history_by_time(place: Place) {
     for (after, before) in
         [(None, None), (Some(-5), Some(99)), (Some(10), None), (None, Some(3)), (Some(4), Some(6)), (Some(5), Some(5))]
     {
-        let query = HistoryQuery { after: after.map(|s| START.plus_s(s)), before: before.map(|s| START.plus_s(s)), ..of(&[&de]) };
+        let query = HistoryQuery { after: after.map(|s| START.plus_s(s)), before: before.map(|s| START.plus_s(s)), ..of(&de) };
         let fits = |t: &&i64| after.is_none_or(|a| **t > a) && before.is_none_or(|b| **t < b);
         let expected: Vec<String> = times.iter().rev().filter(fits).map(|t| format!("{t}")).collect();
         check(&store, &query, &expected).await;
     }
 }
 
-pub async fn history_of_many_devices(place: Place) {
+/// A device behind a gateway.
+fn behind(gateway: &Device, principals: impl Into<Principals>, node_id: &str) -> Device {
+    Device { gateway: Some(gateway.id), ..device(gateway.account, principals, node_id) }
+}
+
+pub async fn history_of_a_gateway(place: Place) {
     let store = place.open();
-    let mut devices = vec![one_device(&store, "n0").await];
+    let gateway = one_device(&store, "gateway").await;
+    let (first, second) = (gateway.app().unwrap(), app(gateway.account, "second"));
+    store.commit(put([Write::App(Box::new(second.clone()))])).await.unwrap();
+    let mut devices = vec![gateway.clone()];
     for i in 1..60 {
-        let d = device(devices[0].account, devices[0].app(), &format!("n{i}"));
-        store.commit(put([write_device(&d)])).await.unwrap();
-        devices.push(d);
+        let seen_by = if i % 7 == 3 { second.id } else { first };
+        devices.push(behind(&gateway, seen_by, &format!("n{i}")));
     }
+    let apart = [device(gateway.account, first, "direct"), behind(&one_device(&store, "other").await, first, "elsewhere")];
+    store.commit(put(devices[1..].iter().chain(&apart).map(write_device))).await.unwrap();
     let mut expected = Vec::new();
     for i in 0..300usize {
         let d = &devices[(i * i + i / 11) % devices.len()];
-        store.commit(tell(vec![reported(d, place.now(), "s", &format!("{i}"), START)])).await.unwrap();
-        expected.insert(0, (d.id, format!("{i}")));
+        store.commit(tell(vec![reported(d, place.now(), "s", &format!("{i}"), START.plus_s(i as i64 % 50))])).await.unwrap();
+        store.commit(tell(vec![reported(&apart[i % 2], place.now(), "s", "no", START)])).await.unwrap();
+        expected.insert(0, (d.id, format!("{i}"), i as i64 % 50));
         if i == 90 || i == 200 {
             store.flush().await.unwrap();
             place.pass_s(if i == 90 { 1 } else { DAY_S });
         }
     }
-    for count in [2, 49, 51, 60] {
-        let some: Vec<&Device> = devices.iter().take(count).collect();
-        let fits = |e: &&(DeviceId, String)| some.iter().any(|d| d.id == e.0);
-        let expected: Vec<String> = expected.iter().filter(fits).map(|e| e.1.clone()).collect();
-        let query = of(&some);
-        for (no, size) in [(0, 1_000), (0, 10), (3, 10), (1, 77), (9, 30)] {
-            let page = PageRequest { no, size };
-            let items = expected.iter().skip(page.offset() as usize).take(size as usize).cloned().collect();
-            assert_eq!(data(&store, &query, page).await, (expected.len() as u64, items), "{count} devices, page {no} of {size}");
+    let whole = about(HistoryOf::Gateway(gateway.id, None));
+    let seen = |id: DeviceId| devices.iter().any(|d| d.id == id && d.principals.contains(&first));
+    for by in [None, Some(first), Some(second.id)] {
+        for (after, before) in [(None, None), (Some(10), Some(30)), (None, Some(7))] {
+            let (from, to) = (after.map(|s| START.plus_s(s)), before.map(|s| START.plus_s(s)));
+            let query = HistoryQuery { of: HistoryOf::Gateway(gateway.id, by), after: from, before: to, ..whole };
+            let fits = |e: &&(DeviceId, String, i64)| {
+                by.is_none_or(|by| seen(e.0) == (by == first)) && after.is_none_or(|a| e.2 > a) && before.is_none_or(|b| e.2 < b)
+            };
+            let expected: Vec<String> = expected.iter().filter(fits).map(|e| e.1.clone()).collect();
+            for (no, size) in [(0, 1_000), (0, 10), (3, 10), (1, 77), (9, 30)] {
+                let page = PageRequest { no, size };
+                let items = expected.iter().skip(page.offset() as usize).take(size as usize).cloned().collect();
+                assert_eq!(data(&store, &query, page).await, (expected.len() as u64, items), "{query:?}, page {no} of {size}");
+            }
         }
     }
+    // What one that was freed said behind it stays; what one that was deleted said goes.
+    let freed = Device { gateway: None, version: 2, ..devices[1].clone() };
+    store.commit(put([write_device(&freed), Write::DeleteDevice(devices[2].id)])).await.unwrap();
+    let left: Vec<String> = expected.iter().filter(|e| e.0 != devices[2].id).map(|e| e.1.clone()).collect();
+    check(&store, &whole, &left).await;
+    let own: Vec<String> = expected.iter().filter(|e| e.0 == freed.id).map(|e| e.1.clone()).collect();
+    check(&store, &of(&freed), &own).await;
+    check(&store, &about(HistoryOf::Gateway(freed.id, None)), &own).await;
+}
+
+/// However many devices are behind a gateway, none is left out.
+pub async fn history_of_every_child(place: Place) {
+    let store = place.open();
+    let gateway = one_device(&store, "gateway").await;
+    let children: Vec<Device> = (0..1_203).map(|i| behind(&gateway, gateway.principals.clone(), &format!("n{i}"))).collect();
+    store.commit(put(children.iter().map(write_device))).await.unwrap();
+    let mut expected = Vec::new();
+    for (n, some) in children.chunks(401).enumerate() {
+        for child in some {
+            expected.insert(0, child.node_id.clone());
+        }
+        let events = some.iter().map(|child| reported(child, place.now(), "s", &child.node_id, START)).collect();
+        store.commit(tell(events)).await.unwrap();
+        if n < 2 {
+            store.flush().await.unwrap();
+        }
+    }
+    let query = about(HistoryOf::Gateway(gateway.id, gateway.app()));
+    for (no, size) in [(0, 25), (1, 1_000), (24, 50), (40, 31)] {
+        let page = PageRequest { no, size };
+        let items = expected.iter().skip(page.offset() as usize).take(size as usize).cloned().collect();
+        assert_eq!(data(&store, &query, page).await, (1_203, items), "page {no} of {size}");
+    }
+    for child in &children {
+        store.commit(put([Write::Setting(Box::new(setting(child, "s", &child.node_id, START)))])).await.unwrap();
+    }
+    let filter = SettingFilter { of: query.of, service_id: None, property: None, after: None, before: None };
+    let found = store.settings(&filter, PageRequest { no: 48, size: 25 }).await.unwrap();
+    assert_eq!((found.total, found.items.last().map(|s| s.desired.as_str())), (1_203, Some("n0")));
+}
+
+/// `data_aging_days` count from the receipt of a point, whenever it was measured, and at once.
+pub async fn history_ages_by_receipt(place: Place) {
+    let store = place.open();
+    let gateway = one_device(&store, "gateway").await;
+    let short = Device { data_aging_days: Some(2), ..behind(&gateway, gateway.principals.clone(), "short") };
+    let long = behind(&gateway, gateway.principals.clone(), "long");
+    store.commit(put([write_device(&short), write_device(&long)])).await.unwrap();
+    for day in 0..4 {
+        place.set(START.plus_s(day * DAY_S));
+        for d in [&short, &long] {
+            // The older it came, the later it was measured.
+            let measured = START.plus_s((50 - day) * DAY_S);
+            store.commit(tell(vec![reported(d, place.now(), "s", &format!("{}{day}", d.node_id), measured)])).await.unwrap();
+        }
+        if day < 3 {
+            store.flush().await.unwrap();
+        }
+    }
+    let now = START.plus_s(3 * DAY_S + 1);
+    let at = |of, now| HistoryQuery { now, ..about(of) };
+    assert_eq!(data(&store, &at(HistoryOf::Device(short.id), now), ALL).await.1, ["short3", "short2"]);
+    assert_eq!(data(&store, &at(HistoryOf::Device(short.id), START.plus_s(5 * DAY_S)), ALL).await, (0, vec![]));
+    let all = ["long3", "short3", "long2", "short2", "long1", "long0"].map(str::to_owned);
+    check(&store, &at(HistoryOf::Gateway(gateway.id, None), now), &all).await;
 }
 
 pub async fn newest_values(place: Place) {
@@ -165,7 +248,7 @@ pub async fn retention_of_history(place: Place) {
         assert_eq!(store.prune(START.plus_s(now)).await, Ok(false));
         let mut lists = Vec::new();
         for d in [&long, &short, &none] {
-            lists.push(data(&store, &of(&[d]), ALL).await.1.join(" "));
+            lists.push(data(&store, &of(d), ALL).await.1.join(" "));
         }
         lists
     };
@@ -183,11 +266,11 @@ pub async fn deleted_points_do_not_return(place: Place) {
     store.abort().await;
     let store = place.open();
     assert_eq!(store.stats().await.unwrap().pending_points, 0);
-    assert_eq!(data(&store, &of(&[&de]), ALL).await.0, 0);
+    assert_eq!(data(&store, &of(&de), ALL).await.0, 0);
     // A report that was decided before the deletion and committed after it leaves nothing behind.
     store.commit(tell(vec![reported(&de, place.now(), "s", "2", START)])).await.unwrap();
     store.flush().await.unwrap();
-    assert_eq!(data(&store, &of(&[&de]), ALL).await.0, 0);
+    assert_eq!(data(&store, &of(&de), ALL).await.0, 0);
     assert_eq!(store.device_state(de.id).await, Ok(DeviceState::default()));
 }
 
@@ -205,7 +288,7 @@ pub async fn flushing_never_hides_a_point(place: Place) {
     });
     while !writer.is_finished() {
         let least = store.newest().0;
-        let page = store.history(&of(&[&de]), ALL).await.unwrap();
+        let page = store.history(&of(&de), ALL).await.unwrap();
         assert!(page.total >= least, "{} of {least}", page.total);
         let expected: Vec<String> = (0..page.total).rev().map(|i| i.to_string()).collect();
         assert_eq!(page.items.into_iter().map(|p| p.data).collect::<Vec<_>>(), expected);
@@ -214,5 +297,5 @@ pub async fn flushing_never_hides_a_point(place: Place) {
         assert!(newest >= least, "newest value {newest}, newest event {least}");
     }
     writer.await.unwrap();
-    assert_eq!(data(&store, &of(&[&de]), ALL).await.0, 400);
+    assert_eq!(data(&store, &of(&de), ALL).await.0, 400);
 }

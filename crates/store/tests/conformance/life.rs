@@ -6,13 +6,16 @@ use landfall_model::*;
 use landfall_store::{Options, SharedStore};
 
 pub async fn totals(store: &SharedStore, devices: &[Device]) -> u64 {
-    let query = HistoryQuery { devices: devices.iter().map(|d| d.id).collect(), after: None, before: None };
-    let page = store.history(&query, PageRequest { no: 0, size: 100_000 }).await.unwrap();
-    let mut data: Vec<&String> = page.items.iter().map(|p| &p.data).collect();
-    data.sort();
-    data.dedup();
-    assert_eq!(data.len() as u64, page.total, "no point twice");
-    page.total
+    let mut total = 0;
+    let mut data = std::collections::BTreeSet::new();
+    for de in devices {
+        let query = HistoryQuery { of: HistoryOf::Device(de.id), after: None, before: None, now: START };
+        let page = store.history(&query, PageRequest { no: 0, size: 100_000 }).await.unwrap();
+        total += page.total;
+        data.extend(page.items.into_iter().map(|point| point.data));
+    }
+    assert_eq!(data.len() as u64, total, "no point twice");
+    total
 }
 
 pub async fn many_devices(store: &SharedStore, count: usize) -> Vec<Device> {

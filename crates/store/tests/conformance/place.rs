@@ -353,8 +353,8 @@ pub fn write_resource(resource: &Resource) -> Write {
     Write::Resource(Box::new(resource.clone()))
 }
 
-pub fn put<const N: usize>(writes: [Write; N]) -> Batch {
-    Batch { writes: writes.into(), events: vec![] }
+pub fn put(writes: impl IntoIterator<Item = Write>) -> Batch {
+    Batch { writes: writes.into_iter().collect(), events: vec![] }
 }
 
 pub fn tell(events: Vec<Event>) -> Batch {

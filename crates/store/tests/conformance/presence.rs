@@ -171,7 +171,7 @@ async fn kept(store: &SharedStore, device: &Device) -> [u64; 6] {
     let (account, id) = (device.account, device.id);
     let commands = CommandFilter { account, app: None, device: Some(id), after: None, before: None };
     let tasks = RevokeFilter { account, app: None, task: None, device: Some(id), state: None, after: None, before: None };
-    let settings = SettingFilter { devices: vec![id], service_id: None, property: None, after: None, before: None };
+    let settings = SettingFilter { of: HistoryOf::Device(id), service_id: None, property: None, after: None, before: None };
     let sessions = store.secure_sessions(None, 100).await.unwrap();
     [
         store.commands(&commands, ALL).await.unwrap().total,

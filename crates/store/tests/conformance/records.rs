@@ -193,7 +193,8 @@ pub async fn deleting_a_device_takes_all_with_it(place: Place) {
             store.flush().await.unwrap();
         }
     }
-    let query = landfall_core::HistoryQuery { devices: vec![de.id], after: None, before: None };
+    let query =
+        landfall_core::HistoryQuery { of: landfall_core::HistoryOf::Device(de.id), after: None, before: None, now: START };
     assert_eq!(store.history(&query, ALL).await.unwrap().total, 3);
     assert!(!store.was_deleted(de.id).await.unwrap());
     store.commit(Batch { writes: vec![Write::DeleteDevice(de.id)], events: vec![gone(&de, place.now())] }).await.unwrap();

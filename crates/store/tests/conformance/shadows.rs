@@ -23,11 +23,15 @@ pub async fn shadows_are_versioned(place: Place) {
     // A refused shadow takes its batch with it.
     let batch = put([Write::Setting(Box::new(setting(&de, "Meter", "{}", START))), write(&shadow)]);
     assert_eq!(cause(store.commit(batch).await), Cause::Stale);
-    assert_eq!(listed(&store, &of(&[de.id])).await, Vec::<String>::new());
+    assert_eq!(listed(&store, &of(de.id)).await, Vec::<String>::new());
 }
 
-fn of(devices: &[DeviceId]) -> SettingFilter {
-    SettingFilter { devices: devices.to_vec(), service_id: None, property: None, after: None, before: None }
+fn of(device: DeviceId) -> SettingFilter {
+    about(HistoryOf::Device(device))
+}
+
+fn about(of: HistoryOf) -> SettingFilter {
+    SettingFilter { of, service_id: None, property: None, after: None, before: None }
 }
 
 async fn listed(store: &SharedStore, filter: &SettingFilter) -> Vec<String> {
@@ -38,7 +42,9 @@ async fn listed(store: &SharedStore, filter: &SettingFilter) -> Vec<String> {
 
 pub async fn settings_by_filter(place: Place) {
     let store = place.open();
-    let (a, b, c) = (one_device(&store, "a").await, one_device(&store, "b").await, one_device(&store, "c").await);
+    let (a, c) = (one_device(&store, "a").await, one_device(&store, "c").await);
+    let b = Device { gateway: Some(a.id), ..device(a.account, a.principals.clone(), "b") };
+    store.commit(put([write_device(&b)])).await.unwrap();
     let rows = [
         (&a, "Meter", r#"{"rate":1}"#, 1),
         (&b, "Meter", r#"{"Rate":2,"a%b_\"?1":{"rate":3}}"#, 2),
@@ -49,14 +55,15 @@ pub async fn settings_by_filter(place: Place) {
     for (device, service, desired, at) in rows {
         store.commit(put([Write::Setting(Box::new(setting(device, service, desired, START.plus_s(at))))])).await.unwrap();
     }
-    let both = of(&[a.id, b.id]);
+    let both = about(HistoryOf::Gateway(a.id, a.app()));
     let text = |s: &str| Some(s.to_owned());
     let cases: Vec<(SettingFilter, &[usize])> = vec![
-        (of(&[a.id]), &[2, 0]),
+        (of(a.id), &[2, 0]),
         (both.clone(), &[4, 2, 1, 0]),
-        (of(&[c.id, b.id]), &[4, 3, 1]),
-        (of(&[]), &[]),
-        (of(&[DeviceId(fresh_uuid())]), &[]),
+        (about(HistoryOf::Gateway(a.id, None)), &[4, 2, 1, 0]),
+        (about(HistoryOf::Gateway(a.id, c.app())), &[]),
+        (about(HistoryOf::Gateway(b.id, None)), &[4, 1]),
+        (of(DeviceId(fresh_uuid())), &[]),
         (SettingFilter { service_id: text("Lamp"), ..both.clone() }, &[4, 2]),
         (SettingFilter { service_id: text("lamp"), ..both.clone() }, &[]),
         (SettingFilter { service_id: text("La\0mp"), ..both.clone() }, &[]),
@@ -76,8 +83,14 @@ pub async fn settings_by_filter(place: Place) {
     }
     let page = store.settings(&both, PageRequest { no: 1, size: 3 }).await.unwrap();
     assert_eq!((page.total, page.items), (4, vec![setting(&a, "Meter", rows[0].2, START.plus_s(1))]));
-    assert_eq!(cause(store.settings(&of(&vec![a.id; 1_001]), ALL).await), Cause::TooMany);
-    assert_eq!(listed(&store, &of(&vec![a.id; 1_000])).await.len(), 2);
+    let freed = Device { gateway: None, version: 2, ..b.clone() };
+    store
+        .commit(put([write_device(&freed), Write::Setting(Box::new(setting(&freed, "Lamp", "{}", START.plus_s(9))))]))
+        .await
+        .unwrap();
+    assert_eq!(listed(&store, &of(b.id)).await.len(), 3);
+    store.commit(put([Write::DeleteDevice(b.id)])).await.unwrap();
+    assert_eq!(listed(&store, &both).await, [rows[2].2, rows[0].2]);
 }
 
 pub async fn retention_of_settings(place: Place) {
@@ -93,12 +106,13 @@ pub async fn retention_of_settings(place: Place) {
         }
     }
     assert_eq!(store.prune(START.plus_s(3 * DAY_S + 1)).await, Ok(false));
-    assert_eq!(listed(&store, &of(&[long.id])).await, ["3", "2", "1", "0"]);
-    assert_eq!(listed(&store, &of(&[short.id])).await, ["3", "2"]);
+    assert_eq!(listed(&store, &of(long.id)).await, ["3", "2", "1", "0"]);
+    assert_eq!(listed(&store, &of(short.id)).await, ["3", "2"]);
     assert_eq!(store.prune(START.plus_s(91 * DAY_S + 1)).await, Ok(false));
-    assert_eq!(listed(&store, &of(&[long.id, short.id])).await, ["3", "2"]);
+    assert_eq!(listed(&store, &of(long.id)).await, ["3", "2"]);
+    assert_eq!(listed(&store, &of(short.id)).await, Vec::<String>::new());
     // Numbers may come again after the newest ones went; order goes by time first.
     let late = setting(&long, "Meter", "late", START.plus_s(92 * DAY_S));
     store.commit(put([Write::Setting(Box::new(late))])).await.unwrap();
-    assert_eq!(listed(&store, &of(&[long.id, short.id])).await, ["late", "3", "2"]);
+    assert_eq!(listed(&store, &of(long.id)).await, ["late", "3", "2"]);
 }

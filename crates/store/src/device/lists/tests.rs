@@ -11,10 +11,12 @@ use crate::{
         sql::{Canceller, RowFn, Sql, SqlResult, Value, query_all},
     },
     onem2m::{instances, provisioning, resources},
-    stream::record::tests::scratch,
+    stream::{history::history, record::tests::scratch},
     subscription::read::subscriptions,
 };
-use landfall_core::{CommandFilter, DeviceFilter, Due, ResourceFilter, RevokeFilter, SettingFilter, SubscriptionFilter};
+use landfall_core::{
+    CommandFilter, DeviceFilter, Due, HistoryOf, HistoryQuery, ResourceFilter, RevokeFilter, SettingFilter, SubscriptionFilter,
+};
 use landfall_model::*;
 use uuid::Uuid;
 
@@ -156,14 +158,12 @@ fn every_filter_of_other_lists_has_an_index() {
                 before,
             };
             command::revoke_tasks(sql, &filter, PAGE).unwrap();
-            let filter = SettingFilter {
-                devices: vec![device],
-                service_id: on(0).then(|| "s".to_owned()),
-                property: on(1).then(|| "p".to_owned()),
-                after,
-                before,
-            };
-            shadows::settings(sql, &filter, 3, PAGE).unwrap();
+            for of in [HistoryOf::Device(device), HistoryOf::Gateway(device, None), HistoryOf::Gateway(device, Some(app))] {
+                let (service_id, property) = (on(0).then(|| "s".to_owned()), on(1).then(|| "p".to_owned()));
+                shadows::settings(sql, &SettingFilter { of, service_id, property, after, before }, PAGE).unwrap();
+                let query = HistoryQuery { of, after, before, now: Time(9) };
+                history(sql, &query, vec![], PAGE).unwrap();
+            }
             let kinds = if on(2) { ResourceKind::ALL.to_vec() } else { vec![ResourceKind::Container] };
             let filter = ResourceFilter {
                 account,

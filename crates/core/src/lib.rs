@@ -58,7 +58,7 @@ pub use throttle::{ShutOut, Throttle};
 pub use uplink::acknowledgement::Owed;
 pub use uplink::message::{Item, Message};
 pub use uplink::{Reading, Taken, json};
-pub use why::{Why, WhyLog};
+pub use why::{ApiCall, Why, WhyLog};
 pub use world::{CallbackPolicy, CodecRun, PayloadCodec, World};
 
 use landfall_model::{Batch, Digest, Event, EventBody, Result, Time, Write};

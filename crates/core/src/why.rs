@@ -3,61 +3,80 @@
 //! In memory only and bounded: an operator reads them while a device misbehaves; they are no audit log.
 
 use crate::{minutes::Minutes, network};
-use landfall_model::{AccountId, DeviceId, Time};
+use landfall_model::{AccountId, AppId, DeviceId, Time};
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    hash::Hash,
     net::{IpAddr, SocketAddr},
 };
 
 const PER_DEVICE: usize = 32;
 const DEVICES: usize = 10_000;
+const PER_APP: usize = 100;
+const APPS: usize = 1_000;
 const UNKNOWN: usize = 1_000;
-/// Records of unknown origin in a minute: of one address, and of all.
+/// Records of whoever proved nothing in a minute: of one address, and of all.
 const PER_ADDRESS: u32 = 20;
 const PER_MINUTE: u32 = 300;
 /// Addresses whose records are counted.
 const ADDRESSES: usize = 10_000;
 const TEXT_BYTES: usize = 512;
 
-/// Why something of a device was refused.
+/// Why something of a device, or a call of an application, was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Why {
     /// When.
     pub at: Time,
-    /// Who it claimed to be: a deviceId, nodeId or clientId as sent, cut to 512 bytes.
+    /// Who it claimed to be: a deviceId, nodeId, clientId, appId or originator as sent, cut to 512 bytes.
     pub identity: String,
     /// From which address, where there is one.
     pub peer: Option<SocketAddr>,
-    /// Protocol and step: `mqtt.connect`, `mqtt.publish`, `codec.decode`, ...
+    /// Protocol and step: `mqtt.connect`, `mqtt.publish`, `codec.decode`, ...; of a call the dialect.
     pub step: &'static str,
     /// The check that failed, a stable word.
     pub check: &'static str,
     /// What was wrong and what would be right. Never a credential.
     pub detail: String,
+    /// The call that was refused, where it was one.
+    pub call: Option<ApiCall>,
 }
 
-/// The newest records: 32 a device for 10,000 devices, and 1,000 of unknown origin, of which one address makes at most 20 a minute and all
-/// together 300. More are counted and not kept.
+/// A call of a northbound API, as far as a record tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiCall {
+    /// What the client called it, else the listener; cut to 512 bytes.
+    pub request_id: String,
+    /// operationId, `none` where the path is that of no operation.
+    pub operation: &'static str,
+    /// HTTP status of the answer.
+    pub status: u16,
+    /// The dialect's code in the answer.
+    pub code: String,
+}
+
+/// The newest records: 32 a device for 10,000 devices, 100 an application for 1,000 applications, and 1,000 of unknown origin. Of whoever
+/// proved nothing, one address makes at most 20 a minute and all together 300. More are counted and not kept.
 #[derive(Debug, Default)]
 pub struct WhyLog(Mutex<Records>);
 
 #[derive(Debug)]
 struct Records {
-    devices: HashMap<DeviceId, Kept>,
-    recent: VecDeque<DeviceId>,
+    devices: Shelf<DeviceId>,
+    apps: Shelf<AppId>,
     unknown: VecDeque<Why>,
     by_address: Minutes<Option<IpAddr>>,
     by_all: Minutes<()>,
-    counts: BTreeMap<(&'static str, &'static str), u64>,
+    /// By step, operation and check.
+    counts: BTreeMap<(&'static str, &'static str, &'static str), u64>,
     suppressed: u64,
 }
 
 impl Default for Records {
     fn default() -> Self {
         Self {
-            devices: HashMap::new(),
-            recent: VecDeque::new(),
+            devices: Shelf::new(DEVICES, PER_DEVICE),
+            apps: Shelf::new(APPS, PER_APP),
             unknown: VecDeque::new(),
             by_address: Minutes::new(ADDRESSES),
             by_all: Minutes::new(1),
@@ -67,10 +86,47 @@ impl Default for Records {
     }
 }
 
+/// The newest records of each of those who were refused last.
+#[derive(Debug)]
+struct Shelf<K> {
+    kept: HashMap<K, Kept>,
+    order: VecDeque<K>,
+    room: usize,
+    room_each: usize,
+}
+
 #[derive(Debug)]
 struct Kept {
     account: AccountId,
     records: VecDeque<Why>,
+}
+
+impl<K: Copy + Eq + Hash> Shelf<K> {
+    fn new(room: usize, room_each: usize) -> Self {
+        Self { kept: HashMap::new(), order: VecDeque::new(), room, room_each }
+    }
+
+    fn add(&mut self, account: AccountId, of: K, why: Why) {
+        if !self.kept.contains_key(&of) {
+            if self.kept.len() >= self.room
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.kept.remove(&oldest);
+            }
+            self.order.push_back(of);
+        }
+        let kept = self.kept.entry(of).or_insert_with(|| Kept { account, records: VecDeque::new() });
+        if kept.records.len() >= self.room_each {
+            kept.records.pop_front();
+        }
+        push(&mut kept.records, why);
+    }
+
+    /// Newest first.
+    fn of(&self, account: AccountId, of: K) -> Vec<Why> {
+        let kept = self.kept.get(&of).filter(|kept| kept.account == account);
+        kept.map(|kept| kept.records.iter().rev().cloned().collect()).unwrap_or_default()
+    }
 }
 
 impl WhyLog {
@@ -78,29 +134,23 @@ impl WhyLog {
     pub fn of_device(&self, account: AccountId, device: DeviceId, why: Why) {
         let mut log = self.0.lock();
         log.count(&why);
-        if !log.devices.contains_key(&device) {
-            if log.devices.len() >= DEVICES
-                && let Some(oldest) = log.recent.pop_front()
-            {
-                log.devices.remove(&oldest);
-            }
-            log.recent.push_back(device);
+        log.devices.add(account, device, why);
+    }
+
+    /// Adds a record about a call of a known application. `proven`: by it, not only in its name.
+    pub fn of_app(&self, account: AccountId, app: AppId, proven: bool, why: Why) {
+        let mut log = self.0.lock();
+        log.count(&why);
+        if proven || log.has_turn(&why) {
+            log.apps.add(account, app, why);
         }
-        let kept = log.devices.entry(device).or_insert_with(|| Kept { account, records: VecDeque::new() });
-        if kept.records.len() >= PER_DEVICE {
-            kept.records.pop_front();
-        }
-        push(&mut kept.records, why);
     }
 
     /// Adds a record about somebody unknown.
     pub fn of_unknown(&self, why: Why) {
         let mut log = self.0.lock();
         log.count(&why);
-        let address = address(&why);
-        // An address that makes too many does not use up what all may make.
-        if log.by_address.add(address, why.at, PER_ADDRESS).0 > PER_ADDRESS || log.by_all.add((), why.at, 0).0 > PER_MINUTE {
-            log.suppressed += 1;
+        if !log.has_turn(&why) {
             return;
         }
         if log.unknown.len() >= UNKNOWN {
@@ -111,14 +161,22 @@ impl WhyLog {
 
     /// Counts a refusal of which there is a record already.
     pub fn count(&self, step: &'static str, check: &'static str) {
-        *self.0.lock().counts.entry((step, check)).or_default() += 1;
+        self.count_call(step, "", check);
+    }
+
+    /// Counts a refused call of which nobody needs a record.
+    pub fn count_call(&self, dialect: &'static str, operation: &'static str, check: &'static str) {
+        *self.0.lock().counts.entry((dialect, operation, check)).or_default() += 1;
     }
 
     /// The records of a device of this account, newest first.
     pub fn device(&self, account: AccountId, device: DeviceId) -> Vec<Why> {
-        let log = self.0.lock();
-        let kept = log.devices.get(&device).filter(|kept| kept.account == account);
-        kept.map(|kept| kept.records.iter().rev().cloned().collect()).unwrap_or_default()
+        self.0.lock().devices.of(account, device)
+    }
+
+    /// The records of an application of this account, newest first.
+    pub fn app(&self, account: AccountId, app: AppId) -> Vec<Why> {
+        self.0.lock().apps.of(account, app)
     }
 
     /// The records of unknown origin, newest first; for the operator of the server alone, as no account can be told.
@@ -126,12 +184,21 @@ impl WhyLog {
         self.0.lock().unknown.iter().rev().cloned().collect()
     }
 
-    /// How many refusals there were, by step and check.
+    /// How many refusals there were, other than of calls, by step and check.
     pub fn counts(&self) -> Vec<(&'static str, &'static str, u64)> {
-        self.0.lock().counts.iter().map(|((step, check), count)| (*step, *check, *count)).collect()
+        let log = self.0.lock();
+        let counts = log.counts.iter().filter(|((_, operation, _), _)| operation.is_empty());
+        counts.map(|((step, _, check), count)| (*step, *check, *count)).collect()
     }
 
-    /// How many records of unknown origin were not kept, because there were too many in their minute.
+    /// How many calls were refused, by dialect, operation and check.
+    pub fn call_counts(&self) -> Vec<([&'static str; 3], u64)> {
+        let log = self.0.lock();
+        let counts = log.counts.iter().filter(|((_, operation, _), _)| !operation.is_empty());
+        counts.map(|((dialect, operation, check), count)| ([*dialect, *operation, *check], *count)).collect()
+    }
+
+    /// How many records of whoever proved nothing were not kept, because there were too many in their minute.
     pub fn suppressed(&self) -> u64 {
         self.0.lock().suppressed
     }
@@ -139,7 +206,16 @@ impl WhyLog {
 
 impl Records {
     fn count(&mut self, why: &Why) {
-        *self.counts.entry((why.step, why.check)).or_default() += 1;
+        let operation = why.call.as_ref().map_or("", |call| call.operation);
+        *self.counts.entry((why.step, operation, why.check)).or_default() += 1;
+    }
+
+    /// Whether a record may be kept of somebody who proved nothing. An address that makes too many does not use up what all may make.
+    fn has_turn(&mut self, why: &Why) -> bool {
+        let fits = self.by_address.add(address(why), why.at, PER_ADDRESS).0 <= PER_ADDRESS
+            && self.by_all.add((), why.at, 0).0 <= PER_MINUTE;
+        self.suppressed += u64::from(!fits);
+        fits
     }
 }
 
@@ -160,6 +236,9 @@ fn drop_of_busiest(records: &mut VecDeque<Why>) {
 fn push(records: &mut VecDeque<Why>, mut why: Why) {
     cut(&mut why.identity);
     cut(&mut why.detail);
+    if let Some(call) = &mut why.call {
+        cut(&mut call.request_id);
+    }
     records.push_back(why);
 }
 
@@ -174,7 +253,20 @@ mod tests {
     use super::*;
 
     fn why(n: usize) -> Why {
-        Why { at: Time(n as i64), identity: "d".into(), peer: None, step: "mqtt.publish", check: "topic", detail: n.to_string() }
+        Why {
+            at: Time(n as i64),
+            identity: "d".into(),
+            peer: None,
+            step: "mqtt.publish",
+            check: "topic",
+            detail: n.to_string(),
+            call: None,
+        }
+    }
+
+    fn call(n: usize, peer: &str) -> Why {
+        let call = ApiCall { request_id: n.to_string(), operation: "get_device", status: 404, code: "100403".into() };
+        Why { step: "oceanconnect", peer: Some(peer.parse().unwrap()), call: Some(call), ..why(n) }
     }
 
     #[test]
@@ -197,11 +289,41 @@ mod tests {
             id[..8].copy_from_slice(&(n as u64).to_le_bytes());
             log.of_device(account, DeviceId::from_random(id), why(n));
         }
-        assert_eq!(log.0.lock().devices.len(), DEVICES);
+        assert_eq!(log.0.lock().devices.kept.len(), DEVICES);
         let mut long = why(1);
         long.detail = "é".repeat(1000);
         log.of_unknown(long);
         assert!(log.unknown()[0].detail.len() <= TEXT_BYTES);
+    }
+
+    #[test]
+    fn applications_keep_what_they_proved_and_a_little_of_what_was_said_in_their_name() {
+        let (log, app) = (WhyLog::default(), AppId::from_random([1; 16]));
+        let (mine, other) = (AccountId::from_random([2; 16]), AccountId::from_random([3; 16]));
+        for n in 0..2 * PER_APP {
+            log.of_app(mine, app, true, call(n, "192.0.2.1:1"));
+        }
+        for n in 0..10_000 {
+            log.of_app(mine, app, false, call(n, "192.0.2.2:1"));
+        }
+        let kept = log.app(mine, app);
+        assert_eq!(kept.len(), PER_APP);
+        let claimed = kept.iter().filter(|why| why.peer.is_some_and(|peer| peer.ip().to_string() == "192.0.2.2"));
+        assert_eq!((claimed.count(), log.suppressed()), (PER_ADDRESS as usize, 10_000 - u64::from(PER_ADDRESS)));
+        assert!(log.app(other, app).is_empty());
+        assert_eq!(log.call_counts(), [(["oceanconnect", "get_device", "topic"], 10_200)]);
+        assert!(log.counts().is_empty(), "calls are counted by themselves");
+    }
+
+    #[test]
+    fn the_table_of_applications_is_bounded() {
+        let (log, account) = (WhyLog::default(), AccountId::from_random([2; 16]));
+        for n in 0..APPS + 5 {
+            let mut id = [0; 16];
+            id[..8].copy_from_slice(&(n as u64).to_le_bytes());
+            log.of_app(account, AppId::from_random(id), true, call(n, "192.0.2.1:1"));
+        }
+        assert_eq!(log.0.lock().apps.kept.len(), APPS);
     }
 
     #[test]

@@ -104,6 +104,7 @@ mod tests {
     #[test]
     fn names_and_paths_of_dialects_are_apart() {
         for (n, dialect) in DIALECTS.iter().enumerate() {
+            assert_eq!(dialect.form.api, dialect.name);
             assert!(dialect.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()), "{}", dialect.name);
             for other in &DIALECTS[n + 1..] {
                 assert_ne!(dialect.name, other.name);

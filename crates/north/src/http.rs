@@ -9,14 +9,17 @@ mod guard;
 mod http2;
 mod intake;
 mod preface;
+mod reason;
 mod room;
 mod wire;
 
 pub use axum::Router;
-pub use front::{Front, Word, word};
+pub use front::{Front, WhyWord, Word};
 pub use guard::Form;
 pub(crate) use guard::guarded;
 pub use intake::{Pace, Unread, whole_body};
+pub(crate) use reason::Call;
+pub use reason::Reason;
 
 use axum::{extract::DefaultBodyLimit, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -28,11 +31,7 @@ use intake::Doors;
 use landfall_core::Places;
 use preface::Begun;
 use room::{Entry, Open, Room};
-use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -156,7 +155,6 @@ struct Shared {
     tls: Option<TlsAcceptor>,
     limits: Limits,
     front: Front,
-    requests: AtomicU64,
     doors: Arc<Doors>,
     stop: watch::Receiver<bool>,
 }
@@ -177,7 +175,6 @@ impl Shared {
             tls: tls.map(TlsAcceptor::from),
             limits,
             front,
-            requests: AtomicU64::new(0),
             doors: Arc::new(doors),
             stop,
         }

@@ -21,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -268,9 +268,11 @@ fn listen(
     let devices = northbound::devices(core, logins, addresses);
     let limits = northbound::limits(config);
     let over_tls = tls.listener(&[b"h2", b"http/1.1"]);
+    let requests = Arc::<AtomicU64>::default();
     for (name, socket) in sockets.http {
         let (stopping, proxies) = (stopping.clone(), Arc::new(config.proxy.of(name)?));
-        let front = |step| http::Front { proxies: proxies.clone(), word: Some(http::word(core.clone(), step)) };
+        let word = |step| Arc::new(http::WhyWord { core: core.clone(), step });
+        let front = |step| http::Front { proxies: proxies.clone(), word: Some(word(step)), requests: requests.clone() };
         match name {
             "https" => tasks.spawn(http::serve(socket, Some(over_tls.clone()), north.clone(), limits, front("https"), stopping)),
             "http" => tasks.spawn(http::serve(socket, None, north.clone(), limits, front("http"), stopping)),

@@ -24,6 +24,7 @@ pub(crate) fn note(core: &Core, of: Option<(AccountId, DeviceId)>, note: Note<'_
         step: note.step,
         check: note.check,
         detail: note.detail,
+        call: None,
     };
     match of {
         Some((account, device)) => core.why().of_device(account, device, why),

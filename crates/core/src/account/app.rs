@@ -3,7 +3,7 @@
 use crate::{
     Core, Scope,
     account::{
-        authority::{admit, digest, holds, same},
+        authority::{admit, digest, holds, same, unproven},
         check_name,
     },
     batch,
@@ -67,12 +67,11 @@ impl Core {
     }
 
     async fn issue(&self, app_id: &str, secret: &str, check: impl Fn(&App) -> Result<()> + Sync) -> Result<TokenPair> {
-        let refused = || Error::new(Cause::Unauthenticated, "appId or secret is wrong");
-        let id = app_id.parse::<AppId>().map_err(|_| refused())?;
+        let id = app_id.parse::<AppId>().map_err(|_| unproven("what was sent as appId is none"))?;
         let (access, refresh) = (self.generated(32), self.generated(32));
         self.decide(&[Record::App(id)], || {
             Box::pin(async {
-                let app = self.store.app(id).await?.ok_or_else(refused)?;
+                let app = self.store.app(id).await?.ok_or_else(|| unproven("there is no application of this appId"))?;
                 admit(&app, secret)?;
                 check(&app)?;
                 let app = with_token(&app, &access, &refresh, self.now(), &self.settings);

@@ -6,7 +6,7 @@ use crate::{
 };
 use landfall_model::{Account, AccountId, App, AppId, Cause, Device, DeviceId, Digest, Error, Result, Time};
 use sha2::{Digest as _, Sha256};
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 use subtle::ConstantTimeEq;
 
 /// An application that showed a valid token.
@@ -81,13 +81,20 @@ pub(crate) fn holds(until: Time, now: Time, lifetime_s: u32) -> bool {
 
 impl Core {
     /// Checks the `app_key` header and bearer token of a request (1.3.1): only the newest token of the application is valid.
+    ///
+    /// `Unauthenticated`, whose detail is for operators alone: whoever proved nothing is not to learn which applications there are.
     pub async fn authenticate(&self, app_key: &str, token: &str) -> Result<AppCaller> {
-        let refused = || Error::new(Cause::Unauthenticated, "app_key or access token is not valid");
-        let id = app_key.parse::<AppId>().map_err(|_| refused())?;
-        let app = self.standing(id).await?.map_err(|_| refused())?;
-        let slot = app.token.as_ref().ok_or_else(refused)?;
-        if !same(&digest(token), &slot.access) || !holds(slot.access_until, self.now(), self.settings.access_token_s) {
-            return Err(refused());
+        let id = app_key.parse::<AppId>().map_err(|_| unproven("app_key is no appId"))?;
+        let app = self.standing(id).await?.map_err(unproven)?;
+        let slot = app.token.as_ref().ok_or_else(|| unproven("the application has no token: it must log in"))?;
+        if !same(&digest(token), &slot.access) {
+            return Err(unproven("the access token is not the application's newest: a later login or refresh replaced it"));
+        }
+        if !holds(slot.access_until, self.now(), self.settings.access_token_s) {
+            return Err(unproven(format!(
+                "the access token ended at {}: the application must log in again",
+                slot.access_until.iso()
+            )));
         }
         Ok(AppCaller { app })
     }
@@ -128,9 +135,14 @@ impl Core {
 /// Whether somebody with this secret may come as the application. `Unauthenticated`, `AppFrozen`.
 pub(crate) fn admit(app: &App, secret: &str) -> Result<()> {
     if !same(&digest(secret), &app.secret) {
-        return Err(Error::new(Cause::Unauthenticated, "appId or secret is wrong"));
+        return Err(unproven("the secret is not the application's: it was given another one since, or never had this"));
     }
     check_standing(app)
+}
+
+/// No or a wrong credential; what is wrong with it is for operators.
+pub(crate) fn unproven(detail: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(Cause::Unauthenticated, detail)
 }
 
 /// SHA-256 of a token or generated secret.

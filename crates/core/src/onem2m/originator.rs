@@ -3,7 +3,7 @@
 use crate::{
     Core, Scope,
     account::{
-        authority::{admit, digest, same},
+        authority::{admit, digest, same, unproven},
         principal::Principal,
     },
     batch,
@@ -49,19 +49,23 @@ impl OriginCaller {
 impl Core {
     /// Checks tenant, bearer token and `X-M2M-Origin`. A token is the one that does not end, or an access token of [`Core::client_token`].
     ///
-    /// `Unauthenticated` for a wrong token or one of another tenant, `Forbidden` for an originator that another application has. One that
+    /// `Unauthenticated` for a wrong token or one of another tenant, with a detail for operators alone, `Forbidden` for an originator that another application has. One that
     /// nobody has may ask too, as clients do before they register an entity of that name; no policy speaks of it.
     pub async fn originator(&self, tenant: &str, token: &str, name: &str) -> Result<OriginCaller> {
-        let refused = || Error::new(Cause::Unauthenticated, "missing or invalid access token");
-        let (id, secret) = token.split_once('.').ok_or_else(refused)?;
-        let id = id.parse::<AppId>().map_err(|_| refused())?;
-        let app = self.standing(id).await?.map_err(|_| refused())?;
-        let own = app.originator.as_ref().ok_or_else(refused)?;
+        let (id, secret) = token.split_once('.').ok_or_else(|| unproven("the token was not given out here"))?;
+        let id = id.parse::<AppId>().map_err(|_| unproven("the token was not given out here"))?;
+        let app = self.standing(id).await?.map_err(unproven)?;
+        let own = app.originator.as_ref();
+        let own = own.ok_or_else(|| unproven("the application has no originator: `landfall app originator set` gives it one"))?;
         let lasting = own.token.as_ref().is_some_and(|kept| same(&digest(secret), kept));
-        if !(lasting || access_ends_at(&app, secret).is_some_and(|end| self.now() < end)) {
-            return Err(refused());
+        match access_ends_at(&app, secret) {
+            _ if lasting => {}
+            None => return Err(unproven("the token was not given out for the application, or ended with its earlier secret")),
+            Some(end) if end <= self.now() => return Err(unproven(format!("the access token ended at {}", end.iso()))),
+            Some(_) => {}
         }
-        let account = self.store.account(app.account).await?.filter(|account| account.name == tenant).ok_or_else(refused)?;
+        let account = self.store.account(app.account).await?.filter(|account| account.name == tenant);
+        let account = account.ok_or_else(|| unproven("the address names another tenant than the token's"))?;
         let holder = self.holder(&app, name).await?;
         if holder.is_some_and(|holder| holder != id) || (holder.is_none() && !may_be_given(&own.name, name)) {
             let reason = match name.strip_prefix('S') {
@@ -125,9 +129,8 @@ impl Core {
     /// Gives out an access token for appId and secret (OAuth 2, client credentials), and the seconds until it ends. It stands beside earlier
     /// ones, because every worker of a client asks for its own; a new secret ends all of them. `Unauthenticated`, `AppFrozen`.
     pub async fn client_token(&self, app_id: &str, secret: &str) -> Result<(Secret, u32)> {
-        let refused = || Error::new(Cause::Unauthenticated, "appId or secret is wrong");
-        let id = app_id.parse::<AppId>().map_err(|_| refused())?;
-        let app = self.store.app(id).await?.ok_or_else(refused)?;
+        let id = app_id.parse::<AppId>().map_err(|_| unproven("what was sent as client is no appId"))?;
+        let app = self.store.app(id).await?.ok_or_else(|| unproven("there is no application of this appId"))?;
         admit(&app, secret)?;
         let expires_in_s = self.settings.access_token_s;
         let claim = format!("{:x}.{}", self.now().plus_s(expires_in_s.into()).0, self.generated(8));

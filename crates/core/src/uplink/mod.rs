@@ -300,7 +300,7 @@ impl Core {
 
     fn why_of(&self, (account, device): (AccountId, DeviceId), identity: String, step: &'static str, error: &Error) {
         let check = error.cause.as_str();
-        let why = Why { at: self.now(), identity, peer: None, step, check, detail: error.to_string() };
+        let why = Why { at: self.now(), identity, peer: None, step, check, detail: error.to_string(), call: None };
         self.why.of_device(account, device, why);
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     caller::{JsonBody, Over},
     error::Answer,
-    query::listed,
+    query::{cut, listed},
     view,
 };
 use axum::{Json, extract::Path, http::StatusCode};
@@ -60,6 +60,13 @@ pub(super) async fn list(over: Over) -> Answer {
 pub(super) async fn show(over: Over, Path(app): Path<String>) -> Answer {
     over.params.only(&[])?;
     Ok(Json(view::app(&*over.app(&app).await?)))
+}
+
+/// Why calls of this application were refused, newest first.
+pub(super) async fn why(over: Over, Path(app): Path<String>) -> Answer {
+    let page = over.params.paged(&[])?;
+    let app = over.app(&app).await?;
+    Ok(listed(&cut(over.core.why().app(app.account, app.id), page), view::why))
 }
 
 #[derive(Deserialize)]

@@ -4,11 +4,12 @@ use super::{
     Admin, Operations,
     error::Refusal,
     query::{Params, id},
+    routes::operation,
 };
-use crate::http::Unread;
+use crate::http::{Call, Unread};
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, MatchedPath, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use landfall_core::{Core, Operator, Scope};
@@ -25,6 +26,7 @@ pub(super) struct Caller {
     pub(super) ops: Arc<dyn Operations>,
     pub(super) operator: Operator,
     pub(super) params: Params,
+    call: Call,
 }
 
 impl Caller {
@@ -43,11 +45,18 @@ pub(super) struct Over {
     pub(super) ops: Arc<dyn Operations>,
     pub(super) params: Params,
     pub(super) scope: Scope,
+    call: Call,
 }
 
 impl Over {
-    /// The application of this id or name.
+    /// The application of this id or name, which the call is about.
     pub(super) async fn app(&self, text: &str) -> Result<Arc<App>> {
+        let app = self.find_app(text).await?;
+        self.call.is_of(&app);
+        Ok(app)
+    }
+
+    async fn find_app(&self, text: &str) -> Result<Arc<App>> {
         if let Ok(id) = text.parse::<AppId>() {
             return self.core.app(&self.scope, id).await;
         }
@@ -84,9 +93,14 @@ impl FromRequestParts<Arc<Admin>> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> std::result::Result<Self, Refusal> {
+        let call = Call::of(&parts.extensions);
+        if let Some(path) = parts.extensions.get::<MatchedPath>() {
+            call.asks(operation(&parts.method, path.as_str()));
+        }
         let operator = admin.core.operator(bearer(&parts.headers)?).await?;
+        call.is_of_operator();
         let params = Params::read(parts.uri.query().unwrap_or_default())?;
-        Ok(Self { core: admin.core.clone(), ops: admin.ops.clone(), operator, params })
+        Ok(Self { core: admin.core.clone(), ops: admin.ops.clone(), operator, params, call })
     }
 }
 
@@ -96,7 +110,7 @@ impl FromRequestParts<Arc<Admin>> for Over {
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> std::result::Result<Self, Refusal> {
         let caller = Caller::from_request_parts(parts, admin).await?;
         let scope = chosen_account(&caller).await.map_err(|error| error.at("account"))?;
-        Ok(Self { core: caller.core, ops: caller.ops, params: caller.params, scope })
+        Ok(Self { core: caller.core, ops: caller.ops, params: caller.params, scope, call: caller.call })
     }
 }
 

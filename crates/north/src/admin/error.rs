@@ -1,5 +1,6 @@
 //! The one table from causes to HTTP, and the JSON that carries an error.
 
+use crate::http::Reason;
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -41,7 +42,9 @@ impl From<Error> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(json!({ "error": self.json() }))).into_response();
+        let json = Json(json!({ "error": self.json() }));
+        let detail = self.path.map_or(self.detail.clone(), |path| format!("{path}: {}", self.detail).into());
+        let mut response = Reason::new(self.cause, self.cause, detail).on((self.status, json).into_response());
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

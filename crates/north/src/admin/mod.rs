@@ -38,7 +38,7 @@ use onem2m::WITHHELD_HELP;
 use std::sync::Arc;
 
 /// What is answered where a handler panicked.
-pub(crate) const FORM: Form = Form { echoes: &[], failed: |_, _| error::failed().into_response() };
+pub(crate) const FORM: Form = Form { api: "admin", echoes: &[], failed: |_, _| error::failed().into_response() };
 
 /// What the admin API works on.
 pub struct Admin {

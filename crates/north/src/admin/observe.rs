@@ -85,6 +85,7 @@ async fn metrics(State(observed): State<Observed>, headers: HeaderMap) -> Result
     let numbers = CoreNumbers {
         newest: core.store().newest().0,
         refusals: core.why().counts(),
+        calls_refused: core.why().call_counts(),
         unrecorded: core.why().suppressed(),
         open_requests: core.store().open_provisionings(OPEN_SHOWN).await?.len() as u64,
         nodes_made,
@@ -103,12 +104,21 @@ struct CoreNumbers {
     newest: u64,
     /// By step and check.
     refusals: Vec<(&'static str, &'static str, u64)>,
+    /// By dialect, operation and check.
+    calls_refused: Vec<([&'static str; 3], u64)>,
     unrecorded: u64,
     open_requests: u64,
     nodes_made: u64,
     nodes_failed: u64,
     withheld: u64,
     clock_doubted: u64,
+}
+
+impl CoreNumbers {
+    fn refused(&self) -> u64 {
+        let others = self.refusals.iter().map(|(_, _, count)| count);
+        others.chain(self.calls_refused.iter().map(|(_, count)| count)).sum()
+    }
 }
 
 /// Name, help and number of a metric.
@@ -133,6 +143,7 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
         }
     }
     registry.register("refusals_by_check", "Refusals by step and check", by_check(&numbers.refusals));
+    registry.register("calls_refused", "Calls refused by dialect, operation and check", by_call(&numbers.calls_refused));
     for (name, help, value) in totals(snapshot, stats, numbers) {
         let counter = Counter::<u64>::default();
         counter.inc_by(value);
@@ -167,7 +178,7 @@ fn totals(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers) -> Vec
         ("codec_refused", "Codec runs refused: the codec rests after time-outs, or too many wait", snapshot.codec_refused),
         ("nodes_provisioned", "Nodes that were provisioned", numbers.nodes_made),
         ("nodes_failed", "Nodes that could not be provisioned", numbers.nodes_failed),
-        ("refusals", "Refusals, each with its reason", numbers.refusals.iter().map(|(_, _, count)| count).sum()),
+        ("refusals", "Refusals, each with its reason", numbers.refused()),
         ("refusals_unrecorded", "Refusals of nobody known without a why record, as there were too many", numbers.unrecorded),
         ("store_batches", "Batches committed", stats.batches),
         ("store_commits", "Transactions that carried them", stats.commits),
@@ -210,6 +221,16 @@ fn by_check(refusals: &[(&str, &str, u64)]) -> Labelled<Counter> {
     family
 }
 
+fn by_call(refusals: &[([&str; 3], u64)]) -> Labelled<Counter> {
+    let family = Labelled::<Counter>::default();
+    for (words, count) in refusals {
+        let labels =
+            ["dialect", "operation", "check"].iter().zip(words).map(|(label, word)| ((*label).to_owned(), (*word).to_owned()));
+        family.get_or_create(&labels.collect()).inc_by(*count);
+    }
+    family
+}
+
 fn gauge(value: u64) -> Gauge {
     let gauge = Gauge::default();
     gauge.set(signed(value));
@@ -247,6 +268,7 @@ mod tests {
         let numbers = CoreNumbers {
             newest: 11,
             refusals: vec![("mqtt.tls", "tls.unknown-ca", 1), ("bind.code", "code.wrong", 1)],
+            calls_refused: vec![(["oceanconnect", "get_device", "panic"], 2)],
             unrecorded: 12,
             open_requests: 1,
             nodes_made: 98,
@@ -267,8 +289,9 @@ mod tests {
             "landfall_lwm2m_refused_total{step=\"dtls.handshake\",check=\"hello.suite\"} 4",
             "landfall_lwm2m_refused_total{step=\"dtls.psk\",check=\"psk.key\"} 5",
             "landfall_events_newest 11",
-            "landfall_refusals_total 2",
+            "landfall_refusals_total 4",
             "landfall_refusals_by_check_total{step=\"mqtt.tls\",check=\"tls.unknown-ca\"} 1",
+            "landfall_calls_refused_total{dialect=\"oceanconnect\",operation=\"get_device\",check=\"panic\"} 2",
             "landfall_refusals_unrecorded_total 12",
             "landfall_provisioning_requests_open 1",
             "landfall_nodes_provisioned_total 98",

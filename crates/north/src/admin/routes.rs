@@ -5,7 +5,7 @@ use super::{
     server, subscriptions,
 };
 use crate::http::guarded;
-use axum::{Router, extract::DefaultBodyLimit, routing};
+use axum::{Router, extract::DefaultBodyLimit, http::Method, routing};
 use std::sync::Arc;
 
 /// Greatest body of an operation.
@@ -39,6 +39,7 @@ operations! {
     put    "/apps/{app}/originator"                 setAppOriginator      onem2m::originator::set;
     post   "/apps/{app}/originator/token"           rotateOriginatorToken onem2m::originator::rotate_token;
     post   "/apps/{app}/secret"                     rotateAppSecret       apps::rotate_secret;
+    get    "/apps/{app}/why"                        listAppWhy            apps::why;
     post   "/clock/accept"                          acceptClock           server::accept_clock;
     get    "/commands/{command}"                    showCommand           queue::show;
     post   "/commands/{command}/cancel"             cancelCommand         queue::cancel;
@@ -88,6 +89,13 @@ operations! {
     get    "/subscriptions/{subscription}/delivery" showDelivery          subscriptions::delivery;
     post   "/subscriptions/{subscription}/replay"   replaySubscription    subscriptions::replay;
     get    "/why"                                   listUnknownWhy        server::why_unknown;
+}
+
+/// The operationId of what a request asks for; empty where it is none.
+pub(super) fn operation(method: &Method, path: &str) -> &'static str {
+    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let asked = |one: &&(&str, &str, &str)| one.1 == path && method.as_str().eq_ignore_ascii_case(one.0);
+    OPERATIONS.iter().find(asked).map_or("", |(_, _, id)| id)
 }
 
 /// The admin API under /api/v1.

@@ -213,6 +213,9 @@ pub(super) fn why(why: &Why) -> Value {
         "step": why.step,
         "check": why.check,
         "detail": why.detail,
+        "call": why.call.as_ref().map(|call| json!({
+            "requestId": call.request_id, "dialect": why.step, "operation": call.operation, "status": call.status, "code": call.code
+        })),
     })
 }
 

@@ -66,7 +66,8 @@ impl Attempt<'_> {
 
     fn note(&self, check: &'static str, detail: String) {
         let core = &self.api.core;
-        let why = Why { at: core.now(), identity: self.node_id.to_owned(), peer: self.peer, step: STEP, check, detail };
+        let why =
+            Why { at: core.now(), identity: self.node_id.to_owned(), peer: self.peer, step: STEP, check, detail, call: None };
         match self.known {
             Some(device) => core.why().of_device(device.account, device.id, why),
             None => core.why().of_unknown(why),

@@ -70,8 +70,11 @@ pub fn router(state: Arc<DeviceApi>) -> Router {
 }
 
 /// What is answered where a handler panicked.
-pub(crate) const FORM: Form =
-    Form { echoes: &[], failed: |_, _| failure(&Error::new(Cause::Internal, ""), StatusCode::INTERNAL_SERVER_ERROR) };
+pub(crate) const FORM: Form = Form {
+    api: "bind",
+    echoes: &[],
+    failed: |_, _| failure(&Error::new(Cause::Internal, ""), StatusCode::INTERNAL_SERVER_ERROR),
+};
 
 type Segment = std::result::Result<Path<String>, PathRejection>;
 

@@ -2,8 +2,8 @@
 
 use super::{
     Shared,
-    guard::Panicked,
     intake::Way,
+    reason::{Call, REASON, Reason, wanted},
     room::{Open, UnderWay},
 };
 use axum::{
@@ -44,9 +44,9 @@ impl Shared {
         open: Arc<Open>,
     ) -> Result<Response<Body>, Infallible> {
         let under_way = open.begin();
-        let id = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = self.front.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let line = tracing::enabled!(tracing::Level::DEBUG).then(|| (request.method().clone(), request.uri().path().to_owned()));
-        let client = self.front.client(peer, request.headers());
+        let (client, wanted) = (self.front.client(peer, request.headers()), wanted(request.headers()));
         request.extensions_mut().insert(client);
         let mut response = match unhosted(request.version(), request.headers()) {
             Some(why) => self.refuse(client.0, StatusCode::BAD_REQUEST, why.check, why.detail),
@@ -54,6 +54,12 @@ impl Shared {
         };
         if let Some((method, path)) = line {
             tracing::debug!(id, %method, path, status = response.status().as_u16(), "request");
+        }
+        if let Some(reason) = response.extensions_mut().remove::<Reason>() {
+            if let Some(line) = reason.header().filter(|_| wanted) {
+                response.headers_mut().insert(REASON, line);
+            }
+            self.front.refused(client.0, id, response.status().as_u16(), reason).await;
         }
         response.headers_mut().insert(REQUEST_ID, HeaderValue::from(id));
         Ok(response.map(|body| Body::new(Sent { body, rest: Bytes::new(), under_way })))
@@ -79,15 +85,15 @@ impl Shared {
         let mut response = match routed.await {
             Ok(Ok(response)) => response,
             Err(_) => {
-                let mut answer = failure(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.");
-                answer.extensions_mut().insert(Panicked);
-                answer
+                let mut reason = Reason::panic();
+                reason.about(Call::to("http"));
+                reason.on(failure(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error."))
             }
         };
-        if response.extensions_mut().remove::<Panicked>().is_some() {
+        if response.extensions().get().is_some_and(Reason::is_panic) {
             tracing::error!(id, "a handler panicked");
         }
-        self.judge_body(client, &way, response.status_mut());
+        self.judge_body(client, &way, &mut response);
         if !way.end().await {
             open.leave_unread();
             if version < Version::HTTP_2 {
@@ -104,17 +110,24 @@ impl Shared {
 
     /// Leaves word of a body that was not taken; the status of one that was given up is the listener's. An answer without an error did not
     /// need the body.
-    fn judge_body(&self, client: SocketAddr, way: &Way<Incoming>, status: &mut StatusCode) {
+    fn judge_body(&self, client: SocketAddr, way: &Way<Incoming>, response: &mut Response<Body>) {
+        let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {
             return;
         }
-        if let Some(why) = way.gave_up() {
-            self.front.turned_away(client, why.check(), why.to_string());
+        let (check, detail) = if let Some(why) = way.gave_up() {
             if status.is_client_error() {
-                *status = why.status();
+                *response.status_mut() = why.status();
             }
-        } else if way.was_too_large() || *status == StatusCode::PAYLOAD_TOO_LARGE {
-            self.front.turned_away(client, "body.too-large", "the body is larger than its route takes".into());
+            (why.check(), why.to_string())
+        } else if way.was_too_large() || status == StatusCode::PAYLOAD_TOO_LARGE {
+            ("body.too-large", "the body is larger than its route takes".to_owned())
+        } else {
+            return;
+        };
+        let reason = response.extensions_mut().get_mut::<Reason>();
+        if !reason.is_some_and(|reason| reason.unread(check, detail.clone())) {
+            self.front.turned_away(client, check, detail);
         }
     }
 }

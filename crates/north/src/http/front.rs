@@ -1,11 +1,20 @@
 //! Who a connection is from, before its first request: what believed proxies say of their clients, and the word that is left of those whom the
 //! listener turned away, then or later.
 
-use super::Peer;
+use super::{
+    Peer,
+    reason::{self, Reason},
+};
+use async_trait::async_trait;
 use axum::http::HeaderMap;
 use landfall_core::{Core, Why};
 use landfall_ingress::{Proxies, Step, first_byte, header, refused};
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 
 /// What is in front of a listener. The default is nothing.
@@ -13,19 +22,39 @@ use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 pub struct Front {
     /// Proxies that are believed.
     pub proxies: Arc<Proxies>,
-    /// Who hears of those who are turned away.
-    pub word: Option<Word>,
+    /// Who hears of those who are turned away or refused.
+    pub word: Option<Arc<dyn Word>>,
+    /// Requests so far, of all listeners that share it: their numbers.
+    pub requests: Arc<AtomicU64>,
 }
 
-/// Hears from where somebody came who was turned away, which check failed, and what was wrong.
-pub type Word = Arc<dyn Fn(SocketAddr, &'static str, String) + Send + Sync>;
+/// Hears of those who are turned away by the listener, or refused by an API.
+#[async_trait]
+pub trait Word: Send + Sync {
+    /// From where somebody came whom the listener turned away, which check failed, and what was wrong.
+    fn turned_away(&self, peer: SocketAddr, check: &'static str, detail: String);
+    /// The same of a call that was refused, the number of its request and the status of its answer.
+    async fn refused(&self, peer: SocketAddr, number: u64, status: u16, reason: Reason);
+}
 
-/// Leaves why records of this step.
-pub fn word(core: Arc<Core>, step: &'static str) -> Word {
-    Arc::new(move |peer, check, detail| {
-        let why = Why { at: core.now(), identity: String::new(), peer: Some(peer), step, check, detail };
-        core.why().of_unknown(why);
-    })
+/// Leaves why records.
+pub struct WhyWord {
+    /// Where.
+    pub core: Arc<Core>,
+    /// The step of those that were turned away.
+    pub step: &'static str,
+}
+
+#[async_trait]
+impl Word for WhyWord {
+    fn turned_away(&self, peer: SocketAddr, check: &'static str, detail: String) {
+        let (at, step) = (self.core.now(), self.step);
+        self.core.why().of_unknown(Why { at, identity: String::new(), peer: Some(peer), step, check, detail, call: None });
+    }
+
+    async fn refused(&self, peer: SocketAddr, number: u64, status: u16, reason: Reason) {
+        reason::keep(&self.core, peer, number, status, reason).await;
+    }
 }
 
 /// How a connection ended before its first request.
@@ -99,7 +128,14 @@ impl Front {
     pub(super) fn turned_away(&self, peer: SocketAddr, check: &'static str, detail: String) {
         tracing::debug!(%peer, check, detail, "turned away");
         if let Some(word) = &self.word {
-            word(peer, check, detail);
+            word.turned_away(peer, check, detail);
+        }
+    }
+
+    /// Leaves a why record of a call that its API refused.
+    pub(super) async fn refused(&self, peer: SocketAddr, number: u64, status: u16, reason: Reason) {
+        if let Some(word) = &self.word {
+            word.refused(peer, number, status, reason).await;
         }
     }
 }

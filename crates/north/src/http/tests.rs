@@ -26,11 +26,23 @@ struct Running {
 /// Addresses of those who were turned away, and the checks.
 type Words = Arc<Mutex<Vec<(SocketAddr, &'static str)>>>;
 
+struct Heard(Words);
+
+#[async_trait::async_trait]
+impl Word for Heard {
+    fn turned_away(&self, peer: SocketAddr, check: &'static str, _: String) {
+        self.0.lock().push((peer, check));
+    }
+
+    async fn refused(&self, peer: SocketAddr, _: u64, _: u16, reason: Reason) {
+        self.0.lock().push((peer, reason.check()));
+    }
+}
+
 fn listening() -> (Front, Words) {
     let words = Words::default();
     let heard = Arc::clone(&words);
-    let word: Word = Arc::new(move |peer, check, _| heard.lock().push((peer, check)));
-    (Front { word: Some(word), ..Front::default() }, words)
+    (Front { word: Some(Arc::new(Heard(heard))), ..Front::default() }, words)
 }
 
 async fn running_with(tls: Option<Arc<rustls::ServerConfig>>, router: Router, limits: Limits) -> Running {

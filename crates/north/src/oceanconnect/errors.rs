@@ -6,6 +6,7 @@
 //! `100501` where too much is under way: 500 is for faults [A 42].
 
 use super::{Operation, row, row::Row};
+use crate::http::Reason;
 use axum::{
     body::Body,
     http::{StatusCode, header},
@@ -147,13 +148,20 @@ fn codes(error: &Error) -> &'static [&'static str] {
 /// The error body and status for a fault.
 pub(super) fn refuse(operation: &Operation, fault: &Fault) -> Response {
     let (status, code, desc) = operation.errors.row(fault);
-    match fault {
-        Fault::Core(error) if error.kind() == landfall_model::ErrorKind::Internal => {
-            tracing::error!(operation = operation.id, %fault, "request failed");
-        }
-        _ => tracing::debug!(operation = operation.id, code, %fault, "request refused"),
+    let named = |check| Reason::new(code, check, fault.to_string());
+    let reason = match fault {
+        Fault::Missing(_) => named("field.missing"),
+        Fault::Malformed(_) => named("request.malformed"),
+        Fault::NoAppKey => named("app-key.missing"),
+        Fault::Coded(check, _) => named(check),
+        Fault::Core(error) => Reason::of(code, error),
+    };
+    if let Fault::Core(error) = fault
+        && error.kind() == landfall_model::ErrorKind::Internal
+    {
+        tracing::error!(operation = operation.id, %fault, "request failed");
     }
-    body(status, code, desc)
+    reason.on(body(status, code, desc))
 }
 
 /// The answer where a handler panicked.
@@ -164,12 +172,14 @@ pub(super) fn failed() -> Response {
 
 /// The answer for operations of the contract that this version does not have.
 pub(super) fn unsupported() -> Response {
-    body(404, "100404", "The operation is not supported by this version.")
+    let reason = Reason::new("100404", "path.unknown", "there is no such path, or its operation is not supported");
+    reason.on(body(404, "100404", "The operation is not supported by this version."))
 }
 
 /// The answer for a method that a path does not have.
 pub(super) fn wrong_method() -> Response {
-    body(405, "100405", "The method is not supported by this path.")
+    let reason = Reason::new("100405", "method.unknown", "the path does not have this method");
+    reason.on(body(405, "100405", "The method is not supported by this path."))
 }
 
 fn body(status: u16, code: &str, desc: &str) -> Response {

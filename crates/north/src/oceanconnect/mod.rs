@@ -46,7 +46,7 @@ pub const DIALECT: Dialect = Dialect {
         let settings = serde_json::from_value(settings).map_err(|error| error.to_string())?;
         Ok(router(Arc::new(OceanConnect { core, settings, flow: FlowControl::new() })))
     },
-    form: Form { echoes: &[], failed: |_, _| errors::failed() },
+    form: Form { api: "oceanconnect", echoes: &[], failed: |_, _| errors::failed() },
     notifier: &notify::Notifications,
 };
 

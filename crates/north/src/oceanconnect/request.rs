@@ -1,7 +1,7 @@
 //! One request on its way through the checks that all operations share (contract section 1, "Order of checks").
 
 use super::{Fault, OceanConnect, Operation, errors};
-use crate::http::whole_body;
+use crate::http::{Call, whole_body};
 use axum::{
     RequestExt,
     body::Body,
@@ -58,6 +58,7 @@ where
     A: Future<Output = Result<Response, Fault>> + Send + 'static,
 {
     move |State(dialect): State<Arc<OceanConnect>>, request: Request| -> Answering {
+        Call::of(request.extensions()).asks(operation.id);
         let answered = verb(dialect, request);
         Box::pin(async move { answered.await.unwrap_or_else(|fault| errors::refuse(operation, &fault)) })
     }
@@ -65,10 +66,13 @@ where
 
 impl Inbound {
     async fn admit(dialect: Arc<OceanConnect>, operation: &Operation, mut request: Request) -> Result<Self, Fault> {
+        let call = Call::of(request.extensions());
         let key = app_key(request.headers()).ok_or(Fault::NoAppKey)?;
+        call.claims(&key, key.parse().ok());
         let token = bearer(request.headers());
         let token = token.ok_or_else(|| Error::new(Cause::Unauthenticated, "the Authorization header has no bearer token"))?;
         let caller = dialect.core.authenticate(&key, token).await?;
+        call.is_of(caller.app());
         throttle(&dialect, operation.id, caller.app())?;
         let path = match request.extract_parts::<RawPathParams>().await {
             Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),

@@ -6,6 +6,7 @@ use super::{
     row,
     wire::TokenBody,
 };
+use crate::http::Call;
 use axum::{extract::Request, http::StatusCode, response::Response};
 use landfall_core::TokenPair;
 use serde_json::{Map, Value};
@@ -17,8 +18,9 @@ pub(super) const LOGIN: Errors =
 
 /// 1.3.1
 pub(super) async fn login(dialect: Arc<OceanConnect>, request: Request) -> Result<Response, Fault> {
+    let call = Call::of(request.extensions());
     let fields = Fields::read(request).await?;
-    let (app_id, secret) = (fields.need("appId")?, fields.need("secret")?);
+    let (app_id, secret) = fields.claimed(&call)?;
     render(&dialect.core.login(app_id, secret).await?)
 }
 
@@ -32,8 +34,9 @@ pub(super) const REFRESH: Errors = Errors::of(&[
 
 /// 1.3.2
 pub(super) async fn refresh(dialect: Arc<OceanConnect>, request: Request) -> Result<Response, Fault> {
+    let call = Call::of(request.extensions());
     let fields = Fields::read(request).await?;
-    let (app_id, secret) = (fields.need("appId")?, fields.need("secret")?);
+    let (app_id, secret) = fields.claimed(&call)?;
     render(&dialect.core.refresh(app_id, secret, fields.need("refreshToken")?).await?)
 }
 
@@ -66,6 +69,13 @@ impl Fields {
             return parse(&sound(&body)?).map(Self::Json);
         }
         Err(Fault::Malformed("Content-Type must be a form or JSON".into()))
+    }
+
+    /// Who says to call, and its secret.
+    fn claimed(&self, call: &Call) -> Result<(&str, &str), Fault> {
+        let app_id = self.need("appId")?;
+        call.claims(app_id, app_id.parse().ok());
+        Ok((app_id, self.need("secret")?))
     }
 
     fn need(&self, name: &'static str) -> Result<&str, Fault> {

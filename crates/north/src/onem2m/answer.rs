@@ -62,9 +62,12 @@ impl Outcome {
 
 /// The HTTP response of an outcome or a fault.
 pub(super) fn answer(outcome: Result<Outcome, Fault>, echo: &Echo, now: Time) -> Response {
-    let (status, outcome) = match outcome {
-        Ok(outcome) => (super::errors::status_of(outcome.rsc), outcome),
-        Err(fault) => (fault.status, Outcome::of(fault.rsc, json!({ "m2m:dbg": fault.text }))),
+    let (status, outcome, reason) = match outcome {
+        Ok(outcome) => (super::errors::status_of(outcome.rsc), outcome, None),
+        Err(fault) => {
+            let reason = fault.reason();
+            (fault.status, Outcome::of(fault.rsc, json!({ "m2m:dbg": fault.text })), Some(reason))
+        }
     };
     let Outcome { rsc, body, location, next_offset } = outcome;
     let (kind, bytes) = match body {
@@ -106,7 +109,10 @@ pub(super) fn answer(outcome: Result<Outcome, Fault>, echo: &Echo, now: Time) ->
     if let Some(id) = &echo.request_id {
         headers.insert("x-m2m-ri", id.clone());
     }
-    response
+    match reason {
+        Some(reason) => reason.on(response),
+        None => response,
+    }
 }
 
 /// Long names for the attributes of a body. What an instance holds is not ours to rename.
@@ -145,6 +151,7 @@ fn each_instance(value: &mut Value, each: &mut dyn FnMut(&mut Value)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use landfall_model::{Cause, Error};
 
     fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
         response.headers().get(name)?.to_str().ok()
@@ -177,7 +184,7 @@ mod tests {
         let gone = answer(Ok(Outcome::empty(2002)), &Echo::default(), Time(0));
         assert_eq!((gone.status().as_u16(), header(&gone, "content-type")), (200, Some("text/plain; charset=utf-8")));
         assert_eq!(axum::body::to_bytes(gone.into_body(), 10).await.unwrap().len(), 0);
-        let fault = Fault { rsc: 4103, status: 401, text: "missing or invalid access token".into() };
+        let fault = Fault::from(Error::new(Cause::Unauthenticated, "for operators"));
         let refused = answer(Err(fault), &Echo::default(), Time(0));
         assert_eq!((refused.status().as_u16(), header(&refused, "www-authenticate")), (401, Some("Bearer")));
         let body = axum::body::to_bytes(refused.into_body(), 100).await.unwrap();

@@ -1,5 +1,6 @@
 //! The error table: from a cause to its response status code (`X-M2M-RSC`), HTTP status and text (contract section 8, "RSC to HTTP").
 
+use crate::http::Reason;
 use landfall_model::{Cause, Error, ErrorKind};
 
 /// Response status codes (TS-0004, 6.6.3).
@@ -36,12 +37,14 @@ pub(super) struct Fault {
     pub status: u16,
     /// `m2m:dbg`
     pub text: String,
+    /// What it comes from, where that is an error of the core: operators are told more.
+    pub error: Option<Box<Error>>,
 }
 
 impl Fault {
     /// A fault whose HTTP status follows from its code.
     pub fn new(rsc: u16, text: impl Into<String>) -> Self {
-        Self { rsc, status: status_of(rsc), text: text.into() }
+        Self { rsc, status: status_of(rsc), text: text.into(), error: None }
     }
 
     /// A request that cannot be understood.
@@ -56,7 +59,7 @@ impl Fault {
 
     /// A body larger than its limit: HTTP refuses it before there is a primitive.
     pub fn too_large(limit_bytes: usize) -> Self {
-        Self { rsc: rsc::BAD_REQUEST, status: 413, text: format!("the body is larger than {limit_bytes} bytes") }
+        Self { status: 413, ..Self::bad(format!("the body is larger than {limit_bytes} bytes")) }
     }
 
     /// A defect of ours.
@@ -66,7 +69,16 @@ impl Fault {
 
     /// A body that does not come in.
     pub fn too_slow() -> Self {
-        Self { rsc: rsc::REQUEST_TIMEOUT, status: 408, text: "the body came too slowly".to_owned() }
+        Self { status: 408, ..Self::new(rsc::REQUEST_TIMEOUT, "the body came too slowly") }
+    }
+
+    /// The same for operators and for whoever asks.
+    pub fn reason(&self) -> Reason {
+        let code = self.rsc.to_string();
+        match &self.error {
+            Some(error) => Reason::of(code, error),
+            None => Reason::new(code, check_of(self.rsc), self.text.clone()),
+        }
     }
 }
 
@@ -84,10 +96,11 @@ impl From<Error> for Fault {
                 "internal server error".to_owned()
             }
             ErrorKind::Invalid => error.to_string(),
+            _ if error.cause == Cause::Unauthenticated => "missing or invalid access token".to_owned(),
             _ if error.cause == Cause::ResourceExists => "resource already exists".to_owned(),
-            _ => error.detail.into_owned(),
+            _ => error.detail.clone().into_owned(),
         };
-        Self { rsc, status, text }
+        Self { rsc, status, text, error: Some(Box::new(error)) }
     }
 }
 
@@ -107,6 +120,26 @@ fn rsc_of(cause: Cause) -> u16 {
             ErrorKind::Limit => rsc::NOT_ACCEPTABLE,
             ErrorKind::Unavailable | ErrorKind::Internal => rsc::INTERNAL,
         },
+    }
+}
+
+/// The check that failed where the request itself was not right, a stable word.
+fn check_of(rsc: u16) -> &'static str {
+    match rsc {
+        rsc::BAD_REQUEST => "request.malformed",
+        rsc::RELEASE_NOT_SUPPORTED => "release.unknown",
+        rsc::NOT_FOUND => "resource.unknown",
+        rsc::OPERATION_NOT_ALLOWED => "operation.not-allowed",
+        rsc::REQUEST_TIMEOUT => "request.timeout",
+        rsc::UNSUPPORTED_MEDIA_TYPE => "content-type.unknown",
+        rsc::CONTENTS_UNACCEPTABLE => "content.unacceptable",
+        rsc::NO_PRIVILEGE => "originator.no-privilege",
+        rsc::CONFLICT => "resource.conflict",
+        rsc::INVALID_CHILD => "child.not-allowed",
+        rsc::ALREADY_REGISTERED => "originator.registered",
+        rsc::NOT_IMPLEMENTED => "not-implemented",
+        rsc::NOT_ACCEPTABLE => "not-acceptable",
+        _ => "other",
     }
 }
 

@@ -24,7 +24,7 @@ pub use primitive::fuzz_primitive;
 
 use crate::{
     dialect::{self, Dialect},
-    http::{Form, Unread, guarded},
+    http::{Call, Form, Unread, guarded},
 };
 use answer::{Outcome, answer};
 use axum::{
@@ -55,6 +55,7 @@ pub const DIALECT: Dialect = Dialect {
         Ok(router(Arc::new(OneM2M { core, settings })))
     },
     form: Form {
+        api: "onem2m",
         echoes: &["accept", "fullname", "x-m2m-ri"],
         failed: |headers, now| answer(Err(Fault::broken()), &primitive::echo(headers), now),
     },
@@ -101,11 +102,17 @@ async fn serve(State(state): State<Arc<OneM2M>>, request: Request) -> Response {
 impl OneM2M {
     /// Token, primitive, originator, target, body: a body is read for those alone who may send it.
     async fn outcome(&self, parts: &Parts, body: Body) -> Result<Outcome, Fault> {
-        let refused = || Error::new(Cause::Unauthenticated, "missing or invalid access token");
-        let token = token::presented(&parts.headers).ok_or_else(refused)?;
+        let call = Call::of(&parts.extensions);
+        let token = token::presented(&parts.headers);
+        primitive::introduce(&call, &parts.method, &parts.headers, token.as_ref());
+        let token = token.ok_or_else(|| Error::new(Cause::Unauthenticated, "the Authorization header has no token"))?;
         let path = parts.uri.path().strip_prefix(BASE).unwrap_or_default();
         let asked = Primitive::read(&parts.method, path, parts.uri.query().unwrap_or_default(), &parts.headers)?;
+        if asked.operation == Operation::Discover {
+            call.asks("discover");
+        }
         let by = self.core.originator(&asked.tenant, token.expose(), &asked.origin).await?;
+        call.is_of(by.app());
         let target = locate(&self.core, &by, &asked).await?;
         if !matches!(asked.operation, Operation::Create(_) | Operation::Update) {
             let twice = self.settings.d2c_client_root && matches!(target, Target::Outcome(_));

@@ -3,9 +3,10 @@
 //! Pure. Absent: non-blocking requests, request expiration, notifications to the server, XML and CBOR.
 
 use super::{answer::Echo, errors::Fault, errors::rsc};
+use crate::http::Call;
 use axum::http::{HeaderMap, Method, header};
 use landfall_core::Criteria;
-use landfall_model::{ResourceId, Time};
+use landfall_model::{ResourceId, Secret, Time};
 use serde_json::{Map, Value};
 
 /// Children or references of one answer where the request names no limit.
@@ -65,6 +66,22 @@ pub(super) fn echo(headers: &HeaderMap) -> Echo {
     let request_id = headers.get("x-m2m-ri").filter(|id| !id.is_empty() && id.len() <= HEADER_CHARS).cloned();
     let accepted = accepted(headers);
     Echo { request_id, full_names, onem2m_media_type: accepted == Some(1) }
+}
+
+/// Says of a call what can be said before anything is checked.
+pub(super) fn introduce(call: &Call, method: &Method, headers: &HeaderMap, token: Option<&Secret>) {
+    call.asks(match *method {
+        Method::GET => "retrieve",
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::DELETE => "delete",
+        _ => "other",
+    });
+    if let Some(id) = text(headers, "x-m2m-ri") {
+        call.is_called(id);
+    }
+    let app = token.and_then(|token| token.expose().split_once('.')).and_then(|(app, _)| app.parse().ok());
+    call.claims(text(headers, "x-m2m-origin").unwrap_or_default(), app);
 }
 
 impl Primitive {

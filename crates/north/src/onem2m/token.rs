@@ -1,7 +1,7 @@
 //! Access tokens: OAuth 2 client credentials (RFC 6749, 4.4). Absent: refresh tokens, other grants, client assertions.
 
 use super::OneM2M;
-use crate::http;
+use crate::http::{self, Call, Reason};
 use axum::{
     body::Body,
     extract::{Request, State},
@@ -26,7 +26,7 @@ const NO_FORM: Refusal =
 const BROKEN: Refusal = (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "internal server error");
 
 /// What is answered where the route panicked.
-pub(super) const FORM: http::Form = http::Form { echoes: &[], failed: |_, _| refused(BROKEN) };
+pub(super) const FORM: http::Form = http::Form { api: "onem2m", echoes: &[], failed: |_, _| refused(BROKEN) };
 
 /// The token that a request presents: the bearer's, or as the password of HTTP Basic, whose user is not looked at, by clients that know no
 /// other way.
@@ -42,27 +42,32 @@ pub(super) fn presented(headers: &HeaderMap) -> Option<Secret> {
 
 /// The token route.
 pub(super) async fn grant(State(state): State<Arc<OneM2M>>, request: Request) -> Response {
+    let call = Call::of(request.extensions());
+    call.asks("token");
     let outcome = async {
         let (parts, body) = request.into_parts();
-        let bytes = axum::body::to_bytes(body, FORM_BYTES).await.map_err(|_| NO_FORM)?;
-        let form = Form::read(&parts.headers, &bytes)?;
+        let malformed = |row: Refusal| (row, Reason::new(row.1, "request.malformed", row.2));
+        let bytes = axum::body::to_bytes(body, FORM_BYTES).await.map_err(|_| malformed(NO_FORM))?;
+        let form = Form::read(&parts.headers, &bytes).map_err(malformed)?;
+        call.claims(&form.id, form.id.parse().ok());
         let token = state.core.client_token(&form.id, form.secret.expose()).await.map_err(|error| refusal(&error))?;
         Ok((token, form.scope))
     };
     match outcome.await {
         Ok(((access, expires_in_s), scope)) => given(&access, expires_in_s, &scope),
-        Err(refusal) => refused(refusal),
+        Err((row, reason)) => reason.on(refused(row)),
     }
 }
 
-fn refusal(error: &Error) -> Refusal {
-    match error.kind() {
+fn refusal(error: &Error) -> (Refusal, Reason) {
+    let row = match error.kind() {
         ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Invalid => NO_CLIENT,
         _ => {
             tracing::error!(%error, "no token could be given");
             BROKEN
         }
-    }
+    };
+    (row, Reason::of(row.1, error))
 }
 
 fn given(access: &Secret, expires_in_s: u32, scope: &str) -> Response {

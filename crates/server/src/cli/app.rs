@@ -18,6 +18,18 @@ const COLUMNS: Columns<'_> = &[
     ("CREATED", "/createdAt"),
 ];
 
+const WHY: Columns<'_> = &[
+    ("TIME", "/at"),
+    ("REQUEST", "/call/requestId"),
+    ("DIALECT", "/call/dialect"),
+    ("OPERATION", "/call/operation"),
+    ("STATUS", "/call/status"),
+    ("CODE", "/call/code"),
+    ("CHECK", "/check"),
+    ("DETAIL", "/detail"),
+    ("FROM", "/peer"),
+];
+
 /// What to do with applications.
 #[derive(Debug, Subcommand)]
 pub enum Action {
@@ -77,6 +89,13 @@ pub enum Action {
         /// Id or name
         other: String,
     },
+    /// List why calls of an application were refused; `device why` without DEVICE lists those of nobody known
+    Why {
+        /// Id or name
+        which: String,
+        #[command(flatten)]
+        paging: super::client::Paging,
+    },
     /// Delete an application that owns no devices
     Delete {
         /// Id or name
@@ -134,6 +153,9 @@ impl Action {
             Self::Originator(action) => action.run(client, out).await?,
             Self::Authorize { which, other } => out.record(&client.put(&authorized(which, other)).await?),
             Self::Deauthorize { which, other } => out.record(&client.delete(&authorized(which, other), &[]).await?),
+            Self::Why { which, paging } => {
+                out.list(&client.get(&format!("{}/why", path(which)), &paging.query()).await?, WHY);
+            }
             Self::Delete { which } => {
                 client.delete(&path(which), &[]).await?;
                 out.done(&format!("deleted {which}"), &json!({ "deleted": which }));

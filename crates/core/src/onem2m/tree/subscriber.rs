@@ -115,6 +115,7 @@ impl Core {
             step: "onem2m.notice",
             check: Cause::Forbidden.as_str(),
             detail: format!("{reason}: subscription {} is not told", reference(&account.name, subscription)),
+            call: None,
         };
         match subscription.device {
             Some(device) => self.why.of_device(account.id, device, why),

@@ -14,6 +14,7 @@ mod kill;
 mod mqtt;
 mod onem2m;
 mod push;
+mod reasons;
 mod receiver;
 mod server;
 #[path = "../../../../store/tests/conformance/stall.rs"]

@@ -5,6 +5,7 @@ mod device;
 mod golden;
 mod nodes;
 mod provisioning;
+mod reasons;
 mod requests;
 mod subscriptions;
 mod tree;

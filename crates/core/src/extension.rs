@@ -1,6 +1,6 @@
 //! What a dialect keeps beside the records of devices, and how that follows them: the one list through which the rest of the core reaches it.
 
-use crate::{Core, Work, onem2m, turns::Record};
+use crate::{Core, Work, device::added, onem2m, turns::Record};
 use async_trait::async_trait;
 use landfall_model::{Batch, Device, DeviceInfo, Result, Subscription, Time};
 use std::sync::Arc;
@@ -24,10 +24,13 @@ pub(crate) trait Extension: Sync {
     async fn next_work(&self, core: &Core, device: &Arc<Device>) -> Result<Option<Work>>;
 
     /// Records, besides the device, that its deletion changes.
-    async fn records_with(&self, core: &Core, device: &Device) -> Result<Vec<Record>>;
+    async fn records_with(&self, core: &Core, device: &Arc<Device>) -> Result<Vec<Record>>;
 
-    /// What else goes with a device.
-    async fn released(&self, core: &Core, device: &Device, now: Time) -> Result<Batch>;
+    /// What else is told of a new device.
+    async fn added(&self, core: &Core, device: &Arc<Device>, now: Time) -> Result<Batch>;
+
+    /// What else goes with devices of one account.
+    async fn released(&self, core: &Core, devices: &[Arc<Device>], now: Time) -> Result<Batch>;
 
     /// Judges a subscription that serves a record of its own: why the subscriber may not be told, if so. Absent: it is none of its own.
     async fn suspension(&self, core: &Core, subscription: &Subscription) -> Result<Option<Option<String>>>;
@@ -64,7 +67,7 @@ impl Core {
         Ok(None)
     }
 
-    pub(crate) async fn records_with(&self, device: &Device) -> Result<Vec<Record>> {
+    pub(crate) async fn records_with(&self, device: &Arc<Device>) -> Result<Vec<Record>> {
         let mut records = vec![];
         for extension in EXTENSIONS {
             records.extend(extension.records_with(self, device).await?);
@@ -72,10 +75,20 @@ impl Core {
         Ok(records)
     }
 
-    pub(crate) async fn released(&self, device: &Device, now: Time) -> Result<Batch> {
+    /// The batch of a new device.
+    pub(crate) async fn added(&self, device: &Arc<Device>) -> Result<Batch> {
+        let now = device.created_at;
+        let mut whole = added(device, now);
+        for extension in EXTENSIONS {
+            whole.merge(extension.added(self, device, now).await?);
+        }
+        Ok(whole)
+    }
+
+    pub(crate) async fn released(&self, devices: &[Arc<Device>], now: Time) -> Result<Batch> {
         let mut whole = Batch::default();
         for extension in EXTENSIONS {
-            whole.merge(extension.released(self, device, now).await?);
+            whole.merge(extension.released(self, devices, now).await?);
         }
         Ok(whole)
     }

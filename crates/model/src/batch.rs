@@ -1,7 +1,7 @@
 //! What one decision changes: versioned writes and the events they mean, applied together or not at all.
 
 use crate::{
-    Account, AccountId, App, Append, CallId, Command, Cursor, Device, DeviceId, Error, Event, Group, GroupId, Observed, Product,
+    Account, AccountId, App, Append, CallId, Command, ContainerChange, Cursor, Device, DeviceId, Error, Event, Group, GroupId, Observed, Product,
     ProductId, Provisioning, ProvisioningFailure, ProvisioningPart, Redecoded, Registration, Resource, ResourceId, RevokeTask,
     SecureSession, ServiceCall, Setting, Shadow, StoredSession, Subscription, SubscriptionId,
 };
@@ -80,6 +80,8 @@ pub enum Write {
     DeleteResource(ResourceId),
     /// `ResourceExists` where its container has another one of this name, `ResourceNotFound` where the container is gone.
     Append(Box<Append>),
+    /// Counts a change of a container, which is written beside it, and lets go what its limits do not allow.
+    ContainerChange(ContainerChange),
     DeleteInstance(ResourceId),
     /// Replaces the labels by which a resource is found.
     Labels {

@@ -4,7 +4,8 @@ use crate::{
     device::counts::Counts,
     engine::sql::{Sql, SqlError, Value},
 };
-use landfall_model::{DeviceId, Error, ResourceId};
+use landfall_model::{ContainerState, DeviceId, Error, Event, ResourceId};
+use std::sync::Arc;
 
 /// Why a step was not done.
 pub(crate) enum Refused {
@@ -25,8 +26,10 @@ pub(crate) type Done = std::result::Result<(), Refused>;
 /// What a batch did that its writes alone do not tell.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
-    /// `st` of the instances that were appended.
-    pub(crate) states: Vec<u64>,
+    /// What the containers held after each append and change, in their order.
+    pub(crate) held: Vec<ContainerState>,
+    /// Events that say more than they were handed over with, with their encoded length in bytes.
+    pub(crate) told: Option<Vec<(Arc<Event>, u32)>>,
     /// Resources that went with another record.
     pub(crate) dropped: Vec<ResourceId>,
     /// Devices whose outgoing messages changed.

@@ -3,10 +3,20 @@
 pub(crate) use crate::onem2m::subscribers::Subscribers;
 
 use crate::{
-    engine::sql::{Sql, SqlResult},
+    effects::Effects,
+    engine::{
+        queue::Job,
+        sql::{Sql, SqlResult},
+    },
     onem2m,
 };
 use landfall_model::{ResourceId, Time};
+
+/// Writes the events of a batch into a stream row where they are to say more than they were handed over with: what the batch did. False: they
+/// are not.
+pub(crate) fn complete(job: &Job, effects: &mut Effects, blob: &mut Vec<u8>) -> bool {
+    onem2m::notices::complete(job, effects, blob)
+}
 
 /// Deletes what is over, about `limit` rows of each kind; true when more may be left. Adds resources that went to `dropped`.
 pub(crate) fn prune(sql: &mut dyn Sql, now: Time, limit: i64, dropped: &mut Vec<ResourceId>) -> SqlResult<bool> {

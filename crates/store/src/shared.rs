@@ -96,7 +96,11 @@ impl Shared {
                 caches.subscribers.changed(&r);
                 caches.resources.changed(r.id, Some(r));
             }
-            Write::DeleteResource(_) | Write::Append(_) | Write::DeleteInstance(_) | Write::Labels { .. } => (),
+            Write::DeleteResource(_)
+            | Write::Append(_)
+            | Write::ContainerChange(_)
+            | Write::DeleteInstance(_)
+            | Write::Labels { .. } => (),
             Write::Provisioning(_)
             | Write::ProvisioningPart(_)
             | Write::ProvisioningFailure(_)

@@ -129,6 +129,7 @@ impl Step {
             Write::Resource(r) => resources::put_resource(sql, r, doc),
             Write::DeleteResource(id) => resources::delete_resource(sql, *id, effects),
             Write::Append(r) => instances::append(sql, r, &self.plan.binary, now, effects),
+            Write::ContainerChange(r) => instances::change(sql, r, effects),
             Write::DeleteInstance(id) => instances::delete(sql, *id, effects),
             Write::Labels { account, subject, labels } => labels::put_labels(sql, *account, *subject, labels),
             Write::Provisioning(r) => PROVISIONING.put(sql, &**r, doc),
@@ -219,6 +220,7 @@ fn plan(write: &Write) -> Result<Plan> {
         | Write::DeleteRegistration(_)
         | Write::DeleteSecureSession(_)
         | Write::DeleteResource(_)
+        | Write::ContainerChange(_)
         | Write::DeleteInstance(_)
         | Write::DeleteProvisioning(_) => Ok(bare),
     }

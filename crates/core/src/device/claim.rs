@@ -5,7 +5,7 @@
 
 use crate::{
     Core, batch,
-    device::{added, bind_product, check_node_id},
+    device::{bind_product, check_node_id},
 };
 use landfall_model::{AccessMode, AccountId, Cause, Device, DeviceId, Error, Product, ProductId, Secret, Time};
 use parking_lot::Mutex;
@@ -94,9 +94,10 @@ impl Core {
         device.credentials.secret = Some(secret.clone());
         device.credentials.psk = Some(Secret::new(self.generated(16)));
         bind_product(&mut device, product);
-        whole.merge(added(&device, now));
+        let device = Arc::new(device);
+        whole.merge(self.added(&device).await?);
         self.store.commit(whole).await?;
-        Ok((Arc::new(device), secret))
+        Ok((device, secret))
     }
 }
 

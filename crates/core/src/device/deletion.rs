@@ -41,21 +41,18 @@ impl Core {
         // A gateway is listed with those behind it.
         let page = self.store.devices(&behind, PageRequest { no: 0, size: SLICE + 1 }).await?;
         let last = page.items.len() <= SLICE as usize;
-        let (mut whole, mut gone) = (Batch::default(), vec![]);
-        for child in page.items.iter().filter(|child| child.id != id).take(SLICE as usize) {
+        let (mut whole, mut going) = (Batch::default(), vec![]);
+        for child in page.items.into_iter().filter(|child| child.id != id).take(SLICE as usize) {
             if cascade {
-                delete(&mut whole, child, now);
-                gone.push(child.id);
+                going.push(child);
             } else {
-                whole.merge(freed(child, now));
+                whole.merge(freed(&child, now));
             }
         }
-        if last {
-            whole.merge(self.released(&device, now).await?);
-            delete(&mut whole, &device, now);
-            gone.push(id);
-        }
-        Ok((whole, Slice { gone, last }))
+        going.extend(last.then_some(device));
+        whole.merge(self.released(&going, now).await?);
+        going.iter().for_each(|one| delete(&mut whole, one, now));
+        Ok((whole, Slice { gone: going.iter().map(|one| one.id).collect(), last }))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     CloseCause, Core, DeviceCaller, ProductRef, Scope, batch,
     device::{
-        added, bind_product, check_node_id,
+        bind_product, check_node_id,
         deletion::delete,
         fill_info, info_changed,
         status::{self, activate},
@@ -79,7 +79,7 @@ impl Core {
                 whole.writes.push(Write::DeviceLimit(Box::new(limit)));
                 // Whoever deletes the gateway at the same moment sees the child, or the child that it is gone.
                 whole.writes.push(Write::Device(Box::new(Device { version: parent.version + 1, ..(*parent).clone() })));
-                whole.merge(added(&child, now));
+                whole.merge(self.added(&child).await?);
                 Ok((whole, child))
             })
         })
@@ -107,8 +107,9 @@ impl Core {
         self.decide(&[Record::Device(id)], || {
             Box::pin(async {
                 let child = self.child_of(gateway, id).await?;
-                let mut whole = Batch::default();
-                delete(&mut whole, &child, self.now());
+                let now = self.now();
+                let mut whole = self.released(std::slice::from_ref(&child), now).await?;
+                delete(&mut whole, &child, now);
                 Ok((whole, ()))
             })
         })

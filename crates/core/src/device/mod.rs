@@ -68,7 +68,7 @@ impl Core {
     pub async fn register_device(&self, scope: &Scope, request: RegisterDevice) -> Result<Arc<Device>> {
         let device = self.plan_device(scope, &request).await?;
         let mut whole = batch(self.device_limit(device.account, device.app(), 1).await?, vec![]);
-        whole.merge(added(&device, device.created_at));
+        whole.merge(self.added(&device).await?);
         self.store.commit(whole).await?;
         Ok(device)
     }
@@ -81,8 +81,7 @@ impl Core {
         let mut devices = Vec::with_capacity(requests.len());
         for request in requests {
             let device = self.plan_device(scope, request).await?;
-            let one = added(&device, device.created_at);
-            whole.merge(one);
+            whole.merge(self.added(&device).await?);
             devices.push(device);
         }
         self.store.commit(whole).await?;

@@ -6,8 +6,7 @@ use crate::{
     turns::Record,
 };
 use futures_util::future::{join_all, try_join_all};
-use landfall_model::{Batch, Cause, Device, DeviceId, DeviceStatus, Result, Sort, StatusDetail, Time};
-use std::sync::Arc;
+use landfall_model::{Batch, Cause, DeviceId, DeviceStatus, Result, Sort, StatusDetail, Time};
 
 /// Devices looked at in one round of background work.
 const ROUND: u32 = 500;
@@ -83,11 +82,16 @@ impl Core {
 
     async fn end_registrations(&self, now: Time) -> Result<bool> {
         let ended = self.store.due_devices(Due::Expired(now), ROUND).await?;
-        let over = |device: &Arc<Device>| {
+        let mut work = Vec::with_capacity(ended.len());
+        for device in &ended {
             let keep = !self.settings.delete_refreshed && device.heard_at.is_some();
-            status::unbound(device, keep, now)
-        };
-        self.commit_each(ended.iter().map(over)).await?;
+            let mut whole = status::unbound(device, keep, now);
+            if !keep {
+                whole.merge(self.released(std::slice::from_ref(device), now).await?);
+            }
+            work.push(whole);
+        }
+        self.commit_each(work.into_iter()).await?;
         Ok(ended.len() as u32 == ROUND)
     }
 

@@ -46,7 +46,7 @@ pub(crate) fn changed_node(
 }
 
 /// The node of a device that another dialect registered, as it was shown before.
-fn first_node(device: &Device) -> Node {
+pub(crate) fn first_node(device: &Device) -> Node {
     let info = new_info(DEVICE_INFO, vec![VERSION_LABEL.to_owned()], &known_attributes(&device.info), device.created_at);
     Node {
         name: device.id.to_string(),
@@ -90,7 +90,7 @@ fn put_info(node: &mut Node, info: NodeInfo) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn is_device_info(info: &Option<NodeInfo>) -> bool {
+fn is_device_info(info: &Option<NodeInfo>) -> bool {
     info.as_ref().is_some_and(|info| info.name == DEVICE_INFO)
 }
 

@@ -28,12 +28,16 @@ impl Extension for Tree {
         core.next_message(device).await
     }
 
-    async fn records_with(&self, core: &Core, device: &Device) -> Result<Vec<Record>> {
-        Ok(core.groups_with(device).await?.iter().map(|(group, _)| Record::Resource(group.id)).collect())
+    async fn records_with(&self, core: &Core, device: &Arc<Device>) -> Result<Vec<Record>> {
+        Ok(core.groups_with(std::slice::from_ref(device)).await?.iter().map(|(group, _)| Record::Resource(group.id)).collect())
     }
 
-    async fn released(&self, core: &Core, device: &Device, now: Time) -> Result<Batch> {
-        core.node_released(device, now).await
+    async fn added(&self, core: &Core, device: &Arc<Device>, now: Time) -> Result<Batch> {
+        core.node_added(device, now).await
+    }
+
+    async fn released(&self, core: &Core, devices: &[Arc<Device>], now: Time) -> Result<Batch> {
+        core.nodes_released(devices, now).await
     }
 
     async fn suspension(&self, core: &Core, subscription: &Subscription) -> Result<Option<Option<String>>> {

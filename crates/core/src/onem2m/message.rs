@@ -81,7 +81,8 @@ impl Core {
                 Box::pin(async {
                     let Some(device) = self.store.device(id).await? else { return Ok((Batch::default(), false)) };
                     let mut full = false;
-                    let (_, whole) = changed_node(&device, self.now(), |device, node| {
+                    let now = self.now();
+                    let (next, mut whole) = changed_node(&device, now, |device, node| {
                         let label = format!("d2c_resource_{path}:");
                         node.observed.retain(|one| one.path != path);
                         node.labels.retain(|one| !one.starts_with(&label));
@@ -93,6 +94,7 @@ impl Core {
                         follow_labels(&device.node_id, node);
                         Ok(())
                     })?;
+                    whole.merge(self.node_changed(&device, &Arc::new(next), None, now).await?);
                     Ok((whole, full))
                 })
             })

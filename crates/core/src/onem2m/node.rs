@@ -4,13 +4,13 @@ use crate::{
     CloseCause, Core, DeviceCaller, NewInstance, NodeFault, OriginCaller, ResourceFilter, Scope, Target,
     device::check_psk_identity,
     onem2m::{
-        edit::{self, InfoChange, is_device_info},
-        tree::{Happened, check_resource_name, drop_pushes, info_of, node_name},
+        edit::{self, InfoChange},
+        tree::{Happened, Told, changed_of, check_resource_name, info_of, node_name},
     },
     turns::Record,
 };
 use landfall_model::{
-    Account, AccountPart, Batch, Cause, Changed, Device, DeviceId, DevicePart, Error, Event, MessageBox, NODE_INFOS, Node,
+    Account, AccountPart, Batch, Cause, Device, DeviceId, DevicePart, Error, Event, MessageBox, NODE_INFOS, Node,
     PageRequest, Resource, ResourceId, ResourceKind, Result, Time, Write,
 };
 use serde_json::{Map, Value, json};
@@ -27,7 +27,7 @@ impl Core {
         if labels.len() > LABELS {
             return Err(Error::invalid("lbl", "must be at most 200 labels"));
         }
-        self.edit_node(by, id, (DevicePart::Node, NodeFault::UpdateDeviceProperties), |_, node, _| {
+        self.edit_node(by, id, (Some(DevicePart::Node), NodeFault::UpdateDeviceProperties), |_, node, _| {
             node.labels = labels.to_vec();
             Ok(())
         })
@@ -36,7 +36,7 @@ impl Core {
 
     /// Changes an information object; what the registry knows of the device follows. `Forbidden`, `InvalidField`.
     pub async fn set_info(&self, by: &OriginCaller, id: DeviceId, index: u8, change: &InfoChange) -> Result<Arc<Device>> {
-        self.edit_node(by, id, (DevicePart::Info(index), NodeFault::UpdateDeviceData), |device, node, now| {
+        self.edit_node(by, id, (None, NodeFault::UpdateDeviceData), |device, node, now| {
             edit::change_info(device, node, index, change, now)
         })
         .await
@@ -46,7 +46,7 @@ impl Core {
     pub async fn create_info(&self, by: &OriginCaller, id: DeviceId, name: &str, new: &InfoChange) -> Result<(Arc<Device>, u8)> {
         check_resource_name(name)?;
         let device = self
-            .edit_node(by, id, (DevicePart::Node, NodeFault::CreateDeviceData), |device, node, now| {
+            .edit_node(by, id, (None, NodeFault::CreateDeviceData), |device, node, now| {
                 edit::add_info(device, node, name, new, now)
             })
             .await?;
@@ -55,7 +55,7 @@ impl Core {
     }
 
     pub(crate) async fn delete_info(&self, by: &OriginCaller, id: DeviceId, index: u8) -> Result<()> {
-        self.edit_node(by, id, (DevicePart::Node, NodeFault::DeleteDeviceData), |_, node, _| {
+        self.edit_node(by, id, (None, NodeFault::DeleteDeviceData), |_, node, _| {
             if let Some(slot) = node.infos.get_mut(usize::from(index)) {
                 *slot = None;
             }
@@ -70,7 +70,7 @@ impl Core {
     pub async fn create_credentials(&self, by: &OriginCaller, id: DeviceId, identity: &str, key: &[u8]) -> Result<Arc<Device>> {
         check_key(identity, key)?;
         let device = self
-            .edit_node(by, id, (DevicePart::Node, NodeFault::CreateDeviceData), |device, node, now| {
+            .edit_node(by, id, (None, NodeFault::CreateDeviceData), |device, node, now| {
                 edit::add_credentials(device, node, identity, key, now)
             })
             .await?;
@@ -80,7 +80,7 @@ impl Core {
 
     /// Takes a device's key away, so that it cannot come until it has another.
     pub(crate) async fn delete_credentials(&self, by: &OriginCaller, id: DeviceId) -> Result<()> {
-        self.edit_node(by, id, (DevicePart::Node, NodeFault::DeleteDeviceData), |device, node, _| {
+        self.edit_node(by, id, (None, NodeFault::DeleteDeviceData), |device, node, _| {
             edit::drop_credentials(device, node);
             Ok(())
         })
@@ -94,7 +94,7 @@ impl Core {
         &self,
         by: &OriginCaller,
         id: DeviceId,
-        (part, fault): (DevicePart, NodeFault),
+        (part, fault): (Option<DevicePart>, NodeFault),
         change: impl Fn(&mut Device, &mut Node, Time) -> Result<()> + Send + Sync,
     ) -> Result<Arc<Device>> {
         let change = &change;
@@ -107,7 +107,7 @@ impl Core {
                     let now = self.now();
                     let (next, mut whole) = edit::changed_node(&device, now, |device, node| change(device, node, now))?;
                     let next = Arc::new(next);
-                    whole.events.extend(self.node_notices(&by.account, &next, part, now).await?);
+                    whole.merge(self.node_changed(&device, &next, part, now).await?);
                     Ok((whole, next))
                 })
             })
@@ -115,25 +115,43 @@ impl Core {
         self.told_of(id, fault, outcome).await
     }
 
-    /// What subscribers of a node, or of one of its objects, are told of a change.
-    async fn node_notices(&self, account: &Account, device: &Arc<Device>, part: DevicePart, now: Time) -> Result<Vec<Event>> {
-        let Some(node) = &device.node else { return Ok(vec![]) };
-        let subject = ResourceId::of_device(device.id, part);
-        let told = || match part {
-            DevicePart::Info(index) => {
-                let changed = match node.infos.get(usize::from(index)) {
-                    Some(Some(info)) => Changed::Info { device: device.id, index, info: Box::new(info.clone()) },
-                    _ => Changed::Id(subject),
-                };
-                (Target::Info(device.clone(), index), changed)
+    /// What follows from a change of a node: subscribers of it, and of its objects, are told. `part` is what the change was asked of.
+    pub(crate) async fn node_changed(
+        &self,
+        before: &Arc<Device>,
+        after: &Arc<Device>,
+        part: Option<DevicePart>,
+        now: Time,
+    ) -> Result<Batch> {
+        let mut whole = Batch::default();
+        let Some(account) = self.store.account(after.account).await? else { return Ok(whole) };
+        let (was, is) = (Target::Node(before.clone()), Target::Node(after.clone()));
+        let node = is.id(account.id);
+        if part == Some(DevicePart::Node) || was.labels() != is.labels() {
+            let told = || Told::of_update(was.clone(), is.clone());
+            whole.events.extend(self.notices(&account, node, Happened::Updated, now, told).await?);
+        }
+        let (earlier, later) = (self.fixed_children(&was), self.fixed_children(&is));
+        for child in &later {
+            let id = child.id(account.id);
+            let Some(former) = earlier.iter().find(|one| one.id(account.id) == id) else {
+                let made = || child.clone().into();
+                whole.events.extend(self.notices(&account, node, Happened::ChildCreated, now, made).await?);
+                continue;
+            };
+            if changed_of(&account, former) != changed_of(&account, child) {
+                let told = || Told::of_update(former.clone(), child.clone());
+                whole.events.extend(self.notices(&account, id, Happened::Updated, now, told).await?);
             }
-            _ => {
-                let (node_id, tenant) = (device.node_id.clone(), account.name.clone());
-                let changed = Changed::Node { device: device.id, node_id, tenant, node: Box::new((**node).clone()) };
-                (Target::Node(device.clone()), changed)
-            }
-        };
-        self.notices(account, subject, Happened::Updated, now, told).await
+        }
+        for child in earlier.iter().filter(|child| !later.iter().any(|one| one.id(account.id) == child.id(account.id))) {
+            let going = self.store.subscriptions_of(child.id(account.id));
+            whole.merge(self.ended(&account, &going, now).await?);
+            whole.writes.extend(going.iter().map(|one| Write::DeleteResource(one.id)));
+            let gone = || child.clone().into();
+            whole.events.extend(self.notices(&account, node, Happened::ChildDeleted, now, gone).await?);
+        }
+        Ok(whole)
     }
 
     /// Deletes the device of a node with everything that belongs to it, and tells subscribers.
@@ -143,38 +161,53 @@ impl Core {
         self.told_of(device.id, NodeFault::DeleteDeviceData, outcome).await
     }
 
-    /// What else goes with a device: subscriptions below it, and its place in groups.
-    pub(crate) async fn node_released(&self, device: &Device, now: Time) -> Result<Batch> {
+    /// What else goes with devices: subscriptions below them, and their places in groups.
+    pub(crate) async fn nodes_released(&self, devices: &[Arc<Device>], now: Time) -> Result<Batch> {
         let mut whole = Batch::default();
-        let Some(account) = self.store.account(device.account).await? else { return Ok(whole) };
-        let below = ResourceFilter {
-            account: account.id,
-            parent: None,
-            device: Some(device.id),
-            kinds: vec![ResourceKind::Subscription],
-        };
-        for one in self.store.resources(&below, PageRequest { no: 0, size: 1_000 }).await?.items {
-            drop_pushes(&mut whole, &one, now);
+        let Some(account) = devices.first().map(|device| device.account) else { return Ok(whole) };
+        let Some(account) = self.store.account(account).await? else { return Ok(whole) };
+        for device in devices {
+            let kinds = vec![ResourceKind::Subscription];
+            let below = ResourceFilter { account: account.id, parent: None, device: Some(device.id), kinds };
+            let going = self.store.resources(&below, PageRequest { no: 0, size: 1_000 }).await?.items;
+            whole.merge(self.ended(&account, &going, now).await?);
+            whole.events.extend(self.node_notices(&account, device, Happened::ChildDeleted, now).await?);
         }
-        let node = ResourceId::of_device(device.id, DevicePart::Node);
-        let base = ResourceId::of_account(account.id, AccountPart::Base);
-        let gone = || (Target::Node(Arc::new(device.clone())), Changed::Id(node));
-        whole.events.extend(self.notices(&account, base, Happened::ChildDeleted, now, gone).await?);
-        let groups = self.groups_with(device).await?;
+        let groups = self.groups_with(devices).await?;
         whole.writes.extend(groups.into_iter().map(|(group, left)| with_members(&group, left, now)));
         Ok(whole)
     }
 
-    /// The groups that a device is in, with their other members.
-    pub(crate) async fn groups_with(&self, device: &Device) -> Result<Vec<(Arc<Resource>, Vec<Value>)>> {
-        let Some(node_name) = device.node.as_ref().map(|node| node.name.as_str()) else { return Ok(vec![]) };
+    /// What subscribers of the base are told of a new device.
+    pub(crate) async fn node_added(&self, device: &Arc<Device>, now: Time) -> Result<Batch> {
+        let Some(account) = self.store.account(device.account).await? else { return Ok(Batch::default()) };
+        Ok(Batch { writes: vec![], events: self.node_notices(&account, device, Happened::ChildCreated, now).await? })
+    }
+
+    /// A node is right below the base, and its container of messages below the place of all of them.
+    async fn node_notices(&self, account: &Account, device: &Arc<Device>, happened: Happened, now: Time) -> Result<Vec<Event>> {
+        let place = |part| ResourceId::of_account(account.id, part);
+        let node = || Target::Node(device.clone()).into();
+        let mut events = self.notices(account, place(AccountPart::Base), happened, now, node).await?;
+        let channel = || Target::Channel(device.clone()).into();
+        events.extend(self.notices(account, place(AccountPart::Communication), happened, now, channel).await?);
+        Ok(events)
+    }
+
+    /// The groups that one of these devices of an account is in, with their other members.
+    pub(crate) async fn groups_with(&self, devices: &[Arc<Device>]) -> Result<Vec<(Arc<Resource>, Vec<Value>)>> {
         // Clients put names or ids into groups.
-        let id = ResourceId::of_device(device.id, DevicePart::Node).to_string();
+        let names: Vec<String> = devices
+            .iter()
+            .filter_map(|device| Some((device, device.node.as_ref()?)))
+            .flat_map(|(device, node)| [node.name.clone(), ResourceId::of_device(device.id, DevicePart::Node).to_string()])
+            .collect();
         let mut found = vec![];
-        for group in self.groups(device.account).await? {
+        let Some(account) = devices.first().map(|device| device.account).filter(|_| !names.is_empty()) else { return Ok(found) };
+        for group in self.groups(account).await? {
             let all = members(&group);
             let left: Vec<Value> =
-                all.iter().filter(|one| **one != node_name && **one != id).map(|one| Value::from(*one)).collect();
+                all.iter().filter(|one| !names.iter().any(|name| name == *one)).map(|one| Value::from(*one)).collect();
             if left.len() < all.len() {
                 found.push((group, left));
             }
@@ -196,7 +229,6 @@ impl Core {
         if !node.has_profile_label() {
             return self.fault(&device, NodeFault::EventRefused, "").await;
         }
-        let Some(account) = self.store.account(device.account).await? else { return Ok(()) };
         self.decide(&[Record::Device(device.id)], || {
             Box::pin(async {
                 let device = self.caller_device(caller).await?;
@@ -208,9 +240,7 @@ impl Core {
                 if !edit::shows_anew(&device, &next) {
                     return Ok((Batch::default(), ()));
                 }
-                let index = next.node.iter().flat_map(|node| &node.infos).position(is_device_info).unwrap_or_default();
-                let part = DevicePart::Info(index as u8);
-                whole.events.extend(self.node_notices(&account, &Arc::new(next), part, now).await?);
+                whole.merge(self.node_changed(&device, &Arc::new(next), None, now).await?);
                 Ok((whole, ()))
             })
         })

@@ -5,7 +5,7 @@
 
 use crate::{
     Claim, Core, NodeFault, OriginCaller, Scope, TakenNames, Target, batch,
-    device::{added, check_node_id},
+    device::check_node_id,
     onem2m::{
         edit::{VERSION_LABEL, follow_labels, mirror, new_info},
         node::{check_key, members, with_members},
@@ -15,7 +15,7 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use landfall_model::{
-    AccessMode, AccountId, AccountPart, AppId, Batch, Cause, Changed, Device, DeviceId, DevicePart, Error, ErrorKind, Identity,
+    AccessMode, AccountId, AccountPart, AppId, Batch, Cause, Device, DeviceId, DevicePart, Error, ErrorKind, Identity,
     Node, NodeRequest, Page, PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Result, Secret, Time,
     Write,
 };
@@ -245,8 +245,7 @@ impl Core {
                 Ok(device) => {
                     let subject = ResourceId::of_device(device.id, DevicePart::Node);
                     let labels = device.node.as_ref().map(|node| node.labels.clone()).unwrap_or_default();
-                    let one = added(&device, now);
-                    whole.merge(one);
+                    whole.merge(self.added(&device).await?);
                     whole.writes.push(Write::Labels { account: device.account, subject, labels });
                     for group in node.groups.iter().flatten() {
                         groups.entry(group).or_default().push(&node.name);
@@ -273,7 +272,7 @@ impl Core {
         };
         if over && let Some(account) = self.store.account(request.account).await? {
             let responses = ResourceId::of_account(account.id, AccountPart::Responses);
-            let told = || (Target::Outcome(Box::new(next.clone())), Changed::Id(request.id.outcome()));
+            let told = || Target::Outcome(Box::new(next.clone())).into();
             let happened = crate::onem2m::tree::Happened::ChildCreated;
             whole.events.extend(self.notices(&account, responses, happened, now, told).await?);
         }

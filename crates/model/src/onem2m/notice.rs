@@ -1,6 +1,6 @@
 //! What subscribers of the tree are told.
 
-use crate::{DeviceId, Instance, Node, NodeInfo, Resource, ResourceId, SubscriptionId};
+use crate::{ContainerState, DeviceId, Instance, Node, NodeInfo, Resource, ResourceId, SubscriptionId};
 use serde::{Deserialize, Serialize};
 
 /// A notice for one address of an oneM2M subscription.
@@ -12,10 +12,16 @@ pub struct Notice {
     pub reference: String,
     /// `net`: 1 update, 2 deletion, 3 a child was made, 4 a child was deleted.
     pub kind: u8,
-    /// `nct`: 1 all attributes, 3 the id alone.
+    /// `nct`: 1 all attributes, 2 those that changed, 3 the id alone.
     pub content: u8,
     /// What changed, or was made.
     pub changed: Changed,
+    /// Of an update: the attributes that it changed, by their short names, without those that every update changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modified: Vec<String>,
+    /// Of a container: what it holds. Where the commit itself changes that, the store sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<ContainerState>,
 }
 
 /// What a notice is about.

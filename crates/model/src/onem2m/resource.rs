@@ -340,7 +340,7 @@ pub struct Instance {
     pub device: Option<DeviceId>,
     /// Name, unique in its container.
     pub name: String,
-    /// `st`: counts the instances of its container from 1. Set by the store; 0 before.
+    /// `st` of its container after it was stored, from 1. Set by the store; 0 before.
     #[serde(default)]
     pub state: u64,
     /// `con` as JSON.
@@ -367,22 +367,39 @@ pub struct Instance {
 pub struct Append {
     /// The instance.
     pub instance: Instance,
-    /// `mni`: instances the container may hold, at least 1.
+    /// `mni`: instances the container may hold; 0: not even this one, which is counted and told all the same.
     pub max_instances: u64,
     /// `mbs`: bytes of content it may hold; one instance is no larger.
     pub max_bytes: u64,
 }
 
+/// A container with a record was changed: that counts in its `st`, and what its limits do not allow any more goes, the oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContainerChange {
+    /// The container.
+    pub container: ResourceId,
+    /// Account.
+    pub account: AccountId,
+    /// The device that it is below.
+    pub device: Option<DeviceId>,
+    /// `mni`
+    pub max_instances: u64,
+    /// `mbs` in bytes.
+    pub max_bytes: u64,
+    /// When it changed.
+    pub at: Time,
+}
+
 /// What a container holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerState {
-    /// `st`: instances stored since it was made.
+    /// `st`: instances stored, and changes of the container, since it was made.
     pub state: u64,
     /// `cni`
     pub instances: u64,
     /// `cbs`
     pub bytes: u64,
-    /// When the newest was stored.
+    /// When the newest was stored, or it last changed.
     pub modified_at: Option<Time>,
 }
 

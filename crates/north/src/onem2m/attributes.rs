@@ -14,6 +14,8 @@ const TEXT_CHARS: usize = 256;
 const URL_CHARS: usize = 1024;
 const ADDRESSES: usize = 10;
 const RULES: usize = 100;
+/// Names in `enc.atr`.
+const EVENT_ATTRIBUTES: usize = 50;
 /// Headers of one `poah`, and bytes of all as JSON.
 const HEADERS: usize = 20;
 const HEADER_BYTES: usize = 8 * 1024;
@@ -90,8 +92,8 @@ const AE: &[Attribute] = &[
     optional("csz", Form::Texts(10)),
 ];
 const CNT: &[Attribute] = &[
-    optional("mni", Form::Number(1, 1_000_000)),
-    optional("mbs", Form::Number(1, 1_000_000_000)),
+    optional("mni", Form::Number(0, 1_000_000)),
+    optional("mbs", Form::Number(0, 1_000_000_000)),
     optional("mia", Form::Number(1, AGE_MAX_S as i64)),
     optional("li", Form::Text),
     optional("or", Form::Text),
@@ -260,7 +262,9 @@ pub(super) fn check(attribute: &Attribute, value: &Value) -> Result<(), Fault> {
     }
     match (name, value) {
         ("api", Value::String(api)) if api.len() < 2 || !api.starts_with(['N', 'R']) => wrong("N or R and a name"),
-        ("nct", value) if value != 1 && value != 3 => wrong("1 (all attributes) or 3 (the id); no other is supported"),
+        ("nct", value) if !(value == 1 || value == 2 || value == 3) => {
+            wrong("1 (all attributes), 2 (those that changed) or 3 (the id); no other is supported")
+        }
         _ => Ok(()),
     }
 }
@@ -322,9 +326,14 @@ pub(super) fn header_pairs(value: &Value) -> Option<Vec<(String, String)>> {
 
 fn events(value: &Value) -> Result<(), Fault> {
     let object = value.as_object().ok_or_else(|| Fault::bad("enc: must be an object"))?;
-    if let Some(other) = object.keys().find(|key| *key != "net") {
+    if let Some(other) = object.keys().find(|key| !["net", "atr"].contains(&key.as_str())) {
         let shown: String = other.chars().take(64).collect();
         return Err(Fault::bad(format!("enc.{shown}: unknown or unsupported condition")));
+    }
+    if let Some(names) = object.get("atr")
+        && texts("enc.atr", names, EVENT_ATTRIBUTES, TEXT_CHARS)?.is_empty()
+    {
+        return Err(Fault::bad("enc.atr: must not be empty"));
     }
     let Some(kinds) = object.get("net") else { return Ok(()) };
     let kinds = kinds.as_array().filter(|kinds| (1..=4).contains(&kinds.len()));

@@ -40,6 +40,8 @@ fn good_resources_are_taken() {
         (Kind::ApplicationEntity, json!({"api": "R.app", "acpi": ["0123456789abcdef01234567"]})),
         (Kind::Subscription, json!({"nu": ["http://a/b", "https://c"], "nct": 3, "enc": {"net": [1, 2, 3, 4]}})),
         (Kind::Subscription, json!({"nu": ["http://a"], "enc": {}})),
+        (Kind::Subscription, json!({"nu": ["http://a"], "nct": 2, "enc": {"net": [1], "atr": ["lbl", "mni"]}})),
+        (Kind::Container, json!({"mni": 0, "mbs": 0})),
         (Kind::AccessControlPolicy, json!({"pv": {"acr": []}, "pvs": {"acr": [{"acor": ["all"], "acop": 63}]}})),
     ] {
         assert!(created(of_kind(kind), object(given.clone()), NOW).is_ok(), "{given}");
@@ -55,8 +57,8 @@ fn bad_resources_are_refused_by_name() {
         (Kind::Container, json!({"ri": "x"}), "ri: is set by the platform"),
         (Kind::Container, json!({"cni": 1}), "cni: is set by the platform"),
         (Kind::Container, json!({"cr": "Cx"}), "cr: is set by the platform"),
-        (Kind::Container, json!({"mni": 0}), "mni: must be a whole number from 1 to 1000000"),
-        (Kind::Container, json!({"mni": "5"}), "mni: must be a whole number from 1 to 1000000"),
+        (Kind::Container, json!({"mni": -1}), "mni: must be a whole number from 0 to 1000000"),
+        (Kind::Container, json!({"mni": "5"}), "mni: must be a whole number from 0 to 1000000"),
         (Kind::Container, json!({"rn": ""}), "rn: must be a text of 1 to 256 characters"),
         (Kind::Container, json!({"lbl": "a"}), "lbl: must be a list of at most 200 texts of 1 to 512 characters"),
         (Kind::Container, json!({"lbl": [1]}), "lbl: must be a list of at most 200 texts of 1 to 512 characters"),
@@ -79,8 +81,8 @@ fn bad_resources_are_refused_by_name() {
         (Kind::Subscription, json!({"nu": ["mqtt://a"]}), "nu: only http and https addresses are supported"),
         (
             Kind::Subscription,
-            json!({"nu": ["http://a"], "nct": 2}),
-            "nct: must be 1 (all attributes) or 3 (the id); no other is supported",
+            json!({"nu": ["http://a"], "nct": 4}),
+            "nct: must be 1 (all attributes), 2 (those that changed) or 3 (the id); no other is supported",
         ),
         (
             Kind::Subscription,
@@ -88,7 +90,8 @@ fn bad_resources_are_refused_by_name() {
             "enc.net: 5 is not supported; 1 update, 2 deletion, 3 child made, 4 child deleted are",
         ),
         (Kind::Subscription, json!({"nu": ["http://a"], "enc": {"net": []}}), "enc.net: must be a list of 1 to 4 numbers"),
-        (Kind::Subscription, json!({"nu": ["http://a"], "enc": {"atr": ["x"]}}), "enc.atr: unknown or unsupported condition"),
+        (Kind::Subscription, json!({"nu": ["http://a"], "enc": {"atr": []}}), "enc.atr: must not be empty"),
+        (Kind::Subscription, json!({"nu": ["http://a"], "enc": {"crb": "20300101T000000"}}), "enc.crb: unknown or unsupported condition"),
         (Kind::Subscription, json!({"nu": ["http://a"], "exc": 3}), "exc: unknown attribute"),
         (Kind::AccessControlPolicy, json!({"pv": {"acr": []}}), "pvs: is mandatory"),
         (
@@ -123,7 +126,7 @@ fn changes_leave_what_is_fixed() {
         (Kind::ApplicationEntity, json!({"api": "Nz"}), "api: cannot be changed"),
         (Kind::Subscription, json!({"nu": null}), "nu: is mandatory"),
         (Kind::FlexContainer, json!({"cnd": "x"}), "cnd: cannot be changed"),
-        (Kind::Container, json!({"mbs": -1}), "mbs: must be a whole number from 1 to 1000000000"),
+        (Kind::Container, json!({"mbs": -1}), "mbs: must be a whole number from 0 to 1000000000"),
     ] {
         assert_eq!(refusal(updated(of_kind(kind), object(given.clone()), NOW)), text, "{given}");
     }

@@ -1,12 +1,11 @@
 //! Notices of subscriptions: `m2m:sgn` (TS-0004, 7.5.1.2.2) and the headers it goes out with (TS-0009, 6.2).
 //!
-//! The form is made of the event alone, so that every attempt says the same: a container is told without what it holds then, a new instance
-//! without its `st`.
+//! The form is made of the event alone, so that every attempt says the same.
 
 use super::{
     compose::named,
     node,
-    show::{instance_shown, node_shown, resource_shown},
+    show::{instance_shown, node_shown, put_held, resource_shown},
 };
 use landfall_core::{Notification, Notifier, Subject};
 use landfall_model::{Changed, EventBody, Notice, StoredEvent, Subscription, SubscriptionKind};
@@ -46,11 +45,11 @@ fn tenant(notice: &Notice) -> &str {
     notice.reference.split('/').nth(1).unwrap_or_default()
 }
 
-/// `nct` 1: the whole resource; 3, and where there is no more than that: its id.
+/// `nct` 1: the whole resource; 2: what changed; 3, and where there is no more than that: its id.
 fn representation(notice: &Notice) -> Value {
     let tenant = tenant(notice);
     let by_id = notice.content == 3;
-    let (root, shown) = match &notice.changed {
+    let (root, mut shown) = match &notice.changed {
         Changed::Id(id) => return json!({ "m2m:uri": id.to_string() }),
         Changed::Resource(resource) => resource_shown(resource, tenant),
         Changed::Instance(instance) => instance_shown(instance, tenant),
@@ -60,7 +59,23 @@ fn representation(notice: &Notice) -> Value {
     if by_id {
         return json!({ "m2m:uri": shown.get("ri").cloned().unwrap_or(Value::Null) });
     }
+    if let Some(held) = &notice.held {
+        put_held(&mut shown, held);
+    }
+    if notice.content == 2 {
+        shown.retain(|name, _| is_modified(notice, name));
+    }
     named(root, shown)
+}
+
+/// Every update changes `lt` and `st`; one of the limits of a container what it holds.
+fn is_modified(notice: &Notice, name: &str) -> bool {
+    let has = |name: &str| notice.modified.iter().any(|one| one == name);
+    match name {
+        "lt" | "st" => true,
+        "cni" | "cbs" => has("mni") || has("mbs"),
+        name => has(name),
+    }
 }
 
 #[cfg(test)]
@@ -91,7 +106,7 @@ mod tests {
 
     fn event(content: u8, changed: Changed) -> StoredEvent {
         let subscription = subscription();
-        let notice = Notice { address: subscription.id, reference: "/acme/0707".into(), kind: 3, content, changed };
+        let notice = Notice { address: subscription.id, reference: "/acme/0707".into(), kind: 3, content, changed, modified: vec![], held: None };
         let body = EventBody::Notice(Box::new(notice));
         let event =
             Event { account: subscription.account, principals: Some(subscription.owner.into()), device: None, at: NOW, body };

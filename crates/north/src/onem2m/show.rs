@@ -25,7 +25,10 @@ pub(super) async fn show(core: &Core, by: &OriginCaller, target: &Target) -> Res
         Target::Resource(resource) => {
             let (root, mut shown) = resource_shown(resource, &account.name);
             if resource.kind == ResourceKind::Container {
-                shown.extend(held(&core.store().container_state(resource.id).await?, target));
+                let state = core.store().container_state(resource.id).await?;
+                let lt = state.modified_at.map_or(resource.modified_at, |at| at.max(resource.modified_at));
+                shown.insert("lt".to_owned(), lt.onem2m().into());
+                shown.extend(held(&state, target));
             }
             (root, shown)
         }
@@ -165,12 +168,17 @@ async fn container(core: &Core, by: &OriginCaller, target: &Target) -> Result<Ma
     Ok(shown)
 }
 
-/// What a container holds, and may hold.
-fn held(state: &ContainerState, target: &Target) -> Map<String, Value> {
-    let mut shown = Map::new();
+/// What a container holds.
+pub(super) fn put_held(shown: &mut Map<String, Value>, state: &ContainerState) {
     for (name, value) in [("st", state.state), ("cni", state.instances), ("cbs", state.bytes)] {
         shown.insert(name.to_owned(), value.into());
     }
+}
+
+/// What a container holds, and may hold.
+fn held(state: &ContainerState, target: &Target) -> Map<String, Value> {
+    let mut shown = Map::new();
+    put_held(&mut shown, state);
     if target.holds_instances() {
         let limits = ContainerLimits::of(target);
         shown.insert("mni".to_owned(), limits.instances.into());

@@ -11,6 +11,7 @@ use crate::{
         queue::{End, Job, Task, stopping},
         sql::{Sql, SqlError, SqlResult, Value, to_db},
     },
+    extension,
     shared::Shared,
     stream::{flush::Flush, prune, record::EVENTS_VERSION, replay},
     subscription::addresses,
@@ -187,15 +188,15 @@ impl Writer {
     }
 
     /// Tells memory, then the consumers, then the callers.
-    fn publish(&mut self, mut jobs: Vec<Job>, outcomes: Outcomes, now: Time) {
+    fn publish(&mut self, mut jobs: Vec<Job>, mut outcomes: Outcomes, now: Time) {
         let mut seq = self.newest;
         {
             let mut pending = self.shared.pending.lock();
             pending.trust(self.world.bounds().earliest);
             let mut ring = self.shared.ring.lock();
-            for (job, outcome) in jobs.iter_mut().zip(&outcomes) {
+            for (job, outcome) in jobs.iter_mut().zip(&mut outcomes) {
                 let Ok((_, effects)) = outcome else { continue };
-                for (event, size) in job.events.drain(..) {
+                for (event, size) in effects.told.take().unwrap_or_else(|| std::mem::take(&mut job.events)) {
                     seq += 1;
                     if let EventBody::Reported(report) = &event.body {
                         pending.add(report, seq, now);
@@ -219,7 +220,8 @@ impl Writer {
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
         self.shared.batches.fetch_add(jobs.len() as u64, Ordering::Relaxed);
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
-            let committed = outcome.map(|(seq, effects)| Committed { seq, states: effects.states });
+            let states = |effects: Effects| effects.held.iter().map(|held| held.state).collect();
+            let committed = outcome.map(|(seq, effects)| Committed { seq, states: states(effects) });
             drop(job.answer.send(committed));
         }
     }
@@ -337,9 +339,11 @@ fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlRe
     let mut seq = newest;
     let mut counts = Counts::default();
     for job in jobs {
-        let outcome = apply(sql, job, seq, now, &mut counts)?;
-        if outcome.is_ok() {
-            blob.extend_from_slice(&job.encoded);
+        let mut outcome = apply(sql, job, seq, now, &mut counts)?;
+        if let Ok(effects) = &mut outcome {
+            if !extension::complete(job, effects, &mut blob) {
+                blob.extend_from_slice(&job.encoded);
+            }
             seq += job.events.len() as u64;
         }
         outcomes.push(outcome.map(|effects| (Seq(seq), effects)));

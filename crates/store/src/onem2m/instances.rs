@@ -15,7 +15,7 @@ use crate::{
     },
 };
 use landfall_model::{
-    AccountId, Append, Cause, ContainerState, DeviceId, DevicePart, Error, IdKind, Instance, MessageBox, Page, PageRequest,
+    AccountId, Append, Cause, ContainerChange, ContainerState, DeviceId, DevicePart, Error, IdKind, Instance, MessageBox, Page, PageRequest,
     ResourceId, Sort, Time,
 };
 use std::ops::ControlFlow;
@@ -67,18 +67,53 @@ pub(crate) fn append(sql: &mut dyn Sql, a: &Append, doc: &[u8], now: Time, effec
     held.state += 1;
     held.instances += 1;
     held.bytes = held.bytes.saturating_add(r.size);
-    make_room(sql, a, &mut held)?;
-    write_held(sql, r, held, known)?;
-    effects.states.push(held.state);
+    // One that is larger than allowed is the only one: it was small enough for the limits that it was made under.
+    let limits = Limits { instances: a.max_instances, bytes: a.max_bytes, least: a.max_instances.min(1) };
+    make_room(sql, r.container, limits, &mut held)?;
+    write_held(sql, &Owner { container: r.container, account: r.account, device: r.device }, held, known, r.created_at)?;
+    effects.held.push(held.shown(r.created_at));
     if let (true, Some(device)) = (is_outgoing(r.container), r.device) {
         effects.outgoing.push(device);
     }
     Ok(())
 }
 
+/// Counts a change of a container and evicts the oldest beyond its limits.
+pub(crate) fn change(sql: &mut dyn Sql, change: &ContainerChange, effects: &mut Effects) -> Done {
+    let before = held(sql, change.container)?;
+    let mut held = before.unwrap_or_default();
+    held.state += 1;
+    let limits = Limits { instances: change.max_instances, bytes: change.max_bytes, least: 0 };
+    make_room(sql, change.container, limits, &mut held)?;
+    let owner = Owner { container: change.container, account: change.account, device: change.device };
+    write_held(sql, &owner, held, before.is_some(), change.at)?;
+    effects.held.push(held.shown(change.at));
+    Ok(())
+}
+
+/// What a container may hold.
+#[derive(Clone, Copy)]
+struct Limits {
+    instances: u64,
+    bytes: u64,
+    /// Instances that stay in any case.
+    least: u64,
+}
+
+/// A container, and whose it is.
+struct Owner {
+    container: ResourceId,
+    account: AccountId,
+    device: Option<DeviceId>,
+}
+
 impl Held {
-    fn is_over(&self, a: &Append) -> bool {
-        self.instances > 1 && (self.instances > a.max_instances || self.bytes > a.max_bytes)
+    fn shown(&self, at: Time) -> ContainerState {
+        ContainerState { state: self.state, instances: self.instances, bytes: self.bytes, modified_at: Some(at) }
+    }
+
+    fn is_over(&self, limits: Limits) -> bool {
+        self.instances > limits.least && (self.instances > limits.instances || self.bytes > limits.bytes)
     }
 
     fn leave(&mut self, size: u64) {
@@ -88,25 +123,27 @@ impl Held {
 }
 
 /// Evicts the oldest beyond the limits. Where these were lowered by much, the others are unlinked and go later.
-fn make_room(sql: &mut dyn Sql, a: &Append, held: &mut Held) -> SqlResult<()> {
-    let container = a.instance.container;
+fn make_room(sql: &mut dyn Sql, container: ResourceId, limits: Limits, held: &mut Held) -> SqlResult<()> {
     for _ in 0..EVICTED {
-        if !held.is_over(a) {
+        if !held.is_over(limits) {
             return Ok(());
         }
         let Some(size) = evict_oldest(sql, container, held.first)? else { return Ok(()) };
         held.leave(size);
     }
-    if !held.is_over(a) {
+    if !held.is_over(limits) {
         return Ok(());
     }
+    // Where none is left, the first one is the next that comes.
+    let next = held.state + 1;
     let text = "SELECT n, size FROM instance WHERE container = ?1 AND n >= ?2 ORDER BY n";
     sql.query(text, &[Value::Bytes(&container.0), Value::Int(to_db(held.first))], &mut |row| {
         held.first = row.seq(0)?;
-        if !held.is_over(a) {
+        if !held.is_over(limits) {
             return Ok(ControlFlow::Break(()));
         }
         held.leave(row.seq(1)?);
+        held.first = next;
         Ok(ControlFlow::Continue(()))
     })?;
     unlinked::put_resource(sql, container)
@@ -135,7 +172,7 @@ fn held(sql: &mut dyn Sql, container: ResourceId) -> SqlResult<Option<Held>> {
     })
 }
 
-fn write_held(sql: &mut dyn Sql, r: &Instance, held: Held, known: bool) -> SqlResult<()> {
+fn write_held(sql: &mut dyn Sql, r: &Owner, held: Held, known: bool, at: Time) -> SqlResult<()> {
     const INSERT: &str = "INSERT INTO container (id, state, instances, bytes, modified_at, first, part, device, account) \
                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     const UPDATE: &str =
@@ -146,7 +183,7 @@ fn write_held(sql: &mut dyn Sql, r: &Instance, held: Held, known: bool) -> SqlRe
         Value::Int(to_db(held.state)),
         Value::Int(to_db(held.instances)),
         Value::Int(to_db(held.bytes)),
-        Value::Int(r.created_at.0),
+        Value::Int(at.0),
         Value::Int(to_db(held.first)),
         Value::Int(i64::from(part)),
         Value::opt_bytes(r.device.as_ref().map(|id| id.0.as_bytes().as_slice())),

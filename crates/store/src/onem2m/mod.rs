@@ -3,6 +3,7 @@
 pub(crate) mod claims;
 pub(crate) mod instances;
 pub(crate) mod labels;
+pub(crate) mod notices;
 pub(crate) mod provisioning;
 mod read;
 pub(crate) mod resources;

@@ -3,7 +3,7 @@
 use super::{Right, Target, notice::Happened};
 use crate::{Core, OriginCaller, Wake, batch};
 use landfall_model::{
-    Account, AccountId, AccountPart, Append, Batch, Cause, Changed, Error, Instance, MessageBox, Resource, ResourceId, Result,
+    Account, AccountId, AccountPart, Append, Batch, Cause, Error, Instance, MessageBox, Resource, ResourceId, Result,
     Time, Write,
 };
 
@@ -46,15 +46,19 @@ pub struct ContainerLimits {
 impl ContainerLimits {
     /// Those of a target that holds instances; what a container names itself, and defaults.
     pub fn of(target: &Target) -> Self {
-        let given = |resource: &Resource, name: &str| resource.attributes.get(name).and_then(serde_json::Value::as_u64);
         match target {
-            Target::Resource(resource) => Self {
-                instances: given(resource, "mni").unwrap_or(MAX_INSTANCES),
-                bytes: given(resource, "mbs").unwrap_or(MAX_BYTES),
-                age_s: given(resource, "mia"),
-            },
+            Target::Resource(resource) => Self::of_record(resource),
             Target::Place(AccountPart::Logs) => Self { instances: LOGS, bytes: LOGS_BYTES, age_s: None },
             _ => Self { instances: MAX_INSTANCES, bytes: MAX_BYTES, age_s: None },
+        }
+    }
+
+    pub(super) fn of_record(container: &Resource) -> Self {
+        let given = |name: &str| container.attributes.get(name).and_then(serde_json::Value::as_u64);
+        Self {
+            instances: given("mni").unwrap_or(MAX_INSTANCES),
+            bytes: given("mbs").unwrap_or(MAX_BYTES),
+            age_s: given("mia"),
         }
     }
 }
@@ -145,7 +149,7 @@ impl Core {
     /// The batch that appends it and tells the container's subscribers.
     pub(crate) async fn append_batch(&self, account: &Account, within: &Target, append: Append) -> Result<Batch> {
         let instance = &append.instance;
-        let told = || (shown(instance, within), Changed::Instance(Box::new(instance.clone())));
+        let told = || shown(instance, within).into();
         let (happened, at) = (Happened::ChildCreated, instance.created_at);
         let events = self.notices(account, instance.container, happened, at, told).await?;
         Ok(batch(vec![Write::Append(Box::new(append))], events))
@@ -154,7 +158,7 @@ impl Core {
     /// Deletes an instance and tells the container's subscribers. `Forbidden`.
     pub(super) async fn delete_instance(&self, by: &OriginCaller, instance: &Instance, within: &Target) -> Result<()> {
         self.check_right(by, within, Right::Delete).await?;
-        let gone = || (shown(instance, within), Changed::Id(instance.id));
+        let gone = || shown(instance, within).into();
         let events = self.notices(&by.account, instance.container, Happened::ChildDeleted, self.now(), gone).await?;
         self.store.commit(batch(vec![Write::DeleteInstance(instance.id)], events)).await.map(|_| ())
     }

@@ -14,7 +14,7 @@ mod window;
 pub(crate) use discovery::Discoveries;
 pub use discovery::{Criteria, Discovered};
 pub use instance::{ContainerLimits, NewInstance};
-pub(crate) use notice::{Happened, Leaving, drop_pushes};
+pub(crate) use notice::{Happened, Leaving, Told, changed_of};
 pub(crate) use record::check_resource_name;
 pub use record::{NewResource, ResourceChange};
 pub use rights::Right;
@@ -377,7 +377,7 @@ impl Core {
         Ok(shown)
     }
 
-    fn fixed_children(&self, at: &Target) -> Vec<Target> {
+    pub(crate) fn fixed_children(&self, at: &Target) -> Vec<Target> {
         match at {
             Target::Place(place) => {
                 AccountPart::ALL.into_iter().filter(|part| part.parent() == Some(*place)).map(Target::Place).collect()

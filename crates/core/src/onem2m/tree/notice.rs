@@ -3,11 +3,11 @@
 //! Only who may retrieve subject and child as they are then is told; what is withheld is counted.
 //! A subscription that goes with its subject may have asked to be told of just that, so its pushes are served for a day longer.
 
-use super::Target;
-use crate::{Core, SubscriptionFilter};
+use super::{Target, info_of};
+use crate::{Core, SubscriptionFilter, onem2m::edit::first_node};
 use landfall_model::{
-    Account, Batch, Changed, Event, EventBody, Notice, PageRequest, Resource, ResourceId, ResourceKind, Result, Subscription,
-    SubscriptionId, SubscriptionKind, Time, Write,
+    Account, Batch, Changed, Error, ErrorKind, Event, EventBody, Notice, PageRequest, Resource, ResourceId, ResourceKind, Result,
+    Subscription, SubscriptionId, SubscriptionKind, Time, Write,
 };
 use serde_json::Value;
 use std::{collections::HashMap, sync::Arc};
@@ -69,67 +69,161 @@ impl Core {
         Ok(self.store.resource(id).await?.is_none())
     }
 
-    /// The events that tell the subscribers of `subject` of what happened; `told` is what they are shown, which is the subject or was right
-    /// below it, and the form in which it goes out.
+    /// The events that tell the subscribers of `subject` of what happened to it or to what is right below it.
     pub(crate) async fn notices(
         &self,
         account: &Account,
         subject: ResourceId,
         happened: Happened,
         at: Time,
-        told: impl FnOnce() -> (Target, Changed) + Send,
+        told: impl FnOnce() -> Told + Send,
     ) -> Result<Vec<Event>> {
         let mut wanting = self.store.subscriptions_of(subject);
         wanting.retain(|one| wants(one, happened) && self.is_alive(one));
         if wanting.is_empty() {
             return Ok(vec![]);
         }
-        let told = told();
         // Boxed, as most changes have no subscribers.
-        Box::pin(self.notices_to(account, &wanting, subject, (happened, at), told)).await
+        Box::pin(self.notices_to(account, wanting, subject, (happened, at), told())).await
     }
 
     async fn notices_to(
         &self,
         account: &Account,
-        wanting: &[Arc<Resource>],
+        mut wanting: Vec<Arc<Resource>>,
         subject: ResourceId,
         (happened, at): (Happened, Time),
-        (shown, changed): (Target, Changed),
+        told: Told,
     ) -> Result<Vec<Event>> {
+        let (changed, modified) = told.content(account);
+        // A subscription is not told of its own end by that.
+        wanting.retain(|one| is_about(one, happened, &modified) && one.id != told.shown.id(account.id));
+        let held = match &told.shown {
+            Target::Resource(one) if !wanting.is_empty() && one.kind == ResourceKind::Container => {
+                Some(self.store.container_state(one.id).await?)
+            }
+            _ => None,
+        };
         let mut events = vec![];
-        for subscription in wanting {
-            if let Some(reason) = self.unfit(subscription, subject, &shown).await? {
+        for subscription in &wanting {
+            if let Some(reason) = self.unfit(subscription, subject, &told.shown).await? {
                 self.withhold(account, subscription, reason, at);
                 continue;
             }
-            let content = if content_of(subscription) == 3 { 3 } else { 1 };
             for address in 0..addresses(subscription).len().min(ADDRESSES) {
                 let notice = Notice {
                     address: SubscriptionId::of_resource(subscription.id, address as u8),
                     reference: reference(&account.name, subscription),
                     kind: happened as u8,
-                    content,
+                    content: content_of(subscription),
                     changed: changed.clone(),
+                    modified: modified.clone(),
+                    held,
                 };
-                let (device, body) = (shown.device(), EventBody::Notice(Box::new(notice)));
+                let (device, body) = (told.shown.device(), EventBody::Notice(Box::new(notice)));
                 events.push(Event { account: account.id, principals: Some(subscription.app.into()), device, at, body });
             }
         }
         Ok(events)
     }
+
+    /// What becomes of subscriptions that go with their subjects: who asked to be told of that is, the others are served no more.
+    pub(crate) async fn ended(&self, account: &Account, going: &[Arc<Resource>], now: Time) -> Result<Batch> {
+        let mut whole = Batch::default();
+        for one in going.iter().filter(|one| one.kind == ResourceKind::Subscription) {
+            if !wants(one, Happened::Deleted) {
+                drop_all_pushes(&mut whole, one, now);
+                continue;
+            }
+            match self.target(account.id, one.parent).await {
+                Ok(subject) if self.is_alive(one) => {
+                    let happened = (Happened::Deleted, now);
+                    let told = self.notices_to(account, vec![one.clone()], one.parent, happened, subject.into()).await?;
+                    whole.events.extend(told);
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(whole)
+    }
+}
+
+/// What subscribers are shown: the subject, or what was right below it.
+pub(crate) struct Told {
+    shown: Target,
+    /// As it was before an update.
+    before: Option<Target>,
+}
+
+impl From<Target> for Told {
+    fn from(shown: Target) -> Self {
+        Self { shown, before: None }
+    }
+}
+
+impl Told {
+    /// What it is after an update, and what it was before.
+    pub fn of_update(before: Target, shown: Target) -> Self {
+        Self { shown, before: Some(before) }
+    }
+
+    /// The form in which it goes out, and which attributes are others than before.
+    fn content(&self, account: &Account) -> (Changed, Vec<String>) {
+        let changed = changed_of(account, &self.shown);
+        let modified = self.before.as_ref().map(|before| modified(&changed_of(account, before), &changed));
+        (changed, modified.unwrap_or_default())
+    }
+}
+
+/// The form in which a target goes out.
+pub(crate) fn changed_of(account: &Account, target: &Target) -> Changed {
+    match target {
+        Target::Resource(resource) => Changed::Resource(Box::new((**resource).clone())),
+        Target::Instance(instance, _) => Changed::Instance(instance.clone()),
+        Target::Node(device) => {
+            let node = device.node.as_ref().map_or_else(|| first_node(device), |node| (**node).clone());
+            let (node_id, tenant) = (device.node_id.clone(), account.name.clone());
+            Changed::Node { device: device.id, node_id, tenant, node: Box::new(node) }
+        }
+        Target::Info(device, index) => match info_of(device, *index) {
+            Some(info) => Changed::Info { device: device.id, index: *index, info: Box::new(info.clone()) },
+            None => Changed::Id(target.id(account.id)),
+        },
+        _ => Changed::Id(target.id(account.id)),
+    }
+}
+
+/// The attributes that differ, by their short names, without those that every update changes.
+fn modified(before: &Changed, after: &Changed) -> Vec<String> {
+    let mut names = vec![];
+    let mut note = |name: &str, differs: bool| names.extend(differs.then(|| name.to_owned()));
+    let (was, is) = match (before, after) {
+        (Changed::Resource(was), Changed::Resource(is)) => {
+            note("lbl", was.labels != is.labels);
+            note("acpi", was.policies != is.policies);
+            note("et", was.expires_at != is.expires_at);
+            (&was.attributes, &is.attributes)
+        }
+        (Changed::Info { info: was, .. }, Changed::Info { info: is, .. }) => {
+            note("lbl", was.labels != is.labels);
+            (&was.attributes, &is.attributes)
+        }
+        (Changed::Node { node: was, .. }, Changed::Node { node: is, .. }) => {
+            note("lbl", was.labels != is.labels);
+            return names;
+        }
+        _ => return names,
+    };
+    let others = is.keys().filter(|name| !was.contains_key(*name));
+    names.extend(was.keys().chain(others).filter(|name| was.get(*name) != is.get(*name)).cloned());
+    names
 }
 
 /// `sur`
 pub(super) fn reference(tenant: &str, subscription: &Resource) -> String {
     format!("/{tenant}/{}", subscription.id)
-}
-
-/// Stops to serve a subscription that goes, unless it is to be told of that.
-pub(crate) fn drop_pushes(whole: &mut Batch, resource: &Resource, now: Time) {
-    if resource.kind == ResourceKind::Subscription && !wants(resource, Happened::Deleted) {
-        drop_all_pushes(whole, resource, now);
-    }
 }
 
 /// Stops to serve a subscription.
@@ -156,14 +250,36 @@ pub(super) fn addresses(subscription: &Resource) -> Vec<&str> {
     given.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-fn content_of(subscription: &Resource) -> u64 {
-    subscription.attributes.get("nct").and_then(Value::as_u64).unwrap_or(1)
+/// `nct`
+fn content_of(subscription: &Resource) -> u8 {
+    let given = subscription.attributes.get("nct").and_then(Value::as_u64);
+    given.and_then(|content| content.try_into().ok()).unwrap_or(1)
 }
 
-/// Without `enc.net` a subscription is about updates.
+/// Whether a subscription asks for such events; without `enc.net` for updates.
 fn wants(subscription: &Resource, happened: Happened) -> bool {
-    match subscription.attributes.get("enc").and_then(|enc| enc.get("net")).and_then(Value::as_array) {
+    match condition(subscription, "net") {
         Some(kinds) => kinds.iter().any(|kind| kind.as_u64() == Some(happened as u64)),
         None => happened == Happened::Updated,
     }
+}
+
+/// Whether an event is one that its conditions let through: `enc.atr` names the attributes whose updates are told.
+fn is_about(subscription: &Resource, happened: Happened, modified: &[String]) -> bool {
+    let named = condition(subscription, "atr").filter(|_| happened == Happened::Updated);
+    named.is_none_or(|named| named.iter().any(|name| modified.iter().any(|one| name == one)))
+}
+
+/// A list in `enc`.
+fn condition<'a>(subscription: &'a Resource, name: &str) -> Option<&'a Vec<Value>> {
+    subscription.attributes.get("enc")?.get(name)?.as_array()
+}
+
+/// What the attributes of a subscription must be together. `InvalidField`.
+pub(super) fn check_subscription(subscription: &Resource) -> Result<()> {
+    let only_updates = [Happened::Deleted, Happened::ChildCreated, Happened::ChildDeleted].iter().all(|one| !wants(subscription, *one));
+    if content_of(subscription) == 2 && !only_updates {
+        return Err(Error::invalid("nct", "2 (changed attributes) goes with updates alone: enc.net must be [1]"));
+    }
+    Ok(())
 }

@@ -2,11 +2,12 @@
 
 use super::{
     LEVELS, Right, Target,
-    notice::{ADDRESSES, Happened, addresses, drop_all_pushes, drop_push, drop_pushes, pushes_changed, reference},
+    instance::ContainerLimits,
+    notice::{ADDRESSES, Happened, Told, addresses, check_subscription, drop_all_pushes, drop_push, pushes_changed, reference},
 };
 use crate::{Core, OriginCaller, batch, turns::Record};
 use landfall_model::{
-    Account, AccountPart, Batch, Cause, Changed, Channel, Cursor, Error, Resource, ResourceId, ResourceKind, Result, Seq,
+    Account, AccountPart, Batch, Cause, Channel, ContainerChange, Cursor, Error, Resource, ResourceId, ResourceKind, Result, Seq,
     Subscription, SubscriptionId, SubscriptionKind, Time, Write,
 };
 use serde_json::{Map, Value};
@@ -95,7 +96,7 @@ impl Core {
                 }
                 let mut whole = written(None, &resource, self.store.newest());
                 whole.writes.extend(claim);
-                let told = || (Target::Resource(Arc::new(resource.clone())), Changed::Resource(Box::new(resource.clone())));
+                let told = || Target::Resource(Arc::new(resource.clone())).into();
                 let (happened, at) = (Happened::ChildCreated, resource.created_at);
                 whole.events.extend(self.notices(&by.account, resource.parent, happened, at, told).await?);
                 Ok((whole, Arc::new(resource.clone())))
@@ -186,7 +187,7 @@ impl Core {
                 let (before, next) = self.changed(by, id, &change).await?;
                 let mut whole = written(Some(&before), &next, self.store.newest());
                 let (now, next) = (next.modified_at, Arc::new(next));
-                let told = || (Target::Resource(next.clone()), Changed::Resource(Box::new((*next).clone())));
+                let told = || Told::of_update(Target::Resource(before), Target::Resource(next.clone()));
                 whole.events.extend(self.notices(&by.account, next.id, Happened::Updated, now, told).await?);
                 Ok((whole, next))
             })
@@ -243,19 +244,18 @@ impl Core {
         let now = self.now();
         let mut whole = batch(vec![Write::DeleteResource(resource.id)], vec![]);
         let below = self.store.resources_below(resource.id, BELOW).await?;
-        below.iter().for_each(|one| drop_pushes(&mut whole, one, now));
+        whole.merge(self.ended(account, &below, now).await?);
         if resource.kind == ResourceKind::Subscription {
             drop_all_pushes(&mut whole, resource, now);
         }
-        for (subject, happened) in [(resource.id, Happened::Deleted), (resource.parent, Happened::ChildDeleted)] {
-            let gone = || (Target::Resource(resource.clone()), Changed::Resource(Box::new((**resource).clone())));
-            whole.events.extend(self.notices(account, subject, happened, now, gone).await?);
-        }
+        let gone = || Target::Resource(resource.clone()).into();
+        whole.events.extend(self.notices(account, resource.parent, Happened::ChildDeleted, now, gone).await?);
         self.store.commit(whole).await.map(|_| ())
     }
 
     /// Addresses that are not among those `kept` must answer (TS-0004, 7.5.1.2.2). All of them must be allowed before the first is asked.
     async fn verify(&self, by: &OriginCaller, subscription: &Resource, kept: &[&str]) -> Result<()> {
+        check_subscription(subscription)?;
         let to = addresses(subscription);
         if to.is_empty() || to.len() > ADDRESSES {
             return Err(Error::invalid("nu", "must be 1 to 10 addresses"));
@@ -305,6 +305,9 @@ fn written(before: Option<&Resource>, next: &Resource, newest: Seq) -> Batch {
     if next.labels != before.map_or(&[][..], |before| before.labels.as_slice()) {
         whole.writes.push(Write::Labels { account: next.account, subject: next.id, labels: next.labels.clone() });
     }
+    if next.kind == ResourceKind::Container && before.is_some() {
+        whole.writes.push(Write::ContainerChange(changed_container(next)));
+    }
     if next.kind != ResourceKind::Subscription {
         return whole;
     }
@@ -327,6 +330,19 @@ fn written(before: Option<&Resource>, next: &Resource, newest: Seq) -> Batch {
         drop_push(&mut whole, next, address as u8, now);
     }
     whole
+}
+
+/// What a container may hold after it was changed.
+fn changed_container(next: &Resource) -> ContainerChange {
+    let limits = ContainerLimits::of_record(next);
+    ContainerChange {
+        container: next.id,
+        account: next.account,
+        device: next.device,
+        max_instances: limits.instances,
+        max_bytes: limits.bytes,
+        at: next.modified_at,
+    }
 }
 
 /// What serves an address of a subscription.

@@ -1,6 +1,7 @@
 //! The oneM2M tree.
 
 mod nodes;
+mod notices;
 mod provisioning;
 mod rights;
 pub(crate) mod tree;

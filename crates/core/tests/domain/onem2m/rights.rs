@@ -205,7 +205,7 @@ async fn subscribers_at_fixed_places_are_told_of_what_they_may_retrieve() {
     two.domain.core.authorize_app(&two.tenant.all, of, authorized, true).await.unwrap();
     let seq = two.domain.newest();
     assert_eq!(two.domain.provision(&two.owner, vec![node("d2")]).await, 0);
-    assert_eq!(two.told_since(seq).await, [(3, "id".into())], "the outcome, once it is authorized");
+    assert_eq!(two.told_since(seq).await, [(3, "d2".into()), (3, "id".into())], "node and outcome, once it is authorized");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use landfall_model::{
-    AccountId, AppId, Changed, DeviceId, Event, EventBody, Frame, Instance, Node, NodeInfo, Notice, Principals, Report, Resource,
+    AccountId, AppId, Changed, ContainerState, DeviceId, Event, EventBody, Frame, Instance, Node, NodeInfo, Notice, Principals, Report, Resource,
     ResourceId, ResourceKind, ServiceReport, SubscriptionId, Time,
 };
 use serde_json::{Map, Value, json};
@@ -123,7 +123,9 @@ fn random_notice(dice: &mut Dice) -> Notice {
         },
     };
     let address = SubscriptionId::of_resource(dice.resource_id(), dice.below(256) as u8);
-    Notice { address, reference: dice.text(), kind: dice.below(5) as u8, content: dice.below(4) as u8, changed }
+    let (kind, content, modified) = (dice.below(5) as u8, dice.below(4) as u8, dice.texts());
+    let held = (dice.below(2) == 0).then(|| ContainerState { state: dice.below(9), ..ContainerState::default() });
+    Notice { address, reference: dice.text(), kind, content, changed, modified, held }
 }
 
 fn random_event(dice: &mut Dice) -> Event {

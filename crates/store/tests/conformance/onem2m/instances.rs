@@ -135,6 +135,77 @@ pub async fn the_oldest_make_room(place: Place) {
     assert_eq!(counted(&store, c.id).await, (61, 2, 2));
 }
 
+fn change(container: &Resource, max_instances: u64, max_bytes: u64, at: Time) -> Write {
+    let (account, device, container) = (container.account, container.device, container.id);
+    Write::ContainerChange(ContainerChange { container, account, device, max_instances, max_bytes, at })
+}
+
+pub async fn a_change_counts_and_makes_room(place: Place) {
+    let store = place.open();
+    let (c, unused) = (container(&store).await, container(&store).await);
+    for i in 0..70 {
+        store.commit(put([append(&sized(&c, &format!("i{i}"), 10))])).await.unwrap();
+    }
+    // Limits, and what is held then; the state counts on.
+    let cases = [(100, 1_000, 70, 700), (2, 1_000, 2, 20), (2, 19, 1, 10), (0, 1_000, 0, 0)];
+    for (n, (instances, bytes, held, size)) in cases.into_iter().enumerate() {
+        let at = START.plus_s(n as i64);
+        let committed = store.commit(put([change(&c, instances, bytes, at)])).await.unwrap();
+        assert_eq!(committed.states, [71 + n as u64]);
+        let expected = ContainerState { state: 71 + n as u64, instances: held, bytes: size, modified_at: Some(at) };
+        assert_eq!(store.container_state(c.id).await, Ok(expected), "{instances} {bytes}");
+        assert_eq!(listed(&store, c.id, Sort::Ascending, START).await.len() as u64, held);
+    }
+    assert_eq!(store.end_instance(c.id, START, Sort::Descending).await, Ok(None));
+    // A container for none counts what comes, and lets it go at once.
+    let committed = store.commit(put([append_to(&sized(&c, "none", 1), 0, 100)])).await.unwrap();
+    assert_eq!((committed.states, counted(&store, c.id).await), (vec![75], (75, 0, 0)));
+    store.commit(put([append(&sized(&c, "i0", 1)), append(&sized(&c, "i1", 1))])).await.unwrap();
+    assert_eq!(listed(&store, c.id, Sort::Ascending, START).await, ["i0", "i1"], "names of those that went are free");
+    let page = store.instances(c.id, START, Sort::Ascending, PageRequest { no: 1, size: 1 }).await.unwrap();
+    assert_eq!((page.total, page.items[0].state), (2, 77), "states with holes are paged");
+    store.commit(put([change(&unused, 5, 5, START)])).await.unwrap();
+    assert_eq!(counted(&store, unused.id).await, (1, 0, 0));
+    store.commit(put([append(&sized(&unused, "first", 1))])).await.unwrap();
+    assert_eq!(counted(&store, unused.id).await, (2, 1, 1));
+}
+
+fn notice(account: AccountId, changed: Changed, held: Option<ContainerState>) -> Event {
+    let address = SubscriptionId::of_resource(fresh_id(), 0);
+    let notice = Notice { address, reference: "/a/s".into(), kind: 3, content: 1, changed, modified: vec![], held };
+    Event { account, principals: None, device: None, at: START, body: EventBody::Notice(Box::new(notice)) }
+}
+
+pub async fn notices_say_what_their_batch_made(place: Place) {
+    let store = place.open();
+    let c = container(&store).await;
+    store.commit(put([append(&sized(&c, "old", 7))])).await.unwrap();
+    let (first, second) = (sized(&c, "a", 10), sized(&c, "b", 20));
+    let about = |instance: &Instance| notice(c.account, Changed::Instance(Box::new(instance.clone())), None);
+    let resource = |held| notice(c.account, Changed::Resource(Box::new(c.clone())), held);
+    let before = ContainerState { state: 1, instances: 1, bytes: 7, modified_at: None };
+    let other = notice(c.account, Changed::Id(c.id), None);
+    let late = Instance { state: 1, ..in_container(&c, "gone") };
+    let events = vec![about(&first), about(&second), resource(Some(before)), resource(None), other.clone(), about(&late)];
+    let writes = vec![append(&first), append(&second), change(&c, 2, 100, START)];
+    store.commit(Batch { writes, events }).await.unwrap();
+    let after = ContainerState { state: 4, instances: 2, bytes: 30, modified_at: Some(START) };
+    let stated = |instance: &Instance, state| about(&Instance { state, ..instance.clone() });
+    let expected = [stated(&first, 2), stated(&second, 3), resource(Some(after)), resource(None), other, about(&late)];
+    let plain = |event: &Event| match &event.body {
+        EventBody::Notice(notice) => (notice.changed.clone(), notice.held),
+        other => panic!("{other:?}"),
+    };
+    let expected: Vec<_> = expected.iter().map(plain).collect();
+    let told = async |store: &SharedStore| {
+        let told = store.events_after(Seq(0), 10).await.unwrap();
+        told.iter().map(|stored| plain(&stored.event)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&store).await, expected);
+    store.shutdown().await;
+    assert_eq!(told(&place.open()).await, expected, "also after a restart");
+}
+
 pub async fn names_are_unique_in_a_container(place: Place) {
     let store = place.open();
     let (c, d) = (container(&store).await, container(&store).await);

@@ -1,9 +1,9 @@
 //! What one decision changes: versioned writes and the events they mean, applied together or not at all.
 
 use crate::{
-    Account, AccountId, App, Append, CallId, Command, ContainerChange, Cursor, Device, DeviceId, Error, Event, Group, GroupId, Observed, Product,
-    ProductId, Provisioning, ProvisioningFailure, ProvisioningPart, Redecoded, Registration, Resource, ResourceId, RevokeTask,
-    SecureSession, ServiceCall, Setting, Shadow, StoredSession, Subscription, SubscriptionId,
+    Account, AccountId, App, Append, CallId, Command, ContainerChange, Cursor, Device, DeviceId, Error, Event, Group, GroupId,
+    Observed, Product, ProductId, Provisioning, ProvisioningFailure, ProvisioningPart, Redecoded, Registration, Resource,
+    ResourceId, RevokeTask, SecureSession, ServiceCall, Setting, Shadow, StoredSession, Subscription, SubscriptionId,
 };
 use uuid::Uuid;
 
@@ -82,6 +82,9 @@ pub enum Write {
     Append(Box<Append>),
     /// Counts a change of a container, which is written beside it, and lets go what its limits do not allow.
     ContainerChange(ContainerChange),
+    /// Counts a notice of a subscription to a resource; with the last one that its `exc` allows it goes. Of the notices in the batch that are for the
+    /// same address, the n-th is sent if the n-th such write found the subscription, [`crate::Changed::Ended`] if that ended it.
+    CountNotice(ResourceId),
     DeleteInstance(ResourceId),
     /// Replaces the labels by which a resource is found.
     Labels {

@@ -130,7 +130,15 @@ mod tests {
     fn notice(address: u8) -> EventBody {
         let address = SubscriptionId::from_random([address; 16]);
         let changed = Changed::Id(ResourceId([1; 12]));
-        EventBody::Notice(Box::new(Notice { address, reference: "subscription".into(), kind: 4, content: 3, changed, modified: vec![], held: None }))
+        EventBody::Notice(Box::new(Notice {
+            address,
+            reference: "subscription".into(),
+            kind: 4,
+            content: 3,
+            changed,
+            modified: vec![],
+            held: None,
+        }))
     }
 
     #[test]

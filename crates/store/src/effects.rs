@@ -4,7 +4,7 @@ use crate::{
     device::counts::Counts,
     engine::sql::{Sql, SqlError, Value},
 };
-use landfall_model::{ContainerState, DeviceId, Error, Event, ResourceId};
+use landfall_model::{ContainerState, DeviceId, Error, Event, Resource, ResourceId};
 use std::sync::Arc;
 
 /// Why a step was not done.
@@ -23,6 +23,17 @@ impl From<SqlError> for Refused {
 
 pub(crate) type Done = std::result::Result<(), Refused>;
 
+/// What became of a notice of a subscription that allows so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// More may come.
+    Sent,
+    /// It was the last one.
+    Last,
+    /// The subscription was over already.
+    Over,
+}
+
 /// What a batch did that its writes alone do not tell.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
@@ -30,6 +41,10 @@ pub(crate) struct Effects {
     pub(crate) held: Vec<ContainerState>,
     /// Events that say more than they were handed over with, with their encoded length in bytes.
     pub(crate) told: Option<Vec<(Arc<Event>, u32)>>,
+    /// What became of each notice that was counted, in their order.
+    pub(crate) counted: Vec<(ResourceId, Counted)>,
+    /// Resources that were written besides those of the batch.
+    pub(crate) resources: Vec<Arc<Resource>>,
     /// Resources that went with another record.
     pub(crate) dropped: Vec<ResourceId>,
     /// Devices whose outgoing messages changed.

@@ -90,15 +90,11 @@ impl Shared {
             Write::Origin(_) => (),
             // History is not cached.
             Write::Redecoded(_) => (),
-            Write::Resource(r) => {
-                let r = Arc::new(*r);
-                caches.resource_names.put((r.parent, r.name.as_str().into()), r.id);
-                caches.subscribers.changed(&r);
-                caches.resources.changed(r.id, Some(r));
-            }
+            Write::Resource(r) => caches.put_resource(Arc::new(*r)),
             Write::DeleteResource(_)
             | Write::Append(_)
             | Write::ContainerChange(_)
+            | Write::CountNotice(_)
             | Write::DeleteInstance(_)
             | Write::Labels { .. } => (),
             Write::Provisioning(_)
@@ -163,6 +159,13 @@ impl Caches {
             resource_names: Hints::new(options.cache_records),
             subscribers: Subscribers::default(),
         }
+    }
+
+    /// A resource was written.
+    pub(crate) fn put_resource(&self, r: Arc<Resource>) {
+        self.resource_names.put((r.parent, r.name.as_str().into()), r.id);
+        self.subscribers.changed(&r);
+        self.resources.changed(r.id, Some(r));
     }
 
     /// These resources are gone.

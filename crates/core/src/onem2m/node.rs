@@ -10,8 +10,8 @@ use crate::{
     turns::Record,
 };
 use landfall_model::{
-    Account, AccountPart, Batch, Cause, Device, DeviceId, DevicePart, Error, Event, MessageBox, NODE_INFOS, Node,
-    PageRequest, Resource, ResourceId, ResourceKind, Result, Time, Write,
+    Account, AccountPart, Batch, Cause, Device, DeviceId, DevicePart, Error, MessageBox, NODE_INFOS, Node, PageRequest, Resource,
+    ResourceId, ResourceKind, Result, Time, Write,
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -129,19 +129,19 @@ impl Core {
         let node = is.id(account.id);
         if part == Some(DevicePart::Node) || was.labels() != is.labels() {
             let told = || Told::of_update(was.clone(), is.clone());
-            whole.events.extend(self.notices(&account, node, Happened::Updated, now, told).await?);
+            whole.merge(self.notices(&account, node, Happened::Updated, now, told).await?);
         }
         let (earlier, later) = (self.fixed_children(&was), self.fixed_children(&is));
         for child in &later {
             let id = child.id(account.id);
             let Some(former) = earlier.iter().find(|one| one.id(account.id) == id) else {
                 let made = || child.clone().into();
-                whole.events.extend(self.notices(&account, node, Happened::ChildCreated, now, made).await?);
+                whole.merge(self.notices(&account, node, Happened::ChildCreated, now, made).await?);
                 continue;
             };
             if changed_of(&account, former) != changed_of(&account, child) {
                 let told = || Told::of_update(former.clone(), child.clone());
-                whole.events.extend(self.notices(&account, id, Happened::Updated, now, told).await?);
+                whole.merge(self.notices(&account, id, Happened::Updated, now, told).await?);
             }
         }
         for child in earlier.iter().filter(|child| !later.iter().any(|one| one.id(account.id) == child.id(account.id))) {
@@ -149,7 +149,7 @@ impl Core {
             whole.merge(self.ended(&account, &going, now).await?);
             whole.writes.extend(going.iter().map(|one| Write::DeleteResource(one.id)));
             let gone = || child.clone().into();
-            whole.events.extend(self.notices(&account, node, Happened::ChildDeleted, now, gone).await?);
+            whole.merge(self.notices(&account, node, Happened::ChildDeleted, now, gone).await?);
         }
         Ok(whole)
     }
@@ -171,7 +171,7 @@ impl Core {
             let below = ResourceFilter { account: account.id, parent: None, device: Some(device.id), kinds };
             let going = self.store.resources(&below, PageRequest { no: 0, size: 1_000 }).await?.items;
             whole.merge(self.ended(&account, &going, now).await?);
-            whole.events.extend(self.node_notices(&account, device, Happened::ChildDeleted, now).await?);
+            whole.merge(self.node_notices(&account, device, Happened::ChildDeleted, now).await?);
         }
         let groups = self.groups_with(devices).await?;
         whole.writes.extend(groups.into_iter().map(|(group, left)| with_members(&group, left, now)));
@@ -181,17 +181,17 @@ impl Core {
     /// What subscribers of the base are told of a new device.
     pub(crate) async fn node_added(&self, device: &Arc<Device>, now: Time) -> Result<Batch> {
         let Some(account) = self.store.account(device.account).await? else { return Ok(Batch::default()) };
-        Ok(Batch { writes: vec![], events: self.node_notices(&account, device, Happened::ChildCreated, now).await? })
+        self.node_notices(&account, device, Happened::ChildCreated, now).await
     }
 
     /// A node is right below the base, and its container of messages below the place of all of them.
-    async fn node_notices(&self, account: &Account, device: &Arc<Device>, happened: Happened, now: Time) -> Result<Vec<Event>> {
+    async fn node_notices(&self, account: &Account, device: &Arc<Device>, happened: Happened, now: Time) -> Result<Batch> {
         let place = |part| ResourceId::of_account(account.id, part);
         let node = || Target::Node(device.clone()).into();
-        let mut events = self.notices(account, place(AccountPart::Base), happened, now, node).await?;
+        let mut whole = self.notices(account, place(AccountPart::Base), happened, now, node).await?;
         let channel = || Target::Channel(device.clone()).into();
-        events.extend(self.notices(account, place(AccountPart::Communication), happened, now, channel).await?);
-        Ok(events)
+        whole.merge(self.notices(account, place(AccountPart::Communication), happened, now, channel).await?);
+        Ok(whole)
     }
 
     /// The groups that one of these devices of an account is in, with their other members.

@@ -15,9 +15,8 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use landfall_model::{
-    AccessMode, AccountId, AccountPart, AppId, Batch, Cause, Device, DeviceId, DevicePart, Error, ErrorKind, Identity,
-    Node, NodeRequest, Page, PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Result, Secret, Time,
-    Write,
+    AccessMode, AccountId, AccountPart, AppId, Batch, Cause, Device, DeviceId, DevicePart, Error, ErrorKind, Identity, Node,
+    NodeRequest, Page, PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Result, Secret, Time, Write,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -274,7 +273,7 @@ impl Core {
             let responses = ResourceId::of_account(account.id, AccountPart::Responses);
             let told = || Target::Outcome(Box::new(next.clone())).into();
             let happened = crate::onem2m::tree::Happened::ChildCreated;
-            whole.events.extend(self.notices(&account, responses, happened, now, told).await?);
+            whole.merge(self.notices(&account, responses, happened, now, told).await?);
         }
         whole.writes.push(Write::Provisioning(Box::new(next.clone())));
         Ok((whole, next))

@@ -10,6 +10,6 @@ pub use node::{Node, NodeInfo, NodeObservation};
 pub use notice::{Changed, Notice};
 pub use originator::Originator;
 pub use resource::{
-    AccountPart, Append, ContainerChange, ContainerState, DevicePart, IdKind, Instance, MessageBox, NODE_INFOS, NodeRequest, NotAResourceId,
-    Provisioning, ProvisioningFailure, ProvisioningPart, Resource, ResourceId, ResourceKind,
+    AccountPart, Append, ContainerChange, ContainerState, DevicePart, IdKind, Instance, MessageBox, NODE_INFOS, NodeRequest,
+    NotAResourceId, Provisioning, ProvisioningFailure, ProvisioningPart, Resource, ResourceId, ResourceKind,
 };

@@ -44,4 +44,6 @@ pub enum Changed {
     },
     /// What is told by its id alone.
     Id(ResourceId),
+    /// The subscription itself, which is over: `sud`.
+    Ended,
 }

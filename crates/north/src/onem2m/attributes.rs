@@ -49,6 +49,7 @@ pub(super) enum Form {
     Urls,
     /// `poah`
     Headers,
+    Url,
     /// `enc`
     Events,
     /// `pv`, `pvs`
@@ -98,7 +99,17 @@ const CNT: &[Attribute] = &[
     optional("li", Form::Text),
     optional("or", Form::Text),
 ];
-const SUB: &[Attribute] = &[mandatory("nu", Form::Urls), optional("nct", Form::Number(1, 5)), optional("enc", Form::Events)];
+const SUB: &[Attribute] = &[
+    mandatory("nu", Form::Urls),
+    optional("nct", Form::Number(1, 5)),
+    optional("enc", Form::Events),
+    optional("exc", Form::Number(1, 1_000_000)),
+    once("su", Form::Url),
+];
+
+const fn once(name: &'static str, form: Form) -> Attribute {
+    Attribute { name, form, mandatory: false, writable: false }
+}
 
 /// The attributes of a type without those of all; those of flexContainers depend on their `cnd`.
 pub(super) fn of_kind(kind: ResourceKind) -> &'static [Attribute] {
@@ -256,6 +267,7 @@ pub(super) fn check(attribute: &Attribute, value: &Value) -> Result<(), Fault> {
         Form::Time if value.as_str().and_then(Time::parse_onem2m).is_none() => return wrong("a time written yyyyMMddTHHmmss"),
         Form::Urls => addresses(name, value)?,
         Form::Headers => headers(name, value)?,
+        Form::Url => addresses(name, &Value::Array(vec![value.clone()]))?,
         Form::Events => events(value)?,
         Form::Privileges => privileges(name, value)?,
         Form::Float | Form::Bool | Form::Time => {}

@@ -41,6 +41,7 @@ fn good_resources_are_taken() {
         (Kind::Subscription, json!({"nu": ["http://a/b", "https://c"], "nct": 3, "enc": {"net": [1, 2, 3, 4]}})),
         (Kind::Subscription, json!({"nu": ["http://a"], "enc": {}})),
         (Kind::Subscription, json!({"nu": ["http://a"], "nct": 2, "enc": {"net": [1], "atr": ["lbl", "mni"]}})),
+        (Kind::Subscription, json!({"nu": ["http://a"], "exc": 3, "su": "http://a/end"})),
         (Kind::Container, json!({"mni": 0, "mbs": 0})),
         (Kind::AccessControlPolicy, json!({"pv": {"acr": []}, "pvs": {"acr": [{"acor": ["all"], "acop": 63}]}})),
     ] {
@@ -91,8 +92,14 @@ fn bad_resources_are_refused_by_name() {
         ),
         (Kind::Subscription, json!({"nu": ["http://a"], "enc": {"net": []}}), "enc.net: must be a list of 1 to 4 numbers"),
         (Kind::Subscription, json!({"nu": ["http://a"], "enc": {"atr": []}}), "enc.atr: must not be empty"),
-        (Kind::Subscription, json!({"nu": ["http://a"], "enc": {"crb": "20300101T000000"}}), "enc.crb: unknown or unsupported condition"),
-        (Kind::Subscription, json!({"nu": ["http://a"], "exc": 3}), "exc: unknown attribute"),
+        (
+            Kind::Subscription,
+            json!({"nu": ["http://a"], "enc": {"crb": "20300101T000000"}}),
+            "enc.crb: unknown or unsupported condition",
+        ),
+        (Kind::Subscription, json!({"nu": ["http://a"], "exc": 0}), "exc: must be a whole number from 1 to 1000000"),
+        (Kind::Subscription, json!({"nu": ["http://a"], "su": "mqtt://a"}), "su: only http and https addresses are supported"),
+        (Kind::Subscription, json!({"nu": ["http://a"], "nec": 1}), "nec: unknown attribute"),
         (Kind::AccessControlPolicy, json!({"pv": {"acr": []}}), "pvs: is mandatory"),
         (
             Kind::AccessControlPolicy,
@@ -125,6 +132,7 @@ fn changes_leave_what_is_fixed() {
         (Kind::Container, json!({"cr": null}), "cr: cannot be changed"),
         (Kind::ApplicationEntity, json!({"api": "Nz"}), "api: cannot be changed"),
         (Kind::Subscription, json!({"nu": null}), "nu: is mandatory"),
+        (Kind::Subscription, json!({"su": "http://a"}), "su: cannot be changed"),
         (Kind::FlexContainer, json!({"cnd": "x"}), "cnd: cannot be changed"),
         (Kind::Container, json!({"mbs": -1}), "mbs: must be a whole number from 0 to 1000000000"),
     ] {

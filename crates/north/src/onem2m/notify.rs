@@ -22,9 +22,12 @@ impl Notifier for Notices {
     /// The request id is the same at every attempt: receivers know a repeat by it.
     fn render(&self, subscription: &Subscription, event: &StoredEvent, _: &Subject) -> Vec<Notification> {
         let Some(notice) = notice_for(subscription, event) else { return vec![] };
-        let body = json!({
-            "m2m:sgn": { "nev": { "net": notice.kind, "rep": representation(notice) }, "sur": notice.reference },
-        });
+        let body = match notice.changed {
+            Changed::Ended => json!({ "m2m:sgn": { "sud": true, "sur": notice.reference } }),
+            _ => json!({
+                "m2m:sgn": { "nev": { "net": notice.kind, "rep": representation(notice) }, "sur": notice.reference },
+            }),
+        };
         let sent = Notification::json(body.to_string())
             .with("x-m2m-origin", format!("/{}", tenant(notice)))
             .with("x-m2m-ri", format!("{}-{}", subscription.id, event.seq))
@@ -51,6 +54,7 @@ fn representation(notice: &Notice) -> Value {
     let by_id = notice.content == 3;
     let (root, mut shown) = match &notice.changed {
         Changed::Id(id) => return json!({ "m2m:uri": id.to_string() }),
+        Changed::Ended => return Value::Null,
         Changed::Resource(resource) => resource_shown(resource, tenant),
         Changed::Instance(instance) => instance_shown(instance, tenant),
         Changed::Node { device, node_id, tenant, node } => node_shown(*device, node_id, tenant, node),
@@ -106,7 +110,15 @@ mod tests {
 
     fn event(content: u8, changed: Changed) -> StoredEvent {
         let subscription = subscription();
-        let notice = Notice { address: subscription.id, reference: "/acme/0707".into(), kind: 3, content, changed, modified: vec![], held: None };
+        let notice = Notice {
+            address: subscription.id,
+            reference: "/acme/0707".into(),
+            kind: 3,
+            content,
+            changed,
+            modified: vec![],
+            held: None,
+        };
         let body = EventBody::Notice(Box::new(notice));
         let event =
             Event { account: subscription.account, principals: Some(subscription.owner.into()), device: None, at: NOW, body };

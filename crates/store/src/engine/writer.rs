@@ -209,6 +209,7 @@ impl Writer {
                 for step in job.steps.drain(..) {
                     self.shared.committed(step.write, &mut pending);
                 }
+                effects.resources.drain(..).for_each(|r| self.shared.caches.put_resource(r));
                 self.shared.caches.drop_resources(&effects.dropped);
             }
         }

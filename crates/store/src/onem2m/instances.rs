@@ -15,8 +15,8 @@ use crate::{
     },
 };
 use landfall_model::{
-    AccountId, Append, Cause, ContainerChange, ContainerState, DeviceId, DevicePart, Error, IdKind, Instance, MessageBox, Page, PageRequest,
-    ResourceId, Sort, Time,
+    AccountId, Append, Cause, ContainerChange, ContainerState, DeviceId, DevicePart, Error, IdKind, Instance, MessageBox, Page,
+    PageRequest, ResourceId, Sort, Time,
 };
 use std::ops::ControlFlow;
 

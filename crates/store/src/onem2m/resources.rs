@@ -3,9 +3,9 @@
 //! A resource never moves. Absent: places of accounts and parts of devices, which have no rows.
 
 use crate::{
-    effects::{Done, Effects, Refused},
+    effects::{Counted, Done, Effects, Refused},
     engine::{
-        documents::{Conditions, arcs, parse},
+        documents::{self, Conditions, arcs, parse},
         sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
     },
     onem2m::{
@@ -66,6 +66,29 @@ pub(crate) fn put_resource(sql: &mut dyn Sql, r: &Resource, doc: &str) -> Done {
         return Err(Refused::Batch(Error::new(Cause::ResourceNotFound, "the parent is gone")));
     }
     RESOURCE.put(sql, r, doc)
+}
+
+/// Counts a notice of a subscription; with the last one that it allows it goes.
+pub(crate) fn count_notice(sql: &mut dyn Sql, id: ResourceId, effects: &mut Effects) -> Done {
+    let found: Option<Resource> = documents::one(sql, "SELECT doc FROM resource WHERE id = ?1", &id.0)?;
+    let Some(mut r) = found else {
+        effects.counted.push((id, Counted::Over));
+        return Ok(());
+    };
+    let left = r.attributes.get("exc").and_then(serde_json::Value::as_u64);
+    effects.counted.push((id, if left.is_some_and(|left| left <= 1) { Counted::Last } else { Counted::Sent }));
+    match left {
+        None => {}
+        Some(0 | 1) => delete_resource(sql, id, effects)?,
+        Some(left) => {
+            r.attributes.insert("exc".to_owned(), (left - 1).into());
+            r.version += 1;
+            let doc = serde_json::to_string(&r).map_err(|_| Error::new(Cause::Internal, "a record cannot be written as JSON"));
+            RESOURCE.put(sql, &r, &doc.map_err(Refused::Batch)?)?;
+            effects.resources.push(Arc::new(r));
+        }
+    }
+    Ok(())
 }
 
 /// Deletes a resource and what is below it.

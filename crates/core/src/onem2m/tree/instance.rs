@@ -3,8 +3,7 @@
 use super::{Right, Target, notice::Happened};
 use crate::{Core, OriginCaller, Wake, batch};
 use landfall_model::{
-    Account, AccountId, AccountPart, Append, Batch, Cause, Error, Instance, MessageBox, Resource, ResourceId, Result,
-    Time, Write,
+    Account, AccountId, AccountPart, Append, Batch, Cause, Error, Instance, MessageBox, Resource, ResourceId, Result, Time, Write,
 };
 
 /// `mni` of a container that names none (D2C).
@@ -55,11 +54,7 @@ impl ContainerLimits {
 
     pub(super) fn of_record(container: &Resource) -> Self {
         let given = |name: &str| container.attributes.get(name).and_then(serde_json::Value::as_u64);
-        Self {
-            instances: given("mni").unwrap_or(MAX_INSTANCES),
-            bytes: given("mbs").unwrap_or(MAX_BYTES),
-            age_s: given("mia"),
-        }
+        Self { instances: given("mni").unwrap_or(MAX_INSTANCES), bytes: given("mbs").unwrap_or(MAX_BYTES), age_s: given("mia") }
     }
 }
 
@@ -151,16 +146,19 @@ impl Core {
         let instance = &append.instance;
         let told = || shown(instance, within).into();
         let (happened, at) = (Happened::ChildCreated, instance.created_at);
-        let events = self.notices(account, instance.container, happened, at, told).await?;
-        Ok(batch(vec![Write::Append(Box::new(append))], events))
+        let notices = self.notices(account, instance.container, happened, at, told).await?;
+        let mut whole = batch(vec![Write::Append(Box::new(append))], vec![]);
+        whole.merge(notices);
+        Ok(whole)
     }
 
     /// Deletes an instance and tells the container's subscribers. `Forbidden`.
     pub(super) async fn delete_instance(&self, by: &OriginCaller, instance: &Instance, within: &Target) -> Result<()> {
         self.check_right(by, within, Right::Delete).await?;
         let gone = || shown(instance, within).into();
-        let events = self.notices(&by.account, instance.container, Happened::ChildDeleted, self.now(), gone).await?;
-        self.store.commit(batch(vec![Write::DeleteInstance(instance.id)], events)).await.map(|_| ())
+        let mut whole = batch(vec![Write::DeleteInstance(instance.id)], vec![]);
+        whole.merge(self.notices(&by.account, instance.container, Happened::ChildDeleted, self.now(), gone).await?);
+        self.store.commit(whole).await.map(|_| ())
     }
 }
 

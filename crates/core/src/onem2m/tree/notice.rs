@@ -23,6 +23,8 @@ pub(crate) enum Happened {
 
 /// Addresses of one subscription, `nu`.
 pub(super) const ADDRESSES: usize = 10;
+/// The place of `su` behind them.
+pub(super) const SUBSCRIBER: u8 = ADDRESSES as u8;
 
 /// Seconds for which the pushes of a subscription that is gone are served.
 const LAST_NOTICES_S: i64 = 86_400;
@@ -77,11 +79,11 @@ impl Core {
         happened: Happened,
         at: Time,
         told: impl FnOnce() -> Told + Send,
-    ) -> Result<Vec<Event>> {
+    ) -> Result<Batch> {
         let mut wanting = self.store.subscriptions_of(subject);
         wanting.retain(|one| wants(one, happened) && self.is_alive(one));
         if wanting.is_empty() {
-            return Ok(vec![]);
+            return Ok(Batch::default());
         }
         // Boxed, as most changes have no subscribers.
         Box::pin(self.notices_to(account, wanting, subject, (happened, at), told())).await
@@ -94,7 +96,7 @@ impl Core {
         subject: ResourceId,
         (happened, at): (Happened, Time),
         told: Told,
-    ) -> Result<Vec<Event>> {
+    ) -> Result<Batch> {
         let (changed, modified) = told.content(account);
         // A subscription is not told of its own end by that.
         wanting.retain(|one| is_about(one, happened, &modified) && one.id != told.shown.id(account.id));
@@ -104,7 +106,7 @@ impl Core {
             }
             _ => None,
         };
-        let mut events = vec![];
+        let mut whole = Batch::default();
         for subscription in &wanting {
             if let Some(reason) = self.unfit(subscription, subject, &told.shown).await? {
                 self.withhold(account, subscription, reason, at);
@@ -121,16 +123,22 @@ impl Core {
                     held,
                 };
                 let (device, body) = (told.shown.device(), EventBody::Notice(Box::new(notice)));
-                events.push(Event { account: account.id, principals: Some(subscription.app.into()), device, at, body });
+                whole.events.push(Event { account: account.id, principals: Some(subscription.app.into()), device, at, body });
+            }
+            // One that goes with its subject is over anyway.
+            if subscription.attributes.contains_key("exc") && happened != Happened::Deleted {
+                whole.writes.push(Write::CountNotice(subscription.id));
+                whole.events.extend(end_of(account, subscription, at));
             }
         }
-        Ok(events)
+        Ok(whole)
     }
 
     /// What becomes of subscriptions that go with their subjects: who asked to be told of that is, the others are served no more.
     pub(crate) async fn ended(&self, account: &Account, going: &[Arc<Resource>], now: Time) -> Result<Batch> {
         let mut whole = Batch::default();
         for one in going.iter().filter(|one| one.kind == ResourceKind::Subscription) {
+            whole.events.extend(end_of(account, one, now));
             if !wants(one, Happened::Deleted) {
                 drop_all_pushes(&mut whole, one, now);
                 continue;
@@ -139,7 +147,7 @@ impl Core {
                 Ok(subject) if self.is_alive(one) => {
                     let happened = (Happened::Deleted, now);
                     let told = self.notices_to(account, vec![one.clone()], one.parent, happened, subject.into()).await?;
-                    whole.events.extend(told);
+                    whole.merge(told);
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -244,6 +252,27 @@ pub(super) fn pushes_changed(subscription: &Resource, id: SubscriptionId, at: Ti
     Event { account: subscription.account, principals: Some(subscription.app.into()), device: None, at, body }
 }
 
+/// What the subscriber is told where it wants to know of the end of its subscription (`su`).
+pub(super) fn end_of(account: &Account, subscription: &Resource, at: Time) -> Option<Event> {
+    subscriber(subscription)?;
+    let notice = Notice {
+        address: SubscriptionId::of_resource(subscription.id, SUBSCRIBER),
+        reference: reference(&account.name, subscription),
+        kind: 0,
+        content: 1,
+        changed: Changed::Ended,
+        modified: vec![],
+        held: None,
+    };
+    let body = EventBody::Notice(Box::new(notice));
+    Some(Event { account: account.id, principals: Some(subscription.app.into()), device: None, at, body })
+}
+
+/// `su`
+pub(super) fn subscriber(subscription: &Resource) -> Option<&str> {
+    subscription.attributes.get("su")?.as_str()
+}
+
 /// `nu`
 pub(super) fn addresses(subscription: &Resource) -> Vec<&str> {
     let given = subscription.attributes.get("nu").and_then(Value::as_array);
@@ -277,7 +306,8 @@ fn condition<'a>(subscription: &'a Resource, name: &str) -> Option<&'a Vec<Value
 
 /// What the attributes of a subscription must be together. `InvalidField`.
 pub(super) fn check_subscription(subscription: &Resource) -> Result<()> {
-    let only_updates = [Happened::Deleted, Happened::ChildCreated, Happened::ChildDeleted].iter().all(|one| !wants(subscription, *one));
+    let only_updates =
+        [Happened::Deleted, Happened::ChildCreated, Happened::ChildDeleted].iter().all(|one| !wants(subscription, *one));
     if content_of(subscription) == 2 && !only_updates {
         return Err(Error::invalid("nct", "2 (changed attributes) goes with updates alone: enc.net must be [1]"));
     }

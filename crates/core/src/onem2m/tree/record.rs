@@ -3,7 +3,10 @@
 use super::{
     LEVELS, Right, Target,
     instance::ContainerLimits,
-    notice::{ADDRESSES, Happened, Told, addresses, check_subscription, drop_all_pushes, drop_push, pushes_changed, reference},
+    notice::{
+        ADDRESSES, Happened, SUBSCRIBER, Told, addresses, check_subscription, drop_all_pushes, drop_push, end_of, pushes_changed,
+        reference, subscriber,
+    },
 };
 use crate::{Core, OriginCaller, batch, turns::Record};
 use landfall_model::{
@@ -98,7 +101,7 @@ impl Core {
                 whole.writes.extend(claim);
                 let told = || Target::Resource(Arc::new(resource.clone())).into();
                 let (happened, at) = (Happened::ChildCreated, resource.created_at);
-                whole.events.extend(self.notices(&by.account, resource.parent, happened, at, told).await?);
+                whole.merge(self.notices(&by.account, resource.parent, happened, at, told).await?);
                 Ok((whole, Arc::new(resource.clone())))
             })
         })
@@ -180,7 +183,7 @@ impl Core {
         }
         let (before, wanted) = self.changed(by, id, &change).await?;
         if wanted.kind == ResourceKind::Subscription {
-            self.verify(by, &wanted, &addresses(&before)).await?;
+            self.verify(by, &wanted, &told_at(&before)).await?;
         }
         self.decide(&[Record::Resource(id)], || {
             Box::pin(async {
@@ -188,7 +191,7 @@ impl Core {
                 let mut whole = written(Some(&before), &next, self.store.newest());
                 let (now, next) = (next.modified_at, Arc::new(next));
                 let told = || Told::of_update(Target::Resource(before), Target::Resource(next.clone()));
-                whole.events.extend(self.notices(&by.account, next.id, Happened::Updated, now, told).await?);
+                whole.merge(self.notices(&by.account, next.id, Happened::Updated, now, told).await?);
                 Ok((whole, next))
             })
         })
@@ -247,21 +250,22 @@ impl Core {
         whole.merge(self.ended(account, &below, now).await?);
         if resource.kind == ResourceKind::Subscription {
             drop_all_pushes(&mut whole, resource, now);
+            whole.events.extend(end_of(account, resource, now));
         }
         let gone = || Target::Resource(resource.clone()).into();
-        whole.events.extend(self.notices(account, resource.parent, Happened::ChildDeleted, now, gone).await?);
+        whole.merge(self.notices(account, resource.parent, Happened::ChildDeleted, now, gone).await?);
         self.store.commit(whole).await.map(|_| ())
     }
 
     /// Addresses that are not among those `kept` must answer (TS-0004, 7.5.1.2.2). All of them must be allowed before the first is asked.
-    async fn verify(&self, by: &OriginCaller, subscription: &Resource, kept: &[&str]) -> Result<()> {
+    async fn verify(&self, by: &OriginCaller, subscription: &Resource, kept: &[(&str, &str)]) -> Result<()> {
         check_subscription(subscription)?;
-        let to = addresses(subscription);
-        if to.is_empty() || to.len() > ADDRESSES {
+        if !(1..=ADDRESSES).contains(&addresses(subscription).len()) {
             return Err(Error::invalid("nu", "must be 1 to 10 addresses"));
         }
-        for url in &to {
-            self.callbacks.check(url).map_err(|error| error.at("nu"))?;
+        let to = told_at(subscription);
+        for (name, url) in &to {
+            self.callbacks.check(url).map_err(|error| error.at(*name))?;
         }
         let total = self.subscriptions_of(subscription.account, subscription.app).await?;
         let more = to.len().saturating_sub(kept.len()) as u64;
@@ -276,11 +280,19 @@ impl Core {
             ("X-M2M-RVI", "4".to_owned()),
             ("Content-Type", "application/json".to_owned()),
         ];
-        for url in to.into_iter().filter(|url| !kept.contains(url)) {
-            self.callbacks.verify(by.account.id, url, &headers, body.clone()).await.map_err(|error| error.at("nu"))?;
+        for (name, url) in to.into_iter().filter(|(_, url)| !kept.iter().any(|(_, known)| known == url)) {
+            self.callbacks.verify(by.account.id, url, &headers, body.clone()).await.map_err(|error| error.at(name))?;
         }
         Ok(())
     }
+}
+
+/// Where a subscription tells something: `nu`, and `su`, which is asked once where both name one address.
+fn told_at(subscription: &Resource) -> Vec<(&'static str, &str)> {
+    let mut all: Vec<_> = addresses(subscription).into_iter().map(|url| ("nu", url)).collect();
+    let own = subscriber(subscription).filter(|own| !all.iter().any(|(_, url)| url == own));
+    all.extend(own.map(|own| ("su", own)));
+    all
 }
 
 /// A resource after a change.
@@ -312,19 +324,25 @@ fn written(before: Option<&Resource>, next: &Resource, newest: Seq) -> Batch {
         return whole;
     }
     let (now, served) = (next.modified_at, before.map(addresses).unwrap_or_default());
-    let wanted = addresses(next);
-    for (address, url) in wanted.iter().copied().take(ADDRESSES).enumerate() {
-        if served.get(address) == Some(&url) {
-            continue;
-        }
-        let id = SubscriptionId::of_resource(next.id, address as u8);
+    let mut serve = |address: u8, url: &str, anew: bool| {
+        let id = SubscriptionId::of_resource(next.id, address);
         // The version of a push is not counted: it is deleted and made anew.
-        if address < served.len() {
+        if anew {
             whole.writes.push(Write::DeleteSubscription(id));
         }
         whole.events.push(pushes_changed(next, id, now));
-        whole.writes.push(Write::Subscription(Box::new(push(next, address as u8, url))));
+        whole.writes.push(Write::Subscription(Box::new(push(next, address, url))));
         whole.writes.push(Write::Cursor(Cursor { subscription: id, read_to: newest, open: vec![] }));
+    };
+    let wanted = addresses(next);
+    for (address, url) in wanted.iter().copied().take(ADDRESSES).enumerate() {
+        if served.get(address) != Some(&url) {
+            serve(address as u8, url, address < served.len());
+        }
+    }
+    // It never changes.
+    if let (None, Some(url)) = (before, subscriber(next)) {
+        serve(SUBSCRIBER, url, false);
     }
     for address in wanted.len()..served.len() {
         drop_push(&mut whole, next, address as u8, now);

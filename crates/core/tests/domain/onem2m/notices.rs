@@ -144,10 +144,7 @@ async fn objects_of_a_node_are_its_children() {
     let device = domain.at(&stage.by, "n").await.device().unwrap();
     stage.subscribe("n", "node", &[1, 3, 4]).await;
     stage.subscribe("n/device-info", "info", &[1, 2]).await;
-    let change = |attributes: Value| InfoChange {
-        attributes: attributes.as_object().cloned().unwrap_or_default(),
-        labels: None,
-    };
+    let change = |attributes: Value| InfoChange { attributes: attributes.as_object().cloned().unwrap_or_default(), labels: None };
     let seq = domain.newest();
     core.set_info(&stage.by, device, 0, &change(json!({ "man": "ACME" }))).await.unwrap();
     assert_eq!(domain.notices_since(seq).await[0].modified, ["man"]);
@@ -246,4 +243,48 @@ async fn what_changed_goes_with_updates_alone() {
     let attributes = Map::from_iter([("enc".to_owned(), json!({ "net": [4] }))]);
     let change = ResourceChange { attributes, ..ResourceChange::default() };
     assert_eq!(cause(stage.domain.core.update_resource(&stage.by, subscription, change).await), Cause::InvalidField);
+}
+
+#[tokio::test]
+async fn a_subscription_ends_with_its_last_notice() {
+    let stage = Stage::new(116).await;
+    let (domain, core) = (&stage.domain, &stage.domain.core);
+    let within = Target::Resource(stage.container(&BASE, "c").await);
+    let more = json!({ "enc": { "net": [3] }, "exc": 3, "su": "https://a.example/over", "nu": ["https://a.example/x", "https://b.example/y"] });
+    let counted = stage.subscribe_with("c", "s", more).await;
+    let asked = std::mem::take(&mut *domain.callbacks.asked.lock());
+    assert_eq!(asked, ["https://a.example/x", "https://b.example/y", "https://a.example/over"], "each must answer");
+    core.append(&stage.by, &within, text("1")).await.unwrap();
+    assert_eq!(core.store().resource(counted.id).await.unwrap().unwrap().attributes["exc"], 2);
+    assert!(core.store().subscriptions_of(within.id(stage.by.account().id))[0].attributes["exc"] == 2);
+    let seq = domain.newest();
+    let texts = ["2", "3", "4", "5"].map(text);
+    let all = texts.map(|new| core.append(&stage.by, &within, new));
+    for made in futures_util::future::join_all(all).await {
+        made.unwrap();
+    }
+    let told = domain.notices_since(seq).await;
+    let ends = told.iter().filter(|one| one.changed == Changed::Ended).count();
+    assert_eq!((told.len(), ends), (5, 1), "two more at both addresses, and the end: {told:?}");
+    assert_eq!(told[4].changed, Changed::Ended, "the last of all");
+    assert_eq!(domain.absent(&stage.by, "c/s").await, Cause::ResourceNotFound);
+    assert!(core.store().subscriptions_of(within.id(stage.by.account().id)).is_empty());
+}
+
+#[tokio::test]
+async fn who_subscribed_learns_of_the_end_however_it_comes() {
+    let stage = Stage::new(117).await;
+    let domain = &stage.domain;
+    assert_eq!(domain.provision(&stage.by, vec![node("n")]).await, 0);
+    stage.container(&BASE, "c").await;
+    let own = json!({ "su": "https://a.example/over" });
+    for (subject, gone) in [("c", "c/s"), ("c", "c"), ("n", "n")] {
+        stage.subscribe_with(subject, "s", own.clone()).await;
+        let seq = domain.newest();
+        stage.delete(gone).await;
+        let told = domain.notices_since(seq).await;
+        assert!(matches!(&told[..], [one] if one.changed == Changed::Ended), "{gone}: {told:?}");
+        let push = domain.core.store().subscription(told[0].address).await.unwrap().expect("it is served on");
+        assert_eq!(push.callback_url, "https://a.example/over");
+    }
 }

@@ -68,6 +68,7 @@ fn shown(notice: &Notice) -> (u8, String) {
         Changed::Node { node, .. } => node.name.clone(),
         Changed::Info { info, .. } => info.name.clone(),
         Changed::Id(_) => "id".into(),
+        Changed::Ended => "end".into(),
     };
     (notice.kind, what)
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use landfall_model::{
-    AccountId, AppId, Changed, ContainerState, DeviceId, Event, EventBody, Frame, Instance, Node, NodeInfo, Notice, Principals, Report, Resource,
-    ResourceId, ResourceKind, ServiceReport, SubscriptionId, Time,
+    AccountId, AppId, Changed, ContainerState, DeviceId, Event, EventBody, Frame, Instance, Node, NodeInfo, Notice, Principals,
+    Report, Resource, ResourceId, ResourceKind, ServiceReport, SubscriptionId, Time,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -100,7 +100,8 @@ fn random_info(dice: &mut Dice) -> NodeInfo {
 }
 
 fn random_notice(dice: &mut Dice) -> Notice {
-    let changed = match dice.below(5) {
+    let changed = match dice.below(6) {
+        5 => Changed::Ended,
         0 => Changed::Resource(Box::new(random_resource(dice))),
         1 => Changed::Instance(Box::new(random_instance(dice))),
         2 => Changed::Info { device: DeviceId(dice.id()), index: dice.below(8) as u8, info: Box::new(random_info(dice)) },

@@ -251,6 +251,52 @@ pub async fn subscriptions_are_known_at_once(place: Place) {
     assert_eq!(store.subscriptions_of(stray.parent), []);
 }
 
+pub async fn a_subscription_goes_with_its_last_notice(place: Place) {
+    let store = place.open();
+    let account = account("a").id;
+    let subject = resource(account, base(account), "subject");
+    let mut counted = subscription_below(&subject);
+    counted.attributes.insert("exc".into(), 2.into());
+    let free = Resource { name: "free".into(), id: fresh_id(), ..subscription_below(&subject) };
+    store.commit(put([write_resource(&subject), write_resource(&counted), write_resource(&free)])).await.unwrap();
+    let event = |subscription: &Resource, address, changed| {
+        let address = SubscriptionId::of_resource(subscription.id, address);
+        let notice = Notice { address, reference: "/a/s".into(), kind: 3, content: 1, changed, modified: vec![], held: None };
+        Event { account, principals: None, device: None, at: START, body: EventBody::Notice(Box::new(notice)) }
+    };
+    let told = |subscription: &Resource| {
+        let id = || Changed::Id(subject.id);
+        vec![event(subscription, 0, id()), event(subscription, 1, id()), event(subscription, 10, Changed::Ended)]
+    };
+    let count = |events: Vec<Event>| Batch { writes: vec![Write::CountNotice(counted.id)], events };
+    store.commit(count(told(&counted))).await.unwrap();
+    let left = store.resource(counted.id).await.unwrap().unwrap();
+    assert_eq!((left.attributes["exc"].as_u64(), left.version), (Some(1), 2));
+    assert_eq!(store.subscriptions_of(subject.id)[0], left);
+    // The second is the last; of a third, in the same batch, nothing is sent. Others are not concerned.
+    let mut events = told(&counted);
+    events.extend(told(&counted));
+    events.push(event(&free, 0, Changed::Ended));
+    let twice = Batch { writes: vec![Write::CountNotice(counted.id); 2], events };
+    store.commit(twice).await.unwrap();
+    assert_eq!(store.resource(counted.id).await, Ok(None));
+    assert_eq!(store.subscriptions_of(subject.id).len(), 1);
+    store.commit(count(told(&counted))).await.unwrap();
+    store.commit(Batch { writes: vec![Write::CountNotice(free.id)], events: told(&free) }).await.unwrap();
+    assert_eq!(store.resource(free.id).await.unwrap().unwrap().version, 1, "it allows any number");
+    let word = |stored: &StoredEvent| match &stored.event.body {
+        EventBody::Notice(notice) if notice.changed == Changed::Ended => 'e',
+        EventBody::Notice(_) => 'n',
+        _ => '-',
+    };
+    let words = async |store: &SharedStore| store.events_after(Seq(0), 99).await.unwrap().iter().map(word).collect::<String>();
+    assert_eq!(words(&store).await, "nn-nne---e---nn-");
+    store.shutdown().await;
+    let store = place.open();
+    assert_eq!(words(&store).await, "nn-nne---e---nn-");
+    assert_eq!(store.resource(counted.id).await, Ok(None));
+}
+
 pub async fn nodes_have_names(place: Place) {
     let store = place.open();
     let one = one_device(&store, "n1").await;

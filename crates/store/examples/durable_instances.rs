@@ -107,6 +107,7 @@ fn append(i: u64, n: u64, uuids: bool) -> Write {
         format: Some("application/json:0".into()),
         size: content.len() as u64,
         labels: vec!["d2c:1.0".into(), "resource:/3303/0/5700".into()],
+        other: serde_json::Map::new(),
         creator: Some("C-d2c-platform".into()),
         by: None,
         created_at: now,

@@ -62,6 +62,7 @@ impl Core {
             size: message.size,
             format: message.format.clone(),
             labels: message.labels.clone(),
+            other: message.other.clone(),
             expires_at: None,
         };
         // It keeps its id: who sent it asks for it by that.

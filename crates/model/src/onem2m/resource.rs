@@ -351,6 +351,9 @@ pub struct Instance {
     pub size: u64,
     /// `lbl`
     pub labels: Vec<String>,
+    /// Attributes that are only shown, by their short names: `or`, `dgt`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub other: Map<String, Value>,
     /// Originator that made it.
     pub creator: Option<String>,
     /// Application that the originator came with; none: the server made it, or a version that did not keep this.

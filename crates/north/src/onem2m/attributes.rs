@@ -36,6 +36,12 @@ const AGE_MAX_S: u64 = 3_155_760_000;
 /// What the platform itself says of a resource.
 const OURS: [&str; 11] = ["ri", "pi", "ty", "ct", "lt", "st", "cni", "cbs", "cs", "aei", "csi"];
 
+/// What oneM2M knows (TS-0001, 9.6) and the platform does not.
+const UNSUPPORTED: [&str; 22] = [
+    "aa", "acrs", "ast", "at", "bn", "cbl", "conr", "daci", "dcnt", "disr", "gpi", "hld", "ln", "loc", "nec", "nfu", "nsp", "pn",
+    "psn", "rl", "ssi", "trps",
+];
+
 /// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Form {
@@ -50,6 +56,10 @@ pub(super) enum Form {
     /// `poah`
     Headers,
     Url,
+    /// `cnf`: a media type, then perhaps its encoding, then perhaps its security, `:` between them.
+    ContentInfo,
+    /// Media types of oneM2M.
+    Serializations,
     /// `enc`
     Events,
     /// `pv`, `pvs`
@@ -90,7 +100,7 @@ const AE: &[Attribute] = &[
     optional("nl", Form::Text),
     optional("or", Form::Text),
     optional("srv", Form::Texts(10)),
-    optional("csz", Form::Texts(10)),
+    optional("csz", Form::Serializations),
 ];
 const CNT: &[Attribute] = &[
     optional("mni", Form::Number(0, 1_000_000)),
@@ -194,19 +204,20 @@ pub(super) fn updated(table: &[Attribute], given: Map<String, Value>, now: Time)
 
 /// Reads a new content instance. `cs` counts the bytes of a text, or of the compact JSON (contract, Amb-6).
 pub(super) fn instance(mut given: Map<String, Value>, now: Time) -> Result<NewInstance, Fault> {
-    const CIN: &[Attribute] = &[optional("cnf", Form::Text)];
+    const CIN: &[Attribute] = &[optional("cnf", Form::ContentInfo), optional("or", Form::Text), optional("dgt", Form::Time)];
     let content = given.remove("con").filter(|content| !content.is_null());
     let content = content.ok_or_else(|| Fault::bad("con: is mandatory"))?;
     if given.contains_key("acpi") {
         return Err(Fault::bad("acpi: an instance is ruled by its container's"));
     }
-    let read = created(CIN, given, now)?;
+    let mut read = created(CIN, given, now)?;
     let json = content.to_string();
     Ok(NewInstance {
         name: read.name,
         size: content.as_str().map_or(json.len(), str::len) as u64,
         content: json,
-        format: read.attributes.get("cnf").and_then(Value::as_str).map(str::to_owned),
+        format: read.attributes.remove("cnf").as_ref().and_then(Value::as_str).map(str::to_owned),
+        other: read.attributes,
         labels: read.labels.unwrap_or_default(),
         expires_at: read.expires_at.flatten(),
     })
@@ -241,6 +252,9 @@ fn known<'a>(table: &'a [Attribute], name: &str) -> Result<&'a Attribute, Fault>
     if OURS.contains(&name) || name == "cr" {
         return Err(Fault::bad(format!("{name}: is set by the platform")));
     }
+    if UNSUPPORTED.contains(&name) {
+        return Err(Fault::bad(format!("{name}: is not supported")));
+    }
     // A name is shown as far as it can be one.
     let shown: String = name.chars().take(64).collect();
     Err(Fault::bad(format!("{shown}: unknown attribute")))
@@ -268,9 +282,15 @@ pub(super) fn check(attribute: &Attribute, value: &Value) -> Result<(), Fault> {
         Form::Urls => addresses(name, value)?,
         Form::Headers => headers(name, value)?,
         Form::Url => addresses(name, &Value::Array(vec![value.clone()]))?,
+        Form::ContentInfo if !is_content_info(&text(name, value)?) => {
+            return wrong("a media type, perhaps with :0, :1 or :2 (encoding) and :0 to :5 (security) behind it");
+        }
+        Form::Serializations if !texts(name, value, 10, TEXT_CHARS)?.iter().all(|one| is_serialization(one)) => {
+            return wrong("a list of media types of JSON, XML or CBOR");
+        }
         Form::Events => events(value)?,
         Form::Privileges => privileges(name, value)?,
-        Form::Float | Form::Bool | Form::Time => {}
+        Form::Float | Form::Bool | Form::Time | Form::ContentInfo | Form::Serializations => {}
     }
     match (name, value) {
         ("api", Value::String(api)) if api.len() < 2 || !api.starts_with(['N', 'R']) => wrong("N or R and a name"),
@@ -279,6 +299,26 @@ pub(super) fn check(attribute: &Attribute, value: &Value) -> Result<(), Fault> {
         }
         _ => Ok(()),
     }
+}
+
+/// TS-0004, 6.3.3 (`m2m:contentInfo`). Programs leave the encoding away.
+fn is_content_info(text: &str) -> bool {
+    let mut parts = text.split(':');
+    let (kind, encoding, security) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+    let names = kind.split_once('/').is_some_and(|(kind, of_it)| !kind.is_empty() && !of_it.is_empty() && !of_it.contains('/'));
+    let within = |part: Option<&str>, known: &[&str]| part.is_none_or(|part| known.contains(&part));
+    names
+        && !kind.contains(|c: char| c.is_whitespace() || c.is_control())
+        && within(encoding, &["0", "1", "2"])
+        && within(security, &["0", "1", "2", "3", "4", "5"])
+        && parts.next().is_none()
+}
+
+/// TS-0004, 6.3.3 (`m2m:serializations`), and the names that TS-0009 has for them.
+fn is_serialization(text: &str) -> bool {
+    let form = text.strip_prefix("application/").unwrap_or_default();
+    let plain = form.strip_prefix("vnd.onem2m-").and_then(|form| form.split_once('+')).map_or(form, |(_, form)| form);
+    ["json", "xml", "cbor"].contains(&plain)
 }
 
 fn text(name: &str, value: &Value) -> Result<String, Fault> {

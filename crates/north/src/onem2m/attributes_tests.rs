@@ -31,7 +31,7 @@ fn good_resources_are_taken() {
         ),
         (
             Kind::ApplicationEntity,
-            json!({"rn": "a", "api": "Nx", "rr": true, "poa": ["http://a"], "poah": {"X-Key": "1"}, "srv": ["3"]}),
+            json!({"rn": "a", "api": "Nx", "rr": true, "poa": ["http://a"], "poah": {"X-Key": "1"}, "srv": ["3"], "csz": ["application/json"]}),
         ),
         (
             Kind::ApplicationEntity,
@@ -99,7 +99,13 @@ fn bad_resources_are_refused_by_name() {
         ),
         (Kind::Subscription, json!({"nu": ["http://a"], "exc": 0}), "exc: must be a whole number from 1 to 1000000"),
         (Kind::Subscription, json!({"nu": ["http://a"], "su": "mqtt://a"}), "su: only http and https addresses are supported"),
-        (Kind::Subscription, json!({"nu": ["http://a"], "nec": 1}), "nec: unknown attribute"),
+        (Kind::Subscription, json!({"nu": ["http://a"], "nec": 1}), "nec: is not supported"),
+        (Kind::Container, json!({"disr": true}), "disr: is not supported"),
+        (
+            Kind::ApplicationEntity,
+            json!({"api": "Nx", "csz": ["text/plain"]}),
+            "csz: must be a list of media types of JSON, XML or CBOR",
+        ),
         (Kind::AccessControlPolicy, json!({"pv": {"acr": []}}), "pvs: is mandatory"),
         (
             Kind::AccessControlPolicy,
@@ -141,6 +147,45 @@ fn changes_leave_what_is_fixed() {
 }
 
 #[test]
+fn content_has_a_media_type() {
+    for (text, good) in [
+        ("text/plain", true),
+        ("text/plain:0", true),
+        ("application/octet-stream:1:5", true),
+        ("application/vnd.a+json;charset=utf-8:2", true),
+        ("text", false),
+        ("/plain", false),
+        ("text/", false),
+        ("text/plain/x:0", false),
+        ("text/plain:3", false),
+        ("text/plain:", false),
+        ("text/plain:0:6", false),
+        ("text/plain:0:0:0", false),
+        ("text/ plain:0", false),
+    ] {
+        assert_eq!(is_content_info(text), good, "{text}");
+        assert_eq!(instance(object(json!({"con": 1, "cnf": text})), NOW).is_ok(), good, "{text}");
+    }
+    for (text, good) in [
+        ("application/json", true),
+        ("application/vnd.onem2m-ntfy+xml", true),
+        ("application/vnd.onem2m-res+cbor", true),
+        ("application/vnd.onem2m-res", false),
+        ("json", false),
+        ("text/json", false),
+    ] {
+        assert_eq!(is_serialization(text), good, "{text}");
+    }
+}
+
+#[test]
+fn instances_keep_what_is_only_shown() {
+    let given = json!({"con": 1, "cnf": "text/plain:0", "or": "http://o", "dgt": "20151212T121212"});
+    let read = instance(object(given), NOW).unwrap();
+    assert_eq!(Value::Object(read.other), json!({"or": "http://o", "dgt": "20151212T121212"}));
+}
+
+#[test]
 fn instances_count_their_bytes() {
     for (content, json, size) in [
         (json!("GET /3"), "\"GET /3\"", 6),
@@ -160,6 +205,8 @@ fn instances_count_their_bytes() {
         (json!({"con": 1, "cs": 1}), "cs: is set by the platform"),
         (json!({"con": 1, "acpi": []}), "acpi: an instance is ruled by its container's"),
         (json!({"con": 1, "cnf": 0}), "cnf: must be a text of 1 to 256 characters"),
+        (json!({"con": 1, "dgt": "today"}), "dgt: must be a time written yyyyMMddTHHmmss"),
+        (json!({"con": 1, "dcnt": 2}), "dcnt: is not supported"),
     ] {
         assert_eq!(refusal(instance(object(given), NOW)), text);
     }

@@ -18,6 +18,7 @@ mod primitive;
 mod provisioning;
 mod show;
 mod token;
+mod wanted;
 
 pub use list::{DEFINITION, ROOT, fuzz_list};
 pub use primitive::fuzz_primitive;
@@ -43,6 +44,7 @@ use primitive::{Operation, Primitive};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
+use wanted::Wanted;
 
 /// Its line in the list.
 pub const DIALECT: Dialect = Dialect {
@@ -111,6 +113,7 @@ impl OneM2M {
         if asked.operation == Operation::Discover {
             call.asks("discover");
         }
+        let wanted = Wanted::read(&parts.headers, self.core.now())?;
         let by = self.core.originator(&asked.tenant, token.expose(), &asked.origin).await?;
         call.is_of(by.app());
         let target = locate(&self.core, &by, &asked).await?;
@@ -129,6 +132,7 @@ impl OneM2M {
             list::upload(&parts.extensions);
         }
         let body = read(body, limit_bytes).await?;
+        wanted.check(self.core.now())?;
         operate(&self.core, &by, &asked, target, &body).await
     }
 }

@@ -137,6 +137,7 @@ mod tests {
             format: None,
             size: 2,
             labels: vec![],
+            other: Default::default(),
             creator: Some("CmyApplication".into()),
             by: None,
             created_at: NOW,

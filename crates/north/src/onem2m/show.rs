@@ -88,7 +88,7 @@ pub(super) fn resource_shown(resource: &Resource, tenant: &str) -> Shown {
 
 /// A content instance. Those of `logs` spell their state tag twice (contract, Amb-5).
 pub(super) fn instance_shown(instance: &Instance, tenant: &str) -> Shown {
-    let mut shown = Map::new();
+    let mut shown = instance.other.clone();
     // What was stored was JSON.
     let content = serde_json::from_str(&instance.content).unwrap_or(Value::Null);
     shown.insert("con".to_owned(), content);

@@ -91,6 +91,7 @@ fn instances_are_shown() {
         format: Some("application/json:0".into()),
         size: 23,
         labels: vec![],
+        other: Map::new(),
         creator: None,
         by: None,
         created_at: NOW,

@@ -394,6 +394,7 @@ fn read(row: &dyn Row) -> SqlResult<Instance> {
         format: body.format,
         size: from_db(row.int(4)?),
         labels: body.labels,
+        other: body.other,
         creator: body.creator,
         by: body.by,
         created_at: body.created_at,

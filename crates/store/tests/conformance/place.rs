@@ -333,6 +333,7 @@ pub fn instance(account: AccountId, container: ResourceId, name: &str) -> Instan
         format: Some("text/plain:0".into()),
         size: 10,
         labels: vec!["x".into(), String::new()],
+        other: serde_json::Map::from_iter([("or".to_owned(), "http://o".into())]),
         creator: Some("C1".into()),
         by: Some(AppId(fresh_uuid())),
         created_at: START,

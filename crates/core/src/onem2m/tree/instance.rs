@@ -5,6 +5,7 @@ use crate::{Core, OriginCaller, Wake, batch};
 use landfall_model::{
     Account, AccountId, AccountPart, Append, Batch, Cause, Error, Instance, MessageBox, Resource, ResourceId, Result, Time, Write,
 };
+use serde_json::{Map, Value};
 
 /// `mni` of a container that names none (D2C).
 pub(crate) const MAX_INSTANCES: u64 = 100;
@@ -27,6 +28,8 @@ pub struct NewInstance {
     pub format: Option<String>,
     /// `lbl`
     pub labels: Vec<String>,
+    /// Attributes that are only shown, by their short names: `or`, `dgt`.
+    pub other: Map<String, Value>,
     /// When it is to end by itself.
     pub expires_at: Option<Time>,
 }
@@ -53,7 +56,7 @@ impl ContainerLimits {
     }
 
     pub(super) fn of_record(container: &Resource) -> Self {
-        let given = |name: &str| container.attributes.get(name).and_then(serde_json::Value::as_u64);
+        let given = |name: &str| container.attributes.get(name).and_then(Value::as_u64);
         Self { instances: given("mni").unwrap_or(MAX_INSTANCES), bytes: given("mbs").unwrap_or(MAX_BYTES), age_s: given("mia") }
     }
 }
@@ -130,6 +133,7 @@ impl Core {
             format: new.format,
             size: new.size,
             labels: new.labels,
+            other: new.other,
             creator,
             by: None,
             created_at: now,

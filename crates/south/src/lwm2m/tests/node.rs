@@ -113,6 +113,7 @@ impl Ground {
             format: None,
             size: text.len() as u64,
             labels: vec![],
+            other: serde_json::Map::new(),
             creator: None,
             by: None,
             created_at: now,

@@ -67,6 +67,7 @@ fn random_instance(dice: &mut Dice) -> Instance {
         format: (dice.below(2) == 0).then(|| dice.text()),
         size: dice.next(),
         labels: dice.texts(),
+        other: if dice.below(2) == 0 { Map::new() } else { dice.attributes() },
         creator: (dice.below(2) == 0).then(|| dice.text()),
         by: (dice.below(2) == 0).then(|| AppId(dice.id())),
         created_at: Time(dice.time()),

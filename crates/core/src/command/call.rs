@@ -55,7 +55,7 @@ impl Core {
         check_request(&request)?;
         let product =
             self.product_of(&device).await.map_err(|_| Error::new(Cause::ServiceNotFound, "the device has no product"))?;
-        let service_type = check_command(&product, &request)?;
+        let (service_type, paras) = check_command(&product, &request)?;
         if let Some(url) = &request.callback_url {
             self.check_address(url).map_err(|error| error.at("header.callbackURL"))?;
         }
@@ -78,7 +78,7 @@ impl Core {
             service_id: request.service_id,
             service_type,
             method: request.method,
-            paras: request.paras,
+            paras,
             callback_url: request.callback_url,
             state: CallState::Sent,
             created_at: now,
@@ -267,16 +267,16 @@ fn check_request(request: &CallRequest) -> Result<()> {
     Ok(())
 }
 
-/// The service type, once service, command and parameters are known to fit.
-fn check_command(product: &Product, request: &CallRequest) -> Result<String> {
+/// The service type and the parameters as the model spells them, once all is known to fit.
+fn check_command(product: &Product, request: &CallRequest) -> Result<(String, String)> {
     let service = product.service(&request.service_id);
     let service = service.ok_or_else(|| Error::new(Cause::ServiceNotFound, "the product has no such service").at("serviceId"))?;
     let command = service.command(&request.method);
     let command =
         command.ok_or_else(|| Error::new(Cause::CommandUnknown, "the service has no such command").at("header.method"))?;
-    check_call(command, &request.paras)?;
-    check_raw(product, service, &request.paras)?;
-    Ok(if service.service_type.is_empty() { service.service_id.clone() } else { service.service_type.clone() })
+    let paras = check_call(command, &request.paras)?.into_owned();
+    check_raw(product, service, &paras)?;
+    Ok((if service.service_type.is_empty() { service.service_id.clone() } else { service.service_type.clone() }, paras))
 }
 
 fn check_muted(device: &Device, request: &CallRequest) -> Result<()> {

@@ -19,7 +19,7 @@ use landfall_model::{
     ResourceId, Result, ServiceCommand, Time, Write,
 };
 use state::Times;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 /// What an application wants a device to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Core {
         let device = self.device(scope, device).await?;
         let product =
             self.product_of(&device).await.map_err(|_| Error::new(Cause::ServiceNotFound, "the device has no product"))?;
-        check_request(&product, &request)?;
+        let paras = check_request(&product, &request)?;
         let (app, by) = (scope.name_at(&device), scope.by);
         if let Some(url) = &request.callback_url {
             self.check_address(url).map_err(|error| error.at("callbackUrl"))?;
@@ -159,7 +159,7 @@ impl Core {
                         mid,
                         service_id: request.service_id.clone(),
                         method: request.method.clone(),
-                        paras: request.paras.clone(),
+                        paras: paras.to_string(),
                         callback_url: request.callback_url.clone(),
                         expire_s: request.expire_s,
                         max_retransmit: request.max_retransmit,
@@ -364,7 +364,8 @@ impl Core {
     }
 }
 
-fn check_request(product: &Product, request: &CommandRequest) -> Result<()> {
+/// The parameters as the model spells them, once all is known to fit.
+fn check_request<'a>(product: &Product, request: &'a CommandRequest) -> Result<Cow<'a, str>> {
     if request.max_retransmit > 3 {
         return Err(Error::invalid("maxRetransmit", "must be 0 to 3"));
     }
@@ -379,7 +380,8 @@ fn check_request(product: &Product, request: &CommandRequest) -> Result<()> {
         service.ok_or_else(|| Error::new(Cause::ServiceNotFound, "the product has no such service").at("command.serviceId"))?;
     let model = service.command(&request.method);
     let model = model.ok_or_else(|| Error::invalid("command.method", "the service has no such command"))?;
-    check_call(model, &request.paras).and_then(|()| check_raw(product, service, &request.paras)).map_err(|error| {
+    let checked = check_call(model, &request.paras).and_then(|paras| check_raw(product, service, &paras).map(|()| paras));
+    checked.map_err(|error| {
         let path = error.path.as_deref().unwrap_or_default();
         let path = if path.is_empty() { "command.paras".to_owned() } else { format!("command.paras.{path}") };
         error.clone().at(path)

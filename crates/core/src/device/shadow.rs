@@ -1,8 +1,8 @@
 //! The shadow of a device (1.4.8, 1.4.9, 1.5.4): what applications desire, kept until the device has taken it.
 
 use crate::{
-    Core, DeviceCaller, HistoryFilter, Scope, SettingFilter, Step, Wake, Work, WorkOf, batch, device_event,
-    product::check::check_report, turns::Record, uplink::message,
+    Core, DeviceCaller, HistoryFilter, Scope, SettingFilter, Step, Wake, Work, WorkOf, batch, device_event, product::check,
+    turns::Record, uplink::message,
 };
 use landfall_model::{
     AppId, Batch, Cause, Desired, Device, DeviceId, Error, EventBody, Page, PageRequest, Product, Result, Setting, Shadow, Write,
@@ -35,13 +35,11 @@ impl Core {
         if requests.is_empty() || requests.len() > SERVICES {
             return Err(Error::invalid("serviceDesireds", format!("must have 1 to {SERVICES} entries")));
         }
-        for request in requests {
-            check_desired(&product, request)?;
-        }
+        let requests = requests.iter().map(|request| check_desired(&product, request)).collect::<Result<Vec<_>>>()?;
         let now = self.now();
         self.decide(&[Record::Device(id)], || {
             Box::pin(async {
-                let shadow = wished(self.shadow_of(id).await?, requests, scope.by, now)?;
+                let shadow = wished(self.shadow_of(id).await?, &requests, scope.by, now)?;
                 let settings = requests.iter().map(|request| Write::Setting(Box::new(setting(&device, request, now))));
                 Ok((batch(settings.chain([Write::Shadow(Box::new(shadow))]).collect(), vec![]), ()))
             })
@@ -234,7 +232,8 @@ fn path_of<'p>(product: &'p Product, service_id: &str, name: &str) -> Option<(&'
     Some((property.parameter.path.as_deref()?, &property.parameter.data_type))
 }
 
-fn check_desired(product: &Product, request: &DesiredRequest) -> Result<()> {
+/// The request as the model spells it, once all is known to fit.
+fn check_desired(product: &Product, request: &DesiredRequest) -> Result<DesiredRequest> {
     let service = product.service(&request.service_id);
     let service = service.ok_or_else(|| Error::new(Cause::ServiceNotFound, "the product has no such service").at("serviceId"))?;
     if service.properties.is_empty() {
@@ -247,7 +246,8 @@ fn check_desired(product: &Product, request: &DesiredRequest) -> Result<()> {
     for (name, _) in &desired {
         check_property(service, name).map_err(|error| error.at(name.to_string()))?;
     }
-    check_report(service, &request.desired).map_err(|error| Error { cause: Cause::InvalidField, ..error })
+    let desired = check::check_desired(service, &request.desired)?.into_owned();
+    Ok(DesiredRequest { service_id: request.service_id.clone(), desired })
 }
 
 fn check_property(service: &landfall_model::Service, name: &str) -> Result<()> {

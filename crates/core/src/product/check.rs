@@ -1,8 +1,10 @@
 //! Values against a product model (1.5.5): known names, data types, ranges, lengths and enumerations.
+//!
+//! What applications send, parameters and desired values, is taken in the other spelling too: a number or flag written as a string where its type
+//! is no string, and the other way round. Devices get it as the model says. What devices report is taken as it is.
 
 use crate::uplink::message::properties;
 use landfall_model::{Cause, Error, Parameter, Property, Result, Service, ServiceCommand};
-use serde_json::value::RawValue;
 use std::{borrow::Cow, collections::HashSet};
 
 /// Checks the data of a report against its service. `PayloadInvalid` names the property and the rule.
@@ -10,9 +12,18 @@ pub(crate) fn check_report(service: &Service, data: &str) -> Result<()> {
     for (name, value) in properties(data)? {
         let property = service.properties.iter().find(|property| property.parameter.name == name);
         let property = property.ok_or_else(|| invalid(&name, "is no property of the service"))?;
-        check_value(&property.parameter, value)?;
+        check_value(&property.parameter, value.get())?;
     }
     Ok(())
+}
+
+/// Checks desired properties against their service and spells them as it does. `InvalidField` names the property and the rule.
+pub(crate) fn check_desired<'a>(service: &Service, desired: &'a str) -> Result<Cow<'a, str>> {
+    let (text, _) = spelled(desired, |name| {
+        let property = service.properties.iter().find(|property| property.parameter.name == name);
+        property.map(|property| &property.parameter).ok_or("is no property of the service")
+    })?;
+    Ok(text)
 }
 
 /// The part of the data of a report that fits its service, if any does, and why the rest does not.
@@ -21,7 +32,7 @@ pub(crate) fn fitting(service: &Service, data: &str) -> Result<(Option<String>, 
     for (name, value) in properties(data)? {
         let property = service.properties.iter().find(|property| property.parameter.name == name);
         let checked = property.ok_or_else(|| invalid(&name, "is no property of the service"));
-        match checked.and_then(|property| check_value(&property.parameter, value)) {
+        match checked.and_then(|property| check_value(&property.parameter, value.get())) {
             Ok(()) => fit.push(format!("{}:{}", serde_json::Value::from(&*name), value.get())),
             Err(error) => errors.push(error),
         }
@@ -29,19 +40,45 @@ pub(crate) fn fitting(service: &Service, data: &str) -> Result<(Option<String>, 
     Ok(((!fit.is_empty()).then(|| format!("{{{}}}", fit.join(","))), errors))
 }
 
-/// Checks the parameters of a call against its command. `InvalidField` names the parameter and the rule.
-pub(crate) fn check_call(command: &ServiceCommand, paras: &str) -> Result<()> {
-    let wrong = |error: Error| Error { cause: Cause::InvalidField, ..error };
-    let given = properties(paras).map_err(wrong)?;
-    for (name, value) in &given {
-        let para = command.paras.iter().find(|para| para.name == *name);
-        let para = para.ok_or_else(|| wrong(invalid(name, "is no parameter of the command")))?;
-        check_value(para, value).map_err(wrong)?;
-    }
-    let names: HashSet<&str> = given.iter().map(|(name, _)| &**name).collect();
+/// Checks the parameters of a call against its command and spells them as it does. `InvalidField` names the parameter and the rule.
+pub(crate) fn check_call<'a>(command: &ServiceCommand, paras: &'a str) -> Result<Cow<'a, str>> {
+    let known = |name: &str| command.paras.iter().find(|para| para.name == name).ok_or("is no parameter of the command");
+    let (text, names) = spelled(paras, known)?;
     match command.paras.iter().find(|para| para.required && !names.contains(para.name.as_str())) {
-        Some(missing) => Err(wrong(invalid(&missing.name, "is mandatory"))),
-        None => Ok(()),
+        Some(missing) => Err(Error { cause: Cause::InvalidField, ..invalid(&missing.name, "is mandatory") }),
+        None => Ok(text),
+    }
+}
+
+/// An application's object with each value spelled as its parameter says, as it came where nothing differs; and its names.
+fn spelled<'a, 'm>(
+    object: &'a str,
+    known: impl Fn(&str) -> std::result::Result<&'m Parameter, &'static str>,
+) -> Result<(Cow<'a, str>, HashSet<Cow<'a, str>>)> {
+    let wrong = |error: Error| Error { cause: Cause::InvalidField, ..error };
+    let (mut members, mut names, mut differs) = (vec![], HashSet::new(), false);
+    for (name, value) in properties(object).map_err(wrong)? {
+        let parameter = known(&name).map_err(|rule| wrong(invalid(&name, rule)))?;
+        let text = spell(parameter, value.get());
+        check_value(parameter, &text).map_err(wrong)?;
+        differs |= *text != *value.get();
+        members.push(format!("{}:{text}", serde_json::Value::from(&*name)));
+        names.insert(name);
+    }
+    let text = if differs { Cow::Owned(format!("{{{}}}", members.join(","))) } else { Cow::Borrowed(object) };
+    Ok((text, names))
+}
+
+/// A value as its type writes it, where it converts exactly.
+fn spell<'a>(parameter: &Parameter, raw: &'a str) -> Cow<'a, str> {
+    let number = |text: &str| text.parse::<serde_json::Number>().is_ok();
+    let flag = |text: &str| matches!(text, "true" | "false");
+    let quoted = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match (Kind::of(&parameter.data_type), quoted) {
+        (Some(Kind::Integer | Kind::Decimal), Some(text)) if number(text) => Cow::Borrowed(text),
+        (Some(Kind::Boolean), Some(text)) if flag(text) => Cow::Borrowed(text),
+        (Some(Kind::Text), None) if number(raw) || flag(raw) => Cow::Owned(format!("\"{raw}\"")),
+        _ => Cow::Borrowed(raw),
     }
 }
 
@@ -162,8 +199,8 @@ impl Kind {
     }
 }
 
-fn check_value(parameter: &Parameter, value: &RawValue) -> Result<()> {
-    let (raw, name) = (value.get(), &parameter.name);
+fn check_value(parameter: &Parameter, raw: &str) -> Result<()> {
+    let name = &parameter.name;
     match Kind::of(&parameter.data_type) {
         Some(Kind::Integer) => {
             let number = raw.parse::<i64>().map_err(|_| invalid(name, "must be an integer"))?;
@@ -264,10 +301,44 @@ mod tests {
     fn calls_need_their_mandatory_parameters_and_no_others() {
         let para = Parameter { name: "value".into(), data_type: "int".into(), required: true, ..Parameter::default() };
         let command = ServiceCommand { name: "SET".into(), paras: vec![para], ..ServiceCommand::default() };
-        assert_eq!(check_call(&command, r#"{"value":4}"#), Ok(()));
+        assert_eq!(check_call(&command, r#"{"value":4}"#), Ok(r#"{"value":4}"#.into()));
         for (paras, expected) in [("{}", "value: is mandatory"), (r#"{"value":4,"x":1}"#, "x: is no parameter of the command")] {
             let error = check_call(&command, paras).unwrap_err();
             assert_eq!((error.cause, error.to_string().as_str()), (Cause::InvalidField, expected));
+        }
+    }
+
+    /// Programs write numbers and flags as strings, as the library of the original platform converts them.
+    #[test]
+    fn what_applications_send_is_spelled_as_the_model_says() {
+        let cases = [
+            ("int", r#""7""#, "7"),
+            ("decimal", r#""-1.50""#, "-1.50"),
+            ("boolean", r#""true""#, "true"),
+            ("string", "12", r#""12""#),
+            ("string", "1.0", r#""1.0""#),
+            ("string", r#""12""#, r#""12""#),
+            ("int", r#""007""#, "p: must be an integer"),
+            ("int", r#"" 7""#, "p: must be an integer"),
+            ("int", r#""7.5""#, "p: must be an integer"),
+            ("int", r#""101""#, "p: is above 100"),
+            ("int", r#""""#, "p: must be an integer"),
+            ("boolean", "1", "p: must be true or false"),
+            ("string", "1234", "p: is longer than 3 characters"),
+            ("string", "null", "p: must be a string"),
+        ];
+        for (data_type, value, expected) in cases {
+            let given = format!(r#"{{ "p" : {value} }}"#);
+            let command = ServiceCommand { paras: vec![parameter(data_type)], ..ServiceCommand::default() };
+            let property = Property { parameter: parameter(data_type), method: "W".into() };
+            let service = Service { properties: vec![property], ..Service::default() };
+            for got in [check_call(&command, &given), check_desired(&service, &given)] {
+                let same = if expected == value { given.clone() } else { format!(r#"{{"p":{expected}}}"#) };
+                match got {
+                    Ok(text) => assert_eq!(text, same, "{data_type} {value}"),
+                    Err(error) => assert_eq!((error.cause, error.to_string().as_str()), (Cause::InvalidField, expected)),
+                }
+            }
         }
     }
 

@@ -41,6 +41,18 @@ async fn a_call_is_sent_confirmed_and_answered() {
 }
 
 #[tokio::test]
+async fn a_number_written_as_a_text_reaches_the_device_as_the_number() {
+    let domain = Ground::new(34).await;
+    let tenant = domain.tenant("a").await;
+    let device = domain.online_device(&tenant, "n").await;
+    domain.core.call_service(&tenant.scope, device.id, set("\"4\"")).await.unwrap();
+    let message = domain.live.sent.lock().remove(0);
+    assert!(String::from_utf8(message.payload).unwrap().ends_with(r#""paras":{"value":4}}"#));
+    assert_eq!(message.call.paras, r#"{"value":4}"#);
+    assert_eq!(cause(domain.core.call_service(&tenant.scope, device.id, set("\"4 \"")).await), Cause::InvalidField);
+}
+
+#[tokio::test]
 async fn a_failed_answer_is_told_without_executed_and_noack_has_no_confirmations() {
     let domain = Ground::new(31).await;
     let tenant = domain.tenant("a").await;

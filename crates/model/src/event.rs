@@ -167,7 +167,7 @@ pub enum ProductChange {
     Deleted,
 }
 
-/// The 17 subscribable notifications (1.6.1, 1.6.2).
+/// The subscribable notifications: those of 1.6.1, those that the SDK chapters name beside them (2.3.4.1), which nothing fires, and those of 1.6.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
@@ -185,6 +185,10 @@ pub enum NotifyType {
     CommandRsp,
     RuleEvent,
     DeviceDesiredPropertiesModifyStatusChanged,
+    DeviceEvent,
+    ServiceInfoChanged,
+    DeviceModelAdded,
+    DeviceModelDeleted,
     SwUpgradeStateChangeNotify,
     SwUpgradeResultNotify,
     FwUpgradeStateChangeNotify,
@@ -193,7 +197,7 @@ pub enum NotifyType {
 
 impl NotifyType {
     /// All of them, the 13 of 1.6.1 first.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::DeviceAdded,
         Self::BindDevice,
         Self::DeviceInfoChanged,
@@ -207,6 +211,10 @@ impl NotifyType {
         Self::CommandRsp,
         Self::RuleEvent,
         Self::DeviceDesiredPropertiesModifyStatusChanged,
+        Self::DeviceEvent,
+        Self::ServiceInfoChanged,
+        Self::DeviceModelAdded,
+        Self::DeviceModelDeleted,
         Self::SwUpgradeStateChangeNotify,
         Self::SwUpgradeResultNotify,
         Self::FwUpgradeStateChangeNotify,
@@ -229,6 +237,10 @@ impl NotifyType {
             Self::CommandRsp => "commandRsp",
             Self::RuleEvent => "ruleEvent",
             Self::DeviceDesiredPropertiesModifyStatusChanged => "deviceDesiredPropertiesModifyStatusChanged",
+            Self::DeviceEvent => "deviceEvent",
+            Self::ServiceInfoChanged => "serviceInfoChanged",
+            Self::DeviceModelAdded => "deviceModelAdded",
+            Self::DeviceModelDeleted => "deviceModelDeleted",
             Self::SwUpgradeStateChangeNotify => "swUpgradeStateChangeNotify",
             Self::SwUpgradeResultNotify => "swUpgradeResultNotify",
             Self::FwUpgradeStateChangeNotify => "fwUpgradeStateChangeNotify",

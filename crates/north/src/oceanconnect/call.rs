@@ -127,7 +127,7 @@ mod tests {
             r#"{"header":{"mode":"ACK"}}"#,
             r#"{"header":{"mode":"ACK","method":"SET","toType":"DEVICE"}}"#,
             r#"{"header":{"mode":"ACK","method":"SET"},"body":[]}"#,
-            r#"{"header":{"mode":"ACK","method":1}}"#,
+            r#"{"header":{"mode":"ACK","method":[1]}}"#,
             long.as_str(),
         ] {
             assert!(call(bad).is_err(), "{bad}");

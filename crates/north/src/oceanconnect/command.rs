@@ -3,9 +3,9 @@
 use super::{
     Errors, Fault, map,
     map::within,
-    request::{Inbound, Query, answer, check_size, existing},
+    request::{Inbound, Query, answer, check_size, device_id, existing},
     row,
-    wire::{CreateCommand, ModifyCommand, Paged, Pagination},
+    wire::{CreateCommand, ModifyCommand, OlderCommandsBody, Paged, Pagination},
 };
 use axum::{http::StatusCode, response::Response};
 use landfall_core::{CommandFilter, CommandRequest};
@@ -34,8 +34,15 @@ pub(super) const CREATE: Errors = Errors::of(&[
 /// 1.7.1
 pub(super) async fn create(inbound: Inbound) -> Result<Response, Fault> {
     let scope = inbound.scope().await?;
-    let (device, request) = request_of(inbound.json()?)?;
+    let mut request: CreateCommand<'_> = inbound.json()?;
+    if !inbound.segment("deviceId").is_empty() {
+        request.device_id = Some(inbound.segment("deviceId").to_owned());
+    }
+    let (device, request) = request_of(request)?;
     let made = inbound.core().submit_command(&scope, device, request).await?;
+    if inbound.is_older() {
+        return answer(StatusCode::OK, &map::command_of_1_2(&made));
+    }
     answer(StatusCode::CREATED, &map::command_made(&made))
 }
 
@@ -82,9 +89,14 @@ pub(super) async fn list(inbound: Inbound) -> Result<Response, Fault> {
     let query = inbound.query();
     let page = page_of(query)?;
     let (after, before) = query.period()?;
-    let filter = CommandFilter { account: scope.account(), app: None, device: query.device("deviceId")?, after, before };
+    let filter = CommandFilter { account: scope.account(), app: None, device: inbound.asked_device()?, after, before };
     let found = inbound.core().commands(&scope, filter, page).await?;
     check_size(found.items.iter().map(bytes).sum())?;
+    if inbound.is_older() {
+        let list = found.items.iter().map(map::command_of_1_2).collect();
+        let body = OlderCommandsBody { total_count: found.total, page_no: page.no, page_size: page.size, list };
+        return answer(StatusCode::OK, &body);
+    }
     let data = found.items.iter().map(map::command).collect();
     answer(StatusCode::OK, &Paged { pagination: pagination(page, found.total), data })
 }
@@ -123,13 +135,19 @@ pub(super) const CANCEL: Errors = Errors::of(&[
 pub(super) async fn cancel(inbound: Inbound) -> Result<Response, Fault> {
     let scope = inbound.scope().await?;
     let request: ModifyCommand = inbound.json()?;
-    match request.status.as_deref() {
+    match request.wanted() {
         Some("CANCELED") => {}
         Some(_) => return Err(Fault::invalid("status", "must be CANCELED")),
         None => return Err(Fault::Missing("status")),
     }
-    let canceled = inbound.core().cancel_command(&scope, command_id(inbound.segment("deviceCommandId"))?).await?;
-    answer(StatusCode::OK, &map::command(&canceled))
+    let id = command_id(inbound.segment("deviceCommandId"))?;
+    if !inbound.is_older() {
+        return answer(StatusCode::OK, &map::command(&inbound.core().cancel_command(&scope, id).await?));
+    }
+    if device_id(inbound.segment("deviceId")) != Some(inbound.core().command(&scope, id).await?.device) {
+        return Err(Error::new(Cause::CommandNotFound, "the device has no such command").into());
+    }
+    answer(StatusCode::OK, &map::command_of_1_2(&inbound.core().cancel_command(&scope, id).await?))
 }
 
 /// What is no id names no command.
@@ -182,9 +200,9 @@ mod tests {
             (r#""paras":{}"#, r#""paras":[]"#, "100022"),
             (r#","paras":{}"#, "", "100022"),
             (r#""expireTime":1"#, r#""expireTime":-1"#, "100022"),
-            (r#""expireTime":1"#, r#""expireTime":"1""#, "100022"),
+            (r#""expireTime":1"#, r#""expireTime":"1h""#, "100022"),
             (r#""expireTime":1"#, r#""maxRetransmit":-1"#, "100022"),
-            (r#""expireTime":1"#, r#""callbackUrl":1"#, "100022"),
+            (r#""expireTime":1"#, r#""callbackUrl":[1]"#, "100022"),
         ];
         assert!(read(&good).is_ok());
         for (from, to, code) in cases {

@@ -4,7 +4,7 @@ use super::{
     Errors, Fault,
     info::ModifyDevice,
     map::{self, within},
-    request::{Inbound, answer, device_id, done},
+    request::{Inbound, answer, device_id, done, parse},
     row,
     wire::{ActivationBody, DeviceListBody, TagBody},
 };
@@ -12,7 +12,6 @@ use axum::{http::StatusCode, response::Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use landfall_core::{DeviceChange, DeviceFilter, ProductRef};
 use landfall_model::{DeviceInfo, DeviceStatus, NodeType, PageRequest, Secret, Sort, Tag};
-use serde_json::Value;
 
 /// State reads of one list that are under way at a time.
 const STATE_READS: usize = 16;
@@ -165,8 +164,10 @@ fn change_of(request: ModifyDevice) -> Result<DeviceChange, Fault> {
     let texts = request.texts()?;
     let is_secure = match request.is_secure {
         None => None,
-        Some(Value::Bool(on)) => Some(on),
-        Some(_) => return Err(Fault::Coded("100440", "isSecure: must be true or false".into())),
+        Some(given) => {
+            let on = parse(&given.to_string());
+            Some(on.map_err(|_| Fault::Coded("100440", "isSecure: must be true or false".into()))?)
+        }
     };
     let mute = match request.mute.as_deref() {
         None => None,
@@ -234,6 +235,11 @@ mod tests {
         assert_eq!(all.tags, Some(vec![Tag { name: "a".into(), value: "b".into(), kind: Some(1) }]));
         assert_eq!(all.info.name.as_deref(), Some("n"));
         assert_eq!(change(r#"{"endUser":"u"}"#).unwrap().end_user, Some(Some("u".into())));
+        assert_eq!(
+            change(r#"{"endUser":"","name":"","location":"","mute":"","isSecure":"","psk":""}"#).unwrap(),
+            DeviceChange::default()
+        );
+        assert_eq!(change(r#"{"isSecure":"true"}"#).unwrap().is_secure, Some(true));
     }
 
     #[test]
@@ -242,14 +248,12 @@ mod tests {
         let cases = [
             (r#"{"isSecure":"yes"}"#, "100440"),
             (r#"{"mute":"true"}"#, "100022"),
-            (r#"{"name":""}"#, "100022"),
             (long.as_str(), "100022"),
-            (r#"{"endUser":""}"#, "100022"),
             (r#"{"deviceConfig":{"dataConfig":{"dataAgingTime":91}}}"#, "100022"),
             (r#"{"deviceConfig":{"dataConfig":{"dataAgingTime":-1}}}"#, "100022"),
             (r#"{"tags":[{"tagName":"","tagValue":"b"}]}"#, "100022"),
             (r#"{"tags":[{"tagName":"a"}]}"#, "50400"),
-            (r#"{"name":1}"#, "50400"),
+            (r#"{"name":[1]}"#, "50400"),
             ("{", "50400"),
             ("", "50400"),
         ];

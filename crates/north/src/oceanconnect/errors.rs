@@ -91,7 +91,7 @@ impl Errors {
         match fault {
             Fault::NoAppKey => ["100025", "100220", "1010005"].into_iter().find_map(find).unwrap_or(row::UNAUTHENTICATED),
             Fault::Coded(code, _) => find(code).unwrap_or(row::INTERNAL),
-            Fault::Missing(_) => find("102202").unwrap_or(self.missing),
+            Fault::Missing(path) => own_codes(path).iter().chain(&["102202"]).find_map(|code| find(code)).unwrap_or(self.missing),
             Fault::Malformed(_) => self.malformed,
             Fault::Core(error) => codes(error).iter().find_map(|code| find(code)).unwrap_or_else(|| match error.cause {
                 Cause::InvalidField | Cause::PayloadInvalid | Cause::ProductNotFound | Cause::CallbackInvalid => self.invalid,
@@ -140,7 +140,16 @@ fn codes(error: &Error) -> &'static [&'static str] {
         // A device with too many waiting calls; an application with too many subscriptions.
         Cause::TooMany => &["100501", "100227"],
         Cause::CodecNotFound | Cause::CodecFailed => &["100001"],
-        Cause::InvalidField if error.path.as_deref() == Some("verifyCode") => &["100003"],
+        Cause::InvalidField => error.path.as_deref().map(own_codes).unwrap_or_default(),
+        _ => &[],
+    }
+}
+
+/// The codes of a field that has some of its own: a refusal blames no other field (contract section 17).
+fn own_codes(path: &str) -> &'static [&'static str] {
+    match path {
+        "verifyCode" => &["100003"],
+        "callbackUrl" => &["100222"],
         _ => &[],
     }
 }
@@ -276,6 +285,13 @@ mod tests {
             ("get_subscription", core(Cause::SubscriptionNotFound), NOT_FOUND),
             ("call_device_service", core(Cause::TooMany), CONGESTION),
             ("subscribe_service_data", core(Cause::Internal), INTERNAL),
+            ("subscribe_service_data", Fault::Missing("callbackUrl"), (400, "100222", "The request callbackurl is illegal.")),
+            ("subscribe_service_data", core(Cause::CallbackInvalid), (400, "100222", "The request callbackurl is illegal.")),
+            ("subscribe_service_data", Fault::Missing("notifyType"), INVALID),
+            ("subscribe_service_data", Fault::invalid("channel", ""), INVALID),
+            ("subscribe_service_data", Fault::Malformed(String::new()), INVALID),
+            ("list_subscriptions", Fault::invalid("pageSize", ""), INVALID),
+            ("create_device_command", Fault::invalid("callbackUrl", ""), INVALID_100022),
             ("create_device_command", core(Cause::Internal), COMMAND_INTERNAL),
             ("create_device_command", core(Cause::ServiceNotFound), (200, "100431", "The serviceType is not exist.")),
             ("call_device_service", core(Cause::ServiceNotFound), (404, "100444", "The serviceType is not exist.")),

@@ -2,11 +2,12 @@
 
 use super::{
     Fault,
+    body::present,
     map::{flag, within},
     wire::{CustomField, DeviceConfig, TagBody},
 };
 use landfall_model::{DeviceInfo, DeviceView};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// `DeviceInfo` of 1.4.9 and the pushes; with `imsi` and `radiusIp` it is `DeviceInfoQueryDTO` of 1.5.1. Unset fields are null.
@@ -150,9 +151,4 @@ impl ModifyDevice {
         }
         Ok(())
     }
-}
-
-/// Tells null from an absent field.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }

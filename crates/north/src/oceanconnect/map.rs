@@ -170,6 +170,12 @@ pub(super) fn command(command: &Command) -> DeviceCommandBody<'_> {
     DeviceCommandBody { result: Some(result), ..command_made(command) }
 }
 
+/// A command of version 1.2.0, which tells its state as the code of a result that is always there.
+pub(super) fn command_of_1_2(command: &Command) -> DeviceCommandBody<'_> {
+    let result = result(command.state, command.result.as_deref());
+    DeviceCommandBody { result: Some(Some(result)), ..command_made(command) }
+}
+
 /// A revocation task with its commands.
 pub(super) fn revocation<'a>(task: &RevokeTask, commands: &'a [Command]) -> RevocationBody<'a> {
     RevocationBody {

@@ -2,6 +2,7 @@
 //!
 //! Absent: batches, groups, upgrades and the MQTT channel of subscriptions; their paths are answered with 404 and an error body.
 
+mod body;
 mod call;
 mod capability;
 mod command;
@@ -29,9 +30,16 @@ use crate::{
     dialect::{self, Dialect},
     http::Form,
 };
-use axum::{Router, routing::any};
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+    http::Method,
+    routing::any,
+};
 use errors::{Errors, Fault};
 use flow::FlowControl;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
 use landfall_core::Core;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -73,29 +81,55 @@ struct OceanConnect {
 
 /// The routes of the dialect, all under /iocm and /iodm.
 fn router(state: Arc<OceanConnect>) -> Router {
-    refusing_the_rest(operation::routes()).with_state(state)
+    refusing_the_rest(operation::routes().with_state(state))
 }
 
-/// Answers with an error body whatever else there is under /iocm and /iodm.
-fn refusing_the_rest<S: Clone + Send + Sync + 'static>(operations: Router<S>) -> Router<S> {
-    operations
-        .method_not_allowed_fallback(async || errors::wrong_method())
-        .route("/iocm/{*rest}", any(async || errors::unsupported()))
-        .route("/iodm/{*rest}", any(async || errors::unsupported()))
+/// Answers with an error body whatever else there is under /iocm and /iodm. A path with slashes too many, of a base address that ends in one or of
+/// a program that ends its own with one, is the path without them.
+fn refusing_the_rest(operations: Router) -> Router {
+    let operations = operations.method_not_allowed_fallback(async || errors::wrong_method());
+    let tidy = TowerToHyperService::new(operations.clone().fallback(async || errors::unsupported()));
+    let rest = any(move |request: Request| {
+        let (tidy, request) = (tidy.clone(), tidied(request));
+        async move {
+            match request {
+                Some(request) => tidy.call(request).await.unwrap_or_else(|never| match never {}),
+                None => errors::unsupported(),
+            }
+        }
+    });
+    let prefixes = DIALECT.prefixes.iter().flat_map(|prefix| [(*prefix).to_owned(), format!("/{prefix}")]);
+    let paths = prefixes.flat_map(|prefix| [format!("{prefix}/"), format!("{prefix}/{{*rest}}"), prefix]);
+    paths.fold(operations, |router, path| router.route(&path, rest.clone()))
+}
+
+/// The request without slashes too many; none where it has none. A deletion whose last segment is empty has lost its id: it is not one of all.
+fn tidied(mut request: Request) -> Option<Request> {
+    let uri = request.uri();
+    let segments: Vec<_> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
+    let path = format!("/{}", segments.join("/"));
+    let lost_its_id = request.method() == Method::DELETE && uri.path().ends_with('/') && operation::deletes_below(&path);
+    if path == uri.path() || lost_its_id {
+        return None;
+    }
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    *request.uri_mut() = format!("{path}{query}").parse().ok()?;
+    request.extensions_mut().remove::<MatchedPath>();
+    Some(request)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::{body::Body, extract::Request, routing::get};
-    use hyper::service::Service;
-    use hyper_util::service::TowerToHyperService;
+    use axum::routing::{delete, get};
 
     #[tokio::test]
     async fn paths_and_methods_of_no_operation_get_an_error_body() {
         let known = Router::new()
             .route("/iocm/app/dm/v1.4.0/devices/{deviceId}", get(async || "one"))
-            .route("/iocm/app/dm/v1.4.0/devices", get(async || "list"));
+            .route("/iocm/app/dm/v1.4.0/devices", get(async || "list"))
+            .route("/iocm/app/sub/v1.2.0/subscriptions", delete(async || "all gone"))
+            .route("/iocm/app/sub/v1.2.0/subscriptions/{subscriptionId}", delete(async || "one gone"));
         let service = TowerToHyperService::new(refusing_the_rest(known));
         let cases = [
             ("GET", "/iocm/app/dm/v1.4.0/devices", 200, "list"),
@@ -105,9 +139,25 @@ mod tests {
             ("POST", "/iocm/app/batchtask/v1.1.0/tasks", 404, r#""error_code":"100404""#),
             ("POST", "/iodm/app/sub/v1.1.0/subscribe", 404, r#""error_code":"100404""#),
             ("GET", "/api/v1/devices", 404, ""),
+            ("GET", "//iocm/app/dm/v1.4.0/devices", 200, "list"),
+            ("GET", "/iocm/app/dm/v1.4.0/devices/?pageNo=0", 200, "list"),
+            ("GET", "//iocm//app/dm/v1.4.0///devices/d//", 200, "one"),
+            ("POST", "//iocm/app/dm/v1.4.0/devices/", 405, r#""error_code":"100405""#),
+            ("GET", "//iocm/app/nothing/", 404, r#""error_code":"100404""#),
+            ("GET", "/iocm", 404, r#""error_code":"100404""#),
+            ("GET", "/iocm/", 404, r#""error_code":"100404""#),
+            ("GET", "//iocm", 404, r#""error_code":"100404""#),
+            ("GET", "//iocm/", 404, r#""error_code":"100404""#),
+            ("GET", "/iodm", 404, r#""error_code":"100404""#),
+            ("GET", "//iodm/x", 404, r#""error_code":"100404""#),
+            ("GET", "///iocm/app/dm/v1.4.0/devices", 404, ""),
+            ("DELETE", "/iocm/app/sub/v1.2.0/subscriptions", 200, "all gone"),
+            ("DELETE", "//iocm/app/sub/v1.2.0/subscriptions", 200, "all gone"),
+            ("DELETE", "/iocm/app/sub/v1.2.0/subscriptions/s/", 200, "one gone"),
+            ("DELETE", "/iocm/app/sub/v1.2.0/subscriptions/", 404, r#""error_code":"100404""#),
         ];
         for (method, path, status, text) in cases {
-            let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+            let request = Request::builder().method(method).uri(path).body(axum::body::Body::empty()).unwrap();
             let response = service.call(request).await.unwrap();
             assert_eq!(response.status().as_u16(), status, "{method} {path}");
             let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();

@@ -54,19 +54,38 @@ fn at(
 
 operations! {
     get    "/iocm/app/cmd/v1.4.0/deviceCommandCancelTasks"         list_command_cancel_tasks   served revocation::list, revocation::BOTH;
-    post   "/iocm/app/cmd/v1.4.0/deviceCommandCancelTasks"         create_command_cancel_task  served revocation::create, revocation::BOTH;
-    get    "/iocm/app/cmd/v1.4.0/deviceCommands"                   list_device_commands        served command::list, command::LIST;
-    post   "/iocm/app/cmd/v1.4.0/deviceCommands"                   create_device_command       served command::create, command::CREATE;
-    put    "/iocm/app/cmd/v1.4.0/deviceCommands/{deviceCommandId}" modify_device_command       served command::cancel, command::CANCEL;
-    get    "/iocm/app/data/v1.1.0/deviceCapabilities"              get_device_capabilities     served capability::list, capability::LIST;
-    get    "/iocm/app/data/v1.2.0/deviceDataHistory"               list_device_data_history    served history::list, history::LIST;
-    get    "/iocm/app/dm/v1.4.0/devices"                           list_devices                served device::list, device::LIST;
-    delete "/iocm/app/dm/v1.4.0/devices/{deviceId}"                delete_device               served device::delete, device::DELETE;
-    get    "/iocm/app/dm/v1.4.0/devices/{deviceId}"                get_device                  served device::get, device::GET;
-    put    "/iocm/app/dm/v1.4.0/devices/{deviceId}"                modify_device               served device::modify, device::MODIFY;
-    post   "/iocm/app/reg/v1.1.0/deviceCredentials"                register_device_verify_code served register::by_code, register::BY_CODE;
-    get    "/iocm/app/reg/v1.1.0/deviceCredentials/{deviceId}"     get_device_activation       served device::activation, device::ACTIVATION;
-    put    "/iocm/app/reg/v1.1.0/deviceCredentials/{deviceId}"     refresh_device_key          served key::refresh, key::REFRESH;
+    post   "/iocm/app/cmd/v1.4.0/deviceCommandCancelTasks"
+         | "/iocm/app/cmd/v1.2.0/cancelCmd"                        create_command_cancel_task  served revocation::create, revocation::BOTH;
+    get    "/iocm/app/cmd/v1.4.0/deviceCommands"
+         | "/iocm/app/cmd/v1.2.0/devices/{deviceId}/commands"
+         | "/iocm/app/cmd/v1.2.0/queryCmd"                         list_device_commands        served command::list, command::LIST;
+    post   "/iocm/app/cmd/v1.4.0/deviceCommands"
+         | "/iocm/app/cmd/v1.2.0/devices/{deviceId}/commands"      create_device_command       served command::create, command::CREATE;
+    put    "/iocm/app/cmd/v1.4.0/deviceCommands/{deviceCommandId}"
+         | "/iocm/app/cmd/v1.2.0/devices/{deviceId}/commands/{deviceCommandId}"
+                                                                   modify_device_command       served command::cancel, command::CANCEL;
+    get    "/iocm/app/data/v1.1.0/deviceCapabilities"
+         | "/iocm/app/data/v1.2.0/deviceCapabilities"              get_device_capabilities     served capability::list, capability::LIST;
+    get    "/iocm/app/data/v1.2.0/deviceDataHistory"
+         | "/iocm/app/data/v1.1.0/deviceDataHistory"               list_device_data_history    served history::list, history::LIST;
+    get    "/iocm/app/dm/v1.4.0/devices"
+         | "/iocm/app/dm/v1.3.0/devices"
+         | "/iocm/app/dm/v1.1.0/devices"                           list_devices                served device::list, device::LIST;
+    delete "/iocm/app/dm/v1.4.0/devices/{deviceId}"
+         | "/iocm/app/dm/v1.1.0/devices/{deviceId}"                delete_device               served device::delete, device::DELETE;
+    get    "/iocm/app/dm/v1.4.0/devices/{deviceId}"
+         | "/iocm/app/dm/v1.3.0/devices/{deviceId}"
+         | "/iocm/app/dm/v1.1.0/devices/{deviceId}"                get_device                  served device::get, device::GET;
+    put    "/iocm/app/dm/v1.4.0/devices/{deviceId}"
+         | "/iocm/app/dm/v1.2.0/devices/{deviceId}"
+         | "/iocm/app/dm/v1.1.0/devices/{deviceId}"                modify_device               served device::modify, device::MODIFY;
+    post   "/iocm/app/reg/v1.1.0/deviceCredentials"
+         | "/iocm/app/reg/v1.2.0/devices"
+         | "/iocm/app/reg/v1.1.0/devices"                          register_device_verify_code served register::by_code, register::BY_CODE;
+    get    "/iocm/app/reg/v1.1.0/deviceCredentials/{deviceId}"
+         | "/iocm/app/reg/v1.1.0/devices/{deviceId}"               get_device_activation       served device::activation, device::ACTIVATION;
+    put    "/iocm/app/reg/v1.1.0/deviceCredentials/{deviceId}"
+         | "/iocm/app/reg/v1.1.0/devices/{deviceId}"               refresh_device_key          served key::refresh, key::REFRESH;
     post   "/iocm/app/reg/v2.0.0/deviceCredentials"                register_device_password    served register::by_secret, register::BY_SECRET;
     post   "/iocm/app/sec/v1.1.0/login"                            login                       open   token::login, token::LOGIN;
     post   "/iocm/app/sec/v1.1.0/refreshToken"                     refresh_token               open   token::refresh, token::REFRESH;
@@ -77,9 +96,17 @@ operations! {
                                                                    call_device_service         served call::send, call::SEND;
     delete "/iocm/app/sub/v1.2.0/subscriptions"                    delete_subscriptions        served subscription::delete_matching, subscription::ONE;
     get    "/iocm/app/sub/v1.2.0/subscriptions"                    list_subscriptions          served subscription::list, subscription::LIST;
-    post   "/iocm/app/sub/v1.2.0/subscriptions"                    subscribe_service_data      served subscription::create, subscription::CREATE;
+    post   "/iocm/app/sub/v1.2.0/subscriptions"
+         | "/iocm/app/sub/v1.2.0/subscribe"
+         | "/iocm/app/sub/v1.1.0/subscribe"                        subscribe_service_data      served subscription::create, subscription::CREATE;
     delete "/iocm/app/sub/v1.2.0/subscriptions/{subscriptionId}"   delete_subscription         served subscription::delete, subscription::ONE;
     get    "/iocm/app/sub/v1.2.0/subscriptions/{subscriptionId}"   get_subscription            served subscription::get, subscription::ONE;
+}
+
+/// Whether something with an id is deleted below this path.
+pub(super) fn deletes_below(path: &str) -> bool {
+    let paths = OPERATIONS.iter().filter(|operation| operation.method == "delete").flat_map(|operation| operation.paths);
+    paths.filter_map(|template| template.rsplit_once("/{")).any(|(list, _)| list == path)
 }
 
 #[cfg(test)]
@@ -100,7 +127,12 @@ mod tests {
             let contract = Contract::oceanconnect().operation_by_id(id).unwrap_or_else(|| panic!("no {id} in the contract"));
             assert_eq!(contract.method.to_lowercase(), *method, "{id}");
             assert_eq!(contract.paths().collect::<Vec<_>>(), *paths, "{id}: x-other-paths are those after the first");
-            assert!(paths.iter().all(|path| parameters(path) == parameters(paths[0])), "{id}: its handler reads them by name");
+            for path in *paths {
+                let more: Vec<_> = parameters(path).difference(&parameters(paths[0])).copied().collect();
+                assert!(parameters(path).is_superset(&parameters(paths[0])), "{id} {path}: its handler reads them by name");
+                // What an earlier version has in the path stands in the query or the body of its successor.
+                assert!(more.is_empty() || more == ["{deviceId}"], "{id} {path}: {more:?}");
+            }
         }
     }
 

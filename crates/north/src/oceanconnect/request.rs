@@ -1,11 +1,13 @@
 //! One request on its way through the checks that all operations share (contract section 1, "Order of checks").
 
+pub(super) use super::body::parse;
+
 use super::{Fault, OceanConnect, Operation, errors};
 use crate::http::{Call, whole_body};
 use axum::{
     RequestExt,
     body::Body,
-    extract::{RawPathParams, Request, State},
+    extract::{MatchedPath, RawPathParams, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
@@ -26,6 +28,7 @@ pub(super) struct Inbound {
     dialect: Arc<OceanConnect>,
     caller: AppCaller,
     path: Vec<(String, String)>,
+    older: bool,
     query: Query,
     headers: HeaderMap,
     body: Bytes,
@@ -69,11 +72,12 @@ impl Inbound {
         let call = Call::of(request.extensions());
         let key = app_key(request.headers()).ok_or(Fault::NoAppKey)?;
         call.claims(&key, key.parse().ok());
-        let token = bearer(request.headers());
+        let token = token(request.headers());
         let token = token.ok_or_else(|| Error::new(Cause::Unauthenticated, "the Authorization header has no bearer token"))?;
         let caller = dialect.core.authenticate(&key, token).await?;
         call.is_of(caller.app());
         throttle(&dialect, operation.id, caller.app())?;
+        let older = request.extensions().get::<MatchedPath>().is_some_and(|matched| matched.as_str() != operation.paths[0]);
         let path = match request.extract_parts::<RawPathParams>().await {
             Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             // No id is written with bytes that are no UTF-8: the object does not exist.
@@ -82,7 +86,7 @@ impl Inbound {
         let query = Query::read(request.uri().query().unwrap_or_default())?;
         let headers = std::mem::take(request.headers_mut());
         let body = read_body(request).await?;
-        Ok(Self { dialect, caller, path, query, headers, body, sound: OnceLock::new() })
+        Ok(Self { dialect, caller, path, older, query, headers, body, sound: OnceLock::new() })
     }
 
     pub fn core(&self) -> &Core {
@@ -108,9 +112,22 @@ impl Inbound {
         self.path.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
     }
 
+    /// Whether it came on a path of an earlier version.
+    pub fn is_older(&self) -> bool {
+        self.older
+    }
+
     /// The device that the path names. One that is no id does not exist.
     pub fn device_id(&self) -> Result<DeviceId, Fault> {
         existing(self.segment("deviceId"), "deviceId")
+    }
+
+    /// The device that the path names, where it does, else the query.
+    pub fn asked_device(&self) -> Result<Option<DeviceId>, Fault> {
+        match self.segment("deviceId") {
+            "" => self.query.device("deviceId"),
+            _ => self.device_id().map(Some),
+        }
     }
 
     /// The JSON body. `T` may borrow from it.
@@ -154,14 +171,6 @@ pub(super) fn sound(body: &[u8]) -> Result<Cow<'_, str>, Fault> {
     landfall_core::json::sound(body).map_err(|why| Fault::Malformed(format!("the body {why}")))
 }
 
-/// Reads JSON. The text of the fault names line and column, never a value.
-pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Fault> {
-    serde_json::from_str(text).map_err(|error| {
-        let kind = if error.is_data() { "a field of a wrong type" } else { "no JSON" };
-        Fault::Malformed(format!("{kind} at line {} column {}", error.line(), error.column()))
-    })
-}
-
 /// The media type without its parameters, in lower case.
 pub(super) fn content_type(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or("unreadable");
@@ -174,12 +183,17 @@ fn app_key(headers: &HeaderMap) -> Option<String> {
     Some(value.to_str().unwrap_or_default().trim().to_owned()).filter(|key| !key.is_empty())
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+/// The bearer token; the edition of 2017 sent it bare in `access_token` (contract section 17).
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let Some(authorization) = headers.get(header::AUTHORIZATION) else {
+        return headers.get("access_token")?.to_str().ok().map(str::trim);
+    };
+    let (scheme, token) = authorization.to_str().ok()?.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The parameters of a query; empty ones count as absent, and of twins the first counts.
+/// The parameters of a query or a form, known in any letter case; empty ones count as absent. Of twins the first counts, the one in the right
+/// letter case before the others.
 #[derive(Debug, Default)]
 pub(super) struct Query(Vec<(String, String)>);
 
@@ -190,7 +204,9 @@ impl Query {
     }
 
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        let given = |same: fn(&str, &str) -> bool| self.0.iter().find(|(key, _)| same(key, name));
+        let (_, value) = given(<str as PartialEq>::eq).or_else(|| given(str::eq_ignore_ascii_case))?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// A parameter of at most 256 characters.
@@ -248,10 +264,14 @@ impl Query {
 /// An answer with a JSON body.
 pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> Result<Response, Fault> {
     let text = serde_json::to_vec(body).map_err(|error| Error::new(Cause::Internal, format!("answer: {error}")))?;
-    let mut response = Response::new(Body::from(text));
+    Ok(json(status, Body::from(text)))
+}
+
+fn json(status: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    response
 }
 
 /// 204 without a body.
@@ -261,9 +281,9 @@ pub(super) fn done() -> Result<Response, Fault> {
     Ok(response)
 }
 
-/// 200 without a body (contract section 1, "Success codes").
+/// 200 without a body (contract section 1, "Success codes"). Its type is said all the same: clients ask each answer but 204 for it (section 17).
 pub(super) fn taken() -> Result<Response, Fault> {
-    Ok(Response::new(Body::empty()))
+    Ok(json(StatusCode::OK, Body::empty()))
 }
 
 /// "Keep an answer under 16 MB" (1.5.3): room for the data, the rest is for names and ids. Leaving records out instead would lose them
@@ -288,9 +308,11 @@ mod tests {
         assert_eq!(app_key(&headers(&[("app_key", "a"), ("x-app-key", "b")])).as_deref(), Some("a"));
         assert_eq!(app_key(&headers(&[("x-app-key", "b")])).as_deref(), Some("b"));
         assert_eq!(app_key(&headers(&[("app_key", " ")])), None);
-        for (text, token) in [("Bearer t", Some("t")), ("bearer  t ", Some("t")), ("Basic t", None), ("t", None)] {
-            assert_eq!(bearer(&headers(&[("authorization", text)])), token, "{text}");
+        for (text, expected) in [("Bearer t", Some("t")), ("bearer  t ", Some("t")), ("Basic t", None), ("t", None)] {
+            assert_eq!(token(&headers(&[("authorization", text)])), expected, "{text}");
+            assert_eq!(token(&headers(&[("authorization", text), ("access_token", "u")])), expected, "{text}");
         }
+        assert_eq!(token(&headers(&[("access_token", " t ")])), Some("t"));
         assert_eq!(
             content_type(&headers(&[("content-type", "Application/JSON; charset=utf-8")])).as_deref(),
             Some("application/json")
@@ -303,6 +325,9 @@ mod tests {
         assert_eq!(query.text("pageNo"), None);
         assert_eq!(query.text("a"), Some("1"));
         assert_eq!(query.text("n"), Some("ä"));
+        assert_eq!(query.text("pagesize"), Some("2001"));
+        assert_eq!(Query::read("APPID=1&appid=2&appId=3").unwrap().text("appId"), Some("3"));
+        assert_eq!(Query::read("APPID=1&appid=2").unwrap().text("appId"), Some("1"));
         assert!(query.number("pageSize", 1, 2000).is_err());
         assert_eq!(query.number("pageSize", 1, 2001).unwrap(), Some(2001));
         assert_eq!(query.number("none", 1, 2).unwrap(), None);

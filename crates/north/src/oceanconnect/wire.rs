@@ -10,6 +10,15 @@ use super::info::DeviceInfoBody;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
+/// Request of 1.3.1 and, with `refreshToken`, of 1.3.2.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TokenRequest {
+    pub app_id: Option<String>,
+    pub secret: Option<String>,
+    pub refresh_token: Option<String>,
+}
+
 /// Answer of 1.3.1 and 1.3.2.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -99,7 +108,8 @@ pub(super) struct NewKeyBody<'a> {
 pub(super) struct CustomField {
     pub field_name: Option<String>,
     pub field_type: Option<String>,
-    pub field_value: Option<Value>,
+    #[serde(default)]
+    pub field_value: Value,
 }
 
 #[derive(Deserialize)]

@@ -76,10 +76,37 @@ pub(in crate::oceanconnect) struct Pagination {
     pub total_size: u64,
 }
 
-/// Request of 1.7.3.
+/// Page of commands of version 1.2.0 (contract section 16).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::oceanconnect) struct OlderCommandsBody<'a> {
+    pub total_count: u64,
+    pub page_no: u64,
+    pub page_size: u32,
+    pub list: Vec<DeviceCommandBody<'a>>,
+}
+
+/// Request of 1.7.3; version 1.2.0 calls the state `resultCode`, in `result` or beside it.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(in crate::oceanconnect) struct ModifyCommand {
-    pub status: Option<String>,
+    status: Option<String>,
+    result_code: Option<String>,
+    result: Option<WantedResult>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WantedResult {
+    result_code: Option<String>,
+}
+
+impl ModifyCommand {
+    /// The state that is wanted.
+    pub fn wanted(&self) -> Option<&str> {
+        let older = self.result.as_ref().and_then(|result| result.result_code.as_deref());
+        self.status.as_deref().or(self.result_code.as_deref()).or(older)
+    }
 }
 
 /// Request of 1.7.5.

@@ -22,4 +22,5 @@ mod stall;
 mod standing;
 mod starts;
 mod tls;
+mod tokens;
 mod walls;

@@ -65,14 +65,14 @@ fn no_northbound_operation_crosses_the_wall() {
         answer
     };
     for operation in OPERATIONS {
-        for path in operation.paths {
-            let path = path
+        for template in operation.paths {
+            let path = template
                 .replace("{deviceId}", device)
                 .replace("{serviceId}", "Switch")
                 .replace("{subscriptionId}", &theirs.subscription)
                 .replace("{deviceCommandId}", &theirs.command);
             assert!(!path.contains('{'), "{path} has a parameter that this test does not know");
-            let names_theirs = operation.paths[0].contains('{');
+            let names_theirs = template.contains('{');
             for query in
                 [String::new(), format!("?appId={other_app}&deviceId={device}&gatewayId={device}&taskId={}", theirs.task)]
             {

@@ -15,8 +15,9 @@ paho_golang_version=v1.4.3
 java_devices="tests/foreign/lwm2m/leshan tests/foreign/vendor"
 mbedtls=tests/foreign/lwm2m/mbedtls
 pion=tests/foreign/lwm2m/pion
-acme=.cache/acme
 acme_version=2026.5.3
+schemathesis_version=4.32.5
+onem2m_mcp_version=0.4.1
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -144,9 +145,16 @@ if [ "$level" = test ] && ! { [ "$pion/target/device" -nt "$pion/main.go" ] && [
     (cd "$pion" && go build -o target/device .)
 fi
 
-if [ "$level" = bench ] && ! "$acme/bin/python" -c "import importlib.metadata as m; assert m.version('acmecse') == '$acme_version'" 2>/dev/null; then
-    echo "installing: acmecse $acme_version in $acme"
-    rm -rf "$acme"
-    python3 -m venv "$acme"
-    "$acme/bin/pip" install --quiet --disable-pip-version-check "acmecse==$acme_version"
-fi
+# python_tool LEVEL PACKAGE VERSION: a Python program in an environment of its own, .cache/PACKAGE.
+python_tool() {
+    local at=.cache/$2
+    [ "$level" = "$1" ] || return 0
+    "$at/bin/python" -c "import importlib.metadata as m; assert m.version('$2') == '$3'" 2>/dev/null && return
+    echo "installing: $2 $3 in $at"
+    rm -rf "$at"
+    python3 -m venv "$at"
+    "$at/bin/pip" install --quiet --disable-pip-version-check "$2==$3"
+}
+python_tool bench acmecse "$acme_version"
+python_tool test schemathesis "$schemathesis_version"
+python_tool test onem2m-mcp "$onem2m_mcp_version"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The official Device-to-Cloud client (`d2c` of the PyPI package dtiot-d2c) against the real program, over TLS and with its own way to tokens:
-# devices, messages, applications, device groups. Then a device on the Leshan client library that was provisioned so.
+# devices, messages, applications, device groups. Then a device on the Leshan client library that was provisioned so, and the gateway onem2m-mcp.
 # Run by tests/foreign/run.sh. Prints "ok NAME" or "FAIL NAME why"; the exit status is 0 when nothing failed.
 set -uo pipefail
 cd "$(dirname "$0")/../../.."
@@ -105,5 +105,13 @@ try messages-are-gone refuses 'resource not found' get device-communication/mete
 try group-lost-device lacks meter1 d2c get-device-groups -n group1
 try delete-group d2c delete-device-group -n group1
 try delete-application d2c delete-application -n app1
+# A public gateway of another maker, which takes no token but in the address.
+at=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+env ACME_MCP_CSE_URL="https://any:$lasting@localhost:$(port https)/device-management-orchestrator/v3" ACME_MCP_CSE_RN="$tenant" ACME_MCP_CSE_ADMIN=Cd2ccli ACME_MCP_PORT="$at" \
+    .cache/onem2m-mcp/bin/python -m onem2m_mcp.gateway >"$work/gateway" 2>&1 &
+started+=($!)
+soon curl -s "http://127.0.0.1:$at/mcp" >/dev/null
+.cache/onem2m-mcp/bin/python tests/foreign/onem2m/gateway.py "$at" || failed=1
+
 try add-device-again has '"name": "meter1"' add -n meter1 -cid meter1-id -csec "$psk"
 exit $failed

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Where `scripts/setup.sh bench` installs it.
-const PYTHON: &str = ".cache/acme/bin/python";
+const PYTHON: &str = ".cache/acmecse/bin/python";
 const START: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 /// Its default is 100.

@@ -48,7 +48,7 @@ async fn a_number_written_as_a_text_reaches_the_device_as_the_number() {
     domain.core.call_service(&tenant.scope, device.id, set("\"4\"")).await.unwrap();
     let message = domain.live.sent.lock().remove(0);
     assert!(String::from_utf8(message.payload).unwrap().ends_with(r#""paras":{"value":4}}"#));
-    assert_eq!(message.call.paras, r#"{"value":4}"#);
+    assert_eq!(message.call.as_ref().unwrap().paras, r#"{"value":4}"#);
     assert_eq!(cause(domain.core.call_service(&tenant.scope, device.id, set("\"4 \"")).await), Cause::InvalidField);
 }
 

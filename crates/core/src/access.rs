@@ -158,8 +158,11 @@ impl Live {
 
     /// Hands the acknowledgement of a report to the protocol over which it came.
     pub(crate) fn acknowledge(&self, via: DeviceId, message: Downlink) -> Result<(), Undelivered> {
-        let access = self.first(|access| access.holds(via).is_some().then_some(access)).ok_or_else(Undelivered::gone)?;
-        access.accepts(via, message.device, Some(&message))?;
+        let held = self.first(|access| access.holds(via).map(|takes| (access, takes)));
+        let (access, takes) = held.ok_or_else(Undelivered::gone)?;
+        if takes == Takes::Calls {
+            access.accepts(via, message.device, Some(&message))?;
+        }
         access.deliver(via, message)
     }
 

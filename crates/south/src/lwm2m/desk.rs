@@ -147,13 +147,11 @@ impl Access for Desk {
         self.is_registered(device).then_some(Takes::Work)
     }
 
-    fn accepts(&self, via: DeviceId, _: DeviceId, _: Option<&Downlink>) -> std::result::Result<(), Undelivered> {
-        if self.is_registered(via) { Ok(()) } else { Err(unacknowledged(Obstacle::Gone, "the registration has just ended")) }
-    }
-
     /// The acknowledgement of a report; commands wait in the store.
     fn deliver(&self, via: DeviceId, message: Downlink) -> std::result::Result<(), Undelivered> {
-        self.accepts(via, message.device, None)?;
+        if !self.is_registered(via) {
+            return Err(unacknowledged(Obstacle::Gone, "the registration has just ended"));
+        }
         let mut word = self.word.lock();
         let frames = word.frames.entry(via).or_default();
         if frames.len() >= ACKNOWLEDGEMENTS {

@@ -136,14 +136,18 @@ impl Core {
 
     async fn try_command(&self, product: &Product, codec: &Codec, sample: &CommandSample) -> Result<CommandTrial> {
         let CommandSample { service_id, cmd, paras, mid } = sample;
-        let command = cloud_request(&Asked { service_id, method: cmd, mid: *mid, paras: paras.get() }, true)?;
-        let encoded = async {
+        let sent = |paras: &str| cloud_request(&Asked { service_id, method: cmd, mid: *mid, paras }, true);
+        let fitting = || {
             let service = product.service(service_id).ok_or_else(|| format!("the product has no service {service_id:.64}"))?;
             let model = service.command(cmd).ok_or_else(|| format!("the service has no command {cmd:.64}"))?;
-            check_call(model, paras.get()).map_err(|e| e.to_string())?;
-            self.codecs.encode(CodecRun::trial(product, codec), &command).await.map(hex::encode).map_err(|e| e.to_string())
+            check_call(model, paras.get()).map_err(|error| error.to_string())
         };
-        let outcome = encoded.await;
-        Ok(CommandTrial { command, outcome })
+        let paras = match fitting() {
+            Ok(paras) => paras,
+            Err(error) => return Ok(CommandTrial { command: sent(paras.get())?, outcome: Err(error) }),
+        };
+        let command = sent(&paras)?;
+        let encoded = self.codecs.encode(CodecRun::trial(product, codec), &command).await;
+        Ok(CommandTrial { command, outcome: encoded.map(hex::encode).map_err(|error| error.to_string()) })
     }
 }

@@ -173,14 +173,18 @@ async fn a_codec_is_tried_both_ways() {
 
     let command = |text: Value| serde_json::from_value(text).unwrap();
     let commands = [
-        command(json!({"serviceId": "Switch", "cmd": "SET", "paras": {"value": 4}, "mid": 258})),
+        command(json!({"serviceId": "Switch", "cmd": "SET", "paras": {"value": "4"}, "mid": 258})),
         command(json!({"serviceId": "Switch", "cmd": "SET", "paras": {"value": "x"}})),
         command(json!({"serviceId": "Switch", "cmd": "GET", "paras": {}})),
         command(json!({"serviceId": "Switch", "cmd": "SET", "paras": {"value": unwritable}})),
     ];
     let trials = domain.core.try_commands(&tenant.all, tenant.product.id, "forwards", &commands).await.unwrap();
     let told = r#"{"msgType":"cloudReq","serviceId":"Switch","mid":258,"cmd":"SET","paras":{"value":4},"hasMore":0}"#;
-    assert_eq!((trials[0].command.as_str(), trials[0].outcome.clone()), (told, Ok(hex::encode(told))));
+    assert_eq!(
+        (trials[0].command.as_str(), trials[0].outcome.clone()),
+        (told, Ok(hex::encode(told))),
+        "spelled as the model does"
+    );
     for (trial, expected) in
         trials[1..].iter().zip(["value: must be an integer", "the service has no command GET", "encode: unwritable"])
     {

@@ -9,7 +9,7 @@ use super::{
 };
 use landfall_core::{Notification, Notifier, Subject};
 use landfall_model::{
-    BindResult, Confirmation, DeviceId, DeviceView, Event, EventBody, NotifyType, ProductChange, ProductKey, Report,
+    BindResult, Confirmation, DeviceId, DeviceView, Event, EventBody, NotifyType, ProductChange, ProductKey, Report, Seq,
     ServiceReport, StoredEvent, Subscription, SubscriptionKind,
 };
 use serde::{Deserialize, Serialize, de::IgnoredAny};
@@ -52,7 +52,7 @@ fn notifications(subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8
         EventBody::DeviceBound { result, device: view } => vec![device_bound(device, *result, view)],
         EventBody::DeviceInfoChanged(view) => vec![device_info_changed(device, view)],
         EventBody::DeviceDeleted { gateway } => vec![device_deleted(device, *gateway)],
-        EventBody::Reported(report) => reported(subscription, report, &seq.to_string()),
+        EventBody::Reported(report) => reported(subscription, report, seq),
         EventBody::MessageConfirmed { .. } => message_confirm(device, event).into_iter().collect(),
         EventBody::CommandAnswered { .. } => command_rsp(device, event).into_iter().collect(),
         EventBody::CommandChanged { .. } => command_status(device, event).into_iter().collect(),
@@ -173,13 +173,18 @@ impl<'a> From<&'a ServiceReport> for ServiceData<'a> {
     }
 }
 
-/// 1.6.7.4 and 1.6.7.5
-fn reported(subscription: &Subscription, report: &Report, request_id: &str) -> Vec<Vec<u8>> {
+/// `requestId` of the `n`th push of an event to a subscription: no other push has it, and a repeat of this one has it again (1.6.7.4).
+fn request_id(subscription: &Subscription, seq: Seq, n: usize) -> String {
+    format!("{seq}-{n}-{}", subscription.id.0.simple())
+}
+
+/// 1.6.7.4 for each service, or 1.6.7.5 for all of them, however many there are.
+fn reported(subscription: &Subscription, report: &Report, seq: Seq) -> Vec<Vec<u8>> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Body<'a> {
         notify_type: &'static str,
-        request_id: &'a str,
+        request_id: String,
         device_id: String,
         gateway_id: String,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,23 +192,23 @@ fn reported(subscription: &Subscription, report: &Report, request_id: &str) -> V
         #[serde(skip_serializing_if = "Option::is_none")]
         services: Option<Vec<ServiceData<'a>>>,
     }
-    let body = |notify_type| Body {
+    let body = |notify_type, n| Body {
         notify_type,
-        request_id,
+        request_id: request_id(subscription, seq, n),
         device_id: report.device.to_string(),
         gateway_id: report.gateway.to_string(),
         service: None,
         services: None,
     };
     if subscription.kind != SubscriptionKind::Notify(NotifyType::DeviceDatasChanged) {
-        let single = |service| render(&Body { service: Some(ServiceData::from(service)), ..body("deviceDataChanged") });
-        return report.services.iter().map(single).collect();
+        let single = |(n, service)| render(&Body { service: Some(ServiceData::from(service)), ..body("deviceDataChanged", n) });
+        return report.services.iter().enumerate().map(single).collect();
     }
-    if report.services.len() < 2 {
+    if report.services.is_empty() {
         return vec![];
     }
     let services = report.services.iter().map(ServiceData::from).collect();
-    vec![render(&Body { services: Some(services), ..body("deviceDatasChanged") })]
+    vec![render(&Body { services: Some(services), ..body("deviceDatasChanged", 0) })]
 }
 
 /// 1.6.7.6 to 1.6.7.8

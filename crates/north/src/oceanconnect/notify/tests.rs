@@ -172,16 +172,43 @@ fn a_report_is_told_for_each_service_and_once_for_several() {
         format!(r#"{{"serviceId":"S{n}","serviceType":"{kind}","data":{{"z":{n}.50, "a":1}},"eventTime":"20151212T121212Z"}}"#)
     };
     let (first, second) = (service(0, "Brightness"), service(1, "S1"));
-    let head = |kind: &str| format!(r#"{{"notifyType":"{kind}","requestId":"7","deviceId":"{DEVICE}","gatewayId":"{GATEWAY}","#);
-    let (one, many) = (head("deviceDataChanged"), head("deviceDatasChanged"));
-    let expected = [format!(r#"{one}"service":{first}}}"#), format!(r#"{one}"service":{second}}}"#)];
+    let head = |kind: &str, n: usize| {
+        let request_id = format!("7-{n}-09090909090949098909090909090909");
+        format!(r#"{{"notifyType":"{kind}","requestId":"{request_id}","deviceId":"{DEVICE}","gatewayId":"{GATEWAY}","#)
+    };
+    let one = |n| head("deviceDataChanged", n);
+    let expected = [format!(r#"{}"service":{first}}}"#, one(0)), format!(r#"{}"service":{second}}}"#, one(1))];
     assert_eq!(told_as(NotifyType::DeviceDataChanged, report(2)), expected);
     assert_eq!(told_as(NotifyType::DeviceDataChanged, report(1)), expected[..1]);
+    let many = head("deviceDatasChanged", 0);
     assert_eq!(told_as(NotifyType::DeviceDatasChanged, report(2)), [format!(r#"{many}"services":[{first},{second}]}}"#)]);
-    assert!(told_as(NotifyType::DeviceDatasChanged, report(1)).is_empty());
+    assert_eq!(told_as(NotifyType::DeviceDatasChanged, report(1)), [format!(r#"{many}"services":[{first}]}}"#)]);
     for kind in [NotifyType::DeviceDataChanged, NotifyType::DeviceDatasChanged] {
         assert!(told_as(kind, report(0)).is_empty(), "a frame that meant no service is kept, and told to nobody");
     }
+}
+
+#[test]
+fn each_push_of_a_report_has_a_request_id_of_its_own_that_a_repeat_has_again() {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body {
+        request_id: String,
+    }
+    let kinds = [NotifyType::DeviceDataChanged, NotifyType::DeviceDatasChanged].map(SubscriptionKind::Notify);
+    let subscriptions: Vec<_> = (1..)
+        .zip([kinds[0], kinds[0], kinds[1]])
+        .map(|(n, kind)| Subscription { id: SubscriptionId::from_random([n; 16]), ..subscription(kind) })
+        .collect();
+    let ids = || {
+        let (first, second) = (event(report(3)), StoredEvent { seq: Seq(8), ..event(report(3)) });
+        let bodies = subscriptions.iter().flat_map(|to| [notifications(to, &first), notifications(to, &second)]).flatten();
+        bodies.map(|body| serde_json::from_slice::<Body>(&body).unwrap().request_id).collect::<Vec<_>>()
+    };
+    let distinct: std::collections::BTreeSet<_> = ids().into_iter().collect();
+    assert_eq!(distinct.len(), 2 * (3 + 3 + 1), "{distinct:?}");
+    assert!(distinct.iter().all(|id| id.len() <= 128));
+    assert_eq!(ids(), ids());
 }
 
 fn command(state: CommandState, result: Option<&str>, address: Option<SubscriptionId>) -> EventBody {

@@ -58,7 +58,7 @@ impl Core {
 
 /// The batch of a device whose gateway goes.
 fn freed(child: &Device, now: Time) -> Batch {
-    info_changed(&Device { gateway: None, version: child.version + 1, modified_at: now, ..child.clone() }, now)
+    info_changed(child, &Device { gateway: None, version: child.version + 1, modified_at: now, ..child.clone() }, now)
 }
 
 /// Adds the deletion of a device to a batch. The versioned write before it fails the batch when the record moved meanwhile.

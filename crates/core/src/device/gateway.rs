@@ -173,7 +173,7 @@ fn exchange(device: &Device, request: &BindRequest, secret: &Secret, now: Time) 
     fill_info(Arc::make_mut(&mut next.info), request.info.clone());
     let mut whole = Batch::default();
     activate(&mut next, &mut whole);
-    whole.merge(info_changed(&next, now));
+    whole.merge(info_changed(device, &next, now));
     Ok((whole, Arc::new(next)))
 }
 

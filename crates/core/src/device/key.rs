@@ -50,7 +50,7 @@ impl Core {
                 let now = self.now();
                 let code = Code { text: verify_code.clone(), timeout_s, ends: self.end_of(timeout_s.into()) };
                 let next = refreshed(&device, request.node_id.as_deref(), &code, now)?;
-                let mut whole = info_changed(&next, now);
+                let mut whole = info_changed(&device, &next, now);
                 whole.writes.push(Write::DeleteRegistration(id));
                 Ok((whole, ()))
             })

@@ -211,7 +211,7 @@ impl Core {
                         _ => product.clone(),
                     };
                     let next = Arc::new(change::changed(&device, &change, product.as_deref(), self.now()));
-                    Ok((info_changed(&next, next.modified_at), next))
+                    Ok((info_changed(&device, &next, next.modified_at), next))
                 })
             })
             .await?;
@@ -232,9 +232,9 @@ pub(crate) fn added(device: &Device, now: Time) -> Batch {
     batch(vec![Write::Device(Box::new(device.clone()))], vec![event])
 }
 
-/// Writes the device as it is and tells deviceInfoChanged.
-pub(crate) fn info_changed(device: &Device, now: Time) -> Batch {
-    let event = device_event(device, now, EventBody::DeviceInfoChanged(Box::new(device.view())));
+/// Writes the device as it is and tells deviceInfoChanged with what is new of it.
+pub(crate) fn info_changed(before: &Device, device: &Device, now: Time) -> Batch {
+    let event = device_event(device, now, EventBody::DeviceInfoChanged(Box::new(device.news(before))));
     batch(vec![Write::Device(Box::new(device.clone()))], vec![event])
 }
 

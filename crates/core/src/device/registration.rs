@@ -75,7 +75,7 @@ impl Core {
                 }
                 let now = self.now();
                 let next = Device { version: device.version + 1, modified_at: now, info: Arc::new(info), ..(*device).clone() };
-                Ok((info_changed(&next, now), ()))
+                Ok((info_changed(&device, &next, now), ()))
             })
         })
         .await

@@ -29,7 +29,7 @@ pub(crate) fn heard(device: &Device, how: Heard, now: Time, earliest: Time) -> B
         Device { connected, heard_at: Some(earliest), ..changed(device, DeviceStatus::Online, StatusDetail::None, now) };
     let mut whole = Batch::default();
     activate(&mut next, &mut whole);
-    let told = info_changed(&next, now);
+    let told = info_changed(device, &next, now);
     whole.writes.extend(told.writes);
     if device.status != DeviceStatus::Online {
         whole.events.extend(told.events);
@@ -47,13 +47,13 @@ pub(crate) fn reported(device: &Device, status: DeviceStatus, detail: StatusDeta
     if status == DeviceStatus::Online {
         activate(&mut next, &mut whole);
     }
-    whole.merge(info_changed(&next, now));
+    whole.merge(info_changed(device, &next, now));
     whole
 }
 
 /// Nothing was heard of the device for too long; its connection, if it has one, stays.
 pub(crate) fn silent(device: &Device, status: DeviceStatus, detail: StatusDetail, now: Time) -> Batch {
-    info_changed(&changed(device, status, detail, now), now)
+    info_changed(device, &changed(device, status, detail, now), now)
 }
 
 /// The registration of a device is over: OFFLINE, if it was heard of.
@@ -106,7 +106,7 @@ fn is_heard(device: &Device) -> bool {
 }
 
 fn offline(device: &Device, detail: StatusDetail, now: Time) -> Batch {
-    info_changed(&Device { connected: false, ..changed(device, DeviceStatus::Offline, detail, now) }, now)
+    info_changed(device, &Device { connected: false, ..changed(device, DeviceStatus::Offline, detail, now) }, now)
 }
 
 fn changed(device: &Device, status: DeviceStatus, detail: StatusDetail, now: Time) -> Device {

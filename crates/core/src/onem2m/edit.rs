@@ -36,7 +36,7 @@ pub(crate) fn changed_node(
         labels: node.labels.clone(),
     });
     next.node = Some(Arc::new(node));
-    let mut whole = info_changed(&next, now);
+    let mut whole = info_changed(device, &next, now);
     // Applications of other dialects are told of what they can see.
     if next.info == device.info {
         whole.events.clear();

@@ -77,6 +77,12 @@ macro_rules! declare {
         }
 
         impl DeviceInfo {
+            /// The words of the texts that differ.
+            pub fn differing(&self, other: &Self) -> impl Iterator<Item = &'static str> {
+                let texts = [$($((self.$text != other.$text, $word),)*)*];
+                texts.into_iter().filter_map(|(differs, word)| differs.then_some(word))
+            }
+
             /// Sets the texts and user-defined fields that `new` has; end user and tags, which can be taken away, stay.
             pub fn merge(&mut self, new: &Self) {
                 $($(if new.$text.is_some() {

@@ -12,7 +12,7 @@ pub(crate) mod shadow;
 
 use crate::{AccountId, AppId, DeviceId, DeviceInfo, DeviceName, Identity, Node, Principals, ProductId, Secret, Time};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 /// A device of the registry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,7 +112,26 @@ impl Device {
             status_detail: self.status_detail,
             mute: self.mute,
             is_secure: self.credentials.is_secure,
+            changed: None,
         }
+    }
+
+    /// The same with what of it is new since `before`.
+    pub fn news(&self, before: &Self) -> DeviceView {
+        let status = (self.status, self.status_detail) != (before.status, before.status_detail);
+        let others = [
+            (self.node_id != before.node_id, "nodeId"),
+            // A status and its detail are always told together (1.4.9).
+            (status, "status"),
+            (status, "statusDetail"),
+            (self.mute != before.mute, "mute"),
+            (self.credentials.is_secure != before.credentials.is_secure, "isSecurity"),
+        ];
+        let mut changed: Vec<_> = others.into_iter().filter_map(|(differs, word)| differs.then_some(word.into())).collect();
+        if !Arc::ptr_eq(&self.info, &before.info) {
+            changed.extend(self.info.differing(&before.info).map(Cow::from));
+        }
+        DeviceView { changed: Some(changed), ..self.view() }
     }
 
     /// The application that registered it, which dialects show as its owner; none for a device of the account itself.
@@ -172,6 +191,9 @@ pub struct DeviceView {
     pub mute: bool,
     /// Encryption device.
     pub is_secure: bool,
+    /// In the event of a change, the words of the fields of 1.4.9 that changed; absent: all count, as in events of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Vec<Cow<'static, str>>>,
 }
 
 /// A tag of a device (1.4.4).
@@ -298,5 +320,46 @@ impl StatusDetail {
             Self::LossOfConnectivity => "LOSS_OF_CONNECTIVITY",
             Self::TimeOut => "TIME_OUT",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device() -> Device {
+        let (account, app) = (AccountId::from_random([1; 16]), AppId::from_random([2; 16]));
+        Device::new(DeviceId::from_random([3; 16]), account, app, "n", Time(0))
+    }
+
+    #[test]
+    fn news_name_what_changed() {
+        type Change = fn(&mut Device);
+        let cases: [(Change, &[&str]); 7] = [
+            (|_| {}, &[]),
+            (|device| device.version += 1, &[]),
+            (|device| device.status = DeviceStatus::Online, &["status", "statusDetail"]),
+            (|device| device.status_detail = StatusDetail::TimeOut, &["status", "statusDetail"]),
+            (|device| device.node_id = "m".into(), &["nodeId"]),
+            (|device| (device.mute, device.credentials.is_secure) = (true, true), &["mute", "isSecurity"]),
+            (|device| Arc::make_mut(&mut device.info).fw_version = Some("2".into()), &["fwVersion"]),
+        ];
+        for (change, words) in cases {
+            let (before, mut after) = (device(), device());
+            change(&mut after);
+            let view = after.news(&before);
+            assert_eq!(view.changed.as_deref(), Some(words.iter().map(|word| Cow::from(*word)).collect::<Vec<_>>().as_slice()));
+            assert_eq!(DeviceView { changed: None, ..view }, after.view());
+        }
+    }
+
+    #[test]
+    fn events_of_older_programs_tell_all() {
+        let view = device().view();
+        let older = serde_json::to_string(&view).unwrap();
+        assert!(!older.contains("changed"), "{older}");
+        assert_eq!(serde_json::from_str::<DeviceView>(&older).unwrap(), view);
+        let news = device().news(&device());
+        assert_eq!(serde_json::from_str::<DeviceView>(&serde_json::to_string(&news).unwrap()).unwrap(), news);
     }
 }

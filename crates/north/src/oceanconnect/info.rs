@@ -14,7 +14,7 @@ use serde_json::Value;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DeviceInfoBody<'a> {
-    pub node_id: &'a str,
+    pub node_id: Option<&'a str>,
     pub name: Option<&'a str>,
     pub description: Option<&'a str>,
     pub manufacturer_id: Option<&'a str>,
@@ -32,11 +32,11 @@ pub(super) struct DeviceInfoBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub radius_ip: Option<()>,
     pub bridge_id: Option<&'a str>,
-    pub status: &'static str,
-    pub status_detail: &'static str,
-    pub mute: &'static str,
-    pub supported_security: Option<&'static str>,
-    pub is_security: &'static str,
+    pub status: Option<&'a str>,
+    pub status_detail: Option<&'a str>,
+    pub mute: Option<&'a str>,
+    pub supported_security: Option<&'a str>,
+    pub is_security: Option<&'a str>,
     pub signal_strength: Option<&'a str>,
     pub sig_version: Option<&'a str>,
     pub serial_number: Option<&'a str>,
@@ -44,11 +44,11 @@ pub(super) struct DeviceInfoBody<'a> {
 }
 
 impl<'a> DeviceInfoBody<'a> {
-    /// As pushes show it (1.6.7.1 to 1.6.7.3).
+    /// As pushes show it (1.6.7.1, 1.6.7.2).
     pub fn of(view: &'a DeviceView) -> Self {
         let info = &view.info;
         Self {
-            node_id: &view.node_id,
+            node_id: Some(&view.node_id),
             name: info.name.as_deref(),
             description: info.description.as_deref(),
             manufacturer_id: info.manufacturer_id.as_deref(),
@@ -64,16 +64,54 @@ impl<'a> DeviceInfoBody<'a> {
             protocol_type: info.protocol_type.as_deref(),
             radius_ip: None,
             bridge_id: info.bridge_id.as_deref(),
-            status: view.status.as_str(),
-            status_detail: view.status_detail.as_str(),
-            mute: flag(view.mute),
+            status: Some(view.status.as_str()),
+            status_detail: Some(view.status_detail.as_str()),
+            mute: Some(flag(view.mute)),
             supported_security: None,
-            is_security: flag(view.is_secure),
+            is_security: Some(flag(view.is_secure)),
             signal_strength: info.signal_strength.as_deref(),
             sig_version: info.sig_version.as_deref(),
             serial_number: info.serial_number.as_deref(),
             battery_level: info.battery_level.as_deref(),
         }
+    }
+
+    /// What of it changed (1.6.7.3); all of it where the event does not say.
+    pub fn news(view: &'a DeviceView) -> Self {
+        let mut body = Self::of(view);
+        if let Some(changed) = &view.changed {
+            for (word, field) in body.fields() {
+                field.take_if(|_| !changed.iter().any(|changed| changed == word));
+            }
+        }
+        body
+    }
+
+    fn fields(&mut self) -> [(&'static str, &mut Option<&'a str>); 22] {
+        [
+            ("nodeId", &mut self.node_id),
+            ("name", &mut self.name),
+            ("description", &mut self.description),
+            ("manufacturerId", &mut self.manufacturer_id),
+            ("manufacturerName", &mut self.manufacturer_name),
+            ("mac", &mut self.mac),
+            ("location", &mut self.location),
+            ("deviceType", &mut self.device_type),
+            ("model", &mut self.model),
+            ("swVersion", &mut self.sw_version),
+            ("fwVersion", &mut self.fw_version),
+            ("hwVersion", &mut self.hw_version),
+            ("protocolType", &mut self.protocol_type),
+            ("bridgeId", &mut self.bridge_id),
+            ("status", &mut self.status),
+            ("statusDetail", &mut self.status_detail),
+            ("mute", &mut self.mute),
+            ("isSecurity", &mut self.is_security),
+            ("signalStrength", &mut self.signal_strength),
+            ("sigVersion", &mut self.sig_version),
+            ("serialNumber", &mut self.serial_number),
+            ("batteryLevel", &mut self.battery_level),
+        ]
     }
 }
 

@@ -139,7 +139,7 @@ fn device_bound(device: DeviceId, result: BindResult, view: &DeviceView) -> Vec<
     render(&Body { notify_type: "bindDevice", device_id: device.to_string(), result_code: result, device_info })
 }
 
-/// 1.6.7.3
+/// 1.6.7.3, where what did not change is null.
 fn device_info_changed(device: DeviceId, view: &DeviceView) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -147,10 +147,17 @@ fn device_info_changed(device: DeviceId, view: &DeviceView) -> Vec<u8> {
         notify_type: &'static str,
         device_id: String,
         gateway_id: String,
+        /// Not in the table; the original sends it, always null.
+        network_status: Option<()>,
         device_info: DeviceInfoBody<'a>,
     }
-    let (device_id, gateway_id) = (device.to_string(), view.gateway.to_string());
-    render(&Body { notify_type: "deviceInfoChanged", device_id, gateway_id, device_info: DeviceInfoBody::of(view) })
+    render(&Body {
+        notify_type: "deviceInfoChanged",
+        device_id: device.to_string(),
+        gateway_id: view.gateway.to_string(),
+        network_status: None,
+        device_info: DeviceInfoBody::news(view),
+    })
 }
 
 #[derive(Serialize)]

@@ -74,6 +74,7 @@ fn view() -> Box<DeviceView> {
         status_detail: StatusDetail::NotActive,
         mute: false,
         is_secure: false,
+        changed: None,
     })
 }
 
@@ -153,7 +154,7 @@ fn devices_are_told_as_the_contract_says() {
         (
             NotifyType::DeviceInfoChanged,
             EventBody::DeviceInfoChanged(view()),
-            format!(r#"{{"notifyType":"deviceInfoChanged",{ids},{INFO}}}"#),
+            format!(r#"{{"notifyType":"deviceInfoChanged",{ids},"networkStatus":null,{INFO}}}"#),
         ),
         (
             NotifyType::DeviceDeleted,
@@ -167,7 +168,34 @@ fn devices_are_told_as_the_contract_says() {
 }
 
 #[test]
-fn a_report_is_told_for_each_service_and_once_for_several() {
+fn what_did_not_change_is_null() {
+    const NOTHING: &str = concat!(
+        r#""deviceInfo":{"nodeId":null,"name":null,"description":null,"manufacturerId":null,"manufacturerName":null,"#,
+        r#""mac":null,"location":null,"deviceType":null,"model":null,"swVersion":null,"fwVersion":null,"hwVersion":null,"#,
+        r#""protocolType":null,"bridgeId":null,"status":null,"statusDetail":null,"mute":null,"#,
+        r#""supportedSecurity":null,"isSecurity":null,"signalStrength":null,"sigVersion":null,"serialNumber":null,"batteryLevel":null}"#
+    );
+    let told = |changed: &[&'static str]| {
+        let changed = Some(changed.iter().map(|word| (*word).into()).collect());
+        told_as(NotifyType::DeviceInfoChanged, EventBody::DeviceInfoChanged(Box::new(DeviceView { changed, ..*view() })))
+    };
+    let head =
+        format!(r#"{{"notifyType":"deviceInfoChanged","deviceId":"{DEVICE}","gatewayId":"{GATEWAY}","networkStatus":null,"#);
+    assert_eq!(told(&[]), [format!("{head}{NOTHING}}}")]);
+    for (changed, shown) in [
+        (vec!["status", "statusDetail"], vec![("status", "INACTIVE"), ("statusDetail", "NOT_ACTIVE")]),
+        (vec!["name", "mute", "imsi"], vec![("name", "Sensor_12"), ("mute", "FALSE")]),
+        (vec!["nodeId", "isSecurity", "location"], vec![("nodeId", "123456"), ("isSecurity", "FALSE")]),
+    ] {
+        let filled = shown.iter().fold(NOTHING.to_owned(), |text, (word, value)| {
+            text.replacen(&format!(r#""{word}":null"#), &format!(r#""{word}":"{value}""#), 1)
+        });
+        assert_eq!(told(&changed), [format!("{head}{filled}}}")], "{changed:?}");
+    }
+}
+
+#[test]
+fn a_report_is_told_for_each_service_and_once_as_a_whole() {
     let service = |n: usize, kind: &str| {
         format!(r#"{{"serviceId":"S{n}","serviceType":"{kind}","data":{{"z":{n}.50, "a":1}},"eventTime":"20151212T121212Z"}}"#)
     };

@@ -81,7 +81,7 @@ pub enum EventBody {
         service_id: String,
         /// Its type.
         service_type: String,
-        /// Command.
+        /// Response command.
         method: String,
         /// Who asked.
         to: String,
@@ -89,7 +89,7 @@ pub enum EventBody {
         body: String,
         /// The device's errcode; 0 is success.
         errcode: i64,
-        /// Address of the call; absent: the subscribers of commandRsp.
+        /// Address of the call, told beside the subscribers of commandRsp.
         address: Option<SubscriptionId>,
     },
     /// 1.6.7.12
@@ -128,13 +128,22 @@ pub enum EventBody {
 }
 
 impl EventBody {
-    /// The address of its own that a call or command is told to, instead of the subscribers.
+    /// The address of its own that a call or command is told to.
     pub fn call_address(&self) -> Option<SubscriptionId> {
         match self {
             Self::MessageConfirmed { address, .. }
             | Self::CommandAnswered { address, .. }
             | Self::CommandChanged { address, .. } => *address,
             _ => None,
+        }
+    }
+
+    /// Whether subscribers are told: of what goes to an address of its own, only the device's answer goes to them too.
+    pub fn has_subscribers(&self) -> bool {
+        match self {
+            Self::Notice(_) | Self::SubscriptionChanged(_) | Self::CommandChanged { .. } => false,
+            Self::MessageConfirmed { address, .. } => address.is_none(),
+            _ => true,
         }
     }
 }
@@ -148,7 +157,7 @@ pub enum BindResult {
     Expired,
 }
 
-/// How far a call came (1.6.7.10).
+/// How far a call came: the words of 1.6.7.10, and two for its own address (1.7.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
@@ -156,6 +165,8 @@ pub enum Confirmation {
     Sent,
     Delivered,
     Executed,
+    Failed,
+    Timeout,
 }
 
 /// What became of a product model.

@@ -44,13 +44,10 @@ impl Routes {
 
     /// Offers the event to all whom it may concern.
     pub fn offer(&self, event: &StoredEvent) {
-        if is_told_to_nobody(&event.event) {
-            return;
+        if let Some(inbox) = address_of(&event.event).and_then(|address| self.addresses.get(&address)) {
+            inbox.offer(event);
         }
-        if let Some(address) = address_of(&event.event) {
-            if let Some(inbox) = self.addresses.get(&address) {
-                inbox.offer(event);
-            }
+        if !event.event.body.has_subscribers() {
             return;
         }
         let Some(apps) = self.accounts.get(&event.event.account) else { return };
@@ -64,18 +61,13 @@ impl Routes {
 
 /// Whether the event may concern the subscription; rendering decides the rest.
 pub(crate) fn concerns(subscription: &Subscription, event: &Event) -> bool {
-    if event.account != subscription.account || is_told_to_nobody(event) {
+    if event.account != subscription.account {
         return false;
     }
     match subscription.kind {
         SubscriptionKind::CallAddress | SubscriptionKind::Resource(..) => address_of(event) == Some(subscription.id),
-        SubscriptionKind::Notify(_) => address_of(event).is_none() && event.concerns(subscription.account, subscription.target),
+        SubscriptionKind::Notify(_) => event.body.has_subscribers() && event.concerns(subscription.account, subscription.target),
     }
-}
-
-/// Commands have no subscribers, only an address of their own.
-fn is_told_to_nobody(event: &Event) -> bool {
-    matches!(event.body, EventBody::SubscriptionChanged(_) | EventBody::CommandChanged { address: None, .. })
 }
 
 fn address_of(event: &Event) -> Option<SubscriptionId> {
@@ -122,6 +114,20 @@ mod tests {
         }
     }
 
+    fn answered(address: Option<u8>) -> EventBody {
+        let text = String::new;
+        EventBody::CommandAnswered {
+            request_id: text(),
+            service_id: text(),
+            service_type: text(),
+            method: text(),
+            to: text(),
+            body: text(),
+            errcode: 0,
+            address: address.map(|n| SubscriptionId::from_random([n; 16])),
+        }
+    }
+
     fn command(address: Option<u8>) -> EventBody {
         let address = address.map(|n| SubscriptionId::from_random([n; 16]));
         EventBody::CommandChanged { command: CommandId::from_random([1; 16]), state: CommandState::Sent, result: None, address }
@@ -154,7 +160,7 @@ mod tests {
             subscription(7, 1, 1, SubscriptionKind::Resource(ResourceId([1; 12]), 1)),
         ];
         let deleted = || EventBody::DeviceDeleted { gateway: DeviceId::from_random([1; 16]) };
-        let cases: [(StoredEvent, &[u8]); 15] = [
+        let cases: [(StoredEvent, &[u8]); 17] = [
             (event(1, Some(&[1]), deleted()), &[1]),
             (event(1, None, deleted()), &[1, 2]),
             (event(1, Some(&[2, 1]), deleted()), &[1, 2]),
@@ -163,6 +169,8 @@ mod tests {
             (event(2, Some(&[2]), deleted()), &[]),
             (event(1, Some(&[1]), confirmed(None)), &[1]),
             (event(1, Some(&[1]), confirmed(Some(5))), &[5]),
+            (event(1, Some(&[1]), answered(None)), &[1]),
+            (event(1, Some(&[1]), answered(Some(5))), &[1, 5]),
             (event(1, Some(&[1]), command(Some(4))), &[4]),
             (event(1, Some(&[1]), command(None)), &[]),
             (event(1, Some(&[1]), notice(6)), &[6]),

@@ -30,7 +30,7 @@ pub struct CallRequest {
     pub from: Option<String>,
     /// Whether confirmations are wanted.
     pub ack: bool,
-    /// Address that takes the pushes instead of the subscribers.
+    /// Address that takes every change of status.
     pub callback_url: Option<String>,
 }
 
@@ -48,14 +48,16 @@ pub struct CallTaken {
 impl Core {
     /// Sends a command to a connected device. The call is durable before it is sent, so that its answer finds it after a restart.
     ///
+    /// One that cannot be put in the device's form, or that its connection does not take, is not sent, and leaves a why record.
+    ///
     /// `DeviceNotFound`, `DeviceForeign`, `ServiceNotFound`, `CommandUnknown`, `InvalidField`, `CommandMuted`, `GatewayOffline`,
-    /// `DeviceOffline`, `TooMany` for a device with 32 waiting calls or for too many callback addresses, `CodecFailed`.
+    /// `DeviceOffline`, `TooMany` for a device with 32 waiting calls or for too many callback addresses.
     pub async fn call_service(&self, scope: &Scope, device: DeviceId, request: CallRequest) -> Result<CallTaken> {
         let device = self.device(scope, device).await?;
         check_request(&request)?;
         let product =
             self.product_of(&device).await.map_err(|_| Error::new(Cause::ServiceNotFound, "the device has no product"))?;
-        let (service_type, paras) = check_command(&product, &request)?;
+        let Checked { service_type, response, paras } = check_command(&product, &request)?;
         if let Some(url) = &request.callback_url {
             self.check_address(url).map_err(|error| error.at("header.callbackURL"))?;
         }
@@ -78,41 +80,58 @@ impl Core {
             service_id: request.service_id,
             service_type,
             method: request.method,
+            response,
             paras,
             callback_url: request.callback_url,
             state: CallState::Sent,
             created_at: now,
             expires_at: self.end_of(self.settings.call_timeout_s.into()),
         };
-        let message = self.encode(&product, &call).await?;
-        if let Err(why) = self.live.accepts(via, device.id, Some(&message))
-            && why.obstacle == Obstacle::TooLarge
-        {
-            let error = why.error();
-            self.refused(&device, why.step, &error);
-            return Err(error);
+        let message = match self.encode(&product, &call).await {
+            Ok(message) => message,
+            Err(error) if matches!(error.cause, Cause::CodecFailed | Cause::CodecNotFound) => {
+                return self.not_sent(&device, &call, "command.encode", &error).await;
+            }
+            Err(error) => return Err(error),
+        };
+        match self.live.accepts(via, device.id, Some(&message)) {
+            Ok(()) => self.send(&device, via, call, message).await,
+            Err(why) if why.obstacle == Obstacle::TooLarge => {
+                let error = why.error();
+                self.refused(&device, why.step, &error);
+                Err(error)
+            }
+            Err(why) => self.not_sent(&device, &call, why.step, &why.error()).await,
         }
-        self.send(&device, via, &call, message).await
     }
 
-    async fn send(&self, device: &Device, via: DeviceId, call: &ServiceCall, message: Downlink) -> Result<CallTaken> {
-        let now = call.created_at;
+    async fn send(&self, device: &Device, via: DeviceId, call: ServiceCall, message: Downlink) -> Result<CallTaken> {
+        self.keep_call(device, &call, vec![Write::Call(Box::new(call.clone()))], Confirmation::Sent).await?;
+        match self.live.deliver(via, message) {
+            Ok(()) => Ok(CallTaken { sent: true, at: call.created_at, request_id: call.request_id }),
+            Err(why) => self.not_sent(device, &call, why.step, &why.error()).await,
+        }
+    }
+
+    /// The call does not reach its device: why is kept, and its address is told.
+    async fn not_sent(&self, device: &Device, call: &ServiceCall, step: &'static str, error: &Error) -> Result<CallTaken> {
+        self.refused(device, step, error);
+        self.keep_call(device, call, vec![Write::DeleteCall(call.id)], Confirmation::Failed).await?;
+        Ok(CallTaken { sent: false, at: call.created_at, request_id: call.request_id.clone() })
+    }
+
+    /// Writes what becomes of a call that was just taken, and tells it. `TooMany` for one address more than the application may use.
+    async fn keep_call(&self, device: &Device, call: &ServiceCall, writes: Vec<Write>, status: Confirmation) -> Result<()> {
         self.decide(&[Record::Device(device.id)], || {
             Box::pin(async {
                 let address = self.new_address(call.account, (call.app, call.by), call.callback_url.as_deref()).await;
                 let Address { id, made: mut whole } = address.map_err(|error| error.at("header.callbackURL"))?;
-                whole.writes.push(Write::Call(Box::new(call.clone())));
-                whole.events.extend(call.ack.then(|| confirmation(device, call, Confirmation::Sent, id, now)));
+                whole.writes.extend(writes.iter().cloned());
+                whole.events.extend(confirmation(device, call, status, id, call.created_at));
                 Ok((whole, ()))
             })
         })
-        .await?;
-        let delivered = self.live.deliver(via, message);
-        if let Err(why) = &delivered {
-            self.refused(device, why.step, &why.error());
-            self.store.commit(batch(vec![Write::DeleteCall(call.id)], vec![])).await?;
-        }
-        Ok(CallTaken { sent: delivered.is_ok(), at: now, request_id: call.request_id.clone() })
+        .await
     }
 
     /// Numbers go round from a random start and skip those that wait (device-side section 7).
@@ -132,7 +151,7 @@ impl Core {
         Ok(Downlink { device: call.device, call: Some(call.clone()), binary, payload })
     }
 
-    /// The device has acknowledged a call: messageConfirm `delivered`, where confirmations are wanted.
+    /// The device has acknowledged a call: messageConfirm `delivered`, where that is wanted.
     pub async fn call_delivered(&self, id: CallId) -> Result<()> {
         self.decide(&[Record::Call(id)], || {
             Box::pin(async {
@@ -141,14 +160,14 @@ impl Core {
                     return Ok(nothing);
                 };
                 let Some(device) = self.store.device(call.device).await? else { return Ok(nothing) };
-                let address = if call.ack { self.address_of(&call).await? } else { Address::default() };
+                let address = self.address_of(&call).await?;
                 Ok((delivered(&device, call, address, self.now()), ()))
             })
         })
         .await
     }
 
-    /// The device's answer: commandRsp, and messageConfirm `executed` after a success where confirmations are wanted.
+    /// The device's answer: commandRsp, after a messageConfirm of how it ended where that is wanted.
     pub(crate) async fn answer(&self, device: &Arc<Device>, mid: Option<u16>, errcode: i64, body: &str) -> Result<()> {
         let answers_call = self
             .decide(&[Record::Device(device.id)], || {
@@ -170,29 +189,41 @@ impl Core {
         self.address(call.account, (call.app, call.by), call.callback_url.as_deref()).await
     }
 
-    /// Frees the `mid`s of calls that nobody answered; each leaves a why record.
+    /// Frees the `mid`s of calls that nobody answered; each leaves a why record, and its address is told.
     pub(crate) async fn free_mids(&self, now: Time) -> Result<bool> {
         const ROUND: u32 = 500;
         let over = self.store.expired_calls(now, ROUND).await?;
-        let mut whole = Batch::default();
+        let mut ended = Vec::with_capacity(over.len());
         for call in &over {
-            whole.writes.push(Write::DeleteCall(call.id));
+            let mut whole = batch(vec![Write::DeleteCall(call.id)], vec![]);
             if let Some(device) = self.store.device(call.device).await? {
                 let detail = format!("no answer to {} {} (mid {}) in time", call.service_id, call.method, call.mid);
                 self.refused(&device, "call.answer", &Error::new(Cause::DeviceOffline, detail));
+                let Address { id, made } = self.address_of(call).await?;
+                whole.merge(made);
+                whole.events.extend(confirmation(&device, call, Confirmation::Timeout, id, self.now()));
             }
+            ended.push(whole);
         }
-        if !over.is_empty() {
-            self.store.commit(whole).await?;
-        }
+        self.commit_each(ended.into_iter()).await?;
         Ok(over.len() as u32 == ROUND)
     }
 }
 
-/// messageConfirm (1.6.7.10).
-fn confirmation(device: &Device, call: &ServiceCall, status: Confirmation, address: Option<SubscriptionId>, now: Time) -> Event {
-    let (request_id, service_id, to) = (call.request_id.clone(), call.service_id.clone(), call.from.clone());
-    device_event(device, now, EventBody::MessageConfirmed { status, request_id, service_id, to, address })
+/// messageConfirm (1.6.7.10), where it is wanted: subscribers are told what that section names, in mode ACK; an address of the call's own is
+/// told every change of status (1.7.7).
+fn confirmation(
+    device: &Device,
+    call: &ServiceCall,
+    status: Confirmation,
+    address: Option<SubscriptionId>,
+    now: Time,
+) -> Option<Event> {
+    let named = !matches!(status, Confirmation::Failed | Confirmation::Timeout);
+    (address.is_some() || call.ack && named).then(|| {
+        let (request_id, service_id, to) = (call.request_id.clone(), call.service_id.clone(), call.from.clone());
+        device_event(device, now, EventBody::MessageConfirmed { status, request_id, service_id, to, address })
+    })
 }
 
 /// Why a call does not go to a device that its connection does not take it for.
@@ -217,10 +248,10 @@ fn waiting_for(waiting: &[ServiceCall], mid: Option<u16>) -> Option<&ServiceCall
     waiting.iter().find(|call| mid.is_none_or(|mid| call.mid == mid))
 }
 
-/// The device has acknowledged a call; told at its address where confirmations are wanted.
+/// The device has acknowledged a call.
 fn delivered(device: &Device, call: ServiceCall, Address { id, made: mut whole }: Address, now: Time) -> Batch {
     let call = ServiceCall { state: CallState::Delivered, ..call };
-    whole.events.extend(call.ack.then(|| confirmation(device, &call, Confirmation::Delivered, id, now)));
+    whole.events.extend(confirmation(device, &call, Confirmation::Delivered, id, now));
     whole.writes.push(Write::Call(Box::new(call)));
     whole
 }
@@ -233,13 +264,13 @@ fn answered(
     Address { id: address, made: mut whole }: Address,
     now: Time,
 ) -> Batch {
-    let executed = call.ack && errcode == 0;
-    whole.events.extend(executed.then(|| confirmation(device, call, Confirmation::Executed, address, now)));
+    let status = if errcode == 0 { Confirmation::Executed } else { Confirmation::Failed };
+    whole.events.extend(confirmation(device, call, status, address, now));
     let answer = EventBody::CommandAnswered {
         request_id: call.request_id.clone(),
         service_id: call.service_id.clone(),
         service_type: call.service_type.clone(),
-        method: call.method.clone(),
+        method: call.response.clone().unwrap_or_else(|| format!("{}-RSP", call.method)),
         to: call.from.clone(),
         body: body.to_owned(),
         errcode,
@@ -267,8 +298,16 @@ fn check_request(request: &CallRequest) -> Result<()> {
     Ok(())
 }
 
-/// The service type and the parameters as the model spells them, once all is known to fit.
-fn check_command(product: &Product, request: &CallRequest) -> Result<(String, String)> {
+/// What the product says of a request that fits it.
+struct Checked {
+    service_type: String,
+    /// Its name for the response, where it has one.
+    response: Option<String>,
+    /// The parameters as the model spells them.
+    paras: String,
+}
+
+fn check_command(product: &Product, request: &CallRequest) -> Result<Checked> {
     let service = product.service(&request.service_id);
     let service = service.ok_or_else(|| Error::new(Cause::ServiceNotFound, "the product has no such service").at("serviceId"))?;
     let command = service.command(&request.method);
@@ -276,7 +315,9 @@ fn check_command(product: &Product, request: &CallRequest) -> Result<(String, St
         command.ok_or_else(|| Error::new(Cause::CommandUnknown, "the service has no such command").at("header.method"))?;
     let paras = check_call(command, &request.paras)?.into_owned();
     check_raw(product, service, &paras)?;
-    Ok((if service.service_type.is_empty() { service.service_id.clone() } else { service.service_type.clone() }, paras))
+    let service_type = if service.service_type.is_empty() { service.service_id.clone() } else { service.service_type.clone() };
+    let response = command.responses.first().map(|response| response.name.clone()).filter(|name| !name.is_empty());
+    Ok(Checked { service_type, response, paras })
 }
 
 fn check_muted(device: &Device, request: &CallRequest) -> Result<()> {
@@ -313,6 +354,7 @@ mod tests {
             service_id: "Switch".into(),
             service_type: "Switch".into(),
             method: "SET".into(),
+            response: None,
             paras: "{}".into(),
             callback_url: None,
             state: CallState::Sent,
@@ -367,20 +409,47 @@ mod tests {
     }
 
     #[test]
-    fn confirmations_are_told_where_they_are_wanted() {
+    fn subscribers_are_told_in_mode_ack_and_an_address_of_every_status() {
         let device = device(None);
-        for (ack, errcode, told) in
-            [(true, 0, vec!["Executed", "answered 0"]), (true, 3, vec!["answered 3"]), (false, 0, vec!["answered 0"])]
-        {
-            let whole = answered(&device, &call(5, ack), (errcode, "{}"), Address::default(), Time(1));
-            assert_eq!(words(&whole), told, "{ack} {errcode}");
-            assert_eq!(whole.writes, [Write::DeleteCall(call(5, ack).id)]);
+        let own = || Address { id: Some(SubscriptionId::from_random([6; 16])), made: Batch::default() };
+        for (ack, errcode, told, told_to_address) in [
+            (true, 0, vec!["Executed", "answered 0"], vec!["Executed", "answered 0"]),
+            (true, 3, vec!["answered 3"], vec!["Failed", "answered 3"]),
+            (false, 0, vec!["answered 0"], vec!["Executed", "answered 0"]),
+            (false, 3, vec!["answered 3"], vec!["Failed", "answered 3"]),
+        ] {
+            for (address, told) in [(Address::default(), told), (own(), told_to_address)] {
+                let whole = answered(&device, &call(5, ack), (errcode, "{}"), address, Time(1));
+                assert_eq!(words(&whole), told, "{ack} {errcode}");
+                assert_eq!(whole.writes, [Write::DeleteCall(call(5, ack).id)]);
+            }
         }
-        for (ack, told) in [(true, vec!["Delivered"]), (false, vec![])] {
-            let whole = delivered(&device, call(5, ack), Address::default(), Time(1));
+        for (ack, address, told) in [
+            (true, Address::default(), vec!["Delivered"]),
+            (false, Address::default(), vec![]),
+            (true, own(), vec!["Delivered"]),
+            (false, own(), vec!["Delivered"]),
+        ] {
+            let whole = delivered(&device, call(5, ack), address, Time(1));
             assert_eq!(words(&whole), told);
             let [Write::Call(written)] = whole.writes.as_slice() else { panic!("{whole:?}") };
             assert_eq!(written.state, CallState::Delivered);
+        }
+        for status in [Confirmation::Failed, Confirmation::Timeout] {
+            let told = |address: Address| confirmation(&device, &call(5, true), status, address.id, Time(1)).is_some();
+            assert!(!told(Address::default()) && told(own()), "{status:?} is no word of 1.6.7.10");
+        }
+    }
+
+    #[test]
+    fn an_answer_has_the_name_that_the_product_gives_it() {
+        for (response, method) in [(None, "SET-RSP"), (Some("INVITE-RSP"), "INVITE-RSP")] {
+            let call = ServiceCall { response: response.map(str::to_owned), ..call(5, false) };
+            let whole = answered(&device(None), &call, (0, "{}"), Address::default(), Time(1));
+            let [Event { body: EventBody::CommandAnswered { method: told, .. }, .. }] = whole.events.as_slice() else {
+                panic!("{whole:?}")
+            };
+            assert_eq!(told, method);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Ground, Tenant, cause};
 use landfall_core::{CallRequest, CommandRequest, Outcome, Settings, SubscribeRequest, SubscriptionFilter};
 use landfall_model::{
-    Batch, Cause, Channel, Cursor, Device, EventBody, NotifyType, PageRequest, Seq, SubscriptionId, SubscriptionKind, Write,
+    Batch, Cause, Channel, Cursor, Device, NotifyType, PageRequest, Seq, SubscriptionId, SubscriptionKind, Write,
 };
 use std::sync::Arc;
 
@@ -128,8 +128,9 @@ async fn the_answer_of_a_call_without_confirmations_is_told_when_no_address_is_f
     }
     let before = domain.newest();
     answer(&domain, &device).await;
-    assert_eq!(domain.told_since(before).await, ["subscription", "answered 0"]);
+    assert_eq!(domain.told_since(before).await, ["subscription", "confirmed Executed", "answered 0"]);
     let told = told_to(&domain, before).await;
+    assert_eq!(told[0], told[1]);
     let address = domain.core.store().subscription(told[0]).await.unwrap().unwrap();
     assert_eq!(address.callback_url, "https://a.example/1");
     assert!(domain.core.store().cursor(address.id).await.unwrap().unwrap().read_to < domain.newest(), "it will be delivered");
@@ -175,9 +176,8 @@ async fn an_address_is_freed_once_nothing_waits_and_nothing_is_owed() {
     for n in 1..=2 {
         domain.core.call_service(&a.scope, device.id, to(&format!("https://a.example/{n}"))).await.unwrap();
     }
-    assert!(
-        domain.events_since(before).await.iter().all(|stored| matches!(stored.event.body, EventBody::SubscriptionChanged(_)))
-    );
+    let made = ["subscription", "confirmed Sent"];
+    assert_eq!(domain.told_since(before).await[1..], [made, made].concat());
 }
 
 #[tokio::test]
@@ -189,6 +189,9 @@ async fn addresses_of_calls_that_end_without_an_answer_are_freed() {
     domain.core.call_service(&tenant.scope, device.id, to("https://a.example/1")).await.unwrap();
     domain.core.submit_command(&tenant.scope, sleeper.id, reboot_to("https://a.example/2")).await.unwrap();
     domain.advance_s(61);
+    domain.core.sweep().await.unwrap();
+    assert_eq!(addresses(&domain, &tenant).await.len(), 2, "the end of the call is not delivered");
+    deliver_to(&domain, &tenant, domain.newest()).await;
     domain.core.sweep().await.unwrap();
     assert_eq!(addresses(&domain, &tenant).await, ["https://a.example/2"], "the command still waits");
     domain.core.delete_device(&tenant.scope, sleeper.id, true).await.unwrap();

@@ -1,8 +1,9 @@
 //! Calls of device services (1.7.7, device-side section 7).
 
-use super::{Ground, SENT_MAX, cause};
-use landfall_core::{CallRequest, DeviceChange, Settings};
-use landfall_model::{Cause, DeviceInfo, EventBody, MutedCommand};
+use super::{Ground, SENT_MAX, cause, new_device, thermometer};
+use landfall_core::{CallRequest, DeviceChange, ProductDraft, Settings};
+use landfall_model::{Cause, DataFormat, DeviceInfo, EventBody, MutedCommand, SampleFrame};
+use landfall_testkit::ground::codec::UNWRITABLE;
 
 fn set(value: &str) -> CallRequest {
     CallRequest {
@@ -110,6 +111,9 @@ async fn a_call_that_its_connection_does_not_take_leaves_its_reason() {
     let why = domain.core.why().device(device.account, device.id).remove(0);
     assert_eq!((why.step, why.check), ("pretended.command", Cause::Overloaded.as_str()));
     assert_eq!(domain.core.store().calls(device.id).await.unwrap().len(), 1, "it does not wait for an answer");
+    let before = domain.newest();
+    assert!(!domain.core.call_service(&tenant.scope, device.id, to_own_address(false)).await.unwrap().sent);
+    assert_eq!(domain.told_since(before).await, ["subscription", "confirmed Sent", "confirmed Failed"]);
 }
 
 #[tokio::test]
@@ -130,15 +134,19 @@ async fn waiting_calls_are_limited_have_distinct_numbers_and_end() {
     assert!(domain.core.why().device(device.account, device.id)[0].detail.contains("no answer to Switch SET"));
 }
 
+/// A request that is told to an address of its own.
+fn to_own_address(ack: bool) -> CallRequest {
+    CallRequest { callback_url: Some("https://app.example/confirm".into()), ack, ..set("4") }
+}
+
 #[tokio::test]
-async fn a_call_with_its_own_address_is_told_there_alone() {
+async fn calls_with_the_same_address_share_it() {
     let domain = Ground::new(34).await;
     let tenant = domain.tenant("a").await;
     let device = domain.online_device(&tenant, "n").await;
     let before = domain.newest();
     for _ in 0..2 {
-        let request = CallRequest { callback_url: Some("https://app.example/confirm".into()), ..set("4") };
-        domain.core.call_service(&tenant.scope, device.id, request).await.unwrap();
+        domain.core.call_service(&tenant.scope, device.id, to_own_address(true)).await.unwrap();
     }
     let events = domain.events_since(before).await;
     let addresses: Vec<_> = events
@@ -150,4 +158,63 @@ async fn a_call_with_its_own_address_is_told_there_alone() {
         .collect();
     assert_eq!(addresses.len(), 2);
     assert!(addresses[0].is_some() && addresses[0] == addresses[1], "one hidden subscription an address");
+}
+
+#[tokio::test]
+async fn an_address_is_told_every_change_of_status_in_both_modes() {
+    let domain = Ground::new(35).await;
+    let tenant = domain.tenant("a").await;
+    let device = domain.online_device(&tenant, "n").await;
+    let caller = domain.core.device_caller(&device);
+    for ack in [true, false] {
+        for (errcode, ended) in [(0, "confirmed Executed"), (3, "confirmed Failed")] {
+            let before = domain.newest();
+            domain.core.call_service(&tenant.scope, device.id, to_own_address(ack)).await.unwrap();
+            let call = domain.live.sent.lock().remove(0).call.unwrap();
+            domain.core.call_delivered(call.id).await.unwrap();
+            let answer = format!(r#"{{"msgType":"deviceRsp","mid":{},"errcode":{errcode},"body":{{}}}}"#, call.mid);
+            domain.says(&caller, device.id, answer.as_bytes()).await.unwrap();
+            let told: Vec<_> = domain.told_since(before).await.into_iter().filter(|word| word != "subscription").collect();
+            assert_eq!(told, ["confirmed Sent", "confirmed Delivered", ended, &format!("answered {errcode}")], "{ack}");
+        }
+        domain.core.call_service(&tenant.scope, device.id, to_own_address(ack)).await.unwrap();
+        let before = domain.newest();
+        domain.advance_s(61);
+        domain.core.sweep().await.unwrap();
+        assert_eq!(domain.told_since(before).await, ["confirmed Timeout"], "{ack}");
+        domain.live.sent.lock().clear();
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_no_codec_puts_into_a_frame_fails_with_its_reason() {
+    let domain = Ground::new(36).await;
+    let tenant = domain.tenant("a").await;
+    let product = domain.core.create_product(&tenant.all, binary()).await.unwrap();
+    let report = r#"{"msgType":"deviceReq","data":[{"serviceId":"Thermometer","serviceData":{"temperature":1}}]}"#;
+    let sample = SampleFrame { hex: hex::encode(report), expected: None };
+    domain.core.upload_codec(&tenant.all, product.id, "codec", &[sample]).await.unwrap();
+    let device = domain.core.register_device(&tenant.scope, new_device("n", &product)).await.unwrap();
+    domain.live.open(device.id);
+    for (request, told) in [
+        (set(&UNWRITABLE.to_string()), vec![]),
+        (CallRequest { paras: set(&UNWRITABLE.to_string()).paras, ..to_own_address(false) }, vec!["confirmed Failed"]),
+    ] {
+        let before = domain.newest();
+        let taken = domain.core.call_service(&tenant.scope, device.id, request).await.unwrap();
+        assert_eq!((taken.sent, taken.request_id.as_str()), (false, "r1"));
+        let words: Vec<_> = domain.told_since(before).await.into_iter().filter(|word| word != "subscription").collect();
+        assert_eq!(words, told, "it was not sent");
+        let why = domain.core.why().device(device.account, device.id).remove(0);
+        assert_eq!((why.step, why.check, why.detail.as_str()), ("command.encode", "CodecFailed", "encode: unwritable"));
+    }
+    assert!(domain.live.sent.lock().is_empty());
+    assert!(domain.core.store().calls(device.id).await.unwrap().is_empty(), "nothing waits for an answer");
+}
+
+/// A thermometer with frames, under keys of its own.
+fn binary() -> ProductDraft {
+    let mut draft = thermometer(DataFormat::Binary);
+    draft.key.model = "T2".into();
+    draft
 }

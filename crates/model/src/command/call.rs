@@ -31,9 +31,12 @@ pub struct ServiceCall {
     pub service_type: String,
     /// Command.
     pub method: String,
+    /// The product's name for the response; absent: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<String>,
     /// The JSON object of parameters.
     pub paras: String,
-    /// `header.callbackURL`: takes the pushes instead of the subscriptions.
+    /// `header.callbackURL`: takes every change of status.
     pub callback_url: Option<String>,
     /// How far it came.
     pub state: CallState,

@@ -33,8 +33,8 @@ impl Notifier for Notifications {
 
 /// The bodies that `event` means for `subscription`, in the order to send them; none where it is not concerned.
 ///
-/// A report gives `deviceDataChanged` for each service, and `deviceDatasChanged` once when it has two or more ([A 14]). The pushes of a
-/// call with an address of its own go to that address alone; those of a command go to its own address or to nobody.
+/// A report gives `deviceDataChanged` for each service, and `deviceDatasChanged` once ([A 14]). Confirmations of a call with an address of its
+/// own go to that address alone, the device's answer to it and to the subscribers ([A 20]); a command is told to its own address or to nobody.
 fn notifications(subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8>> {
     let (seq, event) = (event.seq, &*event.event);
     let concerned = event.concerns(subscription.account, subscription.target);
@@ -65,14 +65,8 @@ fn notifications(subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8
 
 /// Whether the subscription selects events of this kind and address.
 fn wanted(subscription: &Subscription, event: &Event) -> bool {
-    let address = match &event.body {
-        EventBody::MessageConfirmed { address, .. }
-        | EventBody::CommandAnswered { address, .. }
-        | EventBody::CommandChanged { address, .. } => *address,
-        _ => None,
-    };
     let kind = match subscription.kind {
-        SubscriptionKind::CallAddress => return address == Some(subscription.id),
+        SubscriptionKind::CallAddress => return event.body.call_address() == Some(subscription.id),
         SubscriptionKind::Resource(..) => return false,
         SubscriptionKind::Notify(kind) => kind,
     };
@@ -89,7 +83,7 @@ fn wanted(subscription: &Subscription, event: &Event) -> bool {
         EventBody::DesiredDelivered { .. } => NotifyType::DeviceDesiredPropertiesModifyStatusChanged,
         EventBody::CommandChanged { .. } | EventBody::SubscriptionChanged(_) | EventBody::Notice(_) => return false,
     };
-    told == kind && address.is_none()
+    told == kind && event.body.has_subscribers()
 }
 
 fn model_type(change: ProductChange) -> NotifyType {

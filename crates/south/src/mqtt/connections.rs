@@ -205,39 +205,41 @@ impl Handle {
     }
 
     fn accepts(&self, device: DeviceId, message: Option<&Downlink>) -> Result<(), Undelivered> {
-        let inbox = self.inbox.lock();
-        if inbox.ending {
-            return Err(gone());
-        }
-        if !inbox.listening.hears(device) {
-            return Err(undelivered(Obstacle::NotSubscribed, "the device has not subscribed to its command topic"));
-        }
-        match (&inbox.largest, message) {
-            (Some(largest), Some(message)) if !largest.takes(message) => {
-                let bytes = message.payload.len();
-                let detail = format!("the message of {bytes} bytes is more than the device takes (Maximum Packet Size)");
-                Err(undelivered(Obstacle::TooLarge, detail))
-            }
-            _ => Ok(()),
-        }
+        self.inbox.lock().accepts(device, message)
     }
 
     fn put(&self, message: Downlink) -> Result<(), Undelivered> {
         let mut inbox = self.inbox.lock();
-        if inbox.ending || inbox.close.is_some() {
+        inbox.accepts(message.device, Some(&message))?;
+        inbox.calls.push_back(Box::new(message));
+        drop(inbox);
+        self.bell.wake();
+        Ok(())
+    }
+}
+
+impl Inbox {
+    fn accepts(&self, device: DeviceId, message: Option<&Downlink>) -> Result<(), Undelivered> {
+        if self.ending || self.close.is_some() {
             return Err(gone());
         }
-        if inbox.calls.len() >= INBOX {
+        if !self.listening.hears(device) {
+            return Err(undelivered(Obstacle::NotSubscribed, "the device has not subscribed to its command topic"));
+        }
+        let Some(message) = message else { return Ok(()) };
+        if self.calls.len() >= INBOX {
             return Err(undelivered(Obstacle::Full, "the connection has as many commands before this one as it may"));
         }
-        if !inbox.listening.hears_form(message.device, message.binary) {
+        if !self.listening.hears_form(device, message.binary) {
             let form = if message.binary { "binary" } else { "JSON" };
             let detail = format!("the device has not subscribed to its topic of {form} commands");
             return Err(undelivered(Obstacle::NotSubscribed, detail));
         }
-        inbox.calls.push_back(Box::new(message));
-        drop(inbox);
-        self.bell.wake();
+        if self.largest.as_ref().is_some_and(|largest| !largest.takes(message)) {
+            let bytes = message.payload.len();
+            let detail = format!("the message of {bytes} bytes is more than the device takes (Maximum Packet Size)");
+            return Err(undelivered(Obstacle::TooLarge, detail));
+        }
         Ok(())
     }
 }
@@ -266,6 +268,7 @@ mod tests {
             service_id: "switch".into(),
             service_type: "switch".into(),
             method: "SET".into(),
+            response: None,
             paras: "{}".into(),
             callback_url: None,
             state: CallState::Sent,

@@ -163,6 +163,7 @@ pub fn call(device: &Device, mid: u16, expires_at: Time) -> ServiceCall {
         service_id: "Meter".into(),
         service_type: "Meter".into(),
         method: "read".into(),
+        response: None,
         paras: "{}".into(),
         callback_url: None,
         state: CallState::Sent,

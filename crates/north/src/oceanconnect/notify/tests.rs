@@ -111,7 +111,7 @@ fn answered(body: &str, errcode: i64, address: Option<SubscriptionId>) -> EventB
         request_id: "r1".into(),
         service_id: "Switch".into(),
         service_type: "SwitchType".into(),
-        method: "SET".into(),
+        method: "SET-RSP".into(),
         to: "/users/1".into(),
         body: body.into(),
         errcode,
@@ -325,11 +325,18 @@ fn calls_are_told_with_their_service() {
     };
     assert_eq!(told_as(NotifyType::MessageConfirm, confirmed("/users/1", None)), [confirmation("/users/1")]);
     assert_eq!(told_as(NotifyType::MessageConfirm, confirmed("", None)), [confirmation("/users/unknown")]);
+    for (status, word) in [(Confirmation::Failed, "failed"), (Confirmation::Timeout, "timeout")] {
+        let EventBody::MessageConfirmed { request_id, service_id, to, .. } = confirmed("/users/1", None) else { panic!() };
+        let address = Some(own_address());
+        let told =
+            told(SubscriptionKind::CallAddress, EventBody::MessageConfirmed { status, request_id, service_id, to, address });
+        assert_eq!(told, [confirmation("/users/1").replace("delivered", word)]);
+    }
     let answer = |body: &str| {
         format!(
             concat!(
                 r#"{{"notifyType":"commandRsp","header":{{"requestId":"r1","from":"{}","to":"/users/1","deviceId":"{}","#,
-                r#""serviceType":"SwitchType","method":"SET"}},"body":{}}}"#
+                r#""serviceType":"SwitchType","method":"SET-RSP"}},"body":{}}}"#
             ),
             from, DEVICE, body
         )
@@ -345,7 +352,7 @@ fn calls_are_told_with_their_service() {
 }
 
 #[test]
-fn the_address_of_a_call_gets_its_pushes_and_nobody_else() {
+fn the_address_of_a_call_gets_its_pushes_and_subscribers_its_answer() {
     let own = Some(own_address());
     let other = Some(SubscriptionId::from_random([1; 16]));
     assert_eq!(told(SubscriptionKind::CallAddress, confirmed("/users/1", own)).len(), 1);
@@ -354,7 +361,8 @@ fn the_address_of_a_call_gets_its_pushes_and_nobody_else() {
         assert!(told(SubscriptionKind::CallAddress, body).is_empty());
     }
     assert!(told_as(NotifyType::MessageConfirm, confirmed("", own)).is_empty());
-    assert!(told_as(NotifyType::CommandRsp, answered("{}", 0, own)).is_empty());
+    assert_eq!(told_as(NotifyType::CommandRsp, answered("{}", 0, own)).len(), 1);
+    assert!(told_as(NotifyType::MessageConfirm, answered("{}", 0, own)).is_empty());
 }
 
 #[test]

@@ -6,7 +6,8 @@ use super::{
     receiver::Receiver,
     server::{Server, until},
 };
-use serde_json::{Value, json};
+use serde_json::json;
+use std::collections::BTreeSet;
 
 #[test]
 fn an_application_and_a_device_meet() {
@@ -56,13 +57,21 @@ fn meet(server: &Server) {
     device.report(&json!({"msgType": "deviceRsp", "mid": command["mid"], "errcode": 0, "body": {"result": "ok"}}));
 
     until("the answer", || receiver.pushes().iter().any(|push| push.body["notifyType"] == "commandRsp").then_some(()));
+    let own = Receiver::start();
+    let header = json!({"mode": "NOACK", "method": "SET", "requestId": "r2", "callbackURL": own.url});
+    assert_eq!(app.call("POST", &path, Some(json!({"header": header, "body": {"value": 5}}))).status, 202);
+    let mid = device.command()["mid"].clone();
+    device.report(&json!({"msgType": "deviceRsp", "mid": mid, "errcode": 1, "body": {}}));
+    until("the end of the call", || (statuses(&own.pushes()) == ["sent", "delivered", "failed"]).then_some(()));
+    let answers = || receiver.pushes().iter().filter(|push| push.body["notifyType"] == "commandRsp").count();
+    until("its answer", || (answers() == 2).then_some(()));
     device.close();
     until("offline", || status(&receiver.pushes(), "OFFLINE"));
     assert_eq!(app.call("DELETE", &format!("/iocm/app/dm/v1.4.0/devices/{id}"), None).status, 204);
     until("the deletion", || receiver.pushes().iter().any(|push| push.body["notifyType"] == "deviceDeleted").then_some(()));
 
     let pushes = receiver.pushes();
-    for push in &pushes {
+    for push in pushes.iter().chain(&own.pushes()) {
         CONTRACT.check_notification(&push.body).unwrap_or_else(|violation| panic!("{}: {violation}", push.body));
         assert_eq!(push.body.get("deviceId").or_else(|| push.body["header"].get("deviceId")).unwrap_or(&json!(id)), &json!(id));
     }
@@ -70,12 +79,24 @@ fn meet(server: &Server) {
     kinds.sort_unstable();
     kinds.dedup();
     assert_eq!(kinds.len(), 8, "{kinds:?}");
-    let confirmations: Vec<&Value> = pushes
-        .iter()
-        .filter(|push| push.body["notifyType"] == "messageConfirm")
-        .map(|push| &push.body["header"]["status"])
-        .collect();
-    assert_eq!(confirmations, ["sent", "delivered", "executed"]);
+    assert_eq!(statuses(&pushes), ["sent", "delivered", "executed"]);
+    let of_type = |kind: &'static str| pushes.iter().filter(move |push| push.body["notifyType"] == kind);
+    let answers: Vec<_> =
+        of_type("commandRsp").map(|push| (&push.body["header"]["requestId"], &push.body["header"]["method"])).collect();
+    assert_eq!(
+        answers,
+        [(&json!("r1"), &json!("SET-RSP")), (&json!("r2"), &json!("SET-RSP"))],
+        "also of a call with an address of its own"
+    );
+    let data = of_type("deviceDataChanged").chain(of_type("deviceDatasChanged"));
+    let request_ids: BTreeSet<_> = data.map(|push| push.body["requestId"].as_str()).collect();
+    assert_eq!((request_ids.len(), request_ids.contains(&None)), (3, false), "each push has its own: {request_ids:?}");
+}
+
+/// What a receiver was told of how calls went, in order.
+fn statuses(pushes: &[super::receiver::Push]) -> Vec<String> {
+    let confirmations = pushes.iter().filter(|push| push.body["notifyType"] == "messageConfirm");
+    confirmations.filter_map(|push| push.body["header"]["status"].as_str()).map(str::to_owned).collect()
 }
 
 fn status(pushes: &[super::receiver::Push], wanted: &str) -> Option<()> {

@@ -53,7 +53,7 @@ pub use store::{
     RevokeFilter, SettingFilter, Store, StoreStats, SubscriptionFilter,
 };
 pub use subscription::SubscribeRequest;
-pub use subscription::notifier::{Needs, Notification, Notifier, Receipt, Subject, Verdict};
+pub use subscription::notifier::{Gathering, Needs, Notification, Notifier, Receipt, Subject, Verdict};
 pub use throttle::{ShutOut, Throttle};
 pub use uplink::acknowledgement::Owed;
 pub use uplink::message::{Item, Message};

@@ -3,9 +3,12 @@
 use crate::context::Context;
 use crate::held::Held;
 use crate::sink::{Failure, Link};
-use landfall_core::{Notifier, Receipt, Verdict};
-use landfall_model::{Seq, Subscription, Write};
+use landfall_core::{Notifier, Receipt, Subject, Verdict};
+use landfall_model::{Seq, StoredEvent, Subscription, Write};
 use std::sync::Arc;
+
+/// Bytes of the events that are sent together; a larger one goes alone.
+const TOGETHER_BYTES: usize = 1024 * 1024;
 
 /// Whom a worker serves.
 #[derive(Clone)]
@@ -20,8 +23,10 @@ pub(crate) struct Receiver {
 
 /// An attempt that ended.
 pub(crate) struct Outcome {
-    /// Its event.
+    /// Its event, or the first of them.
     pub seq: Seq,
+    /// Events that were sent, or were to be.
+    pub events: usize,
     /// How.
     pub end: End,
     /// What the dialect wants written.
@@ -55,7 +60,48 @@ pub(crate) async fn attempt(ctx: &Context, to: &Receiver, seq: Seq, held: Option
             Err(failure) => End::Failed(done, failure),
         },
     };
-    Outcome { seq, end, writes }
+    Outcome { seq, events: 1, end, writes }
+}
+
+/// Sends events that were gathered as one, as many of them as there is room for.
+pub(crate) async fn attempt_together(ctx: &Context, to: &Receiver, seqs: &[Seq]) -> Outcome {
+    let mut writes = Vec::new();
+    let (events, end) = match &to.link {
+        Err(failure) => (1, End::Failed(0, failure.clone())),
+        Ok(link) => match ctx.store.events_at(seqs).await {
+            Err(error) => (1, End::Failed(0, unread("the events", &error))),
+            Ok(there) => send_together(ctx, to, &**link, seqs, &there, &mut writes).await,
+        },
+    };
+    Outcome { seq: seqs.first().copied().unwrap_or_default(), events, end, writes }
+}
+
+async fn send_together(
+    ctx: &Context,
+    to: &Receiver,
+    link: &dyn Link,
+    seqs: &[Seq],
+    there: &[StoredEvent],
+    writes: &mut Vec<Write>,
+) -> (usize, End) {
+    let taken = there.get(..fitting(to, there)).unwrap_or_default();
+    let Some(last) = taken.last() else { return (seqs.len(), End::Lost) };
+    // Those that left the stream are passed over.
+    let events = seqs.iter().take_while(|seq| **seq <= last.seq).count();
+    let Some(whole) = to.notifier.render_together(&to.subscription, taken) else { return (events, End::Unconcerned) };
+    let held = Held::new(last.clone(), Some(vec![whole]), &ctx.budget);
+    (events, send(ctx, to, link, &held, 0, writes).await)
+}
+
+/// How many of the events are sent at once.
+fn fitting(to: &Receiver, events: &[StoredEvent]) -> usize {
+    let mut bytes = 0;
+    let mut fits = |event: &&StoredEvent| {
+        let parts = to.notifier.render(&to.subscription, event, &Subject::default());
+        bytes += parts.iter().map(|part| part.body.len()).sum::<usize>();
+        bytes <= TOGETHER_BYTES
+    };
+    events.iter().take_while(|event| fits(event)).count().max(events.len().min(1))
 }
 
 /// The event with what is sent for it; none when it left the stream.

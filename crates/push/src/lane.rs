@@ -7,6 +7,7 @@
 //! Absent on purpose: the clock, sockets, the store, the events themselves.
 
 use crate::retry::{LONGEST_MS, backoff_ms};
+use landfall_core::Gathering;
 use landfall_model::{Cursor, DeviceId, Seq, SubscriptionId, Time};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -28,6 +29,8 @@ pub(crate) struct Open<H> {
     pub at: Time,
     /// How much of what is sent for it is over already; forgotten by a restart.
     pub done: usize,
+    /// How long it waits for others that are sent with it.
+    pub gathering: Option<Gathering>,
     /// The event, when it is in memory.
     pub held: Option<H>,
 }
@@ -44,6 +47,8 @@ enum Phase {
     #[default]
     Ready,
     Waiting(Time),
+    /// Its first event waits for others, but no longer than that.
+    Gathering(Time),
     InFlight,
     /// Confirmed or given up while the cursor still names the event.
     Settled,
@@ -147,12 +152,54 @@ impl<H> Lanes<H> {
 
     /// Opens an event and passes it.
     pub fn open(&mut self, seq: Seq, lane: LaneKey, at: Time, held: Option<H>) {
+        self.put(seq, Open { lane, at, done: 0, gathering: None, held });
+    }
+
+    /// Opens an event that waits for others of its lane, and passes it.
+    pub fn gather(&mut self, seq: Seq, lane: LaneKey, at: Time, gathering: Gathering) {
+        self.put(seq, Open { lane, at, done: 0, gathering: Some(gathering), held: None });
+    }
+
+    fn put(&mut self, seq: Seq, open: Open<H>) {
+        let key = open.lane;
         self.pass(seq);
-        self.open.insert(seq, Open { lane, at, done: 0, held });
-        let entry = self.lanes.entry(lane).or_default();
-        entry.queue.push_back(seq);
-        if entry.queue.len() == 1 && entry.phase == Phase::Ready {
-            self.ready.push_back(lane);
+        self.open.insert(seq, open);
+        let lane = self.lanes.entry(key).or_default();
+        lane.queue.push_back(seq);
+        let (phase, first) = (lane.phase, lane.queue.len() == 1);
+        match phase {
+            Phase::Ready if first => self.line_up(key),
+            Phase::Gathering(until) if self.gathers_until(key).is_none() => {
+                self.waiting.remove(&(until, key));
+                self.make_ready(key);
+            }
+            _ => {}
+        }
+    }
+
+    /// Until when the first event of a lane waits for others; none: it waits for none, or they are there.
+    fn gathers_until(&self, key: LaneKey) -> Option<Time> {
+        let queue = &self.lanes.get(&key)?.queue;
+        let first = self.open.get(queue.front()?)?;
+        let gathering = first.gathering?;
+        (queue.len() < gathering.most).then(|| plus_ms(first.at, gathering.wait_ms))
+    }
+
+    /// The event that was picked and those that go with it; none: it goes alone.
+    pub fn together(&self, seq: Seq) -> Option<Vec<Seq>> {
+        let open = self.open.get(&seq)?;
+        let most = open.gathering?.most;
+        let queue = &self.lanes.get(&open.lane)?.queue;
+        let gathers = |seq: &&Seq| self.open.get(seq).is_some_and(|open| open.gathering.is_some());
+        Some(queue.iter().take(most.max(1)).take_while(gathers).copied().collect())
+    }
+
+    /// The next `more` events after the one that was picked went with it, and end as it does.
+    pub fn take_along(&mut self, seq: Seq, more: usize) {
+        let Some(lane) = self.open.get(&seq).and_then(|open| self.lanes.get_mut(&open.lane)) else { return };
+        let until = lane.queue.len().min(more.saturating_add(1));
+        for along in lane.queue.drain(1..until.max(1)) {
+            self.open.remove(&along);
         }
     }
 
@@ -196,12 +243,12 @@ impl<H> Lanes<H> {
         let (key, phase) = self
             .lanes
             .iter()
-            .filter(|(_, lane)| matches!(lane.phase, Phase::Ready | Phase::Waiting(_)))
+            .filter(|(_, lane)| matches!(lane.phase, Phase::Ready | Phase::Waiting(_) | Phase::Gathering(_)))
             .filter_map(|(key, lane)| Some((lane.failures, *lane.queue.front()?, *key, lane.phase)))
             .min_by_key(|(failures, seq, ..)| (*failures, *seq))
             .map(|(_, _, key, phase)| (key, phase))?;
         match phase {
-            Phase::Waiting(until) => {
+            Phase::Waiting(until) | Phase::Gathering(until) => {
                 self.waiting.remove(&(until, key));
             }
             _ => self.ready.retain(|ready| *ready != key),
@@ -216,6 +263,15 @@ impl<H> Lanes<H> {
             }
             self.waiting.pop_first();
             self.make_ready(key);
+        }
+    }
+
+    /// Lets a lane go on: at once, or when its first event has waited for others.
+    fn line_up(&mut self, key: LaneKey) {
+        let Some(until) = self.gathers_until(key) else { return self.make_ready(key) };
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.phase = Phase::Gathering(until);
+            self.waiting.insert((until, key));
         }
     }
 
@@ -246,7 +302,7 @@ impl<H> Lanes<H> {
         self.probe = None;
         self.failures_in_row = 0;
         for (_, key) in std::mem::take(&mut self.waiting) {
-            self.make_ready(key);
+            self.line_up(key);
         }
     }
 
@@ -326,7 +382,7 @@ impl<H> Lanes<H> {
             count += 1;
             if lane.queue.is_empty() && lane.phase != Phase::Settled {
                 match lane.phase {
-                    Phase::Waiting(until) => {
+                    Phase::Waiting(until) | Phase::Gathering(until) => {
                         self.waiting.remove(&(until, key));
                     }
                     _ => self.ready.retain(|ready| *ready != key),
@@ -371,7 +427,7 @@ impl<H> Lanes<H> {
                 Some(lane) if lane.queue.is_empty() => {
                     self.lanes.remove(&key);
                 }
-                Some(_) => self.make_ready(key),
+                Some(_) => self.line_up(key),
                 None => {}
             }
         }
@@ -383,7 +439,8 @@ impl<H> Lanes<H> {
             Health::Probing { until, .. } => until.max(self.hold_until),
             Health::Good if self.hold_until > now => self.hold_until,
             Health::Good if self.ready.is_empty() && self.in_flight == 0 && !self.lanes.is_empty() => {
-                self.waiting.first().map(|(until, _)| *until)?
+                let backs_off = |key: &LaneKey| self.lanes.get(key).is_some_and(|lane| matches!(lane.phase, Phase::Waiting(_)));
+                self.waiting.iter().find(|(_, key)| backs_off(key)).map(|(until, _)| *until)?
             }
             Health::Good => return None,
         };

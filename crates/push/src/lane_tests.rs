@@ -171,3 +171,62 @@ fn room_ends_at_the_limit_and_called_off_attempts_come_back() {
     lanes.release_all();
     assert_eq!(picked(&mut lanes, T0, 9), [1]);
 }
+
+const GATHERING: Gathering = Gathering { most: 3, wait_ms: 5_000 };
+
+fn after(ms: i64) -> Time {
+    Time(T0.0 + ms)
+}
+
+#[test]
+fn gathered_events_go_together_when_they_are_enough_or_have_waited() {
+    let mut lanes: Lanes<()> = Lanes::new(Seq(0));
+    for seq in 1..=2 {
+        lanes.gather(Seq(seq), None, after(seq as i64), GATHERING);
+    }
+    assert_eq!(picked(&mut lanes, after(5_000), 9), [0; 0]);
+    assert_eq!(
+        (lanes.next_wake(T0), lanes.resting_until(T0)),
+        (Some(after(5_001)), None),
+        "the first waits, and nobody backs off"
+    );
+    lanes.gather(Seq(3), None, after(3), GATHERING);
+    lanes.gather(Seq(4), None, after(4), GATHERING);
+    assert_eq!(picked(&mut lanes, after(10), 9), [1], "enough");
+    assert_eq!(lanes.together(Seq(1)), Some(vec![Seq(1), Seq(2), Seq(3)]));
+    lanes.take_along(Seq(1), 2);
+    lanes.confirmed(Seq(1));
+    let cursor = lanes.begin_commit(id(), false).unwrap();
+    assert_eq!(open(&cursor), [4]);
+    lanes.commit_done(true);
+    assert_eq!(picked(&mut lanes, after(5_003), 9), [0; 0]);
+    assert_eq!(picked(&mut lanes, after(5_004), 9), [4], "it has waited");
+    assert_eq!(lanes.together(Seq(4)), Some(vec![Seq(4)]));
+    lanes.failed(Seq(4), after(5_004), 0, None, 0);
+    lanes.gather(Seq(5), None, after(5_004), GATHERING);
+    assert!(lanes.resting_until(after(5_004)).is_some(), "now it backs off");
+    assert_eq!(picked(&mut lanes, after(4_000_000), 9), [4]);
+    assert_eq!(lanes.together(Seq(4)), Some(vec![Seq(4), Seq(5)]), "what came meanwhile goes with it");
+    lanes.take_along(Seq(4), 0);
+    lanes.confirmed(Seq(4));
+    lanes.begin_commit(id(), false).unwrap();
+    lanes.commit_done(true);
+    assert_eq!(picked(&mut lanes, after(5_004), 9), [0; 0]);
+    assert_eq!(lanes.expire(after(5_004), Seq(9)), 1);
+    assert_eq!((lanes.open_count(), picked(&mut lanes, after(9_000_000), 9)), (0, vec![]));
+}
+
+#[test]
+fn events_that_gather_and_events_that_do_not_keep_their_order() {
+    let mut lanes: Lanes<()> = Lanes::new(Seq(0));
+    lanes.gather(Seq(1), None, T0, GATHERING);
+    lanes.open(Seq(2), None, T0, None);
+    lanes.gather(Seq(3), None, T0, GATHERING);
+    assert_eq!(picked(&mut lanes, T0, 9), [1]);
+    assert_eq!(lanes.together(Seq(1)), Some(vec![Seq(1)]), "the next one goes alone");
+    lanes.confirmed(Seq(1));
+    lanes.begin_commit(id(), false).unwrap();
+    lanes.commit_done(true);
+    assert_eq!(picked(&mut lanes, T0, 9), [2]);
+    assert_eq!(lanes.together(Seq(2)), None);
+}

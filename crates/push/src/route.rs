@@ -143,6 +143,7 @@ mod tests {
             content: 3,
             changed,
             modified: vec![],
+            batch: None,
             held: None,
         }))
     }

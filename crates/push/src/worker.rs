@@ -3,7 +3,7 @@
 //! Decisions are those of [`Lanes`]; this file carries them out. A kill repeats at most the newest event of each device: the one whose
 //! confirmation had arrived while the cursor without it was not durable yet. An event of several bodies is repeated from its first body then.
 
-use crate::attempt::{End, Outcome, Receiver, attempt};
+use crate::attempt::{End, Outcome, Receiver, attempt, attempt_together};
 use crate::context::Context;
 use crate::held::Held;
 use crate::inbox::{Inbox, Taken};
@@ -190,6 +190,10 @@ impl Worker {
             self.count_expired(1);
             return;
         }
+        if let Some(gathering) = notifier.gathering(subscription, event) {
+            self.lanes.gather(event.seq, None, event.event.at, gathering);
+            return;
+        }
         let keep = self.lanes.health() == Health::Good && !self.ctx.budget.is_spent();
         let held = keep.then(|| Held::new(event.clone(), rendered, &self.ctx.budget));
         self.lanes.open(event.seq, event.event.device, event.event.at, held);
@@ -276,9 +280,13 @@ impl Worker {
     fn dispatch(&mut self, now: Time) {
         let width = if self.ctx.sinks.of(self.to.subscription.channel).is_scarce() { 1 } else { self.ctx.config.in_flight };
         while let Some(seq) = self.lanes.pick(now, width) {
+            let (ctx, to) = (Arc::clone(&self.ctx), self.to.clone());
+            if let Some(seqs) = self.lanes.together(seq) {
+                self.deliveries.push(async move { attempt_together(&ctx, &to, &seqs).await }.boxed());
+                continue;
+            }
             let Some(open) = self.lanes.get_mut(seq) else { continue };
             let (held, done) = (open.held.clone(), open.done);
-            let (ctx, to) = (Arc::clone(&self.ctx), self.to.clone());
             self.deliveries.push(async move { attempt(&ctx, &to, seq, held, done).await }.boxed());
         }
     }
@@ -290,14 +298,18 @@ impl Worker {
         }
     }
 
-    fn settle(&mut self, Outcome { seq, end, writes }: Outcome) {
+    fn settle(&mut self, Outcome { seq, events, end, writes }: Outcome) {
         self.writes.extend(writes);
+        if !matches!(end, End::Failed(..)) {
+            self.lanes.take_along(seq, events.saturating_sub(1));
+        }
+        let count = events as u64;
         match end {
             End::Delivered => {
                 self.lanes.confirmed(seq);
                 self.seen.last_success_at = Some(self.ctx.world.now());
-                self.seen.delivered_total += 1;
-                self.ctx.counters.delivered.fetch_add(1, Ordering::Relaxed);
+                self.seen.delivered_total += count;
+                self.ctx.counters.delivered.fetch_add(count, Ordering::Relaxed);
             }
             End::Failed(done, failure) => {
                 let mut jitter = [0; 4];
@@ -315,12 +327,12 @@ impl Worker {
             }
             End::Lost => {
                 self.lanes.gone(seq);
-                self.count_expired(1);
+                self.count_expired(count);
             }
             End::Withheld => {
                 self.lanes.gone(seq);
-                self.seen.withheld_total += 1;
-                self.ctx.counters.withheld.fetch_add(1, Ordering::Relaxed);
+                self.seen.withheld_total += count;
+                self.ctx.counters.withheld.fetch_add(count, Ordering::Relaxed);
             }
             End::Unconcerned => self.lanes.gone(seq),
         }

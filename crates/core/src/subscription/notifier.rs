@@ -22,11 +22,30 @@ pub trait Notifier: Send + Sync {
     /// Called again for a later attempt, so an id in it must come from subscription and event: receivers know a repeat by it.
     fn render(&self, subscription: &Subscription, event: &StoredEvent, subject: &Subject) -> Vec<Notification>;
 
+    /// Whether the event waits for others, to be sent with them as one. Such events need nothing but themselves.
+    fn gathering(&self, _subscription: &Subscription, _event: &StoredEvent) -> Option<Gathering> {
+        None
+    }
+
+    /// What to send for events that were gathered, in their order; none where they mean nothing to the subscription.
+    fn render_together(&self, _subscription: &Subscription, _events: &[StoredEvent]) -> Option<Notification> {
+        None
+    }
+
     /// What the end of an attempt to send one of them means: what was accepted is done, everything else is tried again, unless the dialect
     /// has rules of its own.
     fn judge(&self, _subscription: &Subscription, _event: &StoredEvent, receipt: Receipt) -> Verdict {
         if receipt.accepted { Verdict::Done(Vec::new()) } else { Verdict::Retry }
     }
+}
+
+/// How long an event waits for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gathering {
+    /// Events that are sent together at most; with so many it waits no longer.
+    pub most: usize,
+    /// Milliseconds for which the first of them waits.
+    pub wait_ms: i64,
 }
 
 /// What a rendering needs beside the event.

@@ -7,9 +7,10 @@ mod resource;
 mod time;
 
 pub use node::{Node, NodeInfo, NodeObservation};
-pub use notice::{Changed, Notice};
+pub use notice::{Changed, Notice, NoticeBatch};
 pub use originator::Originator;
 pub use resource::{
     AccountPart, Append, ContainerChange, ContainerState, DevicePart, IdKind, Instance, MessageBox, NODE_INFOS, NodeRequest,
     NotAResourceId, Provisioning, ProvisioningFailure, ProvisioningPart, Resource, ResourceId, ResourceKind,
 };
+pub use time::parse_duration_s;

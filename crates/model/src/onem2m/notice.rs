@@ -19,9 +19,21 @@ pub struct Notice {
     /// Of an update: the attributes that it changed, by their short names, without those that every update changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub modified: Vec<String>,
+    /// How long it waits for others, to be sent with them (`bn`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<NoticeBatch>,
     /// Of a container: what it holds. Where the commit itself changes that, the store sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<ContainerState>,
+}
+
+/// How notices are sent together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeBatch {
+    /// So many at most; then they wait no longer.
+    pub most: u32,
+    /// Milliseconds for which the first of them waits.
+    pub wait_ms: u32,
 }
 
 /// What a notice is about.

@@ -5,7 +5,7 @@
 use super::errors::Fault;
 use axum::http::{HeaderName, HeaderValue, header};
 use landfall_core::NewInstance;
-use landfall_model::{ResourceKind, Time};
+use landfall_model::{ResourceKind, Time, parse_duration_s};
 use serde_json::{Map, Value};
 
 const LABELS: usize = 200;
@@ -37,8 +37,8 @@ const AGE_MAX_S: u64 = 3_155_760_000;
 const OURS: [&str; 11] = ["ri", "pi", "ty", "ct", "lt", "st", "cni", "cbs", "cs", "aei", "csi"];
 
 /// What oneM2M knows (TS-0001, 9.6) and the platform does not.
-const UNSUPPORTED: [&str; 22] = [
-    "aa", "acrs", "ast", "at", "bn", "cbl", "conr", "daci", "dcnt", "disr", "gpi", "hld", "ln", "loc", "nec", "nfu", "nsp", "pn",
+const UNSUPPORTED: [&str; 21] = [
+    "aa", "acrs", "ast", "at", "cbl", "conr", "daci", "dcnt", "disr", "gpi", "hld", "ln", "loc", "nec", "nfu", "nsp", "pn",
     "psn", "rl", "ssi", "trps",
 ];
 
@@ -60,6 +60,8 @@ pub(super) enum Form {
     ContentInfo,
     /// Media types of oneM2M.
     Serializations,
+    /// `bn`
+    Batch,
     /// `enc`
     Events,
     /// `pv`, `pvs`
@@ -114,6 +116,7 @@ const SUB: &[Attribute] = &[
     optional("nct", Form::Number(1, 5)),
     optional("enc", Form::Events),
     optional("exc", Form::Number(1, 1_000_000)),
+    optional("bn", Form::Batch),
     once("su", Form::Url),
 ];
 
@@ -288,6 +291,7 @@ pub(super) fn check(attribute: &Attribute, value: &Value) -> Result<(), Fault> {
         Form::Serializations if !texts(name, value, 10, TEXT_CHARS)?.iter().all(|one| is_serialization(one)) => {
             return wrong("a list of media types of JSON, XML or CBOR");
         }
+        Form::Batch => batch(value)?,
         Form::Events => events(value)?,
         Form::Privileges => privileges(name, value)?,
         Form::Float | Form::Bool | Form::Time | Form::ContentInfo | Form::Serializations => {}
@@ -397,6 +401,22 @@ fn events(value: &Value) -> Result<(), Fault> {
         Some(_) => Err(Fault::bad("enc.net: must be a list of 1 to 4 numbers")),
         None => Ok(()),
     }
+}
+
+fn batch(value: &Value) -> Result<(), Fault> {
+    let object = value.as_object().filter(|object| !object.is_empty());
+    let object = object.ok_or_else(|| Fault::bad("bn: must be an object with num, dur or both"))?;
+    for (name, value) in object {
+        let within = |number: Option<u64>, most: u64| number.is_some_and(|number| (1..=most).contains(&number));
+        match name.as_str() {
+            "num" if within(value.as_u64(), 100) => {}
+            "dur" if within(value.as_str().and_then(parse_duration_s), 86_400) => {}
+            "num" => return Err(Fault::bad("bn.num: must be a whole number from 1 to 100")),
+            "dur" => return Err(Fault::bad("bn.dur: must be a duration from PT1S to P1D")),
+            _ => return Err(Fault::bad("bn: must be an object with num, dur or both")),
+        }
+    }
+    Ok(())
 }
 
 fn privileges(name: &str, value: &Value) -> Result<(), Fault> {

@@ -7,7 +7,7 @@ use super::{
     node,
     show::{instance_shown, node_shown, put_held, resource_shown},
 };
-use landfall_core::{Notification, Notifier, Subject};
+use landfall_core::{Gathering, Notification, Notifier, Subject};
 use landfall_model::{Changed, EventBody, Notice, StoredEvent, Subscription, SubscriptionKind};
 use serde_json::{Value, json};
 
@@ -22,18 +22,35 @@ impl Notifier for Notices {
     /// The request id is the same at every attempt: receivers know a repeat by it.
     fn render(&self, subscription: &Subscription, event: &StoredEvent, _: &Subject) -> Vec<Notification> {
         let Some(notice) = notice_for(subscription, event) else { return vec![] };
-        let body = match notice.changed {
-            Changed::Ended => json!({ "m2m:sgn": { "sud": true, "sur": notice.reference } }),
-            _ => json!({
-                "m2m:sgn": { "nev": { "net": notice.kind, "rep": representation(notice) }, "sur": notice.reference },
-            }),
-        };
-        let sent = Notification::json(body.to_string())
-            .with("x-m2m-origin", format!("/{}", tenant(notice)))
-            .with("x-m2m-ri", format!("{}-{}", subscription.id, event.seq))
-            .with("x-m2m-rvi", "4");
-        vec![sent]
+        vec![sent(notice, &format!("{}-{}", subscription.id, event.seq), &json!({ "m2m:sgn": signal(notice) }))]
     }
+
+    fn gathering(&self, subscription: &Subscription, event: &StoredEvent) -> Option<Gathering> {
+        let batch = notice_for(subscription, event)?.batch?;
+        Some(Gathering { most: batch.most as usize, wait_ms: i64::from(batch.wait_ms) })
+    }
+
+    /// `m2m:agn` (TS-0004, 7.5.1.2.6). The request id says which notices are in it.
+    fn render_together(&self, subscription: &Subscription, events: &[StoredEvent]) -> Option<Notification> {
+        let (first, last) = (events.first()?, events.last()?);
+        let notices: Vec<&Notice> = events.iter().filter_map(|event| notice_for(subscription, event)).collect();
+        let signals: Vec<Value> = notices.iter().map(|notice| signal(notice)).collect();
+        let id = format!("{}-{}-{}", subscription.id, first.seq, last.seq);
+        Some(sent(notices.first()?, &id, &json!({ "m2m:agn": { "m2m:sgn": signals } })))
+    }
+}
+
+/// What one notice says.
+fn signal(notice: &Notice) -> Value {
+    match notice.changed {
+        Changed::Ended => json!({ "sud": true, "sur": notice.reference }),
+        _ => json!({ "nev": { "net": notice.kind, "rep": representation(notice) }, "sur": notice.reference }),
+    }
+}
+
+fn sent(notice: &Notice, id: &str, body: &Value) -> Notification {
+    let sent = Notification::json(body.to_string());
+    sent.with("x-m2m-origin", format!("/{}", tenant(notice))).with("x-m2m-ri", id).with("x-m2m-rvi", "4")
 }
 
 fn notice_for<'a>(subscription: &Subscription, event: &'a StoredEvent) -> Option<&'a Notice> {
@@ -117,6 +134,7 @@ mod tests {
             content,
             changed,
             modified: vec![],
+            batch: None,
             held: None,
         };
         let body = EventBody::Notice(Box::new(notice));
@@ -197,6 +215,23 @@ mod tests {
         let expected = [("x-m2m-origin", "/acme"), ("x-m2m-ri", id.as_str()), ("x-m2m-rvi", "4")];
         assert_eq!(sent[0].headers.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>(), expected);
         assert_eq!(sent[0].content_type, "application/json");
+    }
+
+    #[test]
+    fn notices_that_were_gathered_are_one() {
+        let mut events = [event(1, instance()), event(3, instance())];
+        events[1].seq = Seq(45);
+        assert_eq!(Notices.gathering(&subscription(), &events[0]), None);
+        let single = |event: &StoredEvent| told(event)["m2m:sgn"].clone();
+        let expected = json!({"m2m:agn": {"m2m:sgn": [single(&events[0]), single(&events[1])]}});
+        let sent = Notices.render_together(&subscription(), &events).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&sent.body).unwrap(), expected);
+        assert!(sent.headers.contains(&("x-m2m-ri".into(), format!("{}-42-45", subscription().id))));
+        let other = Subscription { id: SubscriptionId::of_resource(ResourceId([7; 12]), 1), ..subscription() };
+        assert_eq!(Notices.render_together(&other, &events), None);
+        let EventBody::Notice(notice) = &mut Arc::get_mut(&mut events[0].event).unwrap().body else { panic!("a notice") };
+        notice.batch = Some(landfall_model::NoticeBatch { most: 5, wait_ms: 7_000 });
+        assert_eq!(Notices.gathering(&subscription(), &events[0]), Some(Gathering { most: 5, wait_ms: 7_000 }));
     }
 
     #[test]

@@ -25,10 +25,8 @@ pub(super) async fn show(core: &Core, by: &OriginCaller, target: &Target) -> Res
         Target::Resource(resource) => {
             let (root, mut shown) = resource_shown(resource, &account.name);
             if resource.kind == ResourceKind::Container {
-                let state = core.store().container_state(resource.id).await?;
-                let lt = state.modified_at.map_or(resource.modified_at, |at| at.max(resource.modified_at));
-                shown.insert("lt".to_owned(), lt.onem2m().into());
-                shown.extend(held(&state, target));
+                put_held(&mut shown, &core.store().container_state(resource.id).await?);
+                put_limits(&mut shown, target);
             }
             (root, shown)
         }
@@ -152,39 +150,41 @@ fn base(account: &Account) -> Map<String, Value> {
 /// A fixed place, or a container that comes with a device.
 async fn container(core: &Core, by: &OriginCaller, target: &Target) -> Result<Map<String, Value>> {
     let account = by.account();
-    let (ct, mut lt) = target.times().unwrap_or((account.created_at, account.created_at));
+    let times = target.times().unwrap_or((account.created_at, account.created_at));
     let state = match target.holds_instances() {
         true => core.store().container_state(target.id(account.id)).await?,
         false => ContainerState::default(),
     };
-    lt = state.modified_at.map_or(lt, |at| at.max(lt));
     let parent = core
         .parent_of(by, target)
         .await?
         .map_or(account.name.clone(), |parent| id_text(account.id, &account.name, parent.id(account.id)));
     let mut shown = Map::new();
-    put_common(&mut shown, &target.name(), 3, target.id(account.id).to_string(), parent, (ct, lt));
-    shown.extend(held(&state, target));
+    put_common(&mut shown, &target.name(), 3, target.id(account.id).to_string(), parent, times);
+    put_held(&mut shown, &state);
+    put_limits(&mut shown, target);
     Ok(shown)
 }
 
-/// What a container holds.
+/// What a container holds; the newest instance moves its `lt`.
 pub(super) fn put_held(shown: &mut Map<String, Value>, state: &ContainerState) {
+    // Their form is in the order of time.
+    let newest = state.modified_at.map(Time::onem2m);
+    if let Some(newest) = newest.filter(|newest| shown.get("lt").and_then(Value::as_str).is_none_or(|lt| lt < newest.as_str())) {
+        shown.insert("lt".to_owned(), newest.into());
+    }
     for (name, value) in [("st", state.state), ("cni", state.instances), ("cbs", state.bytes)] {
         shown.insert(name.to_owned(), value.into());
     }
 }
 
-/// What a container holds, and may hold.
-fn held(state: &ContainerState, target: &Target) -> Map<String, Value> {
-    let mut shown = Map::new();
-    put_held(&mut shown, state);
+/// What a container may hold.
+fn put_limits(shown: &mut Map<String, Value>, target: &Target) {
     if target.holds_instances() {
         let limits = ContainerLimits::of(target);
         shown.insert("mni".to_owned(), limits.instances.into());
         shown.insert("mbs".to_owned(), limits.bytes.into());
     }
-    shown
 }
 
 #[cfg(test)]

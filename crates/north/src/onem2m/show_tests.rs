@@ -126,11 +126,21 @@ fn the_base_has_the_name_of_the_tenant() {
 }
 
 #[test]
-fn limits_are_shown_where_instances_can_be() {
+fn containers_show_what_they_hold_and_may_hold() {
+    let shown = |state: ContainerState, place| {
+        let mut shown = Map::from_iter([("lt".to_owned(), AT.into())]);
+        put_held(&mut shown, &state);
+        put_limits(&mut shown, &Target::Place(place));
+        shown
+    };
     let state = ContainerState { state: 9, instances: 4, bytes: 100, modified_at: None };
-    let logs = held(&state, &Target::Place(AccountPart::Logs));
+    let logs = shown(state, AccountPart::Logs);
     assert_eq!((logs["st"].as_u64(), logs["cni"].as_u64(), logs["cbs"].as_u64()), (Some(9), Some(4), Some(100)));
     assert!(logs["mni"].as_u64() > Some(100));
-    let place = held(&ContainerState::default(), &Target::Place(AccountPart::Groups));
+    let place = shown(ContainerState::default(), AccountPart::Groups);
     assert_eq!((place["cni"].as_u64(), place.get("mni")), (Some(0), None));
+    for (at, lt) in [(NOW, AT.to_owned()), (NOW.minus_s(1), AT.to_owned()), (NOW.plus_s(1), NOW.plus_s(1).onem2m())] {
+        let state = ContainerState { modified_at: Some(at), ..state };
+        assert_eq!(shown(state, AccountPart::Logs)["lt"], lt, "{at:?}");
+    }
 }

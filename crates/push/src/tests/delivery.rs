@@ -163,8 +163,16 @@ async fn a_notice_goes_to_its_address_alone() {
     rig.subscribe(3, "b");
     let push = rig.start();
     let changed = Changed::Id(ResourceId([8; 12]));
-    let notice =
-        Notice { address: mine.id, reference: "cse/sub".into(), kind: 4, content: 3, changed, modified: vec![], held: None };
+    let notice = Notice {
+        address: mine.id,
+        reference: "cse/sub".into(),
+        kind: 4,
+        content: 3,
+        changed,
+        modified: vec![],
+        batch: None,
+        held: None,
+    };
     let event = event_of(rig.world.now(), Some(1), EventBody::Notice(Box::new(notice)));
     let seq = rig.store.apply(Batch { writes: Vec::new(), events: vec![event] });
     until("delivered", || push.status(mine.id).unwrap_or_default().delivered_total == 1).await;

@@ -5,6 +5,7 @@ mod ask;
 mod delivery;
 mod dialect;
 mod fake_store;
+mod gathering;
 mod lifecycle;
 mod network;
 mod receiver;

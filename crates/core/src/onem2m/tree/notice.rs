@@ -6,8 +6,8 @@
 use super::{Target, info_of};
 use crate::{Core, SubscriptionFilter, onem2m::edit::first_node};
 use landfall_model::{
-    Account, Batch, Changed, Error, ErrorKind, Event, EventBody, Notice, PageRequest, Resource, ResourceId, ResourceKind, Result,
-    Subscription, SubscriptionId, SubscriptionKind, Time, Write,
+    Account, Batch, Changed, Error, ErrorKind, Event, EventBody, Notice, NoticeBatch, PageRequest, Resource, ResourceId,
+    ResourceKind, Result, Subscription, SubscriptionId, SubscriptionKind, Time, Write, parse_duration_s,
 };
 use serde_json::Value;
 use std::{collections::HashMap, sync::Arc};
@@ -26,6 +26,11 @@ pub(super) const ADDRESSES: usize = 10;
 /// The place of `su` behind them.
 pub(super) const SUBSCRIBER: u8 = ADDRESSES as u8;
 
+/// Notices that are sent together at most.
+const BATCH_MOST: u64 = 100;
+/// Seconds for which they wait where the subscription does not say, and at most.
+const BATCH_WAIT_S: u64 = 60;
+const BATCH_WAIT_MAX_S: u64 = 86_400;
 /// Seconds for which the pushes of a subscription that is gone are served.
 const LAST_NOTICES_S: i64 = 86_400;
 /// Seconds between two looks for them.
@@ -120,6 +125,7 @@ impl Core {
                     content: content_of(subscription),
                     changed: changed.clone(),
                     modified: modified.clone(),
+                    batch: batch_of(subscription),
                     held,
                 };
                 let (device, body) = (told.shown.device(), EventBody::Notice(Box::new(notice)));
@@ -234,8 +240,11 @@ pub(super) fn reference(tenant: &str, subscription: &Resource) -> String {
     format!("/{tenant}/{}", subscription.id)
 }
 
-/// Stops to serve a subscription.
+/// Stops to serve a subscription; one whose notices wait for one another is served as long as if it had asked for its end.
 pub(super) fn drop_all_pushes(whole: &mut Batch, subscription: &Resource, now: Time) {
+    if batch_of(subscription).is_some() {
+        return;
+    }
     for address in 0..addresses(subscription).len().min(ADDRESSES) {
         drop_push(whole, subscription, address as u8, now);
     }
@@ -262,6 +271,7 @@ pub(super) fn end_of(account: &Account, subscription: &Resource, at: Time) -> Op
         content: 1,
         changed: Changed::Ended,
         modified: vec![],
+        batch: None,
         held: None,
     };
     let body = EventBody::Notice(Box::new(notice));
@@ -277,6 +287,15 @@ pub(super) fn subscriber(subscription: &Resource) -> Option<&str> {
 pub(super) fn addresses(subscription: &Resource) -> Vec<&str> {
     let given = subscription.attributes.get("nu").and_then(Value::as_array);
     given.into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// `bn`: `num` notices, or those of `dur`; with no more than one of the two, the other is what it may be at most, or a minute.
+fn batch_of(subscription: &Resource) -> Option<NoticeBatch> {
+    let given = subscription.attributes.get("bn")?;
+    let most = given.get("num").and_then(Value::as_u64).unwrap_or(BATCH_MOST);
+    let wait_s = given.get("dur").and_then(Value::as_str).and_then(parse_duration_s).unwrap_or(BATCH_WAIT_S);
+    let within = |number: u64, most: u64| number.clamp(1, most) as u32;
+    Some(NoticeBatch { most: within(most, BATCH_MOST), wait_ms: within(wait_s, BATCH_WAIT_MAX_S) * 1_000 })
 }
 
 /// `nct`

@@ -288,3 +288,21 @@ async fn who_subscribed_learns_of_the_end_however_it_comes() {
         assert_eq!(push.callback_url, "https://a.example/over");
     }
 }
+
+#[tokio::test]
+async fn notices_say_how_long_they_wait_for_one_another() {
+    let stage = Stage::new(118).await;
+    let domain = &stage.domain;
+    let within = Target::Resource(stage.container(&BASE, "c").await);
+    for (name, batch) in [("both", json!({ "num": 5, "dur": "PT7S" })), ("num", json!({ "num": 3 })), ("dur", json!({ "dur": "P1D" }))] {
+        stage.subscribe_with("c", name, json!({ "enc": { "net": [3] }, "bn": batch })).await;
+    }
+    let seq = domain.newest();
+    domain.core.append(&stage.by, &within, text("x")).await.unwrap();
+    let told = domain.notices_since(seq).await;
+    let waits: Vec<_> = told.iter().map(|one| one.batch.map(|batch| (batch.most, batch.wait_ms))).collect();
+    assert_eq!(waits, [Some((5, 7_000)), Some((3, 60_000)), Some((100, 86_400_000))]);
+    stage.delete("c/both").await;
+    let push = domain.core.store().subscription(told[0].address).await.unwrap();
+    assert!(push.is_some(), "what waits is sent all the same");
+}

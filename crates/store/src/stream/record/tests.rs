@@ -2,8 +2,8 @@
 
 use super::*;
 use landfall_model::{
-    AccountId, AppId, Changed, ContainerState, DeviceId, Event, EventBody, Frame, Instance, Node, NodeInfo, Notice, Principals,
-    Report, Resource, ResourceId, ResourceKind, ServiceReport, SubscriptionId, Time,
+    AccountId, AppId, Changed, ContainerState, DeviceId, Event, EventBody, Frame, Instance, Node, NodeInfo, Notice, NoticeBatch,
+    Principals, Report, Resource, ResourceId, ResourceKind, ServiceReport, SubscriptionId, Time,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -126,8 +126,9 @@ fn random_notice(dice: &mut Dice) -> Notice {
     };
     let address = SubscriptionId::of_resource(dice.resource_id(), dice.below(256) as u8);
     let (kind, content, modified) = (dice.below(5) as u8, dice.below(4) as u8, dice.texts());
+    let batch = (dice.below(2) == 0).then(|| NoticeBatch { most: dice.below(9) as u32, wait_ms: dice.below(9) as u32 });
     let held = (dice.below(2) == 0).then(|| ContainerState { state: dice.below(9), ..ContainerState::default() });
-    Notice { address, reference: dice.text(), kind, content, changed, modified, held }
+    Notice { address, reference: dice.text(), kind, content, changed, modified, batch, held }
 }
 
 fn random_event(dice: &mut Dice) -> Event {

@@ -117,3 +117,60 @@ fn notices_outlive_the_server() {
     let gone = client.send("DELETE", "/c/s", None, None);
     assert_eq!((gone.status, inner(&client.get("/c"))["cni"].clone()), (200, json!(11)));
 }
+
+/// A subscription that is told of what changed alone, of a few attributes, so many times, together; and of its own end.
+#[test]
+fn subscriptions_say_how_they_are_told() {
+    let server = start();
+    let client = Client::start(&server, "manners");
+    client.create("", 3, json!({"m2m:cnt": {"rn": "c"}}));
+    let receivers = [(); 3].map(|()| Receiver::start());
+    let [limits, counted, together] = &receivers;
+    let subscribe = |name: &str, url: &str, more: Value| {
+        let mut all = json!({"rn": name, "nu": [url]});
+        more.as_object().unwrap().iter().for_each(|(name, value)| all[name] = value.clone());
+        client.create("/c", 23, json!({"m2m:sub": all}))
+    };
+    subscribe("l", &limits.url, json!({"nct": 2, "enc": {"net": [1], "atr": ["mni"]}}));
+    subscribe("t", &together.url, json!({"enc": {"net": [3]}, "bn": {"num": 3, "dur": "PT10M"}}));
+    // A subscription is a child too.
+    let one = subscribe("n", &counted.url, json!({"enc": {"net": [3]}, "exc": 1, "su": counted.url}));
+    for con in ["a", "b"] {
+        client.create("/c", 4, json!({"m2m:cin": {"con": con}}));
+    }
+    for change in [json!({"lbl": ["x"]}), json!({"mni": 1})] {
+        assert_eq!(client.send("PUT", "/c", None, Some(json!({"m2m:cnt": change}))).status, 200);
+    }
+    let shown = client.read("/c");
+    let told = until("the limit", || Some(notices(limits)).filter(|told| !told.is_empty()));
+    let expected = json!({"mni": 1, "cni": 1, "cbs": 1, "st": 4, "lt": shown["lt"]});
+    assert_eq!((told.len(), &told[0]["nev"]["rep"]["m2m:cnt"]), (1, &expected), "{told:?}");
+    let told = until("both", || Some(notices(counted)).filter(|told| told.len() == 2));
+    let (over, last): (Vec<&Value>, Vec<&Value>) = told.iter().partition(|one| one["sud"] == true);
+    assert_eq!((over.len(), &last[0]["nev"]["rep"]["m2m:cin"]["con"]), (1, &json!("a")));
+    assert!(over[0]["sur"].as_str().unwrap().ends_with(one["ri"].as_str().unwrap()));
+    assert_eq!(client.get("/c/n").status, 404);
+    let told = until("all three", || together.confirmed().into_iter().find(|push| !push.body["m2m:agn"].is_null()));
+    let told = told.body["m2m:agn"]["m2m:sgn"].as_array().unwrap();
+    assert_eq!((told.len(), &told[0]["nev"]["rep"]["m2m:sub"]["rn"]), (3, &json!("n")));
+    let contents: Vec<&Value> = told[1..].iter().map(|one| &one["nev"]["rep"]["m2m:cin"]["con"]).collect();
+    assert_eq!(contents, ["a", "b"]);
+}
+
+#[test]
+fn requests_that_expired_are_not_done() {
+    let server = start();
+    let client = Client::start(&server, "late");
+    let body = || Some(json!({"m2m:cnt": {"rn": "c"}}).to_string().into_bytes());
+    for (header, status, code) in [
+        (("X-M2M-RET", "-1"), 504, 4008),
+        (("X-M2M-RST", "20200101T000000"), 504, 4008),
+        (("X-M2M-OET", "60000"), 501, 5001),
+        (("X-M2M-RET", "soon"), 400, 4000),
+    ] {
+        let refused = client.send_with("POST", "", Some(3), body(), &[header]);
+        assert_eq!((refused.status, rsc(&refused)), (status, code), "{header:?}");
+    }
+    assert_eq!(client.get("/c").status, 404);
+    assert_eq!(client.send_with("POST", "", Some(3), body(), &[("X-M2M-RET", "60000")]).status, 201);
+}

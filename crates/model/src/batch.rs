@@ -85,6 +85,8 @@ pub enum Write {
     /// Counts a notice of a subscription to a resource; with the last one that its `exc` allows it goes. Of the notices in the batch that are for the
     /// same address, the n-th is sent if the n-th such write found the subscription, [`crate::Changed::Ended`] if that ended it.
     CountNotice(ResourceId),
+    /// Counts a retrieval of an instance; with the last one that its `dcnt` allows it goes.
+    CountRetrieval(ResourceId),
     DeleteInstance(ResourceId),
     /// Replaces the labels by which a resource is found.
     Labels {

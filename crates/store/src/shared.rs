@@ -95,6 +95,7 @@ impl Shared {
             | Write::Append(_)
             | Write::ContainerChange(_)
             | Write::CountNotice(_)
+            | Write::CountRetrieval(_)
             | Write::DeleteInstance(_)
             | Write::Labels { .. } => (),
             Write::Provisioning(_)

@@ -131,6 +131,7 @@ impl Step {
             Write::Append(r) => instances::append(sql, r, &self.plan.binary, now, effects),
             Write::ContainerChange(r) => instances::change(sql, r, effects),
             Write::CountNotice(id) => resources::count_notice(sql, *id, effects),
+            Write::CountRetrieval(id) => instances::count_retrieval(sql, *id, effects),
             Write::DeleteInstance(id) => instances::delete(sql, *id, effects),
             Write::Labels { account, subject, labels } => labels::put_labels(sql, *account, *subject, labels),
             Write::Provisioning(r) => PROVISIONING.put(sql, &**r, doc),
@@ -223,6 +224,7 @@ fn plan(write: &Write) -> Result<Plan> {
         | Write::DeleteResource(_)
         | Write::ContainerChange(_)
         | Write::CountNotice(_)
+        | Write::CountRetrieval(_)
         | Write::DeleteInstance(_)
         | Write::DeleteProvisioning(_) => Ok(bare),
     }

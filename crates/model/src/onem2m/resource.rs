@@ -327,7 +327,7 @@ impl Resource {
     }
 }
 
-/// A content instance (TS-0001, 9.6.7). It never changes.
+/// A content instance (TS-0001, 9.6.7). It never changes, but for the retrievals that are left of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
     /// Id.
@@ -351,7 +351,7 @@ pub struct Instance {
     pub size: u64,
     /// `lbl`
     pub labels: Vec<String>,
-    /// Attributes that are only shown, by their short names: `or`, `dgt`.
+    /// Attributes that need nothing else, by their short names: `or`, `dgt`, `dcnt`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub other: Map<String, Value>,
     /// Originator that made it.

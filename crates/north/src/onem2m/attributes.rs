@@ -37,9 +37,9 @@ const AGE_MAX_S: u64 = 3_155_760_000;
 const OURS: [&str; 11] = ["ri", "pi", "ty", "ct", "lt", "st", "cni", "cbs", "cs", "aei", "csi"];
 
 /// What oneM2M knows (TS-0001, 9.6) and the platform does not.
-const UNSUPPORTED: [&str; 21] = [
-    "aa", "acrs", "ast", "at", "cbl", "conr", "daci", "dcnt", "disr", "gpi", "hld", "ln", "loc", "nec", "nfu", "nsp", "pn",
-    "psn", "rl", "ssi", "trps",
+const UNSUPPORTED: [&str; 20] = [
+    "aa", "acrs", "ast", "at", "cbl", "conr", "daci", "disr", "gpi", "hld", "ln", "loc", "nec", "nfu", "nsp", "pn", "psn", "rl",
+    "ssi", "trps",
 ];
 
 /// The form of a value.
@@ -207,7 +207,12 @@ pub(super) fn updated(table: &[Attribute], given: Map<String, Value>, now: Time)
 
 /// Reads a new content instance. `cs` counts the bytes of a text, or of the compact JSON (contract, Amb-6).
 pub(super) fn instance(mut given: Map<String, Value>, now: Time) -> Result<NewInstance, Fault> {
-    const CIN: &[Attribute] = &[optional("cnf", Form::ContentInfo), optional("or", Form::Text), optional("dgt", Form::Time)];
+    const CIN: &[Attribute] = &[
+        optional("cnf", Form::ContentInfo),
+        optional("or", Form::Text),
+        optional("dgt", Form::Time),
+        optional("dcnt", Form::Number(1, 1_000_000)),
+    ];
     let content = given.remove("con").filter(|content| !content.is_null());
     let content = content.ok_or_else(|| Fault::bad("con: is mandatory"))?;
     if given.contains_key("acpi") {

@@ -103,7 +103,11 @@ fn bad_resources_are_refused_by_name() {
         (Kind::Subscription, json!({"nu": ["http://a"], "bn": {"n": 1}}), "bn: must be an object with num, dur or both"),
         (Kind::Subscription, json!({"nu": ["http://a"], "bn": {"num": 101}}), "bn.num: must be a whole number from 1 to 100"),
         (Kind::Subscription, json!({"nu": ["http://a"], "bn": {"dur": "PT0S"}}), "bn.dur: must be a duration from PT1S to P1D"),
-        (Kind::Subscription, json!({"nu": ["http://a"], "bn": {"num": 2, "dur": 5000}}), "bn.dur: must be a duration from PT1S to P1D"),
+        (
+            Kind::Subscription,
+            json!({"nu": ["http://a"], "bn": {"num": 2, "dur": 5000}}),
+            "bn.dur: must be a duration from PT1S to P1D",
+        ),
         (Kind::Subscription, json!({"nu": ["http://a"], "exc": 0}), "exc: must be a whole number from 1 to 1000000"),
         (Kind::Subscription, json!({"nu": ["http://a"], "su": "mqtt://a"}), "su: only http and https addresses are supported"),
         (Kind::Subscription, json!({"nu": ["http://a"], "nec": 1}), "nec: is not supported"),
@@ -213,7 +217,8 @@ fn instances_count_their_bytes() {
         (json!({"con": 1, "acpi": []}), "acpi: an instance is ruled by its container's"),
         (json!({"con": 1, "cnf": 0}), "cnf: must be a text of 1 to 256 characters"),
         (json!({"con": 1, "dgt": "today"}), "dgt: must be a time written yyyyMMddTHHmmss"),
-        (json!({"con": 1, "dcnt": 2}), "dcnt: is not supported"),
+        (json!({"con": 1, "dcnt": 0}), "dcnt: must be a whole number from 1 to 1000000"),
+        (json!({"con": 1, "conr": "x"}), "conr: is not supported"),
     ] {
         assert_eq!(refusal(instance(object(given), NOW)), text);
     }

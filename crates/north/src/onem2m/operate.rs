@@ -66,6 +66,9 @@ pub(super) async fn operate(core: &Core, by: &OriginCaller, asked: &Primitive, t
         Operation::Create(ty) => create(core, by, asked, &target, ty, body).await,
         Operation::Retrieve => {
             core.check_right(by, &target, Right::Retrieve).await?;
+            if let Target::Instance(instance, within) = &target {
+                core.retrieved(by, instance, within).await?;
+            }
             if asked.result == 1 {
                 let (root, shown) = show(core, by, &target).await?;
                 return Ok(Outcome::of(rsc::OK, named(root, shown)));

@@ -242,6 +242,22 @@ fn evict_oldest(sql: &mut dyn Sql, container: ResourceId, first: u64) -> SqlResu
     Ok(Some(size))
 }
 
+/// Counts a retrieval of an instance; with the last one that it allows it goes.
+pub(crate) fn count_retrieval(sql: &mut dyn Sql, id: ResourceId, effects: &mut Effects) -> Done {
+    let found = query_one(sql, &format!("{COLUMNS} WHERE i.id = ?1"), &[Value::Bytes(&id.0)], read)?;
+    let Some(mut r) = found else { return Ok(()) };
+    match r.other.get("dcnt").and_then(serde_json::Value::as_u64) {
+        None => Ok(()),
+        Some(0 | 1) => delete(sql, id, effects),
+        Some(left) => {
+            r.other.insert("dcnt".to_owned(), (left - 1).into());
+            let params = [Value::Bytes(&id.0), Value::Bytes(&encode_instance(&r))];
+            sql.execute("UPDATE instance SET doc = ?2 WHERE id = ?1", &params)?;
+            Ok(())
+        }
+    }
+}
+
 /// Deletes an instance and lowers the counters.
 pub(crate) fn delete(sql: &mut dyn Sql, id: ResourceId, effects: &mut Effects) -> Done {
     if let Some((container, Some(device))) = remove(sql, id)?

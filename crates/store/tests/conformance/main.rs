@@ -83,7 +83,7 @@ conformance! {
     instances: instances_come_back states_count_without_holes the_oldest_make_room names_are_unique_in_a_container
         a_refused_append_counts_nothing containers_must_be_there instances_by_pages instances_end_by_themselves
         deleted_instances_count_no_more outgoing_messages_are_work a_change_counts_and_makes_room
-        notices_say_what_their_batch_made;
+        notices_say_what_their_batch_made instances_go_with_their_last_retrieval;
     origin: the_number_comes_back_where_it_was_left a_copy_is_in_another_place;
     labels: subjects_are_found_by_labels labels_go_with_their_subject;
     provisioning: requests_are_versioned_and_named parts_hold_their_places failures_by_page claims_name_who_is_there

@@ -28,7 +28,7 @@ pub struct NewInstance {
     pub format: Option<String>,
     /// `lbl`
     pub labels: Vec<String>,
-    /// Attributes that are only shown, by their short names: `or`, `dgt`.
+    /// Attributes that need nothing else, by their short names: `or`, `dgt`, `dcnt`.
     pub other: Map<String, Value>,
     /// When it is to end by itself.
     pub expires_at: Option<Time>,
@@ -154,6 +154,17 @@ impl Core {
         let mut whole = batch(vec![Write::Append(Box::new(append))], vec![]);
         whole.merge(notices);
         Ok(whole)
+    }
+
+    /// Counts the retrieval of an instance that allows only so many (`dcnt`); with the last one it goes, and the container's subscribers are told.
+    pub async fn retrieved(&self, by: &OriginCaller, instance: &Instance, within: &Target) -> Result<()> {
+        let Some(left) = instance.other.get("dcnt").and_then(Value::as_u64) else { return Ok(()) };
+        let mut whole = batch(vec![Write::CountRetrieval(instance.id)], vec![]);
+        if left <= 1 {
+            let gone = || shown(instance, within).into();
+            whole.merge(self.notices(&by.account, instance.container, Happened::ChildDeleted, self.now(), gone).await?);
+        }
+        self.store.commit(whole).await.map(|_| ())
     }
 
     /// Deletes an instance and tells the container's subscribers. `Forbidden`.

@@ -294,7 +294,9 @@ async fn notices_say_how_long_they_wait_for_one_another() {
     let stage = Stage::new(118).await;
     let domain = &stage.domain;
     let within = Target::Resource(stage.container(&BASE, "c").await);
-    for (name, batch) in [("both", json!({ "num": 5, "dur": "PT7S" })), ("num", json!({ "num": 3 })), ("dur", json!({ "dur": "P1D" }))] {
+    for (name, batch) in
+        [("both", json!({ "num": 5, "dur": "PT7S" })), ("num", json!({ "num": 3 })), ("dur", json!({ "dur": "P1D" }))]
+    {
         stage.subscribe_with("c", name, json!({ "enc": { "net": [3] }, "bn": batch })).await;
     }
     let seq = domain.newest();
@@ -305,4 +307,22 @@ async fn notices_say_how_long_they_wait_for_one_another() {
     stage.delete("c/both").await;
     let push = domain.core.store().subscription(told[0].address).await.unwrap();
     assert!(push.is_some(), "what waits is sent all the same");
+}
+
+#[tokio::test]
+async fn an_instance_goes_with_its_last_retrieval() {
+    let stage = Stage::new(119).await;
+    let (domain, core) = (&stage.domain, &stage.domain.core);
+    let within = Target::Resource(stage.container(&BASE, "c").await);
+    stage.subscribe("c", "s", &[4]).await;
+    let other = Map::from_iter([("dcnt".to_owned(), json!(2))]);
+    core.append(&stage.by, &within, landfall_core::NewInstance { other, ..text("x") }).await.unwrap();
+    for (left, told) in [(2, 0), (1, 1)] {
+        let seq = domain.newest();
+        let Target::Instance(found, within) = domain.at(&stage.by, "c/la").await else { panic!("an instance") };
+        assert_eq!(found.other["dcnt"], left);
+        core.retrieved(&stage.by, &found, &within).await.unwrap();
+        assert_eq!(domain.notices_since(seq).await.len(), told);
+    }
+    assert_eq!(domain.absent(&stage.by, "c/la").await, Cause::ResourceNotFound);
 }

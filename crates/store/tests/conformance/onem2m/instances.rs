@@ -206,6 +206,25 @@ pub async fn notices_say_what_their_batch_made(place: Place) {
     assert_eq!(told(&place.open()).await, expected, "also after a restart");
 }
 
+pub async fn instances_go_with_their_last_retrieval(place: Place) {
+    let store = place.open();
+    let c = container(&store).await;
+    let plain = in_container(&c, "plain");
+    let mut counted = in_container(&c, "counted");
+    counted.other.insert("dcnt".into(), 2.into());
+    store.commit(put([append(&plain), append(&counted)])).await.unwrap();
+    let retrieved = async |id| store.commit(put([Write::CountRetrieval(id)])).await.map(|_| ()).unwrap();
+    retrieved(plain.id).await;
+    retrieved(counted.id).await;
+    let mut left = Instance { state: 2, ..counted.clone() };
+    left.other.insert("dcnt".into(), 1.into());
+    assert_eq!(store.instance(counted.id, START).await, Ok(Some(left)));
+    retrieved(counted.id).await;
+    retrieved(counted.id).await;
+    assert_eq!(listed(&store, c.id, Sort::Ascending, START).await, ["plain"]);
+    assert_eq!(self::counted(&store, c.id).await, (2, 1, 10));
+}
+
 pub async fn names_are_unique_in_a_container(place: Place) {
     let store = place.open();
     let (c, d) = (container(&store).await, container(&store).await);

@@ -18,6 +18,9 @@ pion=tests/foreign/lwm2m/pion
 acme_version=2026.5.3
 schemathesis_version=4.32.5
 onem2m_mcp_version=0.4.1
+openapi=.cache/openapi
+openapi_python_version=0.29.1
+openapi_generator_version=7.26.0
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -89,6 +92,16 @@ if [ "$level" = test ] && ! "$venv/bin/python" -c 'import aiocoap, dtiot_d2c, pa
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check \
         "paho-mqtt==$paho_version" "aiocoap==$aiocoap_version" "dtiot-d2c==$d2c_version"
+fi
+
+# Generators of clients; the second one carries its Java archive in the package.
+if [ "$level" = test ] && ! [ -e "$openapi/$openapi_python_version-$openapi_generator_version" ]; then
+    echo "installing: openapi-python-client $openapi_python_version and openapi-generator-cli $openapi_generator_version in $openapi"
+    rm -rf "$openapi"
+    python3 -m venv "$openapi"
+    "$openapi/bin/pip" install --quiet --disable-pip-version-check \
+        "openapi-python-client==$openapi_python_version" "openapi-generator-cli==$openapi_generator_version"
+    touch "$openapi/$openapi_python_version-$openapi_generator_version"
 fi
 
 for device in $java_devices; do

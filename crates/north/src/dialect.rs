@@ -18,6 +18,8 @@ pub struct Dialect {
     pub settings: fn(Value) -> Result<Value, String>,
     /// Keys that stood elsewhere before, as `section.key`, and what they are called in its section.
     pub former_keys: &'static [(&'static str, &'static str)],
+    /// Its OpenAPI document: the contract.
+    pub document: &'static str,
     /// Its routes over a core, with such settings.
     pub routes: fn(Arc<Core>, Value) -> Result<Router, String>,
     /// What it answers where a handler panicked.

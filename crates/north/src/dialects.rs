@@ -1,7 +1,7 @@
 //! The list of dialects: `server` reads their sections of the configuration, mounts their routes and tells their subscribers through it, and
 //! names none.
 
-use crate::{dialect::Dialect, http::guarded, oceanconnect, onem2m};
+use crate::{dialect::Dialect, http::guarded, oceanconnect, onem2m, openapi::Document};
 use axum::Router;
 use landfall_core::{Core, Notifier};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
@@ -25,6 +25,12 @@ impl Sections {
     /// How the dialects that are on tell their subscribers; those of the others rest.
     pub fn notifiers(&self) -> Vec<&'static dyn Notifier> {
         DIALECTS.iter().filter(|dialect| self.on(dialect).is_some()).map(|dialect| dialect.notifier).collect()
+    }
+
+    /// The OpenAPI documents of the dialects that are on.
+    pub fn documents(&self) -> Vec<Document> {
+        let on = DIALECTS.iter().filter(|dialect| self.on(dialect).is_some());
+        on.map(|dialect| Document { name: dialect.name, yaml: dialect.document }).collect()
     }
 
     fn on(&self, dialect: &Dialect) -> Option<&Section> {

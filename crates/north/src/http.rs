@@ -8,6 +8,7 @@ mod front;
 mod guard;
 mod http2;
 mod intake;
+mod origin;
 mod preface;
 mod reason;
 mod room;
@@ -18,6 +19,7 @@ pub use front::{Front, WhyWord, Word};
 pub use guard::Form;
 pub(crate) use guard::guarded;
 pub use intake::{Pace, Unread, whole_body};
+pub(crate) use origin::Origin;
 pub(crate) use reason::Call;
 pub use reason::Reason;
 

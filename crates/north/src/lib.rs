@@ -9,3 +9,4 @@ pub mod dialects;
 pub mod http;
 pub mod oceanconnect;
 pub mod onem2m;
+pub mod openapi;

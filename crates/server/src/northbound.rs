@@ -8,6 +8,7 @@ use landfall_core::Core;
 use landfall_north::{
     admin, bind,
     http::{self, Router},
+    openapi,
 };
 use landfall_south::mqtt::Mqtt;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 pub fn applications(config: &Config, core: &Arc<Core>, running: Arc<Running>) -> Result<Router, String> {
     let operators = Arc::new(admin::Admin::new(core.clone(), running));
     let router = config.dialects.routes(core)?;
+    let documents = config.dialects.documents().into_iter().chain([admin::DOCUMENT]).collect();
+    let router = router.merge(openapi::router(documents));
     Ok(router.merge(admin::router(operators.clone())).merge(admin::observe::router(operators, config.northbound.open_metrics)))
 }
 

@@ -30,7 +30,7 @@ pub use ops::{Certificate, Delivery, DeliveryError, DeviceRequest, Operations, S
 pub use package::fuzz_profile_package;
 pub use routes::{OPERATIONS, router};
 
-use crate::http::Form;
+use crate::{http::Form, openapi::Document};
 use axum::response::IntoResponse;
 
 use landfall_core::Core;
@@ -39,6 +39,9 @@ use std::sync::Arc;
 
 /// What is answered where a handler panicked.
 pub(crate) const FORM: Form = Form { api: "admin", echoes: &[], failed: |_, _| error::failed().into_response() };
+
+/// The OpenAPI document of this API.
+pub const DOCUMENT: Document = Document { name: FORM.api, yaml: include_str!("../../../../spec/admin/openapi.yaml") };
 
 /// What the admin API works on.
 pub struct Admin {

@@ -110,12 +110,12 @@ pub fn router(admin: Arc<Admin>) -> Router {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::server::DOCUMENT, *};
+    use super::{super::DOCUMENT, *};
     use std::collections::BTreeSet;
 
     /// Method, path and operationId of every operation of the document, read by its indentation.
     fn documented() -> BTreeSet<(String, String, String)> {
-        let paths = DOCUMENT.split("\npaths:\n").nth(1).and_then(|rest| rest.split("\ncomponents:\n").next()).unwrap();
+        let paths = DOCUMENT.yaml.split("\npaths:\n").nth(1).and_then(|rest| rest.split("\ncomponents:\n").next()).unwrap();
         let (mut path, mut method, mut found) = (String::new(), String::new(), BTreeSet::new());
         for line in paths.lines() {
             if let Some(name) = line.strip_prefix("  /") {

@@ -1,24 +1,23 @@
 //! The server itself: status, effective settings, records of unknown origin, and the API's own document.
 
 use super::{
+    DOCUMENT,
     caller::{Caller, Over},
     error::Answer,
     query::{cut, listed},
     view,
 };
+use crate::http::Origin;
 use axum::{
-    Json,
+    Extension, Json,
     http::{StatusCode, header},
     response::IntoResponse,
 };
 use serde_json::json;
 
-/// The OpenAPI document of this API.
-pub(super) const DOCUMENT: &str = include_str!("../../../../spec/admin/openapi.yaml");
-
 /// Needs no token: it says nothing about this server.
-pub(super) async fn document() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/yaml")], DOCUMENT)
+pub(super) async fn document(Extension(origin): Extension<Origin>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/yaml")], DOCUMENT.at(&origin))
 }
 
 pub(super) async fn status(caller: Caller) -> Answer {

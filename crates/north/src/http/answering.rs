@@ -3,6 +3,7 @@
 use super::{
     Shared,
     intake::Way,
+    origin::Origin,
     reason::{Call, REASON, Reason, wanted},
     room::{Open, UnderWay},
 };
@@ -47,7 +48,9 @@ impl Shared {
         let id = self.front.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let line = tracing::enabled!(tracing::Level::DEBUG).then(|| (request.method().clone(), request.uri().path().to_owned()));
         let (client, wanted) = (self.front.client(peer, request.headers()), wanted(request.headers()));
+        let origin = Origin::asked(self.tls.is_some(), client.0 != peer, request.uri(), request.headers());
         request.extensions_mut().insert(client);
+        request.extensions_mut().insert(origin);
         let mut response = match unhosted(request.version(), request.headers()) {
             Some(why) => self.refuse(client.0, StatusCode::BAD_REQUEST, why.check, why.detail),
             None => self.routed(&router, request, client.0, &open, id).await,

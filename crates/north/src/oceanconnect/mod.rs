@@ -50,6 +50,7 @@ pub const DIALECT: Dialect = Dialect {
     prefixes: &["/iocm", "/iodm"],
     settings: dialect::settings::<Settings>,
     former_keys: &[("northbound.calls_per_minute", "calls_per_minute")],
+    document: include_str!("../../../../spec/oceanconnect/huawei-northbound.openapi.yaml"),
     routes: |core, settings| {
         let settings = serde_json::from_value(settings).map_err(|error| error.to_string())?;
         Ok(router(Arc::new(OceanConnect { core, settings, flow: FlowControl::new() })))

@@ -52,6 +52,7 @@ pub const DIALECT: Dialect = Dialect {
     prefixes: &["/device-management-orchestrator/v3", "/device-management-orchestrator/oauth", "/auth/realms"],
     settings: dialect::settings::<Settings>,
     former_keys: &[("northbound.d2c_client_root", "d2c_client_root")],
+    document: include_str!("../../../../spec/onem2m/onem2m-d2c.openapi.yaml"),
     routes: |core, settings| {
         let settings = serde_json::from_value(settings).map_err(|error| error.to_string())?;
         Ok(router(Arc::new(OneM2M { core, settings })))

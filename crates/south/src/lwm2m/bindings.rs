@@ -41,6 +41,7 @@ struct Place {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Number,
+    Whole,
     Text,
     Time,
     List,
@@ -54,6 +55,7 @@ impl Form {
             "datetime" | "date-time" => Self::Time,
             "array" | "string list" => Self::List,
             "jsonobject" => Self::Object,
+            "int" | "integer" | "long" => Self::Whole,
             _ => Self::Number,
         }
     }
@@ -201,6 +203,7 @@ impl Form {
             (Self::Text, Value::Float(x)) => Json::String(x.to_string()),
             (_, Value::Integer(n) | Value::Time(n)) => Json::from(*n),
             (_, Value::Unsigned(n)) => Json::from(*n),
+            (Self::Whole, Value::Float(x)) if is_whole(*x) => Json::from(*x as i64),
             (_, Value::Float(x)) => number(*x)?,
             (_, Value::Boolean(b)) => Json::Bool(*b),
             (_, Value::Text(text) | Value::CoreLink(text)) => Json::String(text.clone()),
@@ -208,6 +211,12 @@ impl Form {
             (_, Value::ObjectLink(link)) => Json::String(link.to_string()),
         })
     }
+}
+
+/// Whether a float is an integer that it holds exactly.
+fn is_whole(x: f64) -> bool {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    x.fract() == 0.0 && x.abs() <= EXACT
 }
 
 /// A value in JSON as it is: opaque ones in hex, times in seconds.
@@ -322,6 +331,8 @@ mod tests {
                 ("on", "boolean", "RE", "/3306/0/5850"),
                 ("at", "DateTime", "R", "/3/0/13"),
                 ("names", "string list", "R", "/3/0/0"),
+                ("count", "int", "R", "/3303/0/5601"),
+                ("far", "long", "R", "/3303/0/5602"),
             ],
             DataFormat::Json,
         );
@@ -332,12 +343,20 @@ mod tests {
             Entry::new(path("/3/0/13"), Value::Time(1_700_000_000)),
             Entry::new(path("/3/0/0/0"), Value::Text("a".into())),
             Entry::new(path("/3/0/0/1"), Value::Text("b".into())),
+            Entry::new(path("/3303/0/5601"), Value::Float(-7.0)),
+            Entry::new(path("/3303/0/5602"), Value::Float(9_007_199_254_740_992.0)),
             Entry::new(path("/9/0/1"), Value::Integer(1)),
         ];
         let items = bindings.items(&entries, Time(5));
         assert_eq!(items.len(), 1);
         let data: Json = serde_json::from_str(&items[0].data).unwrap();
-        assert_eq!(data, serde_json::json!({"t": 21.5, "on": true, "at": "20231114T221320Z", "names": ["a", "b"]}));
+        let expected = serde_json::json!({
+            "t": 21.5, "on": true, "at": "20231114T221320Z", "names": ["a", "b"], "count": -7, "far": 9_007_199_254_740_992_i64
+        });
+        assert_eq!(data, expected);
+        for x in [7.5, 9_007_199_254_740_994.0, 1e300] {
+            assert!(!is_whole(x), "{x} stays a float, which the property refuses by name");
+        }
     }
 
     #[test]

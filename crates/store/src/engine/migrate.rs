@@ -80,7 +80,10 @@ mod tests {
     use super::*;
     use crate::{
         Options,
-        engine::{backend::Backend, sql::Value},
+        engine::{
+            backend::Backend,
+            sql::{Value, query_all},
+        },
         stream::record::tests::scratch,
     };
     use landfall_testkit::World;
@@ -120,6 +123,34 @@ mod tests {
             drop(sql);
             std::fs::remove_dir_all(dir).unwrap();
         }
+    }
+
+    /// What devices behind gateways did before it was noted which.
+    #[test]
+    fn older_history_is_found_by_its_gateway() {
+        let dir = scratch();
+        older(&dir, 17);
+        let mut sql = Backend::Sqlite(dir.clone()).writer().unwrap();
+        let (gateway, child) = ([1; 16], [2; 16]);
+        let device = "INSERT INTO device (id, version, account, principals, node_id, gateway, node_type, status, connected, activated, created_at, doc, \
+             psk_identity) VALUES (?1, 1, ?2, ?2, 'd-2', ?2, '', '', 0, 0, 0, '', 'd-2')";
+        sql.execute(device, &[Value::Bytes(&child), Value::Bytes(&gateway)]).unwrap();
+        for id in [&gateway, &child] {
+            for text in [
+                "INSERT INTO chunk (device, first_seq, last_seq, account, arrived_at, t0, t1, n, points) VALUES (?1, 1, 1, ?1, 0, 0, 0, 1, ?1)",
+                "INSERT INTO setting (account, device, at, service_id, properties, doc) VALUES (?1, ?1, 0, '', '', '')",
+            ] {
+                sql.execute(text, &[Value::Bytes(id)]).unwrap();
+            }
+        }
+        migrate(&mut *sql, NEWEST).unwrap();
+        for table in ["chunk", "setting"] {
+            let text = format!("SELECT device, gateway FROM {table} WHERE gateway IS NOT NULL");
+            let found = query_all(&mut *sql, &text, &[], |row| Ok((row.bytes(0)?.to_vec(), row.bytes(1)?.to_vec()))).unwrap();
+            assert_eq!(found, [(child.to_vec(), gateway.to_vec())], "{table}");
+        }
+        drop(sql);
+        std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]

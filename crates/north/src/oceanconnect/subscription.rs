@@ -27,7 +27,9 @@ pub(super) const CREATE: Errors = Errors::of(&[
 pub(super) async fn create(inbound: Inbound) -> Result<Response, Fault> {
     let request: SubscribeBody = inbound.json()?;
     let scope = inbound.scope_of(request.app_id.as_deref()).await?;
-    let owned_by_target = inbound.query().word("ownerFlag", &[("true", false), ("false", true)])?.unwrap_or(false);
+    // Of the two applications, that which authorised the caller owns the address with `false` [A 49]; .NET writes the flag as True.
+    let words = [("true", false), ("True", false), ("false", true), ("False", true)];
+    let owned_by_target = inbound.query().word("ownerFlag", &words)?.unwrap_or(false);
     let request = SubscribeRequest {
         kind: SubscriptionKind::Notify(service_type(request.notify_type.as_deref())?),
         channel: channel(request.channel.as_deref())?,

@@ -162,7 +162,7 @@ pub struct Register {
     /// Its verification code; made when absent
     #[arg(long)]
     verify_code: Option<String>,
-    /// Pre-shared key of 8 to 32 hex digits; made when absent
+    /// Pre-shared key of 8 to 32 hex digits, two for each byte; made when absent
     #[arg(long)]
     psk: Option<String>,
     /// Identity that goes with the pre-shared key; default: the nodeId

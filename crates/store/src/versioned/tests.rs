@@ -55,10 +55,11 @@ fn registry_statements_are_these() {
 fn tree_statements_are_these() {
     check(
         &RESOURCE,
-        "INSERT INTO resource (id, version, account, parent, name, kind, device, expires_at, created_at, doc) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
-        "UPDATE resource SET version = ?2, name = ?5, expires_at = ?8, doc = ?10 WHERE id = ?1 AND version + 1 = ?2 \
-         AND account = ?3 AND parent = ?4 AND kind = ?6 AND device IS NOT DISTINCT FROM ?7 AND created_at = ?9 \
+        "INSERT INTO resource (id, version, account, parent, name, kind, device, originator, expires_at, created_at, doc) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+        "UPDATE resource SET version = ?2, name = ?5, expires_at = ?9, doc = ?11 WHERE id = ?1 AND version + 1 = ?2 \
+         AND account = ?3 AND parent = ?4 AND kind = ?6 AND device IS NOT DISTINCT FROM ?7 \
+         AND originator IS NOT DISTINCT FROM ?8 AND created_at = ?10 \
          AND NOT EXISTS (SELECT 1 FROM resource o WHERE o.parent = ?4 AND o.name = ?5 AND o.id <> ?1)",
         "SELECT version FROM resource WHERE id = ?1",
     );

@@ -1,12 +1,20 @@
 //! What a dialect keeps beside the records of devices, and how that follows them: the one list through which the rest of the core reaches it.
 
-use crate::{Core, Work, device::added, onem2m, turns::Record};
+use crate::{Core, Work, device::added, onem2m};
 use async_trait::async_trait;
-use landfall_model::{Batch, Device, DeviceInfo, Result, Subscription, Time};
+use landfall_model::{Batch, Device, DeviceInfo, Group, Result, Subscription, Time};
 use std::sync::Arc;
 
 /// Every extension; a dialect with records of its own is a line here.
 const EXTENSIONS: &[&dyn Extension] = &[&onem2m::Tree];
+
+/// What became of a group of devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GroupEvent {
+    Made,
+    Renamed,
+    Gone,
+}
 
 /// The part of a dialect in the life of a device.
 #[async_trait]
@@ -23,8 +31,8 @@ pub(crate) trait Extension: Sync {
     /// The next piece of work it has for a device that has no other.
     async fn next_work(&self, core: &Core, device: &Arc<Device>) -> Result<Option<Work>>;
 
-    /// Records, besides the device, that its deletion changes.
-    async fn records_with(&self, core: &Core, device: &Arc<Device>) -> Result<Vec<Record>>;
+    /// What is written beside a group of devices that was made, renamed or deleted.
+    async fn group_followed(&self, core: &Core, event: GroupEvent, group: &Group) -> Result<Batch>;
 
     /// What else is told of a new device.
     async fn added(&self, core: &Core, device: &Arc<Device>, now: Time) -> Result<Batch>;
@@ -67,12 +75,12 @@ impl Core {
         Ok(None)
     }
 
-    pub(crate) async fn records_with(&self, device: &Arc<Device>) -> Result<Vec<Record>> {
-        let mut records = vec![];
+    pub(crate) async fn group_followed(&self, event: GroupEvent, group: &Group) -> Result<Batch> {
+        let mut whole = Batch::default();
         for extension in EXTENSIONS {
-            records.extend(extension.records_with(self, device).await?);
+            whole.merge(extension.group_followed(self, event, group).await?);
         }
-        Ok(records)
+        Ok(whole)
     }
 
     /// The batch of a new device.

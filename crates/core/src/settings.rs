@@ -42,6 +42,8 @@ pub struct Settings {
     pub apps: u64,
     /// Products of an account.
     pub products: u64,
+    /// Groups of devices of an account.
+    pub groups: u64,
     /// Subscriptions of an application.
     pub subscriptions: u64,
     /// Callback addresses of calls and commands that an application may use at a time.
@@ -77,6 +79,7 @@ impl Default for Settings {
             accounts: 10_000,
             apps: 1_000,
             products: 10_000,
+            groups: 10_000,
             subscriptions: 1_000,
             call_addresses: 1_000,
             children: 10_000,

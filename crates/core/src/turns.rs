@@ -5,7 +5,8 @@
 
 use crate::Core;
 use landfall_model::{
-    AccountId, AppId, Batch, CallId, Cause, CommandId, DeviceId, Error, ProductId, ResourceId, Result, SubscriptionId, Time,
+    AccountId, AppId, Batch, CallId, Cause, CommandId, DeviceId, Error, GroupId, ProductId, ResourceId, Result, SubscriptionId,
+    Time,
 };
 use parking_lot::Mutex;
 use std::{
@@ -33,6 +34,7 @@ pub(crate) enum Record {
     Command(CommandId),
     Call(CallId),
     Subscription(SubscriptionId),
+    Group(GroupId),
     Resource(ResourceId),
 }
 

@@ -1,6 +1,6 @@
 //! Tables that a dialect has beside the records of devices: the one list through which the rest of the store reaches them.
 
-pub(crate) use crate::onem2m::subscribers::Subscribers;
+pub(crate) use crate::onem2m::{subscribers::Subscribers, telling::Telling};
 
 use crate::{
     effects::Effects,

@@ -8,7 +8,7 @@ use crate::{
         queue::{Queue, Task, stopping},
         sql::given_up,
     },
-    extension::Subscribers,
+    extension::{Subscribers, Telling},
     stream::{pending::Pending, ring::Ring},
 };
 use landfall_model::{
@@ -143,6 +143,7 @@ pub(crate) struct Caches {
     pub(crate) resource_names: Hints<(ResourceId, Box<str>), ResourceId>,
     /// Not a cache: it holds all of them.
     pub(crate) subscribers: Subscribers,
+    pub(crate) telling: Telling,
 }
 
 impl Caches {
@@ -159,6 +160,7 @@ impl Caches {
             resources: Cache::new(options.cache_records),
             resource_names: Hints::new(options.cache_records),
             subscribers: Subscribers::default(),
+            telling: Telling::default(),
         }
     }
 
@@ -166,6 +168,7 @@ impl Caches {
     pub(crate) fn put_resource(&self, r: Arc<Resource>) {
         self.resource_names.put((r.parent, r.name.as_str().into()), r.id);
         self.subscribers.changed(&r);
+        self.telling.changed(&r);
         self.resources.changed(r.id, Some(r));
     }
 
@@ -174,6 +177,7 @@ impl Caches {
         for id in dropped {
             self.resources.changed(*id, None);
             self.subscribers.dropped(*id);
+            self.telling.dropped(*id);
         }
     }
 

@@ -77,6 +77,7 @@ impl SharedStore {
         replay::replay(&mut *sql, &shared)?;
         shared.work.load(&mut *sql)?;
         shared.caches.subscribers.load(&mut *sql)?;
+        shared.caches.telling.load(&mut *sql)?;
         sql.limit()?;
         let readers = {
             let options = &shared.options;

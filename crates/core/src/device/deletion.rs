@@ -18,11 +18,9 @@ impl Core {
     ///
     /// `DeviceNotFound`, `DeviceForeign`, `Overloaded` where devices are added as fast as they go.
     pub async fn delete_device(&self, scope: &Scope, id: DeviceId, cascade: bool) -> Result<()> {
-        let device = self.device(scope, id).await?;
-        let mut records = self.records_with(&device).await?;
-        records.push(Record::Device(id));
+        self.device(scope, id).await?;
         for _ in 0..self.settings.children / u64::from(SLICE) + 8 {
-            let slice = self.decide(&records, || Box::pin(self.slice(scope, id, cascade))).await?;
+            let slice = self.decide(&[Record::Device(id)], || Box::pin(self.slice(scope, id, cascade))).await?;
             for id in slice.gone {
                 self.live.close(id, CloseCause::Deleted);
             }

@@ -2,12 +2,11 @@
 
 use crate::{
     Core, Work,
-    extension::Extension,
+    extension::{Extension, GroupEvent},
     onem2m::{Tree, edit::follow_info},
-    turns::Record,
 };
 use async_trait::async_trait;
-use landfall_model::{Batch, Device, DeviceInfo, Result, Subscription, SubscriptionKind, Time};
+use landfall_model::{Batch, Device, DeviceInfo, Group, Result, Subscription, SubscriptionKind, Time};
 use std::sync::Arc;
 
 #[async_trait]
@@ -28,8 +27,8 @@ impl Extension for Tree {
         core.next_message(device).await
     }
 
-    async fn records_with(&self, core: &Core, device: &Arc<Device>) -> Result<Vec<Record>> {
-        Ok(core.groups_with(std::slice::from_ref(device)).await?.iter().map(|(group, _)| Record::Resource(group.id)).collect())
+    async fn group_followed(&self, core: &Core, event: GroupEvent, group: &Group) -> Result<Batch> {
+        core.group_record(event, group).await
     }
 
     async fn added(&self, core: &Core, device: &Arc<Device>, now: Time) -> Result<Batch> {

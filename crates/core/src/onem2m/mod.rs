@@ -3,6 +3,7 @@
 pub(crate) mod edit;
 pub(crate) mod extension;
 pub(crate) mod fault;
+pub(crate) mod group;
 pub(crate) mod message;
 pub(crate) mod node;
 pub(crate) mod originator;
@@ -12,6 +13,7 @@ pub(crate) mod tree;
 
 pub use edit::{InfoChange, VERSION_LABEL, known_attributes};
 pub use fault::NodeFault;
+pub use group::{GROUP_DEFINITION, is_device_group};
 pub use originator::OriginCaller;
 pub use provisioning::{FailedNode, PROVISIONING_NODES, ProvisioningRequest, Refusal};
 pub use store::{Claim, InstanceStore, NodeStore, ProvisioningStore, ResourceFilter, ResourceStore, TakenNames};

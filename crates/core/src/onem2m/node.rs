@@ -10,7 +10,7 @@ use crate::{
     turns::Record,
 };
 use landfall_model::{
-    Account, AccountPart, Batch, Cause, Device, DeviceId, DevicePart, Error, MessageBox, NODE_INFOS, Node, PageRequest, Resource,
+    Account, AccountPart, Batch, Cause, Device, DeviceId, DevicePart, Error, MessageBox, NODE_INFOS, Node, PageRequest,
     ResourceId, ResourceKind, Result, Time, Write,
 };
 use serde_json::{Map, Value, json};
@@ -18,8 +18,6 @@ use std::sync::Arc;
 
 /// Labels of a node.
 const LABELS: usize = 200;
-/// Groups of an account that are searched for a device that goes.
-const GROUPS: u32 = 1_000;
 
 impl Core {
     /// Replaces the labels of a node as a whole and tells its subscribers. `Forbidden`, `InvalidField` for more than 200.
@@ -161,7 +159,7 @@ impl Core {
         self.told_of(device.id, NodeFault::DeleteDeviceData, outcome).await
     }
 
-    /// What else goes with devices: subscriptions below them, and their places in groups.
+    /// What else goes with devices: subscriptions below them.
     pub(crate) async fn nodes_released(&self, devices: &[Arc<Device>], now: Time) -> Result<Batch> {
         let mut whole = Batch::default();
         let Some(account) = devices.first().map(|device| device.account) else { return Ok(whole) };
@@ -173,8 +171,6 @@ impl Core {
             whole.merge(self.ended(&account, &going, now).await?);
             whole.merge(self.node_notices(&account, device, Happened::ChildDeleted, now).await?);
         }
-        let groups = self.groups_with(devices).await?;
-        whole.writes.extend(groups.into_iter().map(|(group, left)| with_members(&group, left, now)));
         Ok(whole)
     }
 
@@ -192,33 +188,6 @@ impl Core {
         let channel = || Target::Channel(device.clone()).into();
         whole.merge(self.notices(account, place(AccountPart::Communication), happened, now, channel).await?);
         Ok(whole)
-    }
-
-    /// The groups that one of these devices of an account is in, with their other members.
-    pub(crate) async fn groups_with(&self, devices: &[Arc<Device>]) -> Result<Vec<(Arc<Resource>, Vec<Value>)>> {
-        // Clients put names or ids into groups.
-        let names: Vec<String> = devices
-            .iter()
-            .filter_map(|device| Some((device, device.node.as_ref()?)))
-            .flat_map(|(device, node)| [node.name.clone(), ResourceId::of_device(device.id, DevicePart::Node).to_string()])
-            .collect();
-        let mut found = vec![];
-        let Some(account) = devices.first().map(|device| device.account).filter(|_| !names.is_empty()) else { return Ok(found) };
-        for group in self.groups(account).await? {
-            let all = members(&group);
-            let left: Vec<Value> =
-                all.iter().filter(|one| !names.iter().any(|name| name == *one)).map(|one| Value::from(*one)).collect();
-            if left.len() < all.len() {
-                found.push((group, left));
-            }
-        }
-        Ok(found)
-    }
-
-    async fn groups(&self, account: landfall_model::AccountId) -> Result<Vec<Arc<Resource>>> {
-        let parent = Some(ResourceId::of_account(account, AccountPart::Groups));
-        let filter = ResourceFilter { account, parent, device: None, kinds: vec![ResourceKind::FlexContainer] };
-        Ok(self.store.resources(&filter, PageRequest { no: 0, size: GROUPS }).await?.items)
     }
 
     /// Takes what a device says of itself when it registers (objects 3 and 6) into `device-info`, and adds the labels of what the platform
@@ -285,20 +254,6 @@ impl Core {
 pub(crate) fn json_instance(content: &Value) -> NewInstance {
     let content = content.to_string();
     NewInstance { size: content.len() as u64, content, format: Some("application/json:0".to_owned()), ..NewInstance::default() }
-}
-
-/// Names in a device group, `nds`.
-pub(crate) fn members(group: &Resource) -> Vec<&str> {
-    let given = group.attributes.get("nds").and_then(Value::as_array);
-    given.into_iter().flatten().filter_map(Value::as_str).collect()
-}
-
-pub(crate) fn with_members(group: &Resource, members: Vec<Value>, now: Time) -> Write {
-    let mut next = group.clone();
-    next.attributes.insert("nds".to_owned(), Value::Array(members));
-    next.version += 1;
-    next.modified_at = now;
-    Write::Resource(Box::new(next))
 }
 
 /// Identities are 1 to 128 characters, keys 1 to 64 bytes (RFC 4279, 5.3).

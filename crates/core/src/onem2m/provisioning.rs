@@ -4,14 +4,13 @@
 //! also moves its mark: after a crash the work goes on with the part that was not done.
 
 use crate::{
-    Claim, Core, NodeFault, OriginCaller, Scope, TakenNames, Target, batch,
+    Claim, Core, NodeFault, OriginCaller, Scope, TakenNames, Target, Why, batch,
     device::check_node_id,
     onem2m::{
         edit::{VERSION_LABEL, follow_labels, mirror, new_info},
-        node::{check_key, members, with_members},
+        node::check_key,
         tree::{DEVICE_INFO, check_resource_name, node_name},
     },
-    turns::Record,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use landfall_model::{
@@ -19,7 +18,7 @@ use landfall_model::{
     NodeRequest, Page, PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Result, Secret, Time, Write,
 };
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -199,39 +198,36 @@ impl Core {
             return Err(Error::new(Cause::Internal, format!("the list of provisioning request {} is not whole", request.id)));
         };
         let nodes = part.nodes.get((request.done.saturating_sub(part.first)) as usize..).unwrap_or_default();
-        let groups = self.groups_named(request.account, nodes).await?;
-        let (_turns, _) = self.turns.take_all(&groups).await?;
         for attempt in 0..8 {
             let taken = if attempt < 4 { nodes } else { nodes.get(..1).unwrap_or_default() };
-            let (whole, next) = self.provisioned(request, taken, attempt == 7).await?;
+            let (whole, next, ungrouped) = self.provisioned(request, taken, attempt == 7).await?;
             match self.store.commit(whole).await {
                 Ok(_) => {
                     self.tree.provisioned.count(request, &next);
+                    ungrouped.iter().for_each(|(device, group)| self.warn_of_group(request.account, *device, group));
                     return Ok(());
                 }
-                // Others took a name or the last place meanwhile.
-                Err(error) if error.kind() == ErrorKind::Conflict || error.cause == Cause::DeviceLimit => {}
+                // Others took a name or the last place, or deleted a group, meanwhile.
+                Err(error)
+                    if error.kind() == ErrorKind::Conflict
+                        || [Cause::DeviceLimit, Cause::ResourceNotFound].contains(&error.cause) => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
-    async fn groups_named(&self, account: AccountId, nodes: &[NodeRequest]) -> Result<Vec<Record>> {
-        let parent = ResourceId::of_account(account, AccountPart::Groups);
-        let names: BTreeSet<&String> = nodes.iter().flat_map(|node| node.groups.iter().flatten()).collect();
-        let mut found = vec![];
-        for name in names {
-            found.extend(self.store.resource_named(parent, name).await?.map(|group| Record::Resource(group.id)));
-        }
-        Ok(found)
-    }
-
-    /// The batch of some nodes: devices, failures, and how far the request is then, which is also returned. `give_up`: all of them fail.
-    async fn provisioned(&self, request: &Provisioning, nodes: &[NodeRequest], give_up: bool) -> Result<(Batch, Provisioning)> {
+    /// The batch of some nodes: devices, failures, and how far the request is then, which is also returned, with the groups that new devices
+    /// named and are not in. `give_up`: all of them fail.
+    async fn provisioned(
+        &self,
+        request: &Provisioning,
+        nodes: &[NodeRequest],
+        give_up: bool,
+    ) -> Result<(Batch, Provisioning, Vec<(DeviceId, String)>)> {
         let now = self.now();
         let mut whole = Batch::default();
-        let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut groups: BTreeMap<&str, Vec<DeviceId>> = BTreeMap::new();
         let mut failed = 0;
         let mut seen = Seen::default();
         let judged = self.judge(request.account, request.app, nodes, &mut seen).await?;
@@ -247,7 +243,7 @@ impl Core {
                     whole.merge(self.added(&device).await?);
                     whole.writes.push(Write::Labels { account: device.account, subject, labels });
                     for group in node.groups.iter().flatten() {
-                        groups.entry(group).or_default().push(&node.name);
+                        groups.entry(group).or_default().push(device.id);
                     }
                 }
                 Err(refusal) => {
@@ -258,7 +254,14 @@ impl Core {
                 }
             }
         }
-        self.join_groups(&mut whole, (request.account, request.app), groups, now).await?;
+        let named = groups.iter().map(|(name, devices)| (*name, devices.clone()));
+        let (joins, unknown) = self.joined((request.account, request.app), named).await?;
+        whole.writes.extend(joins);
+        let ungrouped = unknown.into_iter().flat_map(|name| {
+            let devices = groups.get(name.as_str()).cloned().unwrap_or_default();
+            devices.into_iter().map(move |device| (device, name.clone()))
+        });
+        let ungrouped = ungrouped.collect();
         let done = request.done + nodes.len() as u32;
         let over = done >= request.total;
         let next = Provisioning {
@@ -276,7 +279,7 @@ impl Core {
             whole.merge(self.notices(&account, responses, happened, now, told).await?);
         }
         whole.writes.push(Write::Provisioning(Box::new(next.clone())));
-        Ok((whole, next))
+        Ok((whole, next, ungrouped))
     }
 
     /// What is written about a node that failed: first `error-msg` of the device in whose way it came, then `logs`.
@@ -302,25 +305,18 @@ impl Core {
         Ok(whole)
     }
 
-    /// Adds new nodes to the groups they named. A group that does not exist or is closed to the application is passed over (the node is made
-    /// all the same).
-    async fn join_groups(
-        &self,
-        whole: &mut Batch,
-        (account, app): (AccountId, AppId),
-        groups: BTreeMap<&str, Vec<&str>>,
-        now: Time,
-    ) -> Result<()> {
-        let parent = ResourceId::of_account(account, AccountPart::Groups);
-        for (name, new) in groups {
-            let Some(group) = self.store.resource_named(parent, name).await? else { continue };
-            if !self.may_act_for(group.app, app).await? {
-                continue;
-            }
-            let joined = members(&group).into_iter().chain(new).map(Value::from).collect();
-            whole.writes.push(with_members(&group, joined, now));
-        }
-        Ok(())
+    /// A node is made though a group that it named is not there: a warning, to be read at the device.
+    fn warn_of_group(&self, account: AccountId, device: DeviceId, group: &str) {
+        let why = Why {
+            at: self.now(),
+            identity: device.to_string(),
+            peer: None,
+            call: None,
+            step: "onem2m.provisioning",
+            check: "deviceGroup",
+            detail: format!("nDGr: {group} is no device group to which the application may add; the node is not in it"),
+        };
+        self.why.of_device(account, device, why);
     }
 
     /// What becomes of each node, in their order: the device to be made or the refusal, and the device that is in its way.

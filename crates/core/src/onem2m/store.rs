@@ -30,6 +30,12 @@ pub trait ResourceStore: Send + Sync {
     async fn resources_below(&self, top: ResourceId, limit: u32) -> Result<Vec<Arc<Resource>>>;
     /// The subscriptions right below a subject. They are all in memory: most subjects have none, and every change asks.
     fn subscriptions_of(&self, subject: ResourceId) -> Vec<Arc<Resource>>;
+    /// The device groups of an account that tell applications, in memory as well: each report asks whether there are any.
+    fn telling_groups(&self, account: AccountId) -> Vec<Arc<Resource>>;
+    /// Whether an account has such groups.
+    fn has_telling_groups(&self, account: AccountId) -> bool;
+    /// One of them.
+    fn telling_group(&self, id: ResourceId) -> Option<Arc<Resource>>;
     /// What has one of these labels, by id after `after`, at most `limit`: resources, and nodes of devices.
     async fn labelled(
         &self,

@@ -3,7 +3,7 @@
 //! A device needs no records of its own for its node and what hangs under it: their ids are derived from the device's, and those of an
 //! account's fixed places from the account's. Absent: nodes and what describes them, which are part of the device ([`crate::Node`]).
 
-use crate::{AccountId, AppId, DeviceId, Secret, Time};
+use crate::{AccountId, AppId, DeviceId, GroupId, Secret, Time};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 use std::{borrow::Cow, fmt, str::FromStr};
@@ -145,6 +145,18 @@ impl ResourceId {
             DevicePart::Info(index) => INFO + index.min(NODE_INFOS - 1),
         };
         Self::derived(device.0, byte)
+    }
+
+    /// What a group of devices is in the tree: a record whose id is made as the group's.
+    pub fn of_group(group: GroupId) -> Self {
+        Self::derived(group.0, 0)
+    }
+
+    /// The group that it stands for, where it stands for one.
+    pub fn as_group(self) -> GroupId {
+        let mut id = [0; 16];
+        id[..11].copy_from_slice(&self.0[..11]);
+        GroupId(Uuid::from_bytes(id))
     }
 
     /// Place of an account.
@@ -507,6 +519,8 @@ mod tests {
             );
         }
         let record = ResourceId::new(Time(1_700_000_000_000), [3; 16]);
+        let group = GroupId::new(Time(1_700_000_000_000), [3; 16]);
+        assert_eq!((ResourceId::of_group(group), record.as_group()), (record, group));
         assert_eq!(record.kind(), Some(IdKind::Record));
         assert_eq!(record.outcome().kind(), Some(IdKind::Outcome(record)));
         assert_eq!(ResourceId([0xff; 12]).kind(), None);

@@ -23,6 +23,7 @@ pub(super) async fn show(core: &Core, by: &OriginCaller, target: &Target) -> Res
         Target::Credentials(device) => ("m2m:crds", node::show_credentials(device)),
         Target::Info(device, index) => ("m2m:dvi", node::show_info(device, *index)),
         Target::Resource(resource) => {
+            let resource = &core.whole_resource(resource).await?;
             let (root, mut shown) = resource_shown(resource, &account.name);
             if resource.kind == ResourceKind::Container {
                 put_held(&mut shown, &core.store().container_state(resource.id).await?);

@@ -7,9 +7,10 @@ use crate::{
     effects::{Done, Refused},
     engine::{
         documents::{self, Conditions, arcs, parse},
-        sql::{Sql, Value, query_all, query_one, storable},
+        sql::{Sql, SqlResult, Value, query_all, query_one, storable},
     },
     store::SharedStore,
+    stream::replay::id,
     versioned::{Cell, Kind, Table, doc, key, moves, stays, version},
 };
 use async_trait::async_trait;
@@ -63,7 +64,15 @@ fn each(sql: &mut dyn Sql, text: &str, group: GroupId, devices: &[DeviceId]) -> 
 
 pub(crate) fn delete_group(sql: &mut dyn Sql, group: GroupId) -> Done {
     sql.execute("DELETE FROM device_group WHERE id = ?1", &[Value::Bytes(group.0.as_bytes())])?;
-    unlinked::put_group(sql, group)
+    Ok(unlinked::put_group(sql, group)?)
+}
+
+/// Deletes the group with this id, if there is one.
+pub(crate) fn delete_shown(sql: &mut dyn Sql, group: GroupId) -> SqlResult<()> {
+    if sql.execute("DELETE FROM device_group WHERE id = ?1", &[Value::Bytes(group.0.as_bytes())])? > 0 {
+        unlinked::put_group(sql, group)?;
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -106,6 +115,32 @@ impl GroupStore for SharedStore {
             let after = after.as_ref().map_or(&[][..], |id| id.0.as_bytes());
             let params = [Value::Bytes(group.0.as_bytes()), Value::Bytes(after), Value::Int(i64::from(limit))];
             query_all(sql, TEXT, &params, |row| parse(row, 0).map(Arc::new))
+        })
+        .await
+    }
+
+    async fn member_count(&self, group: GroupId) -> Result<u64> {
+        const TEXT: &str = "SELECT COUNT(*) FROM group_member m JOIN device d ON d.id = m.device WHERE m.member_of = ?1";
+        let Some(found) = self.group(group).await? else { return Ok(0) };
+        let count = move |sql: &mut dyn Sql| query_one(sql, TEXT, &[Value::Bytes(group.0.as_bytes())], |row| row.int(0));
+        Ok(self.scan(found.account, count).await?.unwrap_or_default().unsigned_abs())
+    }
+
+    async fn is_member(&self, group: GroupId, device: DeviceId) -> Result<bool> {
+        const TEXT: &str = "SELECT 1 FROM group_member m JOIN device_group g ON g.id = m.member_of JOIN device d ON d.id = m.device \
+                            WHERE m.member_of = ?1 AND m.device = ?2";
+        self.read(move |sql| {
+            let params = [Value::Bytes(group.0.as_bytes()), Value::Bytes(device.0.as_bytes())];
+            Ok(query_one(sql, TEXT, &params, |_| Ok(()))?.is_some())
+        })
+        .await
+    }
+
+    async fn group_ids_of(&self, device: DeviceId, limit: u32) -> Result<Vec<GroupId>> {
+        const TEXT: &str = "SELECT member_of FROM group_member WHERE device = ?1 ORDER BY member_of LIMIT ?2";
+        self.read(move |sql| {
+            let params = [Value::Bytes(device.0.as_bytes()), Value::Int(i64::from(limit))];
+            query_all(sql, TEXT, &params, |row| id(row.bytes(0)?).map(GroupId))
         })
         .await
     }

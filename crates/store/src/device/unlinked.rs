@@ -32,9 +32,8 @@ pub(crate) fn put_device(sql: &mut dyn Sql, device: DeviceId) -> Done {
 }
 
 /// The devices of a group that is gone are to leave it.
-pub(crate) fn put_group(sql: &mut dyn Sql, group: GroupId) -> Done {
-    put(sql, group.0.as_bytes(), GROUP)?;
-    Ok(())
+pub(crate) fn put_group(sql: &mut dyn Sql, group: GroupId) -> SqlResult<()> {
+    put(sql, group.0.as_bytes(), GROUP)
 }
 
 /// What belongs to an owner of this kind is to go.

@@ -3,6 +3,7 @@
 use crate::{
     device::identities,
     engine::sql::{Sql, SqlError, SqlResult, query_one},
+    onem2m::grouped,
 };
 
 /// One step forward.
@@ -14,7 +15,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 19] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -33,6 +34,7 @@ const STEPS: [Step; 18] = [
     Step::Ddl(include_str!("../../migrations/0017_groups.sql")),
     Step::Ddl(include_str!("../../migrations/0018_originators.sql")),
     Step::Ddl(include_str!("../../migrations/0019_behind_gateways.sql")),
+    Step::Code(grouped::fill),
 ];
 
 /// The schema this program writes.
@@ -86,6 +88,7 @@ mod tests {
         },
         stream::record::tests::scratch,
     };
+    use landfall_model::{AccountId, AppId, DeviceId, DevicePart, Resource, ResourceId, ResourceKind, Time};
     use landfall_testkit::World;
     use std::sync::Arc;
 
@@ -149,6 +152,67 @@ mod tests {
             let found = query_all(&mut *sql, &text, &[], |row| Ok((row.bytes(0)?.to_vec(), row.bytes(1)?.to_vec()))).unwrap();
             assert_eq!(found, [(child.to_vec(), gateway.to_vec())], "{table}");
         }
+        drop(sql);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    /// A device group as it was kept: a record that lists devices by names, ids, and names of nobody.
+    #[test]
+    fn device_groups_of_older_directories_become_groups() {
+        let (dir, place) = (scratch(), landfall_model::AccountPart::Groups);
+        older(&dir, 17);
+        let (account, device) = (AccountId(uuid::Uuid::from_bytes([1; 16])), DeviceId(uuid::Uuid::from_bytes([1; 16])));
+        let record = ResourceId::new(Time(5), [7; 16]);
+        let mut sql = Backend::Sqlite(dir.clone()).writer().unwrap();
+        let node = ResourceId::of_device(device, DevicePart::Node).to_string();
+        let named = "INSERT INTO device_name (scope, kind, name, device) VALUES (?1, 'node', 'meter', ?1)";
+        sql.execute(named, &[Value::Bytes(&[1; 16])]).unwrap();
+        for (id, name, nds) in [
+            (record, "g", serde_json::json!(["meter", "nobody"])),
+            (ResourceId::new(Time(6), [8; 16]), "h", serde_json::json!([node])),
+        ] {
+            let resource = Resource {
+                id,
+                account,
+                app: AppId(uuid::Uuid::from_bytes([2; 16])),
+                version: 3,
+                parent: ResourceId::of_account(account, place),
+                device: None,
+                name: name.into(),
+                kind: ResourceKind::FlexContainer,
+                creator: "C".into(),
+                labels: vec![],
+                policies: vec![],
+                attributes: serde_json::Map::from_iter([("nds".to_owned(), nds), ("aes".to_owned(), serde_json::json!(["app"]))]),
+                expires_at: None,
+                created_at: Time(5),
+                modified_at: Time(5),
+            };
+            let text = "INSERT INTO resource (id, version, account, parent, name, kind, created_at, doc) VALUES (?1, 3, ?2, ?3, ?4, 28, 5, ?5)";
+            let doc = serde_json::to_string(&resource).unwrap();
+            let params = [
+                Value::Bytes(&id.0),
+                Value::Bytes(&[1; 16]),
+                Value::Bytes(&resource.parent.0),
+                Value::Text(name),
+                Value::Text(&doc),
+            ];
+            sql.execute(text, &params).unwrap();
+        }
+        drop(sql);
+        drop(crate::open_sqlite(&dir, Options::default(), Arc::new(World::new(1))).unwrap());
+        let mut sql = Backend::Sqlite(dir.clone()).writer().unwrap();
+        let texts = |sql: &mut dyn Sql, text: &str| {
+            crate::engine::sql::query_all(sql, text, &[], |row| Ok(row.text(0)?.to_owned())).unwrap()
+        };
+        assert_eq!(texts(&mut *sql, "SELECT name FROM device_group ORDER BY name"), ["g", "h"]);
+        let members = "SELECT g.name FROM group_member m JOIN device_group g ON g.id = m.member_of WHERE m.device = x'01010101010101010101010101010101' ORDER BY g.name";
+        assert_eq!(texts(&mut *sql, members), ["g", "h"]);
+        let docs = texts(&mut *sql, "SELECT doc FROM resource ORDER BY name");
+        let kept: Vec<serde_json::Map<String, serde_json::Value>> =
+            docs.iter().map(|doc| serde_json::from_str::<Resource>(doc).unwrap().attributes).collect();
+        assert_eq!((kept[0].get("nds"), kept[1]["nds"].as_str()), (None, Some("ids")));
+        assert!(kept.iter().all(|one| one["aes"] == serde_json::json!(["app"])));
         drop(sql);
         std::fs::remove_dir_all(dir).unwrap();
     }

@@ -1,6 +1,7 @@
 //! The oneM2M tree and provisioning.
 
 pub(crate) mod claims;
+pub(crate) mod grouped;
 pub(crate) mod instances;
 pub(crate) mod labels;
 pub(crate) mod notices;
@@ -8,6 +9,7 @@ pub(crate) mod provisioning;
 mod read;
 pub(crate) mod resources;
 pub(crate) mod subscribers;
+pub(crate) mod telling;
 pub(crate) mod unlinked;
 
 use crate::engine::sql::{Sql, SqlResult};

@@ -85,6 +85,18 @@ impl ResourceStore for SharedStore {
         self.shared().caches.subscribers.of(subject)
     }
 
+    fn telling_groups(&self, account: AccountId) -> Vec<Arc<Resource>> {
+        self.shared().caches.telling.of(account)
+    }
+
+    fn has_telling_groups(&self, account: AccountId) -> bool {
+        self.shared().caches.telling.any(account)
+    }
+
+    fn telling_group(&self, id: ResourceId) -> Option<Arc<Resource>> {
+        self.shared().caches.telling.one(id)
+    }
+
     async fn labelled(
         &self,
         account: AccountId,

@@ -3,6 +3,7 @@
 //! A resource never moves. Absent: places of accounts and parts of devices, which have no rows.
 
 use crate::{
+    device::groups,
     effects::{Counted, Done, Effects, Refused},
     engine::{
         documents::{self, Conditions, arcs, parse},
@@ -158,6 +159,9 @@ pub(crate) fn prune(sql: &mut dyn Sql, now: Time, limit: i64, dropped: &mut Vec<
     let text = "SELECT id FROM resource WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
     let over = query_all(sql, text, &[Value::Int(now.0), Value::Int(limit)], |row| resource_id(row.bytes(0)?))?;
     delete_all(sql, &over, dropped)?;
+    for id in &over {
+        groups::delete_shown(sql, id.as_group())?;
+    }
     let mut left = AT_ONCE;
     for id in &over {
         left -= delete_below(sql, *id, left, dropped)?;

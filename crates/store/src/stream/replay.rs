@@ -77,6 +77,7 @@ pub(crate) fn resume(sql: &mut dyn Sql, shared: &Shared, my_epoch: i64, known: u
     shared.work.load(sql)?;
     shared.caches.forget_all();
     shared.caches.subscribers.load(sql)?;
+    shared.caches.telling.load(sql)?;
     Ok((newest, at))
 }
 

@@ -7,7 +7,7 @@ use landfall_store::SharedStore;
 use std::sync::Arc;
 
 fn group(account: AccountId, name: &str) -> Group {
-    Group { id: GroupId(fresh_uuid()), account, version: 1, name: name.into(), owner: None, created_at: START }
+    Group { id: GroupId(fresh_uuid()), account, version: 1, name: name.into(), description: None, owner: None, created_at: START }
 }
 
 async fn made(store: &SharedStore, account: AccountId, name: &str) -> Group {
@@ -101,12 +101,18 @@ pub async fn members_are_read_from_both_ends(place: Place) {
     assert_eq!(members(&store, &theirs).await, [stranger.id], "nobody joins a group of another account");
     assert_eq!((groups_of(&store, devices[0]).await, groups_of(&store, devices[4]).await), (both, vec![a.id]));
     assert_eq!(groups_of(&store, stranger.id).await, [theirs.id]);
+    assert_eq!(store.group_ids_of(devices[0], 9).await.unwrap().len(), 2);
+    assert_eq!(store.group_ids_of(devices[0], 1).await.unwrap().len(), 1);
+    assert_eq!((store.member_count(a.id).await, store.member_count(theirs.id).await), (Ok(5), Ok(1)));
+    assert_eq!((store.is_member(a.id, devices[4]).await, store.is_member(b.id, devices[4]).await), (Ok(true), Ok(false)));
     store.commit(put([Write::Leave(a.id, devices[1..3].to_vec())])).await.unwrap();
     store.commit(put([Write::DeleteDevice(devices[4])])).await.unwrap();
     drop(store);
     let store = place.open();
     assert_eq!(members(&store, &a).await, [devices[0], devices[3]]);
     assert_eq!((groups_of(&store, devices[1]).await, groups_of(&store, devices[4]).await), (vec![b.id], vec![]));
+    assert_eq!((store.member_count(a.id).await, store.is_member(a.id, devices[4]).await), (Ok(2), Ok(false)));
+    assert_eq!(store.member_count(GroupId(fresh_uuid())).await, Ok(0));
     let gone = Write::Join(GroupId(fresh_uuid()), devices.clone());
     assert_eq!(cause(store.commit(put([gone])).await), Cause::ResourceNotFound);
     let many = Write::Join(a.id, vec![unknown; Group::SLICE + 1]);

@@ -79,7 +79,7 @@ conformance! {
         what_is_about_a_device_goes_with_it;
     tree: resources_come_back resources_are_versioned_and_named parents_must_be_there a_subtree_goes_with_its_top
         resources_by_filter_and_page subscriptions_are_known_at_once a_subscription_goes_with_its_last_notice nodes_have_names devices_by_the_first_bytes_of_their_id
-        resources_end_by_themselves;
+        resources_end_by_themselves telling_groups_are_known_at_once a_group_ends_with_its_record;
     instances: instances_come_back states_count_without_holes the_oldest_make_room names_are_unique_in_a_container
         a_refused_append_counts_nothing containers_must_be_there instances_by_pages instances_end_by_themselves
         deleted_instances_count_no_more outgoing_messages_are_work a_change_counts_and_makes_room

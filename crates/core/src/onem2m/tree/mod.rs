@@ -257,7 +257,7 @@ impl Core {
         Ok(LEVELS)
     }
 
-    fn is_alive(&self, resource: &Resource) -> bool {
+    pub(crate) fn is_alive(&self, resource: &Resource) -> bool {
         resource.expires_at.is_none_or(|end| end > self.now())
     }
 

@@ -8,7 +8,7 @@ use super::{
         reference, subscriber,
     },
 };
-use crate::{Core, OriginCaller, batch, turns::Record};
+use crate::{Core, OriginCaller, batch, onem2m::group::is_device_group, turns::Record};
 use landfall_model::{
     Account, AccountPart, Batch, Cause, Channel, ContainerChange, Cursor, Error, Resource, ResourceId, ResourceKind, Result, Seq,
     Subscription, SubscriptionId, SubscriptionKind, Time, Write,
@@ -97,9 +97,15 @@ impl Core {
                     let ae_id = self.new_ae_id(by, &resource.name).await?;
                     resource.attributes.insert("aei".to_owned(), ae_id.into());
                 }
+                let given = resource.attributes.get("nds").cloned();
+                let beside = match is_device_group(&resource) {
+                    true => self.group_made(by, &mut resource).await?,
+                    false => vec![],
+                };
                 let mut whole = written(None, &resource, self.store.newest());
-                whole.writes.extend(claim);
-                let told = || Target::Resource(Arc::new(resource.clone())).into();
+                whole.writes.extend(claim.into_iter().chain(beside));
+                let shown = self.as_told(&resource, given.as_ref()).await?;
+                let told = || Target::Resource(shown).into();
                 let (happened, at) = (Happened::ChildCreated, resource.created_at);
                 whole.merge(self.notices(&by.account, resource.parent, happened, at, told).await?);
                 Ok((whole, Arc::new(resource.clone())))
@@ -187,10 +193,16 @@ impl Core {
         }
         self.decide(&[Record::Resource(id)], || {
             Box::pin(async {
-                let (before, next) = self.changed(by, id, &change).await?;
+                let (before, mut next) = self.changed(by, id, &change).await?;
+                let beside = match is_device_group(&next) {
+                    true => self.group_changed(by, &change, &mut next).await?,
+                    false => vec![],
+                };
                 let mut whole = written(Some(&before), &next, self.store.newest());
+                whole.writes.extend(beside);
                 let (now, next) = (next.modified_at, Arc::new(next));
-                let told = || Told::of_update(Target::Resource(before), Target::Resource(next.clone()));
+                let (was, is) = (self.as_told(&before, None).await?, self.as_told(&next, change.attributes.get("nds")).await?);
+                let told = || Told::of_update(Target::Resource(was), Target::Resource(is));
                 whole.merge(self.notices(&by.account, next.id, Happened::Updated, now, told).await?);
                 Ok((whole, next))
             })
@@ -252,7 +264,14 @@ impl Core {
             drop_all_pushes(&mut whole, resource, now);
             whole.events.extend(end_of(account, resource, now));
         }
-        let gone = || Target::Resource(resource.clone()).into();
+        if resource.kind == ResourceKind::ApplicationEntity {
+            whole.writes.extend(self.application_gone(resource, now).await?);
+        }
+        if is_device_group(resource) {
+            whole.writes.push(Write::DeleteGroup(resource.id.as_group()));
+        }
+        let shown = self.as_told(resource, None).await?;
+        let gone = || Target::Resource(shown).into();
         whole.merge(self.notices(account, resource.parent, Happened::ChildDeleted, now, gone).await?);
         self.store.commit(whole).await.map(|_| ())
     }

@@ -1,5 +1,6 @@
 //! The oneM2M tree.
 
+mod groups;
 mod nodes;
 mod notices;
 mod provisioning;

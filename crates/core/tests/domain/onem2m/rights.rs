@@ -190,7 +190,7 @@ async fn subscribers_at_fixed_places_are_told_of_what_they_may_retrieve() {
     let seq = two.domain.newest();
     let open = two.container("open", &readable).await;
     let shut = two.made(new(ResourceKind::Container, "shut", json!({}))).await;
-    let group = json!({ "cnd": "com.telekom.iot.orchestrator.deviceGroup", "nds": ["secret"], "aes": [] });
+    let group = json!({ "cnd": "com.telekom.iot.orchestrator.deviceGroup", "nds": [], "aes": [] });
     let group = new(ResourceKind::FlexContainer, "g", group);
     two.domain.core.create_resource(&two.owner, &groups, group).await.unwrap();
     assert_eq!(two.domain.provision(&two.owner, vec![node("d1"), node("d1")]).await, 1);

@@ -69,6 +69,71 @@ pub async fn resources_come_back(place: Place) {
     assert_eq!(store.resource(fresh_id()).await, Ok(None));
 }
 
+/// Groups that tell applications are known without a look, also after a restart.
+pub async fn telling_groups_are_known_at_once(place: Place) {
+    let store = place.open();
+    let (account, other) = (account("a").id, account("b").id);
+    let at = ResourceId::of_account(account, AccountPart::Groups);
+    let grouped = |name: &str, aes: &[&str]| {
+        let mut one = Resource { kind: ResourceKind::FlexContainer, ..resource(account, at, name) };
+        one.attributes.insert("aes".into(), aes.into());
+        one
+    };
+    let (telling, silent) = (grouped("telling", &["app"]), grouped("silent", &[]));
+    let group = |of: &Resource| Group {
+        id: of.id.as_group(),
+        account,
+        version: 1,
+        name: of.name.clone(),
+        description: None,
+        owner: None,
+        created_at: START,
+    };
+    let writes = [&telling, &silent].map(|one| [write_resource(one), Write::Group(Box::new(group(one)))]);
+    store.commit(Batch { writes: writes.into_iter().flatten().collect(), events: vec![] }).await.unwrap();
+    let known = |store: &SharedStore| store.telling_groups(account).iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (known(&store), store.has_telling_groups(account), store.has_telling_groups(other)),
+        (vec!["telling".into()], true, false)
+    );
+    drop(store);
+    let store = place.open();
+    assert_eq!(known(&store), ["telling"]);
+    assert_eq!(store.telling_group(telling.id).as_deref(), Some(&telling));
+    assert_eq!((store.telling_group(silent.id), store.telling_groups(other).len()), (None, 0));
+    let mut next = Resource { version: 2, ..silent };
+    next.attributes.insert("aes".into(), ["app"].as_slice().into());
+    store.commit(put([write_resource(&next)])).await.unwrap();
+    assert_eq!(known(&store).len(), 2);
+    let quiet = Resource { version: 2, attributes: serde_json::Map::new(), ..telling };
+    store.commit(put([write_resource(&quiet), Write::DeleteResource(next.id)])).await.unwrap();
+    assert!(!store.has_telling_groups(account));
+}
+
+/// A group that ends by itself takes its devices' places along.
+pub async fn a_group_ends_with_its_record(place: Place) {
+    let store = place.open();
+    let of = one_device(&store, "n").await;
+    let at = ResourceId::of_account(of.account, AccountPart::Groups);
+    let mut record = Resource { kind: ResourceKind::FlexContainer, ..resource(of.account, at, "g") };
+    record.expires_at = Some(place.now());
+    let group = Group {
+        id: record.id.as_group(),
+        account: of.account,
+        version: 1,
+        name: "g".into(),
+        description: None,
+        owner: None,
+        created_at: START,
+    };
+    let joined = Write::Join(group.id, vec![of.id]);
+    store.commit(put([write_resource(&record), Write::Group(Box::new(group.clone())), joined])).await.unwrap();
+    while store.prune(place.now().plus_s(1)).await.unwrap() {}
+    assert_eq!(store.group(group.id).await, Ok(None));
+    while store.prune(place.now().plus_s(1)).await.unwrap() {}
+    assert!(store.group_ids_of(of.id, 9).await.unwrap().is_empty());
+}
+
 pub async fn resources_are_versioned_and_named(place: Place) {
     let store = place.open();
     let account = account("a").id;

@@ -118,8 +118,8 @@ fn a_deleted_node_takes_all_along_and_frees_its_names() {
     let client = Client::start(&server, "deleted");
     let group =
         json!({"dtiot:devGr": {"cnd": "com.telekom.iot.orchestrator.deviceGroup", "rn": "g", "nds": ["n", "m"], "aes": []}});
+    client.provision(&[node("n"), node("m")]);
     client.create("/device-group", 28, group);
-    client.provision(&[node("n")]);
     let first = shown(&client, "n");
     client.create("/device-communication/n/outgoing-msg", 4, json!({"m2m:cin": {"con": "GET /3"}}));
     let failed = client.provision(&[node("n")]);

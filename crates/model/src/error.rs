@@ -134,6 +134,8 @@ causes! {
     Conflict DeviceNotActive;
     /// The device must be offline (100611).
     Conflict DeviceOnline;
+    /// The device comes by an access that takes nothing that waits for it (100428).
+    Conflict TakesNoWork;
     /// The record changed meanwhile; read it again and decide anew.
     Conflict Stale;
     /// A field that is missing, of the wrong form or out of its range.

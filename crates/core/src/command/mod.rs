@@ -108,8 +108,10 @@ pub enum Outcome {
     Delivered,
     /// The device took and executed it: a JSON object.
     Done(String),
-    /// The device refused it: a JSON object.
+    /// The device refused it, in its acknowledgement or afterwards: a JSON object.
     Refused(String),
+    /// It could not be sent: a JSON object.
+    Failed(String),
     /// No acknowledgement came.
     Unanswered,
 }
@@ -120,8 +122,8 @@ const ARGUMENTS: usize = 10;
 impl Core {
     /// Queues a command (1.7.1). It goes out at once where the device can hear it, else when the device comes.
     ///
-    /// `DeviceNotFound`, `DeviceForeign`, `ServiceNotFound`, `InvalidField`, `CallbackInvalid`, `DeviceZombie`, `DeviceOffline` for one
-    /// without validity while the device has no registration, `CommandLimit`, `TooMany` for too many callback addresses.
+    /// `DeviceNotFound`, `DeviceForeign`, `ServiceNotFound`, `InvalidField`, `CallbackInvalid`, `TakesNoWork`, `DeviceZombie`, `DeviceOffline`
+    /// for one without validity while the device has no registration, `CommandLimit`, `TooMany` for too many callback addresses.
     pub async fn submit_command(&self, scope: &Scope, device: DeviceId, request: CommandRequest) -> Result<Command> {
         let device = self.device(scope, device).await?;
         let product =
@@ -131,6 +133,7 @@ impl Core {
         if let Some(url) = &request.callback_url {
             self.check_address(url).map_err(|error| error.at("callbackUrl"))?;
         }
+        self.check_takes_work(&device, &product, "command.access").await?;
         self.check_zombie(&device).await?;
         let expire_s = request.expire_s.unwrap_or(self.settings.command_expire_s);
         if expire_s == 0 && !self.live.takes(device.id, Takes::Work) {
@@ -179,6 +182,28 @@ impl Core {
             .await?;
         self.live.wake(device.id, Wake::Work);
         Ok(command)
+    }
+
+    /// Whether what waits can ever reach the device: `TakesNoWork`, with a why record, where it is here by an access of calls, behind a gateway,
+    /// or of a product that says it comes by MQTT and without a registration. Any other that is not here may come by an access of work.
+    pub(crate) async fn check_takes_work(&self, device: &Device, product: &Product, step: &'static str) -> Result<()> {
+        if self.live.takes(device.id, Takes::Work) {
+            return Ok(());
+        }
+        let mqtt = product.key.protocol_type.eq_ignore_ascii_case("MQTT");
+        let why = if device.gateway.is_some() {
+            "is behind a gateway"
+        } else if self.live.takes(device.id, Takes::Calls) {
+            "is connected over a protocol of calls"
+        } else if mqtt && self.store.registration(device.id).await?.is_none() {
+            "has the protocolType MQTT and no LwM2M registration"
+        } else {
+            return Ok(());
+        };
+        let detail = format!("the device {why}, so nothing can wait for it; call its services while it is connected (1.7.7)");
+        let error = Error::new(Cause::TakesNoWork, detail);
+        self.refused(device, step, &error);
+        Err(error)
     }
 
     /// A device that was not seen for long takes no commands (1.7.1: seven days).

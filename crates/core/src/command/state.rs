@@ -66,13 +66,17 @@ pub(crate) fn after(command: &Command, outcome: &Outcome, has_result: bool, time
     match (command.state, outcome) {
         (Sent, Outcome::Unanswered) => vec![Command { result: None, ..ended(command, Timeout, times.now) }],
         (Sent, Outcome::Delivered) => vec![delivered(command, has_result, times)],
-        (Sent, Outcome::Done(result)) => {
+        // Whatever a device says of a command, it has received it.
+        (Sent, Outcome::Done(_) | Outcome::Refused(_)) => {
             let delivered = delivered(command, has_result, times);
-            let done = ends(&delivered, Successful, result);
-            vec![delivered, done]
+            let mut states = after(&delivered, outcome, has_result, times);
+            states.insert(0, delivered);
+            states
         }
         (Delivered, Outcome::Done(result)) => vec![ends(command, Successful, result)],
-        (Sent | Delivered, Outcome::Refused(result)) => vec![ends(command, Failed, result)],
+        (Delivered, Outcome::Refused(result)) | (Sent | Delivered, Outcome::Failed(result)) => {
+            vec![ends(command, Failed, result)]
+        }
         _ => vec![],
     }
 }
@@ -191,13 +195,14 @@ mod tests {
 
     #[test]
     fn each_outcome_has_its_states() {
-        let (done, refused) = (Outcome::Done("{}".into()), Outcome::Refused("{}".into()));
+        let [done, refused, failed] = [Outcome::Done, Outcome::Refused, Outcome::Failed].map(|outcome| outcome("{}".into()));
         for state in CommandState::ALL {
             for (outcome, from_sent, from_delivered) in [
                 (&Outcome::Unanswered, vec![Timeout], vec![]),
                 (&Outcome::Delivered, vec![Delivered], vec![]),
                 (&done, vec![Delivered, Successful], vec![Successful]),
-                (&refused, vec![Failed], vec![Failed]),
+                (&refused, vec![Delivered, Failed], vec![Failed]),
+                (&failed, vec![Failed], vec![Failed]),
             ] {
                 let expected = match state {
                     Sent => from_sent,
@@ -225,6 +230,10 @@ mod tests {
         let done = after(&on_its_way, &Outcome::Done("{}".into()), true, TIMES).remove(1);
         assert_eq!((done.delivered_at, done.executed_at, done.due_at), (Some(TIMES.now), Some(TIMES.now), None));
         assert_eq!(done.result.as_deref(), Some("{}"));
+        let refused = after(&on_its_way, &Outcome::Refused("{}".into()), true, TIMES).remove(1);
+        assert_eq!((refused.delivered_at, refused.executed_at, refused.due_at), (Some(TIMES.now), Some(TIMES.now), None));
+        let unsent = after(&on_its_way, &Outcome::Failed("{}".into()), true, TIMES).remove(0);
+        assert_eq!((unsent.delivered_at, unsent.executed_at, unsent.due_at), (None, Some(TIMES.now), None));
         let silent = after(&on_its_way, &Outcome::Unanswered, true, TIMES).remove(0);
         assert_eq!((silent.executed_at, silent.result, silent.due_at), (None, None, None));
         let bad = failed(&start, &Error::new(Cause::CodecFailed, "encode: no"), TIMES.now);

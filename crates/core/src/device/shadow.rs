@@ -27,7 +27,7 @@ impl Core {
     /// them, else when it comes.
     ///
     /// `DeviceNotFound`, `DeviceForeign`, `ModelNotFound`, `ServiceNotFound`, `PropertiesEmpty`, `PropertyUnknown`, `PropertyReadOnly`,
-    /// `InvalidField`.
+    /// `InvalidField`, `TakesNoWork`.
     pub async fn set_desired(&self, scope: &Scope, id: DeviceId, requests: &[DesiredRequest]) -> Result<()> {
         let device = self.device(scope, id).await?;
         let product =
@@ -36,6 +36,7 @@ impl Core {
             return Err(Error::invalid("serviceDesireds", format!("must have 1 to {SERVICES} entries")));
         }
         let requests = requests.iter().map(|request| check_desired(&product, request)).collect::<Result<Vec<_>>>()?;
+        self.check_takes_work(&device, &product, "shadow.access").await?;
         let now = self.now();
         self.decide(&[Record::Device(id)], || {
             Box::pin(async {

@@ -115,7 +115,7 @@ impl Core {
                 let whole = self.received(&device, &data).await?;
                 self.store.commit(whole).await.map(|_| ())
             }
-            Outcome::Refused(data) => self.fault(&device, NodeFault::ProcessNotification, &data).await,
+            Outcome::Refused(data) | Outcome::Failed(data) => self.fault(&device, NodeFault::ProcessNotification, &data).await,
             Outcome::Unanswered => self.fault(&device, NodeFault::GetDeviceData, "").await,
             Outcome::Delivered => Ok(()),
         }

@@ -1,10 +1,15 @@
 //! Cached commands (1.7.1 to 1.7.6): the whole state machine in virtual time.
 
-use super::{Ground, Tenant, cause, sensor};
-use landfall_core::{CommandFilter, CommandRequest, DeviceCaller, Outcome, ProductDraft, RevokeFilter, Step, WorkOf};
-use landfall_model::{
-    Cause, Command, CommandId, CommandState, DataFormat, Device, EventBody, PageRequest, RevokeState, SampleFrame, Seq,
+use super::{Ground, Tenant, cause, new_device, sensor};
+use landfall_core::{
+    CommandFilter, CommandRequest, DesiredRequest, DeviceCaller, DeviceChange, Outcome, ProductDraft, ProductRef, RevokeFilter,
+    Step, WorkOf,
 };
+use landfall_model::{
+    Cause, Command, CommandId, CommandState, DataFormat, Device, DeviceInfo, EventBody, PageRequest, RevokeState, SampleFrame,
+    Seq,
+};
+use landfall_testkit::ground::{codec::UNWRITABLE, product::parameter};
 use std::sync::Arc;
 
 const PAGE: PageRequest = PageRequest { no: 0, size: 100 };
@@ -110,8 +115,10 @@ async fn parameters_with_a_path_are_written() {
     let work = scene.domain.core.next_work(&scene.caller, false).await.unwrap().unwrap();
     let write = Step::Write { path: "/3/0/14".into(), data_type: "string".into(), value: r#""+02""#.into() };
     assert_eq!(work.steps, [write]);
+    let before = scene.domain.newest();
     scene.outcome(made.id, Outcome::Refused(r#"{"code":"4.05"}"#.into())).await;
-    assert_eq!(scene.state(made.id).await, CommandState::Failed);
+    assert_eq!(scene.told(before).await, ["DELIVERED", "FAILED"], "the refusal is its acknowledgement");
+    assert!(scene.domain.core.command(&scene.tenant.scope, made.id).await.unwrap().delivered_at.is_some());
 }
 
 #[tokio::test]
@@ -336,4 +343,76 @@ async fn an_address_of_its_own_takes_all_changes() {
     assert!(addresses[0].is_some() && addresses.iter().all(|address| *address == addresses[0]), "one hidden subscription");
     scene.domain.core.delete_device(&scene.tenant.scope, scene.device.id, true).await.unwrap();
     assert_eq!(cause(scene.domain.core.command(&scene.tenant.scope, first.id).await), Cause::CommandNotFound);
+}
+
+#[tokio::test]
+async fn a_device_that_nothing_can_wait_for_refuses_at_once_with_its_reason() {
+    let domain = Ground::new(79).await;
+    let tenant = domain.tenant("a").await;
+    let sensors = domain.core.create_product(&tenant.all, sensor()).await.unwrap();
+    let set = || CommandRequest { service_id: "Switch".into(), method: "SET".into(), paras: r#"{"value":4}"#.into(), ..reboot() };
+    let gateway = domain.online_device(&tenant, "gateway").await;
+    let child = domain.core.add_child(&domain.core.device_caller(&gateway), "child", None, DeviceInfo::default()).await.unwrap();
+    let product = Some(ProductRef::Id(sensors.id.to_string()));
+    let child =
+        domain.core.modify_device(&tenant.scope, child.id, DeviceChange { product, ..DeviceChange::default() }).await.unwrap();
+    let register = async |node_id: &str| domain.core.register_device(&tenant.scope, new_device(node_id, &sensors)).await.unwrap();
+    let (connected, never_came) = (register("connected").await, register("never came").await);
+    domain.live.open(connected.id);
+    let (registered, other) = (domain.device(&tenant, "registered").await, domain.device(&tenant, "other").await);
+    domain.come(&registered).await;
+    for (device, request, refused) in [
+        (&gateway, set(), Some("protocol of calls")),
+        (&connected, reboot(), Some("protocol of calls")),
+        (&child, reboot(), Some("behind a gateway")),
+        (&other, set(), Some("protocolType MQTT")),
+        (&registered, set(), None),
+        (&never_came, reboot(), None),
+    ] {
+        for expire_s in [None, Some(60)] {
+            let outcome =
+                domain.core.submit_command(&tenant.scope, device.id, CommandRequest { expire_s, ..request.clone() }).await;
+            let whys = domain.core.why().device(device.account, device.id);
+            let Some(why) = refused else {
+                assert!(outcome.is_ok() && whys.is_empty(), "{} {outcome:?}", device.node_id);
+                continue;
+            };
+            let error = outcome.unwrap_err();
+            assert_eq!(error.cause, Cause::TakesNoWork, "{}", device.node_id);
+            assert!(error.detail.contains(why), "{error}");
+            assert_eq!((whys[0].step, whys[0].check), ("command.access", "TakesNoWork"));
+        }
+        let settings = [DesiredRequest { service_id: "Settings".into(), desired: r#"{"interval":1}"#.into() }];
+        if device.product == Some(sensors.id) {
+            let outcome = domain.core.set_desired(&tenant.scope, device.id, &settings).await;
+            assert_eq!(outcome.err().map(|error| error.cause), refused.map(|_| Cause::TakesNoWork), "{}", device.node_id);
+        }
+    }
+    assert!(domain.core.store().open_commands(gateway.id).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_command_that_no_codec_puts_into_a_frame_fails_with_its_reason() {
+    let domain = Ground::new(80).await;
+    let tenant = domain.tenant("a").await;
+    let mut draft = ProductDraft { format: DataFormat::Binary, ..sensor() };
+    draft.services[2].commands[0].paras = vec![parameter("value", "int")];
+    let product = domain.core.create_product(&tenant.all, draft).await.unwrap();
+    let report = r#"{"msgType":"deviceReq","data":[{"serviceId":"Meter","serviceData":{"value":1}}]}"#;
+    let sample = SampleFrame { hex: hex::encode(report), expected: None };
+    domain.core.upload_codec(&tenant.all, product.id, "codec", &[sample]).await.unwrap();
+    let device = domain.lwm2m_device(&tenant, "n").await;
+    let caller = domain.core.device_caller(&device);
+    let scene = Scene { domain, tenant, device, caller };
+    for expire_s in [None, Some(0)] {
+        let paras = format!(r#"{{"value":{UNWRITABLE}}}"#);
+        let ask = CommandRequest { service_id: "Meter".into(), method: "ASK".into(), paras, expire_s, ..reboot() };
+        let made = scene.submit(ask).await;
+        assert_eq!(scene.next(false).await, None, "it does not go out");
+        let failed = scene.domain.core.command(&scene.tenant.scope, made.id).await.unwrap();
+        assert_eq!((failed.state, failed.issued_times, failed.delivered_at), (CommandState::Failed, 0, None));
+        assert_eq!(failed.result.as_deref(), Some(r#"{"error":"encode: unwritable"}"#));
+        let why = scene.domain.core.why().device(scene.device.account, scene.device.id).remove(0);
+        assert_eq!((why.step, why.check), ("command.encode", "CodecFailed"));
+    }
 }

@@ -30,9 +30,12 @@ async fn every_verb_treats_another_account_as_absent() {
         expire_s: None,
         max_retransmit: 0,
     };
+    // Commands wait for it once it comes by LwM2M.
+    domain.live.shut(device.id);
+    domain.come(&device).await;
     let command = core.submit_command(&theirs.scope, device.id, queued.clone()).await.unwrap();
     let (task, _) = core.revoke_commands(&theirs.scope, device.id).await.unwrap();
-    domain.come(&device).await;
+    domain.live.open(device.id);
     let device = domain.reread(&device).await;
     let kept = core.command(&theirs.scope, command.id).await.unwrap();
     let before = domain.newest();

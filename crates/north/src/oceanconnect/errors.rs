@@ -134,6 +134,8 @@ fn codes(error: &Error) -> &'static [&'static str] {
         Cause::SubscriptionExists => &["100227"],
         Cause::CallbackInvalid => &["100222"],
         Cause::DeviceOffline => &["100428"],
+        // The remark of 107003 blames the connection of the device.
+        Cause::TakesNoWork => &["100428", "107003"],
         Cause::GatewayOffline => &["100450"],
         Cause::DeviceLimit => &["100412"],
         Cause::Overloaded | Cause::Stopping => &["100501"],
@@ -302,6 +304,8 @@ mod tests {
             ("list_device_commands", core(Cause::AppNotFound), NO_APP_200),
             ("create_device_command", core(Cause::DeviceZombie), (403, "100612", "Device is zombie.")),
             ("create_device_command", core(Cause::CommandLimit), (400, "100223", "Command counts has reached the upLimit.")),
+            ("create_device_command", core(Cause::TakesNoWork), (200, "100428", "The device is not online.")),
+            ("modify_device_shadow", core(Cause::TakesNoWork), (400, "107003", "The request properties is unknown.")),
             ("create_device_command", core(Cause::Overloaded), CONGESTION),
             ("login", core(Cause::Overloaded), CONGESTION),
             ("modify_device", core(Cause::Stopping), CONGESTION),

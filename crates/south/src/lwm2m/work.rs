@@ -174,7 +174,7 @@ impl Hub {
     fn cannot(&mut self, now: Moment, device: DeviceId, op: Op, error: &str) {
         self.note_device(device, "lwm2m.request", "form", error.to_owned());
         match op {
-            Op::Work { of, .. } => self.tell(device, of, Outcome::Refused(result("error", error))),
+            Op::Work { of, .. } => self.tell(device, of, Outcome::Failed(result("error", error))),
             Op::Direct(order) => {
                 self.settle_order(*order, Err(Error::new(Cause::Overloaded, error.to_owned())));
                 self.pump(now, device);
@@ -300,7 +300,7 @@ impl Hub {
             }
             // Desired values are tried again when the device is heard.
             Op::Work { of: WorkOf::Desired { .. }, .. } if silent || given_up => {}
-            Op::Work { of, .. } => self.tell(device, of, Outcome::Refused(result("error", &format!("{cause:?}")))),
+            Op::Work { of, .. } => self.tell(device, of, Outcome::Failed(result("error", &format!("{cause:?}")))),
             Op::Direct(order) => self.order_failed(now, device, *order, cause),
             Op::Rest { ticket, .. } if given_up => {
                 let _ = self.coap.accept(now.since, ticket);

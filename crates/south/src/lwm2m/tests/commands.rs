@@ -31,6 +31,7 @@ async fn commands_write_and_execute_and_tell_their_results() {
     let results = [ground.command(ids[0]).await.result, ground.command(ids[2]).await.result].map(Option::unwrap);
     assert_eq!(results[0], r#"{"code":"2.04"}"#);
     assert!(results[1].contains(r#""code":"4.05""#), "{}", results[1]);
+    assert!(ground.command(ids[2]).await.delivered_at.is_some(), "its refusal is an acknowledgement");
 }
 
 #[tokio::test]

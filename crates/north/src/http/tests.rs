@@ -121,6 +121,24 @@ async fn a_connection_is_kept_and_its_requests_are_numbered() {
 }
 
 #[tokio::test]
+async fn a_panic_leaves_word_and_is_told_to_those_who_ask_for_reasons() {
+    let (front, words) = listening();
+    let running = running_behind(None, routes(), Limits::default(), front).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    for path in ["/broken", "/api/v1/broken"] {
+        for (asked, told) in [("", false), ("X-Landfall-Reason: on\r\n", true)] {
+            let text = asked_of(&mut stream, path, asked).await;
+            assert_eq!(text.contains("x-landfall-reason: panic: internal server error\r\n"), told, "{text}");
+            assert_eq!(std::mem::take(&mut *words.lock()), [(stream.local_addr().unwrap(), "panic")], "{path}");
+        }
+    }
+}
+
+async fn asked_of(stream: &mut TcpStream, path: &str, headers: &str) -> String {
+    asked(stream, &format!("GET {path} HTTP/1.1\r\nHost: a\r\n{headers}\r\n")).await
+}
+
+#[tokio::test]
 async fn a_head_that_does_not_come_ends_the_connection() {
     let (front, words) = listening();
     let running = running_behind(None, routes(), Limits { head_timeout_ms: 20, ..Limits::default() }, front).await;

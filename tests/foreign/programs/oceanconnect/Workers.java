@@ -26,6 +26,10 @@ public class Workers {
     static String base, appId, token;
 
     public static void main(String[] args) throws Exception {
+        Thread.setDefaultUncaughtExceptionHandler((thread, error) -> {
+            System.err.println(error);
+            System.exit(1);
+        });
         base = args[0];
         appId = args[2];
         client = HttpClient.newBuilder().sslContext(trusting(Path.of(args[1]))).connectTimeout(Duration.ofSeconds(10)).build();

@@ -8,6 +8,11 @@ import { readFileSync } from 'node:fs';
 import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+process.on('uncaughtException', (error) => {
+    console.error(error.message);
+    process.exit(1);
+});
+
 const [base, ca, appId, secret, callback, pushes, report] = process.argv.slice(2);
 const agent = new https.Agent({ ca: readFileSync(ca), keepAlive: true });
 let token;
@@ -17,7 +22,7 @@ function call(method, path, body, expected = 200) {
     if (token) Object.assign(headers, { app_key: appId, access_token: token });
     const text = body === undefined ? undefined : '\ufeff' + JSON.stringify(body);
     return new Promise((resolve, reject) => {
-        const request = https.request(`${base}/${path}`, { agent, method, headers }, (answer) => {
+        const request = https.request(base + path, { agent, method, headers }, (answer) => {
             let answered = '';
             answer.on('data', (part) => (answered += part));
             answer.on('end', () => {

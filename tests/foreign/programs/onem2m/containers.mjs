@@ -7,6 +7,11 @@ import { readFileSync } from 'node:fs';
 import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+process.on('uncaughtException', (error) => {
+    console.error(error.message);
+    process.exit(1);
+});
+
 const [api, token, ca, callback, pushes] = process.argv.slice(2);
 const agent = new https.Agent({ ca: readFileSync(ca), keepAlive: true });
 const run = String(process.hrtime.bigint());

@@ -180,12 +180,12 @@ impl Core {
     pub(crate) async fn joined(
         &self,
         (account, app): (AccountId, AppId),
-        named: impl IntoIterator<Item = (&str, Vec<DeviceId>)>,
+        named: Vec<(String, Vec<DeviceId>)>,
     ) -> Result<(Vec<Write>, Vec<String>)> {
         let parent = ResourceId::of_account(account, AccountPart::Groups);
         let (mut writes, mut unknown) = (vec![], vec![]);
         for (name, devices) in named {
-            let mut found = self.store.resource_named(parent, name).await?;
+            let mut found = self.store.resource_named(parent, &name).await?;
             if let Ok(id) = name.parse::<ResourceId>()
                 && found.is_none()
             {
@@ -193,7 +193,7 @@ impl Core {
             }
             match found {
                 Some(group) if self.may_act_for(group.app, app).await? => writes.push(Write::Join(group.id.as_group(), devices)),
-                _ => unknown.push(name.to_owned()),
+                _ => unknown.push(name),
             }
         }
         Ok((writes, unknown))

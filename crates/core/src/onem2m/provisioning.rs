@@ -254,7 +254,7 @@ impl Core {
                 }
             }
         }
-        let named = groups.iter().map(|(name, devices)| (*name, devices.clone()));
+        let named = groups.iter().map(|(name, devices)| ((*name).to_owned(), devices.clone())).collect();
         let (joins, unknown) = self.joined((request.account, request.app), named).await?;
         whole.writes.extend(joins);
         let ungrouped = unknown.into_iter().flat_map(|name| {

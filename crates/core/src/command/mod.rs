@@ -106,7 +106,7 @@ pub enum Step {
 pub enum Outcome {
     /// The device acknowledged it; the result comes later.
     Delivered,
-    /// The device took and executed it: a JSON object.
+    /// The device took and executed it: a JSON object; of [`Step::Discover`], which messages alone have, a link format.
     Done(String),
     /// The device refused it, in its acknowledgement or afterwards: a JSON object.
     Refused(String),

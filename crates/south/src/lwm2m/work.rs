@@ -267,7 +267,7 @@ impl Hub {
                 Ok(values) => Outcome::Done(values),
                 Err(error) => Outcome::Refused(result("error", &error)),
             },
-            Step::Discover { .. } => Outcome::Done(serde_json::Value::from(String::from_utf8_lossy(&answer.payload)).to_string()),
+            Step::Discover { .. } => Outcome::Done(String::from_utf8_lossy(&answer.payload).into_owned()),
             Step::Write { .. } | Step::Execute { .. } => Outcome::Done(result("code", &answer.code.to_string())),
         };
         self.tell(device, of, outcome);

@@ -46,6 +46,7 @@ fn device(i: u64) -> Device {
         infos: vec![],
         credentials_at: Some(at),
         observed: vec![],
+        managed: vec![],
         created_at: at,
         modified_at: at,
     };

@@ -2,13 +2,23 @@
 
 use crate::{device::info_changed, onem2m::tree::DEVICE_INFO};
 use landfall_model::{
-    Batch, Cause, Device, DeviceInfo, DevicePart, Error, NODE_INFOS, Node, NodeInfo, ResourceId, Result, Secret, Time, Write,
+    Batch, Cause, Device, DeviceInfo, DevicePart, Error, Managed, ManagedKind, NODE_INFOS, Node, NodeInfo, ResourceId, Result,
+    Secret, Time, Write,
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// The label that every Device-to-Cloud resource has.
 pub const VERSION_LABEL: &str = "d2c:1.0";
+/// What a device tells of itself when it registers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SelfDescription {
+    /// Attributes of `device-info`.
+    pub info: Map<String, Value>,
+    /// Attributes of management objects.
+    pub managed: Vec<(ManagedKind, Map<String, Value>)>,
+}
+
 /// Changes of an information object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct InfoChange {
@@ -56,6 +66,7 @@ pub(crate) fn first_node(device: &Device) -> Node {
         infos: vec![Some(info)],
         credentials_at: device.credentials.psk.is_some().then_some(device.created_at),
         observed: vec![],
+        managed: vec![],
         created_at: device.created_at,
         modified_at: device.modified_at,
     }
@@ -94,7 +105,12 @@ fn is_device_info(info: &Option<NodeInfo>) -> bool {
     info.as_ref().is_some_and(|info| info.name == DEVICE_INFO)
 }
 
-pub(crate) fn learned(device: &mut Device, node: &mut Node, said: &Map<String, Value>, now: Time) -> Result<()> {
+/// Takes what a device tells of itself into `device-info` and into its management objects.
+pub(crate) fn learned(device: &mut Device, node: &mut Node, told: &SelfDescription, now: Time) -> Result<()> {
+    for (kind, attributes) in &told.managed {
+        learn_managed(node, *kind, attributes, now);
+    }
+    let said = &told.info;
     if !node.infos.iter().any(is_device_info) {
         put_info(node, new_info(DEVICE_INFO, vec![VERSION_LABEL.to_owned()], &Map::new(), now))?;
     }
@@ -115,6 +131,28 @@ pub(crate) fn learned(device: &mut Device, node: &mut Node, said: &Map<String, V
     let now_known = info.attributes.clone();
     mirror(device, &now_known);
     Ok(())
+}
+
+/// An object is made where the device tells what every such object has; what it tells comes in several readings.
+fn learn_managed(node: &mut Node, kind: ManagedKind, told: &Map<String, Value>, now: Time) {
+    let Some(at) = node.managed.iter().position(|one| one.kind == kind) else {
+        let whole = match kind {
+            ManagedKind::Firmware => told.contains_key("vr"),
+            ManagedKind::Memory => told.contains_key("mma"),
+            ManagedKind::Battery => told.contains_key("btl"),
+        };
+        if whole {
+            node.managed.push(Managed { kind, attributes: told.clone(), created_at: now, modified_at: now });
+            node.managed.sort_by_key(|one| one.kind);
+        }
+        return;
+    };
+    let object = &mut node.managed[at];
+    let before = object.attributes.clone();
+    set_attributes(&mut object.attributes, told);
+    if object.attributes != before {
+        object.modified_at = now;
+    }
 }
 
 /// The labels that show what the platform follows of a device.
@@ -200,7 +238,8 @@ pub(crate) fn change_info(device: &mut Device, node: &mut Node, index: u8, chang
 
 /// Adds an information object; the registry follows `device-info`. `ResourceExists`, `TooMany`.
 pub(crate) fn add_info(device: &mut Device, node: &mut Node, name: &str, new: &InfoChange, now: Time) -> Result<()> {
-    if name == "credentials" || node.infos.iter().flatten().any(|info| info.name == name) {
+    let taken = name == "credentials" || node.managed.iter().any(|one| one.kind.name() == name);
+    if taken || node.infos.iter().flatten().any(|info| info.name == name) {
         return Err(Error::new(Cause::ResourceExists, "resource already exists").at("rn"));
     }
     let labels = new.labels.clone().unwrap_or_else(|| vec![VERSION_LABEL.to_owned()]);
@@ -229,12 +268,14 @@ pub(crate) fn drop_credentials(device: &mut Device, node: &mut Node) {
     device.credentials.psk_identity = None;
 }
 
-/// Whether a device now has other labels or information objects.
+/// Whether a device now has other labels, information or management objects.
 pub(crate) fn shows_anew(before: &Device, after: &Device) -> bool {
-    fn shown(device: &Device) -> Option<(&[String], &[Option<NodeInfo>])> {
-        device.node.as_ref().map(|node| (node.labels.as_slice(), node.infos.as_slice()))
+    match (&before.node, &after.node) {
+        (Some(before), Some(after)) => {
+            before.labels != after.labels || before.infos != after.infos || before.managed != after.managed
+        }
+        (before, after) => before.is_some() != after.is_some(),
     }
-    shown(before) != shown(after)
 }
 
 #[cfg(test)]
@@ -312,7 +353,7 @@ mod tests {
 
     #[test]
     fn what_a_device_says_of_itself_fills_and_keeps() {
-        let said = |attributes: Value| change(attributes).attributes;
+        let said = |attributes: Value| SelfDescription { info: change(attributes).attributes, managed: vec![] };
         let first = said(json!({"man": "Acme", "fwv": "1"}));
         let (once, _) = edited(&device(), |device, node| learned(device, node, &first, NOW));
         let info = once.node.as_ref().unwrap().infos[0].clone().unwrap();
@@ -326,6 +367,27 @@ mod tests {
         let (again, _) = edited(&renamed, |device, node| learned(device, node, &said(json!({"fwv": "2"})), NOW));
         let info = again.node.as_ref().unwrap().infos[0].clone().unwrap();
         assert_eq!((&info.attributes["dvnm"], &info.attributes["fwv"]), (&json!("mine"), &json!("2")));
+    }
+
+    #[test]
+    fn management_objects_are_made_when_the_device_tells_of_them() {
+        let tell = |before: &Device, kind, attributes: Value| {
+            let told = SelfDescription { managed: vec![(kind, change(attributes).attributes)], ..SelfDescription::default() };
+            edited(before, |device, node| learned(device, node, &told, NOW)).0
+        };
+        let object =
+            |device: &Device, kind| device.node.as_ref().unwrap().managed(kind).map(|one| Value::Object(one.attributes.clone()));
+        let silent = tell(&device(), ManagedKind::Battery, json!({"bts": 1}));
+        assert_eq!(object(&silent, ManagedKind::Battery), None, "no battery without a level");
+        let first = tell(&silent, ManagedKind::Memory, json!({"mma": 15}));
+        let second = tell(&first, ManagedKind::Memory, json!({"mmt": 64}));
+        assert_eq!(object(&second, ManagedKind::Memory), Some(json!({"mma": 15, "mmt": 64})), "two readings");
+        let third = tell(&second, ManagedKind::Battery, json!({"btl": 53, "bts": 1}));
+        let kinds: Vec<_> = third.node.as_ref().unwrap().managed.iter().map(|one| one.kind).collect();
+        assert_eq!(kinds, [ManagedKind::Memory, ManagedKind::Battery]);
+        assert!(shows_anew(&second, &third));
+        let named = changed_node(&third, NOW, |device, node| add_info(device, node, "battery", &change(json!({})), NOW));
+        assert_eq!(named.unwrap_err().cause, Cause::ResourceExists);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::{
     CloseCause, Core, DeviceCaller, NewInstance, NodeFault, OriginCaller, ResourceFilter, Scope, Target,
     device::check_psk_identity,
     onem2m::{
-        edit::{self, InfoChange},
+        edit::{self, InfoChange, SelfDescription},
         tree::{Happened, Told, changed_of, check_resource_name, info_of, node_name},
     },
     turns::Record,
@@ -190,9 +190,9 @@ impl Core {
         Ok(whole)
     }
 
-    /// Takes what a device says of itself when it registers (objects 3 and 6) into `device-info`, and adds the labels of what the platform
-    /// follows. Without the `profile:` label it is refused with an entry in `error-msg` and `logs`.
-    pub async fn learn_node(&self, caller: &DeviceCaller, said: &Map<String, Value>) -> Result<()> {
+    /// Takes what a device says of itself when it registers (objects 3 and 6) into `device-info` and its management objects, and adds the
+    /// labels of what the platform follows. Without the `profile:` label it is refused with an entry in `error-msg` and `logs`.
+    pub async fn learn_node(&self, caller: &DeviceCaller, said: &SelfDescription) -> Result<()> {
         let device = self.caller_device(caller).await?;
         let Some(node) = &device.node else { return Ok(()) };
         if !node.has_profile_label() {

@@ -6,7 +6,7 @@ mod originator;
 mod resource;
 mod time;
 
-pub use node::{Node, NodeInfo, NodeObservation};
+pub use node::{Managed, ManagedKind, Node, NodeInfo, NodeObservation};
 pub use notice::{Changed, Notice, NoticeBatch};
 pub use originator::Originator;
 pub use resource::{

@@ -1,6 +1,6 @@
 //! What subscribers of the tree are told.
 
-use crate::{ContainerState, DeviceId, Instance, Node, NodeInfo, Resource, ResourceId, SubscriptionId};
+use crate::{ContainerState, DeviceId, Instance, Managed, Node, NodeInfo, Resource, ResourceId, SubscriptionId};
 use serde::{Deserialize, Serialize};
 
 /// A notice for one address of an oneM2M subscription.
@@ -53,6 +53,10 @@ pub enum Changed {
         /// Its number.
         index: u8,
         info: Box<NodeInfo>,
+    },
+    Managed {
+        device: DeviceId,
+        object: Box<Managed>,
     },
     /// What is told by its id alone.
     Id(ResourceId),

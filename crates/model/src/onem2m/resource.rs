@@ -3,7 +3,7 @@
 //! A device needs no records of its own for its node and what hangs under it: their ids are derived from the device's, and those of an
 //! account's fixed places from the account's. Absent: nodes and what describes them, which are part of the device ([`crate::Node`]).
 
-use crate::{AccountId, AppId, DeviceId, GroupId, Secret, Time};
+use crate::{AccountId, AppId, DeviceId, GroupId, ManagedKind, Secret, Time};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 use std::{borrow::Cow, fmt, str::FromStr};
@@ -29,6 +29,8 @@ pub enum DevicePart {
     Credentials,
     /// An information object below the node (ty 13), by its number from 0.
     Info(u8),
+    /// A management object that the device itself keeps up to date (ty 13).
+    Managed(ManagedKind),
     /// Its container in `device-communication`.
     Channel,
     /// A container of messages below that.
@@ -142,6 +144,9 @@ impl ResourceId {
             DevicePart::Box(MessageBox::Sent) => 0x05,
             DevicePart::Box(MessageBox::Received) => 0x06,
             DevicePart::Box(MessageBox::Errors) => 0x07,
+            DevicePart::Managed(ManagedKind::Firmware) => 0x08,
+            DevicePart::Managed(ManagedKind::Memory) => 0x09,
+            DevicePart::Managed(ManagedKind::Battery) => 0x0a,
             DevicePart::Info(index) => INFO + index.min(NODE_INFOS - 1),
         };
         Self::derived(device.0, byte)
@@ -205,6 +210,9 @@ impl ResourceId {
             0x05 => device(DevicePart::Box(MessageBox::Sent)),
             0x06 => device(DevicePart::Box(MessageBox::Received)),
             0x07 => device(DevicePart::Box(MessageBox::Errors)),
+            0x08 => device(DevicePart::Managed(ManagedKind::Firmware)),
+            0x09 => device(DevicePart::Managed(ManagedKind::Memory)),
+            0x0a => device(DevicePart::Managed(ManagedKind::Battery)),
             byte if (INFO..INFO + NODE_INFOS).contains(&byte) => device(DevicePart::Info(byte - INFO)),
             byte => AccountPart::ALL.get(usize::from(byte.wrapping_sub(0x80))).map(|part| IdKind::Account(first, *part)),
         }
@@ -274,15 +282,21 @@ pub enum ResourceKind {
     AccessControlPolicy = 1,
     ApplicationEntity = 2,
     Container = 3,
-
+    Group = 9,
     Subscription = 23,
     FlexContainer = 28,
 }
 
 impl ResourceKind {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::AccessControlPolicy, Self::ApplicationEntity, Self::Container, Self::Subscription, Self::FlexContainer];
+    pub const ALL: [Self; 6] = [
+        Self::AccessControlPolicy,
+        Self::ApplicationEntity,
+        Self::Container,
+        Self::Group,
+        Self::Subscription,
+        Self::FlexContainer,
+    ];
 
     /// Its number, `ty`.
     pub fn ty(self) -> u8 {
@@ -506,7 +520,9 @@ mod tests {
         let (device, account) = (DeviceId::from_random([7; 16]), AccountId::from_random([9; 16]));
         let boxes = MessageBox::ALL.map(DevicePart::Box);
         let infos = (0..NODE_INFOS).map(DevicePart::Info);
-        for part in [DevicePart::Node, DevicePart::Credentials, DevicePart::Channel].into_iter().chain(boxes).chain(infos) {
+        let managed = ManagedKind::ALL.map(DevicePart::Managed);
+        let fixed = [DevicePart::Node, DevicePart::Credentials, DevicePart::Channel];
+        for part in fixed.into_iter().chain(boxes).chain(infos).chain(managed) {
             let id = ResourceId::of_device(device, part);
             assert!(
                 matches!(id.kind(), Some(IdKind::Device(first, found)) if found == part && first == device.0.as_bytes()[..11])

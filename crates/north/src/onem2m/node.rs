@@ -1,10 +1,11 @@
 //! Nodes, their information objects and their credentials (D2C, sections 5 and 8): how they are shown, changed, and made below a node.
 //!
-//! Absent: nodes themselves, which come by provisioning, and management objects other than `m2m:dvi` and `m2m:crds`.
+//! Absent: nodes themselves, which come by provisioning, and management objects other than `m2m:dvi`, `m2m:crds` and the three that a device
+//! tells of.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use landfall_core::{Core, DEVICE_INFO, InfoChange, OriginCaller, Target, VERSION_LABEL, known_attributes, node_name};
-use landfall_model::{Cause, Device, DeviceId, DevicePart, Error, NodeInfo, ResourceId, Result, Time};
+use landfall_model::{Cause, Device, DeviceId, DevicePart, Error, Managed, ManagedKind, NodeInfo, ResourceId, Result, Time};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -15,9 +16,11 @@ const CREDENTIALS_DEFINITION: u64 = 1029;
 const CREDENTIALS: &str = "credentials";
 /// What a client shows in place of a secret that it does not know; never a key.
 const MASKED: &str = "***";
-/// The attributes of a device information object that are texts; `dlb` may be a list, `ptl` is one.
-const INFO_TEXTS: [&str; 14] =
-    ["cnty", "dc", "dty", "dvnm", "fwv", "hwv", "loc", "man", "mod", "osv", "smod", "swv", "syst", "dlb"];
+/// The attributes of a device information object that are texts (TS-0004, D.8); `dlb` may be a list, `ptl` is one.
+const INFO_TEXTS: [&str; 18] = [
+    "cnty", "dc", "dty", "dvnm", "fwv", "hwv", "loc", "man", "mfd", "mfdl", "mod", "osv", "purl", "smod", "spur", "swv", "syst",
+    "dlb",
+];
 
 /// Characters of an attribute, and of a label.
 const TEXT: usize = 256;
@@ -67,6 +70,20 @@ pub(super) fn show_info_of(info: &NodeInfo, device: DeviceId, index: u8) -> Map<
     set(&mut shown, "mgd", INFO_DEFINITION);
     put_labels(&mut shown, &info.labels);
     shown
+}
+
+/// A management object that the device itself keeps up to date: its root and attributes.
+pub(super) fn show_managed(object: &Managed, device: DeviceId) -> (&'static str, Map<String, Value>) {
+    let (root, definition) = match object.kind {
+        ManagedKind::Firmware => ("m2m:fwr", 1001),
+        ManagedKind::Memory => ("m2m:mem", 1003),
+        ManagedKind::Battery => ("m2m:bat", 1006),
+    };
+    let mut shown = object.attributes.clone();
+    shown.append(&mut management_object(device, DevicePart::Managed(object.kind), (object.created_at, object.modified_at)));
+    set(&mut shown, "rn", object.kind.name());
+    set(&mut shown, "mgd", definition);
+    (root, shown)
 }
 
 /// `m2m:crds`: the pre-shared key and its identity, for originators that may see the node (Amb-28).

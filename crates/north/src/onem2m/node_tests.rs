@@ -48,6 +48,7 @@ fn provisioned() -> Device {
         infos,
         credentials_at: Some(MADE),
         observed: vec![],
+        managed: vec![],
         created_at: MADE,
         modified_at: CHANGED,
     };
@@ -133,6 +134,23 @@ fn of_a_node_only_the_labels_can_be_written() {
 }
 
 #[test]
+fn what_a_device_keeps_up_to_date_is_a_management_object() {
+    for (kind, root, mgd) in [
+        (ManagedKind::Firmware, "m2m:fwr", 1001),
+        (ManagedKind::Memory, "m2m:mem", 1003),
+        (ManagedKind::Battery, "m2m:bat", 1006),
+    ] {
+        let attributes = map(json!({"btl": 53}));
+        let (found, shown) = show_managed(&Managed { kind, attributes, created_at: MADE, modified_at: CHANGED }, bare().id);
+        let expected = json!({
+            "btl": 53, "rn": kind.name(), "mgd": mgd, "ty": 13, "ri": id(DevicePart::Managed(kind)), "pi": id(DevicePart::Node),
+            "ct": "20260202T191448,109000", "lt": "20260223T092727,644000"
+        });
+        assert_eq!((found, Value::Object(shown)), (root, expected));
+    }
+}
+
+#[test]
 fn changes_of_an_information_object_are_checked() {
     let change = info_change(map(json!({
         "loc": "geo:48.861045,2.335765", "man": null, "mod": "", "dlb": ["a"], "ptl": [], "lbl": ["x:y"], "syst": "afnN9Q=="
@@ -140,6 +158,8 @@ fn changes_of_an_information_object_are_checked() {
     .unwrap();
     let kept = json!({"loc": "geo:48.861045,2.335765", "man": null, "mod": "", "dlb": ["a"], "ptl": [], "syst": "afnN9Q=="});
     assert_eq!((Value::Object(change.attributes), change.labels), (kept, Some(vec!["x:y".to_owned()])));
+    let links = json!({"mfd": "20260101T000000", "mfdl": "https://a.example/d", "spur": "https://a.example/s", "purl": "https://a.example/p"});
+    assert_eq!(Value::Object(info_change(map(links.clone())).unwrap().attributes), links);
     assert_eq!(info_change(map(json!({"ptl": "", "dlb": "one"}))).unwrap().attributes, map(json!({"ptl": null, "dlb": "one"})));
     let bad = [
         (json!({"rn": "device-info"}), "rn"),

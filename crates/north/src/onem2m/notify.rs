@@ -75,6 +75,7 @@ fn representation(notice: &Notice) -> Value {
         Changed::Resource(resource) => resource_shown(resource, tenant),
         Changed::Instance(instance) => instance_shown(instance, tenant),
         Changed::Node { device, node_id, tenant, node } => node_shown(*device, node_id, tenant, node),
+        Changed::Managed { device, object } => node::show_managed(object, *device),
         Changed::Info { device, index, info } => ("m2m:dvi", node::show_info_of(info, *device, *index)),
     };
     if by_id {
@@ -193,6 +194,7 @@ mod tests {
             infos: vec![],
             credentials_at: None,
             observed: vec![],
+            managed: vec![],
             created_at: NOW,
             modified_at: NOW,
         };

@@ -5,8 +5,8 @@
 use super::{flex, node, provisioning};
 use landfall_core::{ContainerLimits, Core, OriginCaller, Target};
 use landfall_model::{
-    Account, AccountId, AccountPart, ContainerState, DeviceId, DevicePart, Instance, Node, Resource, ResourceId, ResourceKind,
-    Result, Time,
+    Account, AccountId, AccountPart, Cause, ContainerState, DeviceId, DevicePart, Error, Instance, Node, Resource, ResourceId,
+    ResourceKind, Result, Time,
 };
 use serde_json::{Map, Value, json};
 
@@ -22,6 +22,11 @@ pub(super) async fn show(core: &Core, by: &OriginCaller, target: &Target) -> Res
         Target::Node(device) => ("m2m:nod", node::show_node(device, &account.name)),
         Target::Credentials(device) => ("m2m:crds", node::show_credentials(device)),
         Target::Info(device, index) => ("m2m:dvi", node::show_info(device, *index)),
+        Target::Managed(device, kind) => {
+            let object = device.node.as_ref().and_then(|node| node.managed(*kind));
+            let object = object.ok_or_else(|| Error::new(Cause::ResourceNotFound, "resource not found"))?;
+            node::show_managed(object, device.id)
+        }
         Target::Resource(resource) => {
             let resource = &core.whole_resource(resource).await?;
             let (root, mut shown) = resource_shown(resource, &account.name);
@@ -48,6 +53,7 @@ pub(super) fn root_of(resource: &Resource) -> &'static str {
         ResourceKind::AccessControlPolicy => "m2m:acp",
         ResourceKind::ApplicationEntity => "m2m:ae",
         ResourceKind::Container => "m2m:cnt",
+        ResourceKind::Group => "m2m:grp",
         ResourceKind::Subscription => "m2m:sub",
         ResourceKind::FlexContainer => flex::of_stored(&resource.attributes).map_or("m2m:fcnt", |flex| flex.root),
     }
@@ -76,6 +82,11 @@ pub(super) fn resource_shown(resource: &Resource, tenant: &str) -> Shown {
         }
         ResourceKind::FlexContainer => {
             shown.insert("st".to_owned(), resource.version.saturating_sub(1).into());
+        }
+        ResourceKind::Group => {
+            let members = shown.get("mid").and_then(Value::as_array).map_or(0, Vec::len);
+            shown.insert("cnm".to_owned(), members.into());
+            shown.insert("mtv".to_owned(), Value::Bool(true));
         }
         ResourceKind::AccessControlPolicy | ResourceKind::Container => {}
     }
@@ -139,7 +150,7 @@ fn base(account: &Account) -> Map<String, Value> {
     let made = account.created_at.onem2m();
     let shown = json!({
         "rn": account.name, "ri": account.name, "ty": 5, "csi": format!("/{}", account.name), "cst": 1,
-        "srt": [1, 2, 3, 4, 5, 13, 14, 23, 28], "srv": ["1", "2", "2a", "3", "4"], "csz": ["application/json"],
+        "srt": [1, 2, 3, 4, 5, 9, 13, 14, 23, 28], "srv": ["1", "2", "2a", "3", "4"], "csz": ["application/json"],
         "ct": made, "lt": made,
     });
     match shown {

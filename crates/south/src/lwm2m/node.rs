@@ -1,16 +1,54 @@
-//! A registered client as a node (D2C): what it says of itself in the words of `device-info`, and what it says at all as SenML JSON.
+//! A registered client as a node (D2C): what it says of itself in the words of `device-info` and of management objects, and what it says at
+//! all as SenML JSON.
 //!
 //! Absent: what is observed and read (`plan.rs`), and what is stored (`said.rs`).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use landfall_core::SelfDescription;
 use landfall_lwm2m::{ContentFormat, Entry, Path, Value, codec};
+use landfall_model::ManagedKind;
 use serde_json::{Map, Value as Json, json};
 
 /// Characters of a text that are kept.
 const TEXT: usize = 256;
 
+/// What objects 3 and 6 tell of a device.
+pub(super) fn self_description(entries: &[Entry]) -> SelfDescription {
+    SelfDescription { info: device_info(entries), managed: managed(entries) }
+}
+
+/// Attributes of management objects (TS-0005, 6.2.2 to 6.2.6) that object 3 tells. Memory is in kilobytes, as OMA counts it.
+fn managed(entries: &[Entry]) -> Vec<(ManagedKind, Map<String, Json>)> {
+    let value = |resource| entries.iter().find(|entry| entry.path.ids() == [3, 0, resource]).map(|entry| &entry.value);
+    let number = |resource| value(resource).and_then(whole);
+    let (mut firmware, mut memory, mut battery) = (Map::new(), Map::new(), Map::new());
+    put(&mut firmware, "vr", value(3).and_then(text));
+    put(&mut memory, "mma", number(10));
+    put(&mut memory, "mmt", number(21));
+    let level = number(9).filter(|percent| *percent <= 100);
+    if level.is_some() {
+        put(&mut battery, "btl", level);
+        // Without a word of its own: unknown. The numbers of oneM2M begin with 1, those of OMA with 0.
+        put(&mut battery, "bts", Some(number(20).filter(|status| *status <= 6).map_or(7, |status| status + 1)));
+    }
+    let told = [(ManagedKind::Firmware, firmware), (ManagedKind::Memory, memory), (ManagedKind::Battery, battery)];
+    told.into_iter().filter(|(_, attributes)| !attributes.is_empty()).collect()
+}
+
+fn put(attributes: &mut Map<String, Json>, name: &str, value: Option<impl Into<Json>>) {
+    attributes.extend(value.map(|value| (name.to_owned(), value.into())));
+}
+
+fn whole(value: &Value) -> Option<u64> {
+    match value {
+        Value::Integer(number) => u64::try_from(*number).ok(),
+        Value::Unsigned(number) => Some(*number),
+        _ => None,
+    }
+}
+
 /// Attributes of `device-info` that objects 3 and 6 tell. What the device does not have is not there.
-pub(super) fn device_info(entries: &[Entry]) -> Map<String, Json> {
+fn device_info(entries: &[Entry]) -> Map<String, Json> {
     let mut info = Map::new();
     let (mut latitude, mut longitude) = (None, None);
     for entry in entries {
@@ -121,6 +159,28 @@ mod tests {
         expected["hwv"] = "2.1".into();
         expected["loc"] = "geo:-84.0,-138.0".into();
         assert_eq!(Json::Object(device_info(&entries)), expected);
+    }
+
+    #[test]
+    fn object_3_becomes_management_objects() {
+        let told = |entries: &[(&str, Value)]| {
+            let entries: Vec<Entry> = entries.iter().map(|(path, value)| entry(path, value.clone())).collect();
+            let objects = managed(&entries).into_iter().map(|(kind, attributes)| (kind.name().to_owned(), attributes.into()));
+            Json::Object(objects.collect())
+        };
+        let number = Value::Integer;
+        for (entries, expected) in [
+            (&[("/3/0/9", number(53))][..], json!({"battery": {"btl": 53, "bts": 7}})),
+            (&[("/3/0/9", number(53)), ("/3/0/20", number(0))], json!({"battery": {"btl": 53, "bts": 1}})),
+            (&[("/3/0/9", number(100)), ("/3/0/20", number(6))], json!({"battery": {"btl": 100, "bts": 7}})),
+            (&[("/3/0/9", number(101)), ("/3/0/20", number(1))], json!({})),
+            (&[("/3/0/9", number(-1))], json!({})),
+            (&[("/3/0/10", number(15)), ("/3/0/21", Value::Unsigned(64))], json!({"memory": {"mma": 15, "mmt": 64}})),
+            (&[("/3/0/3", Value::Text("1.0".into()))], json!({"firmware": {"vr": "1.0"}})),
+            (&[("/6/0/0", number(1))], json!({})),
+        ] {
+            assert_eq!(told(entries), expected, "{entries:?}");
+        }
     }
 
     #[test]

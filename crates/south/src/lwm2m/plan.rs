@@ -187,6 +187,7 @@ mod tests {
             infos: vec![],
             credentials_at: None,
             observed: observed.iter().map(one).collect(),
+            managed: vec![],
             created_at: Time(0),
             modified_at: Time(0),
         }

@@ -7,7 +7,7 @@ use super::{
     asks::caller,
     bindings::Bindings,
     client::{Origin, Said},
-    node::{device_info, senml},
+    node::{self_description, senml},
     plan::Plan,
 };
 use crate::note::Note;
@@ -133,7 +133,7 @@ fn tell_unbound(shared: &Lwm2m, device: &Device, plan: &Plan, entries: &[Entry])
 }
 
 async fn learn(shared: &Lwm2m, caller: &DeviceCaller, device: DeviceId, entries: &[Entry]) -> Result<()> {
-    let learned = shared.core.learn_node(caller, &device_info(entries)).await;
+    let learned = shared.core.learn_node(caller, &self_description(entries)).await;
     if learned.is_err() {
         tell_fault(shared, device, NodeFault::UpdateDeviceData, "").await;
     }

@@ -74,6 +74,7 @@ fn devices(count: u64) -> Vec<Device> {
             infos: vec![],
             credentials_at: None,
             observed: vec![],
+            managed: vec![],
             created_at: Time(1),
             modified_at: Time(1),
         };

@@ -291,6 +291,7 @@ pub fn node(name: &str) -> Node {
         infos: vec![],
         credentials_at: None,
         observed: vec![],
+        managed: vec![],
         created_at: START,
         modified_at: START,
     }

@@ -162,7 +162,9 @@ impl Criteria {
         match target {
             Target::Node(_) => !only(14),
             Target::Place(AccountPart::Communication) => !only(14) && !only(13),
-            Target::Credentials(_) | Target::Instance(..) | Target::Request(_) | Target::Outcome(_) => false,
+            Target::Credentials(_) | Target::Managed(..) | Target::Instance(..) | Target::Request(_) | Target::Outcome(_) => {
+                false
+            }
             _ => true,
         }
     }

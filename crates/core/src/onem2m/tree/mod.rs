@@ -9,6 +9,7 @@ mod notice;
 mod record;
 mod rights;
 mod subscriber;
+mod target;
 mod window;
 
 pub(crate) use discovery::Discoveries;
@@ -20,39 +21,15 @@ pub use record::{NewResource, ResourceChange};
 pub use rights::Right;
 pub use subscriber::Withheld;
 pub(crate) use subscriber::Withholding;
+pub use target::Target;
 
 use crate::{Core, DeviceFilter, OriginCaller, ResourceFilter};
 use landfall_model::{
-    AccountId, AccountPart, Cause, Device, DeviceId, DevicePart, Error, IdKind, Instance, MessageBox, NODE_INFOS, NodeInfo, Page,
-    Provisioning, Resource, ResourceId, ResourceKind, Result, Sort, Time,
+    AccountId, AccountPart, Cause, Device, DeviceId, DevicePart, Error, IdKind, Instance, ManagedKind, MessageBox, NODE_INFOS,
+    NodeInfo, Page, Resource, ResourceId, ResourceKind, Result, Sort,
 };
 use std::sync::Arc;
 use window::{Window, is_first};
-
-/// What an address in the tree stands for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Target {
-    /// A fixed place of the account.
-    Place(AccountPart),
-    /// The node of a device.
-    Node(Arc<Device>),
-    /// Its credentials.
-    Credentials(Arc<Device>),
-    /// One of its information objects.
-    Info(Arc<Device>, u8),
-    /// Its container of containers.
-    Channel(Arc<Device>),
-    /// One of its containers of messages.
-    Box(Arc<Device>, MessageBox),
-    /// A resource with a record.
-    Resource(Arc<Resource>),
-    /// An instance, and what it is in.
-    Instance(Box<Instance>, Box<Target>),
-    /// A provisioning request.
-    Request(Box<Provisioning>),
-    /// The outcome of one that is finished.
-    Outcome(Box<Provisioning>),
-}
 
 /// `rn` of the outcome of a provisioning request, before its id.
 pub const OUTCOME_PREFIX: &str = "responseToRequest-";
@@ -61,121 +38,6 @@ pub const DEVICE_INFO: &str = "device-info";
 const CREDENTIALS: &str = "credentials";
 /// Levels of resources below a fixed place or a device, at most.
 const LEVELS: usize = 32;
-
-impl Target {
-    /// `ri`
-    pub fn id(&self, account: AccountId) -> ResourceId {
-        let part = |device: &Device, part| ResourceId::of_device(device.id, part);
-        match self {
-            Self::Place(place) => ResourceId::of_account(account, *place),
-            Self::Node(device) => part(device, DevicePart::Node),
-            Self::Credentials(device) => part(device, DevicePart::Credentials),
-            Self::Info(device, index) => part(device, DevicePart::Info(*index)),
-            Self::Channel(device) => part(device, DevicePart::Channel),
-            Self::Box(device, which) => part(device, DevicePart::Box(*which)),
-            Self::Resource(resource) => resource.id,
-            Self::Instance(instance, _) => instance.id,
-            Self::Request(request) => request.id,
-            Self::Outcome(request) => request.id.outcome(),
-        }
-    }
-
-    /// `ty`
-    pub fn ty(&self) -> u8 {
-        match self {
-            Self::Place(AccountPart::Base) => 5,
-            Self::Place(_) | Self::Channel(_) | Self::Box(..) => ResourceKind::Container.ty(),
-            Self::Node(_) => 14,
-            Self::Credentials(_) | Self::Info(..) => 13,
-            Self::Resource(resource) => resource.kind.ty(),
-            Self::Instance(..) => 4,
-            Self::Request(_) | Self::Outcome(_) => ResourceKind::FlexContainer.ty(),
-        }
-    }
-
-    /// `rn`; empty for the base, which has the account's name.
-    pub fn name(&self) -> String {
-        match self {
-            Self::Place(place) => place.name().to_owned(),
-            Self::Node(device) | Self::Channel(device) => node_name(device),
-            Self::Credentials(_) => CREDENTIALS.to_owned(),
-            Self::Info(device, index) => info_of(device, *index).map_or(DEVICE_INFO.to_owned(), |info| info.name.clone()),
-            Self::Box(_, which) => which.name().to_owned(),
-            Self::Resource(resource) => resource.name.clone(),
-            Self::Instance(instance, _) => instance.name.clone(),
-            Self::Request(request) => request.name.clone(),
-            Self::Outcome(request) => format!("{OUTCOME_PREFIX}{}", request.id),
-        }
-    }
-
-    /// `lbl`
-    pub fn labels(&self) -> &[String] {
-        match self {
-            Self::Node(device) => device.node.as_ref().map_or(&[], |node| &node.labels),
-            Self::Info(device, index) => info_of(device, *index).map_or(&[], |info| &info.labels),
-            Self::Resource(resource) => &resource.labels,
-            Self::Instance(instance, _) => &instance.labels,
-            Self::Request(request) => &request.labels,
-            _ => &[],
-        }
-    }
-
-    /// When it was made and when it last changed; none for a fixed place.
-    pub fn times(&self) -> Option<(Time, Time)> {
-        Some(match self {
-            Self::Node(device) | Self::Channel(device) | Self::Box(device, _) => match &device.node {
-                Some(node) => (node.created_at, node.modified_at),
-                None => (device.created_at, device.modified_at),
-            },
-            Self::Credentials(device) => {
-                let at = device.node.as_ref().and_then(|node| node.credentials_at).unwrap_or(device.created_at);
-                (at, at)
-            }
-            Self::Info(device, index) => match info_of(device, *index) {
-                Some(info) => (info.created_at, info.modified_at),
-                None => (device.created_at, device.modified_at),
-            },
-            Self::Resource(resource) => (resource.created_at, resource.modified_at),
-            Self::Instance(instance, _) => (instance.created_at, instance.created_at),
-            Self::Request(request) => (request.created_at, request.created_at),
-            Self::Outcome(request) => (request.finished_at?, request.finished_at?),
-            Self::Place(_) => return None,
-        })
-    }
-
-    /// Originator that made it, where one did.
-    pub fn creator(&self) -> Option<&str> {
-        match self {
-            Self::Resource(resource) => Some(&resource.creator),
-            Self::Instance(instance, _) => instance.creator.as_deref(),
-            Self::Request(request) | Self::Outcome(request) => Some(&request.creator),
-            _ => None,
-        }
-    }
-
-    /// Whether instances can be in it.
-    pub fn holds_instances(&self) -> bool {
-        match self {
-            Self::Place(AccountPart::Logs) | Self::Box(..) => true,
-            Self::Resource(resource) => resource.kind == ResourceKind::Container,
-            _ => false,
-        }
-    }
-
-    /// The device that it is part of or below.
-    pub fn device(&self) -> Option<DeviceId> {
-        match self {
-            Self::Node(device)
-            | Self::Credentials(device)
-            | Self::Info(device, _)
-            | Self::Channel(device)
-            | Self::Box(device, _) => Some(device.id),
-            Self::Resource(resource) => resource.device,
-            Self::Instance(instance, _) => instance.device,
-            Self::Place(_) | Self::Request(_) | Self::Outcome(_) => None,
-        }
-    }
-}
 
 /// nodeResourceName: that of its node, else the device's own id.
 pub fn node_name(device: &Device) -> String {
@@ -384,7 +246,7 @@ impl Core {
             }
             Target::Node(device) => {
                 let credentials = has_credentials(device).then(|| Target::Credentials(device.clone()));
-                credentials.into_iter().chain(infos(device)).collect()
+                credentials.into_iter().chain(infos(device)).chain(managed(device)).collect()
             }
             Target::Channel(device) => MessageBox::ALL.into_iter().map(|which| Target::Box(device.clone(), which)).collect(),
             _ => vec![],
@@ -425,7 +287,7 @@ impl Core {
                 None => return Ok(None),
             },
             Target::Node(_) => Target::Place(AccountPart::Base),
-            Target::Credentials(device) | Target::Info(device, _) => Target::Node(device.clone()),
+            Target::Credentials(device) | Target::Info(device, _) | Target::Managed(device, _) => Target::Node(device.clone()),
             Target::Channel(_) => Target::Place(AccountPart::Communication),
             Target::Box(device, _) => Target::Channel(device.clone()),
             Target::Resource(resource) => self.find_id(by, resource.parent).await?,
@@ -444,7 +306,7 @@ fn fixed_child(at: &Target, name: &str) -> Option<Target> {
             AccountPart::ALL.into_iter().find(below).map(Target::Place)
         }
         Target::Node(device) if name == CREDENTIALS => has_credentials(device).then(|| Target::Credentials(device.clone())),
-        Target::Node(device) => infos(device).find(|info| info.name() == name),
+        Target::Node(device) => infos(device).chain(managed(device)).find(|object| object.name() == name),
         Target::Channel(device) => {
             let which = MessageBox::ALL.into_iter().find(|which| which.name() == name)?;
             Some(Target::Box(device.clone(), which))
@@ -467,6 +329,13 @@ fn infos(device: &Arc<Device>) -> impl Iterator<Item = Target> {
     there.into_iter().map(move |index| Target::Info(device.clone(), index))
 }
 
+/// The management objects of which a device has told.
+fn managed(device: &Arc<Device>) -> impl Iterator<Item = Target> {
+    let kinds: Vec<ManagedKind> = device.node.iter().flat_map(|node| &node.managed).map(|one| one.kind).collect();
+    let device = device.clone();
+    kinds.into_iter().map(move |kind| Target::Managed(device.clone(), kind))
+}
+
 fn part_of(device: Arc<Device>, part: DevicePart) -> Result<Target> {
     Ok(match part {
         DevicePart::Node => Target::Node(device),
@@ -476,6 +345,9 @@ fn part_of(device: Arc<Device>, part: DevicePart) -> Result<Target> {
         DevicePart::Info(index) if infos(&device).any(|info| info == Target::Info(device.clone(), index)) => {
             Target::Info(device, index)
         }
-        DevicePart::Credentials | DevicePart::Info(_) => return Err(not_found()),
+        DevicePart::Managed(kind) if device.node.as_ref().is_some_and(|node| node.managed(kind).is_some()) => {
+            Target::Managed(device, kind)
+        }
+        DevicePart::Credentials | DevicePart::Info(_) | DevicePart::Managed(_) => return Err(not_found()),
     })
 }

@@ -205,6 +205,10 @@ pub(crate) fn changed_of(account: &Account, target: &Target) -> Changed {
             Some(info) => Changed::Info { device: device.id, index: *index, info: Box::new(info.clone()) },
             None => Changed::Id(target.id(account.id)),
         },
+        Target::Managed(device, kind) => match device.node.as_ref().and_then(|node| node.managed(*kind)) {
+            Some(object) => Changed::Managed { device: device.id, object: Box::new(object.clone()) },
+            None => Changed::Id(target.id(account.id)),
+        },
         _ => Changed::Id(target.id(account.id)),
     }
 }
@@ -224,6 +228,7 @@ fn modified(before: &Changed, after: &Changed) -> Vec<String> {
             note("lbl", was.labels != is.labels);
             (&was.attributes, &is.attributes)
         }
+        (Changed::Managed { object: was, .. }, Changed::Managed { object: is, .. }) => (&was.attributes, &is.attributes),
         (Changed::Node { node: was, .. }, Changed::Node { node: is, .. }) => {
             note("lbl", was.labels != is.labels);
             return names;

@@ -1,10 +1,15 @@
 //! Nodes: one device in every dialect, what it says of itself, messages to it, and what went wrong about it.
 
-use crate::{Ground, Tenant, cause, onem2m::rights::caller, onem2m::tree::node};
-use landfall_core::{
-    AppChange, DeviceChange, InfoChange, NewInstance, NodeFault, OriginCaller, Outcome, Step, Target, Work, WorkOf,
+use crate::{
+    Ground, Tenant, cause,
+    onem2m::rights::caller,
+    onem2m::tree::{new, node},
 };
-use landfall_model::{Cause, Device, DeviceInfo, PageRequest, Sort};
+use landfall_core::{
+    AppChange, DeviceChange, InfoChange, NewInstance, NodeFault, OriginCaller, Outcome, SelfDescription, Step, Target, Work,
+    WorkOf,
+};
+use landfall_model::{Cause, Changed, Device, DeviceInfo, ManagedKind, PageRequest, ResourceKind, Sort};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -68,12 +73,16 @@ fn object(value: Value) -> Map<String, Value> {
     map
 }
 
+fn told(info: Value) -> SelfDescription {
+    SelfDescription { info: object(info), managed: vec![] }
+}
+
 #[tokio::test]
 async fn what_a_device_says_of_itself_is_known_in_every_dialect() {
     let case = Case::new(90).await;
     let core = &case.domain.core;
     let caller = core.device_caller(&case.device);
-    let said = object(json!({ "man": "ACME", "mod": "M", "fwv": "1.0", "ptl": ["LWM2M"], "loc": "geo:1.0,2.0" }));
+    let said = told(json!({ "man": "ACME", "mod": "M", "fwv": "1.0", "ptl": ["LWM2M"], "loc": "geo:1.0,2.0" }));
     core.learn_node(&caller, &said).await.unwrap();
     let expected = json!({ "man": "ACME", "dvnm": "ACME", "mod": "M", "fwv": "1.0", "ptl": ["LWM2M"], "loc": "geo:1.0,2.0",
         "dty": "device", "dlb": "urn:gsma:imei:d1" });
@@ -93,6 +102,36 @@ async fn what_a_device_says_of_itself_is_known_in_every_dialect() {
     core.modify_device(&case.tenant.scope, case.device.id, change).await.unwrap();
     assert_eq!(case.info().await["loc"], "cellar", "and back");
     assert!(!case.info().await.contains_key("dc"));
+}
+
+#[tokio::test]
+async fn management_objects_are_below_the_node_and_their_subscribers_are_told() {
+    let case = Case::new(99).await;
+    let (core, by) = (&case.domain.core, &case.by);
+    let caller = core.device_caller(&case.device);
+    let battery = |percent: u64| SelfDescription {
+        managed: vec![(ManagedKind::Battery, object(json!({ "btl": percent, "bts": 1 })))],
+        ..SelfDescription::default()
+    };
+    assert_eq!(case.domain.absent(by, "d1/battery").await, Cause::ResourceNotFound);
+    core.learn_node(&caller, &battery(53)).await.unwrap();
+    let target = case.domain.at(by, "d1/battery").await;
+    assert_eq!(core.find_id(by, target.id(by.account().id)).await.unwrap(), target);
+    assert_eq!((target.ty(), core.path_of(by, &target).await.unwrap()), (13, "t/d1/battery".to_owned()));
+    let node = case.domain.at(by, "d1").await;
+    let children = core.children_within(by, &node, &[13], 0, 10).await.unwrap();
+    assert!(children.items.contains(&target), "{children:?}");
+    assert_eq!(cause(core.delete_target(by, &target).await), Cause::OperationNotAllowed);
+    let watch = new(ResourceKind::Subscription, "s", json!({ "nu": ["http://a.example/"] }));
+    case.domain.made(by, &target, watch).await;
+    let before = case.domain.newest();
+    core.learn_node(&caller, &battery(52)).await.unwrap();
+    let told = case.domain.notices_since(before).await;
+    let levels = told.iter().map(|notice| match &notice.changed {
+        Changed::Managed { object, .. } => object.attributes["btl"].clone(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(levels.collect::<Vec<_>>(), [json!(52)]);
 }
 
 #[tokio::test]
@@ -169,7 +208,7 @@ async fn observations_are_labels_and_outlive_a_change_of_labels() {
     case.domain.core.set_node_labels(&case.by, case.device.id, &kept).await.unwrap();
     assert_eq!(case.labels().await, kept, "as they were sent");
     let caller = case.domain.core.device_caller(&case.device);
-    case.domain.core.learn_node(&caller, &Map::new()).await.unwrap();
+    case.domain.core.learn_node(&caller, &SelfDescription::default()).await.unwrap();
     assert_eq!(case.labels().await, ["profile:SCS-LwM2M", "d2c_lifecycle:urn:gsma:imei:d1", &label]);
     case.send("CANCEL /3303/0/5700").await;
     assert_eq!(case.next().await, None);
@@ -182,7 +221,7 @@ async fn without_the_label_of_its_profile_a_device_is_not_heard() {
     let core = &case.domain.core;
     let caller = core.device_caller(&case.device);
     core.set_node_labels(&case.by, case.device.id, &["d2c:1.0".into()]).await.unwrap();
-    core.learn_node(&caller, &object(json!({ "man": "ACME" }))).await.unwrap();
+    core.learn_node(&caller, &told(json!({ "man": "ACME" }))).await.unwrap();
     core.node_said(&caller, "21.5").await.unwrap();
     assert!(case.info().await.is_empty());
     assert!(case.contents("received-msg").await.is_empty());

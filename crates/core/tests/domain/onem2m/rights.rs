@@ -67,6 +67,7 @@ fn shown(notice: &Notice) -> (u8, String) {
         Changed::Instance(_) => "instance".into(),
         Changed::Node { node, .. } => node.name.clone(),
         Changed::Info { info, .. } => info.name.clone(),
+        Changed::Managed { object, .. } => object.kind.name().into(),
         Changed::Id(_) => "id".into(),
         Changed::Ended => "end".into(),
     };

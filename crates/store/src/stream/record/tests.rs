@@ -2,8 +2,8 @@
 
 use super::*;
 use landfall_model::{
-    AccountId, AppId, Changed, ContainerState, DeviceId, Event, EventBody, Frame, Instance, Node, NodeInfo, Notice, NoticeBatch,
-    Principals, Report, Resource, ResourceId, ResourceKind, ServiceReport, SubscriptionId, Time,
+    AccountId, AppId, Changed, ContainerState, DeviceId, Event, EventBody, Frame, Instance, Managed, ManagedKind, Node, NodeInfo,
+    Notice, NoticeBatch, Principals, Report, Resource, ResourceId, ResourceKind, ServiceReport, SubscriptionId, Time,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -100,13 +100,19 @@ fn random_info(dice: &mut Dice) -> NodeInfo {
     NodeInfo { name, labels, attributes, created_at: Time(dice.time()), modified_at: Time(dice.time()) }
 }
 
+fn random_managed(dice: &mut Dice) -> Managed {
+    let (kind, attributes) = (ManagedKind::ALL[dice.below(3) as usize], dice.attributes());
+    Managed { kind, attributes, created_at: Time(dice.time()), modified_at: Time(dice.time()) }
+}
+
 fn random_notice(dice: &mut Dice) -> Notice {
-    let changed = match dice.below(6) {
+    let changed = match dice.below(7) {
         5 => Changed::Ended,
         0 => Changed::Resource(Box::new(random_resource(dice))),
         1 => Changed::Instance(Box::new(random_instance(dice))),
         2 => Changed::Info { device: DeviceId(dice.id()), index: dice.below(8) as u8, info: Box::new(random_info(dice)) },
         3 => Changed::Id(dice.resource_id()),
+        4 => Changed::Managed { device: DeviceId(dice.id()), object: Box::new(random_managed(dice)) },
         _ => Changed::Node {
             device: DeviceId(dice.id()),
             node_id: dice.text(),
@@ -119,6 +125,7 @@ fn random_notice(dice: &mut Dice) -> Notice {
                 infos: vec![None, Some(random_info(dice))],
                 credentials_at: Some(Time(dice.time())),
                 observed: vec![],
+                managed: vec![random_managed(dice)],
                 created_at: Time(dice.time()),
                 modified_at: Time(dice.time()),
             }),

@@ -4,6 +4,7 @@ pub(crate) mod edit;
 pub(crate) mod extension;
 pub(crate) mod fault;
 pub(crate) mod group;
+pub(crate) mod made;
 pub(crate) mod message;
 pub(crate) mod node;
 pub(crate) mod originator;
@@ -11,7 +12,7 @@ pub(crate) mod provisioning;
 pub(crate) mod store;
 pub(crate) mod tree;
 
-pub use edit::{InfoChange, VERSION_LABEL, known_attributes};
+pub use edit::{InfoChange, SelfDescription, VERSION_LABEL, known_attributes};
 pub use fault::NodeFault;
 pub use group::{GROUP_DEFINITION, is_device_group};
 pub use originator::OriginCaller;

@@ -7,17 +7,16 @@ use crate::{
     Claim, Core, NodeFault, OriginCaller, Scope, TakenNames, Target, Why, batch,
     device::check_node_id,
     onem2m::{
-        edit::{VERSION_LABEL, follow_labels, mirror, new_info},
+        made::{credentials, device},
         node::check_key,
-        tree::{DEVICE_INFO, check_resource_name, node_name},
+        tree::{check_resource_name, node_name},
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use landfall_model::{
-    AccessMode, AccountId, AccountPart, AppId, Batch, Cause, Device, DeviceId, DevicePart, Error, ErrorKind, Identity, Node,
-    NodeRequest, Page, PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Result, Secret, Time, Write,
+    AccountId, AccountPart, AppId, Batch, Cause, Device, DeviceId, DevicePart, Error, ErrorKind, Identity, NodeRequest, Page,
+    PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Result, Time, Write,
 };
-use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{
     Arc,
@@ -388,10 +387,21 @@ fn refused<T>(fault: NodeFault, message: String) -> std::result::Result<T, Refus
     Err(Refusal { message, fault })
 }
 
-/// The checks of a node in the contract's order; the first that fails is told. Gives the pre-shared key.
+/// Profile of devices that speak LwM2M under a pre-shared key.
+const LWM2M: &str = "SCS-LwM2M";
+/// Profile of devices without a key of their own (D2C, UDP devices).
+const UDP: &str = "SCS-UDP";
+
+/// The checks of a node in the contract's order; the first that fails is told. Gives the pre-shared key, where the profile asks for one or one
+/// was given.
 ///
 /// What nodeIDs and identities of keys stand for is unique on the server; the name of another account's device is not told.
-fn check(account: AccountId, node: &NodeRequest, taken: &TakenNames, seen: &mut Seen) -> std::result::Result<Vec<u8>, Refusal> {
+fn check(
+    account: AccountId,
+    node: &NodeRequest,
+    taken: &TakenNames,
+    seen: &mut Seen,
+) -> std::result::Result<Option<Vec<u8>>, Refusal> {
     let NodeRequest { node_id, name, .. } = node;
     if node_id.is_empty() {
         return refused(NodeFault::Unexpected, "nodeID can not be empty.".to_owned());
@@ -399,13 +409,15 @@ fn check(account: AccountId, node: &NodeRequest, taken: &TakenNames, seen: &mut 
     if name.is_empty() {
         return refused(NodeFault::NameMissing, "onboarding failed on missing node resource name".to_owned());
     }
-    if node.profile != "SCS-LwM2M" {
+    if ![LWM2M, UDP].contains(&node.profile.as_str()) {
         return refused(NodeFault::ProfileMissing, "device profile not supported".to_owned());
     }
+    let keyless = node.profile == UDP && node.credentials.as_ref().is_none_or(Vec::is_empty);
     let key = credentials(node).and_then(|(identity, key)| Some((identity, STANDARD.decode(key).ok()?)));
-    let Some((identity, key)) = key.filter(|(identity, key)| check_key(identity, key).is_ok()) else {
+    let key = key.filter(|(identity, key)| check_key(identity, key).is_ok());
+    if key.is_none() && !keyless {
         return refused(NodeFault::CredentialsMissing, "psk info is missing".to_owned());
-    };
+    }
     let shown = |device: &Arc<Device>| if device.account == account { node_name(device) } else { String::new() };
     let holder = taken.node_id.as_ref().map(shown).or_else(|| seen.identities.get(&Identity::of(node_id)).cloned());
     if let Some(holder) = holder {
@@ -416,78 +428,16 @@ fn check(account: AccountId, node: &NodeRequest, taken: &TakenNames, seen: &mut 
     if taken.name.is_some() || taken.resource || reserved || seen.names.contains(name) {
         return refused(NodeFault::NameTaken, format!("{name} device already exists"));
     }
-    if taken.psk_identity || seen.identities.contains_key(&Identity::of(identity)) {
+    let wanted = key.as_ref().map(|(identity, _)| *identity);
+    if taken.psk_identity || wanted.is_some_and(|identity| seen.identities.contains_key(&Identity::of(identity))) {
         let message = format!("conflicting credentials for AddEndPointRequest {name}");
         return refused(NodeFault::CreateDeviceObjects, message);
     }
     if let Err(error) = check_node_id(node_id).and_then(|()| check_resource_name(name)) {
         return refused(NodeFault::Unexpected, error.to_string());
     }
-    seen.identities.extend([node_id.as_str(), identity].map(|wanted| (Identity::of(wanted), name.clone())));
+    let names = std::iter::once(node_id.as_str()).chain(wanted);
+    seen.identities.extend(names.map(|wanted| (Identity::of(wanted), name.clone())));
     seen.names.insert(name.clone());
-    Ok(key)
-}
-
-/// Identity and key in base64; none unless both are given.
-fn credentials(node: &NodeRequest) -> Option<(&str, &str)> {
-    let given = |prefix: &str| {
-        let mut all = node.credentials.iter().flatten();
-        all.find_map(|one| one.expose().strip_prefix(prefix)).filter(|text| !text.is_empty())
-    };
-    Some((given("psk-id:")?, given("psk:")?))
-}
-
-fn device(id: DeviceId, account: AccountId, app: AppId, request: &NodeRequest, key: Vec<u8>, now: Time) -> Device {
-    let mut made = Device::new(id, account, app, request.node_id.clone(), now);
-    made.access = AccessMode::Secret;
-    made.credentials.psk = Some(Secret::new(hex::encode(key)));
-    made.credentials.psk_identity = credentials(request).map(|(identity, _)| identity.to_owned());
-    made.credentials.is_secure = true;
-    let mut labels = request.labels.clone();
-    let iccid = request.iccid.as_ref().map(|iccid| format!("ICCID:{iccid}"));
-    for label in [Some(VERSION_LABEL.to_owned()), Some(format!("profile:{}", request.profile)), iccid].into_iter().flatten() {
-        if !labels.contains(&label) {
-            labels.push(label);
-        }
-    }
-    let mut node = Node {
-        name: request.name.clone(),
-        labels,
-        profile: Some(request.profile.clone()),
-        iccid: request.iccid.clone(),
-        infos: vec![],
-        credentials_at: Some(now),
-        observed: vec![],
-        created_at: now,
-        modified_at: now,
-    };
-    follow_labels(&made.node_id, &mut node);
-    let empty = || new_info(DEVICE_INFO, vec![VERSION_LABEL.to_owned()], &Map::new(), now);
-    match &request.info {
-        None => node.infos.push(Some(empty())),
-        Some(given) => {
-            let name = given.get("rn").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or(DEVICE_INFO);
-            let (labels, attributes) = split_info(given);
-            if name != DEVICE_INFO {
-                node.infos.push(Some(empty()));
-            }
-            let info = new_info(name, labels, &attributes, now);
-            mirror(&mut made, &info.attributes);
-            node.infos.push(Some(info));
-        }
-    }
-    made.node = Some(Arc::new(node));
-    made
-}
-
-/// Labels and attributes of an information object that was asked for.
-fn split_info(given: &Map<String, Value>) -> (Vec<String>, Map<String, Value>) {
-    let mut attributes = given.clone();
-    attributes.remove("rn");
-    attributes.remove("mgd");
-    let labels = match attributes.remove("lbl") {
-        Some(Value::Array(labels)) => labels.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => vec![VERSION_LABEL.to_owned()],
-    };
-    (labels, attributes)
+    Ok(key.map(|(_, key)| key))
 }

@@ -1,7 +1,7 @@
 //! Provisioning in virtual time: turns, names that other dialects took, limits, dry runs, and tokens that end.
 
 use crate::{Ground, cause, new_device, onem2m::tree::node};
-use landfall_core::{AppChange, ProvisioningRequest, RegisterDevice};
+use landfall_core::{AppChange, ProvisioningRequest, RegisterDevice, Target};
 use landfall_model::{AppLimits, Cause, NodeRequest, PageRequest, Provisioning, ResourceId, Secret};
 
 const ALL: PageRequest = PageRequest { no: 0, size: 1_000 };
@@ -73,6 +73,43 @@ async fn what_another_dialect_took_is_taken() {
         format!("{} device already exists", own.id),
     ];
     assert_eq!(messages(&domain, made.id).await, expected);
+}
+
+/// Devices of the profile SCS-UDP have no key; one that they have is checked like any other.
+#[tokio::test]
+async fn nodes_without_a_key_are_made_where_the_profile_knows_none() {
+    let domain = Ground::new(78).await;
+    let by = domain.tenant("t").await.origin(&domain, "Capp").await;
+    let udp = |name: &str| NodeRequest { profile: "SCS-UDP".into(), credentials: None, ..node(name) };
+    let with = |name: &str, credentials: &[&str]| NodeRequest {
+        credentials: Some(credentials.iter().map(|one| Secret::new(*one)).collect()),
+        ..udp(name)
+    };
+    let list = vec![
+        udp("bare"),
+        with("empty", &[]),
+        with("keyed", &["psk-id:keyed-id", "psk:dGVzdA=="]),
+        with("half", &["psk-id:half-id"]),
+        with("twice", &["psk-id:keyed-id", "psk:dGVzdA=="]),
+        NodeRequest { credentials: None, ..node("lwm2m") },
+        NodeRequest { node_id: "urn:gsma:imei:bare".into(), ..udp("other") },
+    ];
+    let made = domain.core.request_provisioning(&by, request(list)).await.unwrap();
+    while domain.core.provision_some().await.unwrap() {}
+    let expected = [
+        "psk info is missing",
+        "conflicting credentials for AddEndPointRequest twice",
+        "psk info is missing",
+        "Node with nodeID urn:gsma:imei:bare already exists, The existed node resourceName = bare",
+    ];
+    assert_eq!(messages(&domain, made.id).await, expected);
+    for (name, secure) in [("bare", false), ("empty", false), ("keyed", true)] {
+        let Target::Node(device) = domain.at(&by, name).await else { panic!("{name} is a node") };
+        let credentials = &device.credentials;
+        assert_eq!((credentials.is_secure, credentials.psk.is_some()), (secure, secure), "{name}");
+        assert!(device.node.as_ref().unwrap().labels.contains(&"profile:SCS-UDP".to_owned()));
+    }
+    assert_eq!(domain.absent(&by, "bare/credentials").await, Cause::ResourceNotFound);
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ fn bindings(client: &Client, foreign: &Client, n: usize) -> Bindings {
     let good = client.request(&[node_with(&name, json!({"lbl": labels, "ICCID": "89800000000000020111", "ndvi": ndvi}))]);
     client.outcome(&good);
     let bad = client.request(&[
-        node_with(&format!("other-{n}"), json!({"profe": "SCS-UDP"})),
+        node_with(&format!("other-{n}"), json!({"profe": "SCS-NEUL"})),
         node_with(&name, json!({"noRNe": format!("other-{n}")})),
     ]);
     client.outcome(&bad);

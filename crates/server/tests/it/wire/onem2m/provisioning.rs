@@ -79,7 +79,7 @@ fn each_error_has_its_texts_and_spoils_nothing_else() {
             500,
             NO_OBJECTS,
         ),
-        (node_with("e", json!({"profe": "SCS-UDP"})), "urn:gsma:imei:e", "device profile not supported", 400, PROFILE_MISSED),
+        (node_with("e", json!({"profe": "SCS-NEUL"})), "urn:gsma:imei:e", "device profile not supported", 400, PROFILE_MISSED),
         (node_with("e", json!({"profe": null})), "urn:gsma:imei:e", "device profile not supported", 400, PROFILE_MISSED),
         // The first check that fails is the one that is told.
         (json!({}), "", "nodeID can not be empty.", 500, UNEXPECTED),

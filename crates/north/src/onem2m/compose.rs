@@ -1,4 +1,4 @@
-//! Answers that are made of several resources: children, references to them, and discovery (TS-0001, 10.2.6; TS-0004, 6.3.4.2.7).
+//! Answers that are made of several resources: children with theirs, references to them, and discovery (TS-0001, 10.2.6; TS-0004, 6.3.4.2.7).
 
 use super::{
     answer::Outcome,
@@ -15,10 +15,8 @@ use std::collections::HashMap;
 const CHUNK: usize = 500;
 /// Children that are read at once where each may be large.
 const CHUNK_LARGE: usize = 50;
-/// Bytes of representations after which an answer is cut.
-const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
-/// Looks for what fits: `{"m2m:uril": [...]}`.
+/// Looks for what fits: `{"m2m:uril": [...]}`, with `rcn` 6 `{"m2m:rrl": {"rrf": [...]}}`.
 pub(super) async fn discover(
     core: &Core,
     by: &OriginCaller,
@@ -27,23 +25,28 @@ pub(super) async fn discover(
 ) -> std::result::Result<Outcome, Fault> {
     let found = core.discover(by, top, &asked.criteria, asked.offset, asked.limit).await?;
     let next_offset = found.more.then(|| asked.offset.saturating_add(found.targets.len()) as u64);
-    let mut addresses = Addresses::new(core, by, asked.unstructured);
-    let mut list = Vec::with_capacity(found.targets.len());
-    for target in &found.targets {
-        list.push(addresses.of(target).await?);
-    }
-    list.sort_unstable();
-    Ok(Outcome { next_offset, ..Outcome::of(rsc::OK, json!({ "m2m:uril": list })) })
+    let body = if asked.result == 6 {
+        json!({ "m2m:rrl": { "rrf": references_to(core, by, asked, &found.targets).await? } })
+    } else {
+        let mut addresses = Addresses::new(core, by, asked.unstructured);
+        let mut list = Vec::with_capacity(found.targets.len());
+        for target in &found.targets {
+            list.push(addresses.of(target).await?);
+        }
+        list.sort_unstable();
+        json!({ "m2m:uril": list })
+    };
+    Ok(Outcome { next_offset, ..Outcome::of(rsc::OK, body) })
 }
 
-/// A target with what is right below it, in the form that `rcn` asks for.
+/// A target with what is below it, as deep as `lvl` says and else one level (contract, section 10), in the form that `rcn` asks for.
 pub(super) async fn retrieve(
     core: &Core,
     by: &OriginCaller,
     asked: &Primitive,
     target: &Target,
 ) -> std::result::Result<Outcome, Fault> {
-    let below = Below::of(asked, target)?;
+    let below = Below::of(asked, target);
     if asked.result == 5 || asked.result == 6 {
         return references(core, by, asked, target, &below).await;
     }
@@ -71,17 +74,18 @@ struct Below {
 
 impl Below {
     /// `ty` constrains the target alone where that has one of the types (contract, Amb-9).
-    fn of(asked: &Primitive, target: &Target) -> std::result::Result<Self, Fault> {
+    fn of(asked: &Primitive, target: &Target) -> Self {
         let given = &asked.criteria;
-        let deep = given.levels.is_some_and(|levels| levels > 1);
-        if deep && (asked.result == 4 || asked.result == 8) {
-            return Err(Fault::bad("lvl: children are shown one level deep"));
-        }
         let types = if given.types.contains(&target.ty()) { vec![] } else { given.types.clone() };
         let levels = Some(given.levels.unwrap_or(1));
         let criteria = Criteria { types: types.clone(), levels, ..given.clone() };
         let by_type = Criteria { types: types.clone(), levels: Some(1), any: given.any, ..Criteria::default() };
-        Ok(Self { types, narrowed: (criteria != by_type).then_some(criteria) })
+        Self { types, narrowed: (criteria != by_type).then_some(criteria) }
+    }
+
+    /// Whether children of children are meant too.
+    fn is_deep(&self) -> bool {
+        self.narrowed.as_ref().is_some_and(|criteria| criteria.levels.is_none_or(|levels| levels > 1))
     }
 
     /// Some of them, and after how many of all to go on, where there are more.
@@ -110,7 +114,7 @@ impl Below {
     }
 }
 
-/// Adds the children to what is shown of their parent, by their root elements; returns where an answer that was cut goes on.
+/// Adds what is below a target to what is shown of it, by root elements; returns where an answer that was cut goes on.
 async fn add_children(
     core: &Core,
     by: &OriginCaller,
@@ -119,10 +123,13 @@ async fn add_children(
     below: &Below,
     shown: &mut Map<String, Value>,
 ) -> Result<Option<u64>> {
-    let large = target.holds_instances() || matches!(target, Target::Place(AccountPart::Requests | AccountPart::Groups));
+    let large = below.is_deep()
+        || target.holds_instances()
+        || matches!(target, Target::Place(AccountPart::Requests | AccountPart::Groups));
     let chunk = if large { CHUNK_LARGE } else { CHUNK };
     let end = asked.offset.saturating_add(asked.limit);
-    let mut groups: HashMap<&'static str, Vec<Value>> = HashMap::new();
+    let mut nest = Nest::default();
+    let account = by.account().id;
     let mut bytes = 0;
     let mut offset = asked.offset;
     let next = 'all: loop {
@@ -131,10 +138,9 @@ async fn add_children(
         let count = items.len();
         for (at, item) in items.into_iter().enumerate() {
             let (root, attributes) = show(core, by, &item).await?;
-            let attributes = Value::Object(attributes);
-            bytes += attributes.to_string().len();
-            groups.entry(root).or_default().push(attributes);
-            if bytes > ANSWER_BYTES && (after.is_some() || at + 1 < count) {
+            bytes += bytes_of(&attributes);
+            nest.put(item.id(account), item.parent(account), root, attributes);
+            if bytes > asked.answer_bytes && (after.is_some() || at + 1 < count) {
                 break 'all Some(offset + at + 1);
             }
         }
@@ -144,8 +150,56 @@ async fn add_children(
             after => break after,
         }
     };
-    shown.extend(groups.into_iter().map(|(root, items)| (root.to_owned(), Value::Array(items))));
+    nest.fill(shown);
     Ok(next.map(|next| next as u64))
+}
+
+fn bytes_of(attributes: &Map<String, Value>) -> usize {
+    attributes.iter().map(|(name, value)| name.len() + value.to_string().len() + 4).sum()
+}
+
+/// Resources to be shown inside their parents; parents come before their children. One whose parent is not shown is right below the top.
+#[derive(Default)]
+struct Nest {
+    shown: Vec<Nested>,
+    places: HashMap<ResourceId, usize>,
+}
+
+struct Nested {
+    parent: Option<usize>,
+    root: &'static str,
+    attributes: Map<String, Value>,
+}
+
+impl Nest {
+    fn put(&mut self, id: ResourceId, parent: Option<ResourceId>, root: &'static str, attributes: Map<String, Value>) {
+        let parent = parent.and_then(|parent| self.places.get(&parent).copied());
+        self.places.insert(id, self.shown.len());
+        self.shown.push(Nested { parent, root, attributes });
+    }
+
+    /// Puts each into its parent, the last ones first, as they are complete then.
+    fn fill(self, top: &mut Map<String, Value>) {
+        let mut below: Vec<Groups> = std::iter::repeat_with(Groups::default).take(self.shown.len()).collect();
+        let mut first = Groups::default();
+        for (place, mut one) in self.shown.into_iter().enumerate().rev() {
+            put_groups(&mut one.attributes, below.pop().unwrap_or_default());
+            debug_assert_eq!(place, below.len());
+            let within = one.parent.and_then(|parent| below.get_mut(parent)).unwrap_or(&mut first);
+            within.entry(one.root).or_default().push(Value::Object(one.attributes));
+        }
+        put_groups(top, first);
+    }
+}
+
+/// Children by their root, the last one first.
+type Groups = HashMap<&'static str, Vec<Value>>;
+
+fn put_groups(parent: &mut Map<String, Value>, children: Groups) {
+    for (root, mut items) in children {
+        items.reverse();
+        parent.insert(root.to_owned(), Value::Array(items));
+    }
 }
 
 /// `rcn` 5: attributes and references; 6: references alone.
@@ -157,11 +211,7 @@ async fn references(
     below: &Below,
 ) -> std::result::Result<Outcome, Fault> {
     let (found, after) = below.page(core, by, target, asked.offset, asked.limit).await?;
-    let mut addresses = Addresses::new(core, by, asked.unstructured);
-    let mut list = Vec::with_capacity(found.len());
-    for child in &found {
-        list.push(json!({ "nm": child.name(), "typ": child.ty(), "val": addresses.of(child).await? }));
-    }
+    let list = references_to(core, by, asked, &found).await?;
     let body = if asked.result == 6 {
         json!({ "m2m:rrl": { "rrf": list } })
     } else {
@@ -171,6 +221,15 @@ async fn references(
     };
     let next_offset = after.map(|after| after as u64);
     Ok(Outcome { next_offset, ..Outcome::of(rsc::OK, body) })
+}
+
+async fn references_to(core: &Core, by: &OriginCaller, asked: &Primitive, found: &[Target]) -> Result<Vec<Value>> {
+    let mut addresses = Addresses::new(core, by, asked.unstructured);
+    let mut list = Vec::with_capacity(found.len());
+    for target in found {
+        list.push(json!({ "nm": target.name(), "typ": target.ty(), "val": addresses.of(target).await? }));
+    }
+    Ok(list)
 }
 
 /// The addresses of many targets. Those of one parent are built on what was found out for the first.
@@ -204,5 +263,44 @@ impl<'a> Addresses<'a> {
         let above = path.strip_suffix(&name).and_then(|path| path.strip_suffix('/')).unwrap_or_default();
         self.parents.insert(parent, above.to_owned());
         Ok(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u8) -> ResourceId {
+        ResourceId([n; 12])
+    }
+
+    fn named_map(name: &str) -> Map<String, Value> {
+        Map::from_iter([("rn".to_owned(), Value::from(name))])
+    }
+
+    #[test]
+    fn children_are_inside_their_parents_in_their_order() {
+        let mut nest = Nest::default();
+        for (n, parent, root, name) in [
+            (1, 0, "m2m:cnt", "a"),
+            (2, 0, "m2m:cnt", "b"),
+            (3, 1, "m2m:cnt", "a1"),
+            (4, 1, "m2m:cin", "a2"),
+            (5, 3, "m2m:cin", "a11"),
+            (6, 3, "m2m:cin", "a12"),
+            (7, 99, "m2m:cin", "stray"),
+        ] {
+            nest.put(id(n), Some(id(parent)), root, named_map(name));
+        }
+        let mut top = named_map("top");
+        nest.fill(&mut top);
+        let expected = json!({"rn": "top",
+            "m2m:cnt": [
+                {"rn": "a", "m2m:cnt": [{"rn": "a1", "m2m:cin": [{"rn": "a11"}, {"rn": "a12"}]}], "m2m:cin": [{"rn": "a2"}]},
+                {"rn": "b"}
+            ],
+            "m2m:cin": [{"rn": "stray"}]
+        });
+        assert_eq!(Value::Object(top), expected);
     }
 }

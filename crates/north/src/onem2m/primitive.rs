@@ -2,7 +2,7 @@
 //!
 //! Pure. Absent: non-blocking requests, request expiration, notifications to the server, XML and CBOR.
 
-use super::{answer::Echo, errors::Fault, errors::rsc};
+use super::{answer::Echo, errors::Fault, errors::rsc, names};
 use crate::http::Call;
 use axum::http::{HeaderMap, Method, header};
 use landfall_core::Criteria;
@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 const LIMIT_DEFAULT: usize = 1_000;
 /// Children or references of one answer at most.
 const LIMIT_MAX: usize = 10_000;
+/// Bytes of representations after which an answer is cut.
+const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Segments of an address.
 const SEGMENTS: usize = 32;
 /// Parameters of a query, and values of one of them.
@@ -52,12 +54,18 @@ pub(super) struct Primitive {
     /// `rcn`, the operation's default where none was given.
     pub result: u8,
     pub criteria: Criteria,
+    /// `X-M2M-RI`
+    pub request_id: String,
+    /// `atrl`: the attributes that alone are asked for, by their short names; empty: all.
+    pub attributes: Vec<String>,
     /// `drt` 2: ids instead of names.
     pub unstructured: bool,
     /// `lim`, at most 10,000.
     pub limit: usize,
     /// `ofst`
     pub offset: usize,
+    /// Bytes of representations after which the answer is cut.
+    pub answer_bytes: usize,
 }
 
 /// What the answer needs of the request, even if that is refused.
@@ -88,9 +96,7 @@ impl Primitive {
     /// Reads a request; `path` is what follows the version, still encoded.
     pub fn read(method: &Method, path: &str, query: &str, headers: &HeaderMap) -> Result<Self, Fault> {
         let origin = text(headers, "x-m2m-origin").ok_or_else(|| Fault::missing("from", "originator"))?.to_owned();
-        if text(headers, "x-m2m-ri").is_none() {
-            return Err(Fault::missing("ri", "requestIdentifier"));
-        }
+        let request_id = text(headers, "x-m2m-ri").ok_or_else(|| Fault::missing("ri", "requestIdentifier"))?.to_owned();
         check_release(headers)?;
         if accepted(headers).is_none() {
             return Err(Fault::new(rsc::NOT_ACCEPTABLE, "Accept: only application/json can be answered"));
@@ -98,17 +104,21 @@ impl Primitive {
         let parameters = Parameters::read(query)?;
         parameters.check_known()?;
         let operation = operation(method, headers, parameters.number("fu", 1, 2)? == Some(1))?;
+        let result = result(operation, parameters.number("rcn", 0, 255)?)?;
         let (tenant, to) = address(path)?;
         Ok(Self {
             operation,
             tenant,
             to,
             origin,
-            result: result(operation, parameters.number("rcn", 0, 255)?)?,
+            result,
             criteria: parameters.criteria()?,
+            request_id,
+            attributes: parameters.attributes(operation, result)?,
             unstructured: parameters.number("drt", 1, 2)? == Some(2),
             limit: parameters.limit()?,
             offset: parameters.offset()?,
+            answer_bytes: ANSWER_BYTES,
         })
     }
 }
@@ -215,8 +225,52 @@ fn result(operation: Operation, given: Option<u64>) -> Result<u8, Fault> {
     found.copied().ok_or_else(|| Fault::bad(format!("rcn: must be one of {known:?} for this operation")))
 }
 
-/// Tenant and target of `{tenant}/{names}`, `{tenant}/~/{tenant}/{id}` or `~/{tenant}/{id}`. Instead of an id there may be names from the
-/// base on, which has the tenant's name or `-`.
+impl To {
+    /// What an id means that a body names: `id`, `{tenant}/names`, `/{tenant}/id`, `/{tenant}/{tenant}/names` or `//{host}/{tenant}/...`
+    /// (TS-0001, 7.2). The base has the tenant's name or `-`; names may also begin below it. None for one of another CSE.
+    pub fn of_id(text: &str, tenant: &str) -> Option<Self> {
+        let from_server = match text.strip_prefix("//") {
+            // The host is not compared: there is no other that this server could pass it on to.
+            Some(rest) => Some(rest.split_once('/').filter(|(host, _)| !host.is_empty())?.1),
+            None => text.strip_prefix('/'),
+        };
+        let relative = match from_server {
+            Some(rest) if rest == tenant => return Some(Self::Names(vec![])),
+            Some(rest) => rest.strip_prefix(tenant)?.strip_prefix('/')?,
+            None => text,
+        };
+        let mut names: Vec<String> = relative.split('/').map(str::to_owned).collect();
+        if names.len() > SEGMENTS || names.iter().any(String::is_empty) {
+            return None;
+        }
+        if names.first().is_some_and(|first| first == tenant || first == "-") {
+            names.remove(0);
+        }
+        Some(Self::Names(names))
+    }
+
+    /// The names, down from the base or from the id.
+    pub fn names(&self) -> &[String] {
+        let (Self::Names(names) | Self::Id(_, names)) = self;
+        names
+    }
+
+    /// The address of what these names lead to from here.
+    pub fn below(&self, names: &[String]) -> Self {
+        self.with_names(&[self.names(), names].concat())
+    }
+
+    /// The same address with other names.
+    pub fn with_names(&self, names: &[String]) -> Self {
+        match self {
+            Self::Names(_) => Self::Names(names.to_vec()),
+            Self::Id(id, _) => Self::Id(*id, names.to_vec()),
+        }
+    }
+}
+
+/// Tenant and target of `{tenant}/{names}`, `{tenant}/~/{tenant}/{id}`, `~/{tenant}/{id}`, `_/{host}/{tenant}/{id}` or
+/// `{tenant}/_/{host}/{tenant}/{id}` (TS-0009, 6.2.2). Instead of an id there may be names from the base on, which has the tenant's name or `-`.
 fn address(path: &str) -> Result<(String, To), Fault> {
     let not_found = || Fault::new(rsc::NOT_FOUND, "resource not found");
     let path = path.strip_suffix('/').unwrap_or(path);
@@ -226,10 +280,17 @@ fn address(path: &str) -> Result<(String, To), Fault> {
     }
     let mut segments = segments.into_iter().peekable();
     let mut tenant = segments.next().ok_or_else(not_found)?;
-    let mut relative = tenant == "~";
+    let is_global = |segment: &String| segment == "~" || segment == "_";
+    let mut relative = is_global(&tenant);
     if relative {
+        if tenant == "_" {
+            segments.next();
+        }
         tenant = segments.next().ok_or_else(not_found)?;
-    } else if segments.next_if_eq("~").is_some() {
+    } else if let Some(form) = segments.next_if(is_global) {
+        if form == "_" {
+            segments.next();
+        }
         relative = segments.next().is_some_and(|again| again == tenant);
         if !relative {
             return Err(not_found());
@@ -269,9 +330,9 @@ fn decoded(text: &str) -> Option<String> {
 struct Parameters<'a>(Vec<(String, &'a str)>);
 
 impl<'a> Parameters<'a> {
-    const KNOWN: [&'static str; 18] = [
+    const KNOWN: [&'static str; 19] = [
         "rcn", "rt", "fu", "drt", "ty", "lbl", "crb", "cra", "ms", "us", "cr", "fo", "lvl", "lim", "limit", "ofst", "ofs",
-        "offset",
+        "offset", "atrl",
     ];
 
     fn read(query: &'a str) -> Result<Self, Fault> {
@@ -343,6 +404,23 @@ impl<'a> Parameters<'a> {
             any: self.number("fo", 1, 2)? == Some(2),
             levels: self.number("lvl", 1, 32)?.map(|levels| levels as usize),
         })
+    }
+
+    /// `atrl`, in either spelling; only attributes of one resource can be chosen (TS-0004, 7.4.2.2).
+    fn attributes(&self, operation: Operation, result: u8) -> Result<Vec<String>, Fault> {
+        let given = self.all("atrl")?;
+        if !given.is_empty() && (operation != Operation::Retrieve || result != 1) {
+            return Err(Fault::bad("atrl: goes with a retrieval of attributes alone (rcn=1)"));
+        }
+        let known = |name: String| match names::short(&name) {
+            Some(short) => Ok(short.to_owned()),
+            None if names::long(&name).is_some() => Ok(name),
+            None => {
+                let shown: String = name.chars().take(64).collect();
+                Err(Fault::bad(format!("atrl: {shown} is no known attribute")))
+            }
+        };
+        given.into_iter().map(known).collect()
     }
 
     /// More than there can be in one answer is cut down, as clients ask for 1,000,000,000.

@@ -92,7 +92,13 @@ fn addresses_are_names_or_ids() {
         ("~/t/-/a".to_owned(), names(&["a"])),
         ("~/t/a".to_owned(), names(&["a"])),
         ("~/t".to_owned(), names(&[])),
+        (format!("_/any.host/t/{ID}"), id(&[])),
+        ("_/any.host/t/t/a".to_owned(), names(&["a"])),
+        (format!("t/_/any.host/t/{ID}/la"), id(&["la"])),
+        ("t/_/any.host/t/-/a".to_owned(), names(&["a"])),
         (format!("t/~/other/{ID}"), None),
+        (format!("t/_/any.host/other/{ID}"), None),
+        ("t/_".to_owned(), None),
         ("t//a".to_owned(), None),
         (String::new(), None),
         ("t/%zz".to_owned(), None),
@@ -108,6 +114,33 @@ fn addresses_are_names_or_ids() {
             Err(fault) => assert_eq!(fault.rsc, 4004, "{path}"),
         }
     }
+}
+
+#[test]
+fn ids_in_bodies_have_every_form() {
+    let names = |names: &[&str]| Some(To::Names(names.iter().map(|name| (*name).to_owned()).collect()));
+    for (text, expected) in [
+        (ID, names(&[ID])),
+        ("t", names(&[])),
+        ("/t", names(&[])),
+        ("t/a/b", names(&["a", "b"])),
+        ("-/a", names(&["a"])),
+        ("a/b", names(&["a", "b"])),
+        ("/t/-/a", names(&["a"])),
+        ("/t/t/a", names(&["a"])),
+        ("//any.host/t/t/a", names(&["a"])),
+        ("//any.host/t", names(&[])),
+        ("/other/a", None),
+        ("//any.host/other/a", None),
+        ("///t/a", None),
+        ("//any.host", None),
+        ("", None),
+        ("/", None),
+        ("t//a", None),
+    ] {
+        assert_eq!(To::of_id(text, "t"), expected, "{text}");
+    }
+    assert_eq!(To::of_id(&format!("/t/{ID}"), "t"), names(&[ID]));
 }
 
 #[test]
@@ -127,6 +160,7 @@ fn filters_are_read() {
     let plain = get("").unwrap();
     assert_eq!((plain.result, plain.limit, plain.offset, plain.unstructured), (1, 1_000, 0, false));
     assert_eq!(get("ofs=3").unwrap().offset, 3);
+    assert_eq!(get("atrl=rn+labels&rcn=1&atrl=st").unwrap().attributes, ["rn", "lbl", "st"]);
 }
 
 #[test]
@@ -150,6 +184,9 @@ fn bad_filters_are_refused_by_name() {
         ("lim=1&lim=2", "lim"),
         ("lbl=%f", "lbl"),
         ("drt=3", "drt"),
+        ("atrl=rn+colour", "atrl"),
+        ("atrl=rn&rcn=4", "atrl"),
+        ("atrl=rn&fu=1", "atrl"),
     ] {
         let fault = get(query).unwrap_err();
         assert!(fault.rsc == 4000 && fault.text.starts_with(&format!("{name}:")), "{query}: {}", fault.text);

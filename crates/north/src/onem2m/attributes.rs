@@ -16,6 +16,8 @@ const ADDRESSES: usize = 10;
 const RULES: usize = 100;
 /// Names in `enc.atr`.
 const EVENT_ATTRIBUTES: usize = 50;
+/// Members of a group.
+const MEMBERS: usize = 1_000;
 /// Headers of one `poah`, and bytes of all as JSON.
 const HEADERS: usize = 20;
 const HEADER_BYTES: usize = 8 * 1024;
@@ -34,7 +36,7 @@ const FRAMING: [HeaderName; 9] = [
 const AGE_MAX_S: u64 = 3_155_760_000;
 
 /// What the platform itself says of a resource.
-const OURS: [&str; 11] = ["ri", "pi", "ty", "ct", "lt", "st", "cni", "cbs", "cs", "aei", "csi"];
+const OURS: [&str; 13] = ["ri", "pi", "ty", "ct", "lt", "st", "cni", "cbs", "cs", "aei", "csi", "cnm", "mtv"];
 
 /// What oneM2M knows (TS-0001, 9.6) and the platform does not.
 const UNSUPPORTED: [&str; 20] = [
@@ -92,6 +94,11 @@ const fn fixed(name: &'static str, form: Form) -> Attribute {
     Attribute { name, form, mandatory: true, writable: false }
 }
 
+/// One that may be left out, and is never changed.
+const fn once(name: &'static str, form: Form) -> Attribute {
+    Attribute { name, form, mandatory: false, writable: false }
+}
+
 const ACP: &[Attribute] = &[mandatory("pv", Form::Privileges), mandatory("pvs", Form::Privileges)];
 const AE: &[Attribute] = &[
     fixed("api", Form::Text),
@@ -111,6 +118,14 @@ const CNT: &[Attribute] = &[
     optional("li", Form::Text),
     optional("or", Form::Text),
 ];
+const GRP: &[Attribute] = &[
+    once("mt", Form::Number(0, 65_535)),
+    mandatory("mid", Form::Texts(MEMBERS)),
+    mandatory("mnm", Form::Number(1, 1_000_000)),
+    once("csy", Form::Number(1, 3)),
+    optional("macp", Form::Texts(ADDRESSES)),
+    optional("gn", Form::Text),
+];
 const SUB: &[Attribute] = &[
     mandatory("nu", Form::Urls),
     optional("nct", Form::Number(1, 5)),
@@ -120,16 +135,13 @@ const SUB: &[Attribute] = &[
     once("su", Form::Url),
 ];
 
-const fn once(name: &'static str, form: Form) -> Attribute {
-    Attribute { name, form, mandatory: false, writable: false }
-}
-
 /// The attributes of a type without those of all; those of flexContainers depend on their `cnd`.
 pub(super) fn of_kind(kind: ResourceKind) -> &'static [Attribute] {
     match kind {
         ResourceKind::AccessControlPolicy => ACP,
         ResourceKind::ApplicationEntity => AE,
         ResourceKind::Container => CNT,
+        ResourceKind::Group => GRP,
         ResourceKind::Subscription => SUB,
         ResourceKind::FlexContainer => &[],
     }

@@ -128,6 +128,11 @@ fn bad_resources_are_refused_by_name() {
             rule(json!({"acor": ["all"], "acop": 1, "acco": []})),
             "pvs.acr.acco: unknown or unsupported condition",
         ),
+        (
+            Kind::AccessControlPolicy,
+            rule(json!({"acor": ["all"], "acop": 1, "acod": []})),
+            "pvs.acr.acod: unknown or unsupported condition",
+        ),
         (Kind::AccessControlPolicy, rule(json!({"acor": ["all"], "acop": 64})), "pvs.acr.acop: must be a number from 0 to 63"),
         (Kind::AccessControlPolicy, rule(json!({"acor": [], "acop": 1})), "pvs.acr.acor: must not be empty"),
     ] {

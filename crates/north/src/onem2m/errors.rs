@@ -20,12 +20,15 @@ pub(super) mod rsc {
     pub const NO_PRIVILEGE: u16 = 4103;
     pub const CONFLICT: u16 = 4105;
     pub const INVALID_CHILD: u16 = 4108;
+    pub const NO_MEMBERS: u16 = 4109;
+    pub const INCONSISTENT_MEMBERS: u16 = 4110;
     pub const ALREADY_REGISTERED: u16 = 4117;
     pub const INTERNAL: u16 = 5000;
     pub const NOT_IMPLEMENTED: u16 = 5001;
     pub const TARGET_NOT_REACHABLE: u16 = 5103;
     pub const VERIFICATION_FAILED: u16 = 5204;
     pub const NOT_ACCEPTABLE: u16 = 5207;
+    pub const TOO_MANY_MEMBERS: u16 = 6010;
 }
 
 /// Why a request is refused, as the answer says it.
@@ -148,8 +151,8 @@ pub(super) fn status_of(rsc: u16) -> u16 {
     match rsc {
         2001 => 201,
         2000..3000 => 200,
-        4000 | 4102 | 6010 | 6023 | 6024 => 400,
-        4101 | 4103 | 4107 | 4108 | 4117 | 5105 | 5203 | 5205 => 403,
+        4000 | 4102 | 4110 | 6010 | 6023 | 6024 => 400,
+        4101 | 4103 | 4107 | 4108 | 4109 | 4117 | 5105 | 5203 | 5205 => 403,
         4004 | 5103 | 5107 => 404,
         4005 => 405,
         5207 => 406,
@@ -170,8 +173,8 @@ mod tests {
         let table: [(&[u16], u16); 13] = [
             (&[2000, 2002, 2004], 200),
             (&[2001], 201),
-            (&[4000, 4102, 6010, 6023, 6024], 400),
-            (&[4101, 4103, 4107, 4108, 4117, 5105, 5203, 5205], 403),
+            (&[4000, 4102, 4110, 6010, 6023, 6024], 400),
+            (&[4101, 4103, 4107, 4108, 4109, 4117, 5105, 5203, 5205], 403),
             (&[4004, 5103, 5107], 404),
             (&[4005], 405),
             (&[5207], 406),

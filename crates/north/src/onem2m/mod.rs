@@ -1,7 +1,7 @@
 //! oneM2M over HTTP (TS-0009) as Telekom Device-to-Cloud has it (spec/onem2m/onem2m-d2c.md): an account's tree of nodes, containers,
 //! subscriptions and provisioning over the core.
 //!
-//! Absent: groups (ty 9) and their fan-out, creation of nodes, other management objects, non-blocking requests, XML and CBOR, and the
+//! Absent: creation of nodes, management objects that applications make beside information and credentials, non-blocking requests, XML and CBOR, and the
 //! bindings to other protocols.
 
 mod answer;
@@ -9,6 +9,7 @@ mod attributes;
 mod compose;
 mod errors;
 mod flex;
+mod group;
 pub(crate) mod list;
 mod names;
 mod node;
@@ -39,7 +40,7 @@ use axum::{
 use errors::Fault;
 use landfall_core::{Core, Target};
 use landfall_model::{AccountPart, Cause, Error};
-use operate::{locate, operate};
+use operate::{Addressed, locate};
 use primitive::{Operation, Primitive};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -73,8 +74,8 @@ const BODY_BYTES: usize = 1024 * 1024;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// Shows the outcome of a provisioning request also under the root `flexContainer`, where the client `dtiot-d2c` looks for it (contract,
-    /// Amb-34).
+    /// Shows the outcome of a provisioning request, and the list of them, also under the root `flexContainer`, where the client `dtiot-d2c`
+    /// looks for it (contract, Amb-34).
     d2c_client_root: bool,
 }
 
@@ -117,13 +118,13 @@ impl OneM2M {
         let wanted = Wanted::read(&parts.headers, self.core.now())?;
         let by = self.core.originator(&asked.tenant, token.expose(), &asked.origin).await?;
         call.is_of(by.app());
-        let target = locate(&self.core, &by, &asked).await?;
+        let addressed = locate(&self.core, &by, &asked).await?;
         if !matches!(asked.operation, Operation::Create(_) | Operation::Update) {
-            let twice = self.settings.d2c_client_root && matches!(target, Target::Outcome(_));
-            let outcome = operate(&self.core, &by, &asked, target, &[]).await?;
+            let twice = self.settings.d2c_client_root && addressed.shows_outcomes();
+            let outcome = addressed.operate(&self.core, &by, &asked, &[]).await?;
             return Ok(if twice { with_client_root(outcome) } else { outcome });
         }
-        let provisions = target == Target::Place(AccountPart::Requests);
+        let provisions = matches!(addressed, Addressed::One(Target::Place(AccountPart::Requests)));
         let small = declared_bytes(parts).is_some_and(|bytes| bytes <= BODY_BYTES as u64);
         let limit_bytes = if provisions && !small { list::BODY_BYTES } else { BODY_BYTES };
         if declared_bytes(parts).is_some_and(|bytes| bytes > limit_bytes as u64) {
@@ -134,15 +135,18 @@ impl OneM2M {
         }
         let body = read(body, limit_bytes).await?;
         wanted.check(self.core.now())?;
-        operate(&self.core, &by, &asked, target, &body).await
+        addressed.operate(&self.core, &by, &asked, &body).await
     }
 }
 
+/// The outcome, or the list of those that are children of their place, a second time where the client looks.
 fn with_client_root(mut outcome: Outcome) -> Outcome {
-    if let Some(Value::Object(body)) = &mut outcome.body
-        && let Some(shown) = body.get("dtiot:prRRe").cloned()
-    {
-        body.insert("flexContainer".to_owned(), shown);
+    const ROOT: &str = "dtiot:prRRe";
+    if let Some(Value::Object(body)) = &mut outcome.body {
+        let listed = || body.get("m2m:cnt").map(|place| place.get(ROOT).cloned().unwrap_or_else(|| Value::Array(vec![])));
+        if let Some(shown) = body.get(ROOT).cloned().or_else(listed) {
+            body.insert("flexContainer".to_owned(), shown);
+        }
     }
     outcome
 }
@@ -164,6 +168,20 @@ async fn read(body: Body, limit_bytes: usize) -> Result<bytes::Bytes, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn outcomes_are_shown_twice_alone_and_listed() {
+        for (body, expected) in [
+            (json!({"dtiot:prRRe": {"rn": "a"}}), Some(json!({"rn": "a"}))),
+            (json!({"m2m:cnt": {"rn": "response", "dtiot:prRRe": [{"rn": "a"}]}}), Some(json!([{"rn": "a"}]))),
+            (json!({"m2m:cnt": {"rn": "response"}}), Some(json!([]))),
+            (json!({"m2m:rrl": {"rrf": []}}), None),
+        ] {
+            let shown = with_client_root(Outcome::of(2000, body.clone())).body.unwrap();
+            assert_eq!(shown.get("flexContainer"), expected.as_ref(), "{body}");
+        }
+    }
 
     #[tokio::test]
     async fn bodies_have_a_limit() {

@@ -5,7 +5,7 @@ use super::{
     attributes::{self, Given},
     compose::{self, named},
     errors::{Fault, rsc},
-    flex, names, node,
+    flex, group, names, node,
     primitive::{Operation, Primitive, To, content},
     provisioning,
     show::{id_text, root_of, show},
@@ -17,28 +17,54 @@ use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, Fault>;
 
-/// What a request's address stands for. The newest and the oldest instance of a container can neither be written nor have children.
-pub(super) async fn locate(core: &Core, by: &OriginCaller, asked: &Primitive) -> Result<Target> {
+/// What a request's address stands for.
+pub(super) enum Addressed {
+    One(Target),
+    /// All members of a group, and names below each.
+    Members(Arc<Resource>, Vec<String>),
+}
+
+impl Addressed {
+    /// Whether a retrieval shows outcomes of provisioning requests.
+    pub fn shows_outcomes(&self) -> bool {
+        matches!(self, Self::One(Target::Outcome(_) | Target::Place(AccountPart::Responses)))
+    }
+
+    /// Does what is asked. `body` is empty for operations that have none.
+    pub async fn operate(self, core: &Core, by: &OriginCaller, asked: &Primitive, body: &[u8]) -> Result<Outcome> {
+        match self {
+            Self::One(target) => operate(core, by, asked, target, body).await,
+            Self::Members(group, below) => group::fan_out(core, by, asked, &group, &below, body).await,
+        }
+    }
+}
+
+/// What a request's address stands for. `fopt` below anything but a group is no resource.
+pub(super) async fn locate(core: &Core, by: &OriginCaller, asked: &Primitive) -> Result<Addressed> {
+    if let Some((group, below)) = group::split(&asked.to)
+        && let Target::Resource(found) = follow(core, by, &group).await?
+        && found.kind == ResourceKind::Group
+    {
+        group::check(core, by, asked, &found).await?;
+        return Ok(Addressed::Members(found, below.to_vec()));
+    }
+    locate_one(core, by, asked).await.map(Addressed::One)
+}
+
+/// The newest and the oldest instance of a container can neither be written nor have children.
+pub(super) async fn locate_one(core: &Core, by: &OriginCaller, asked: &Primitive) -> Result<Target> {
     let writes = matches!(asked.operation, Operation::Create(_) | Operation::Update);
-    let (To::Names(names) | To::Id(_, names)) = &asked.to;
     if writes
-        && let Some(("la" | "ol", above)) = names.split_last().map(|(last, above)| (last.as_str(), above))
-        && follow(core, by, &within(&asked.to, above)).await?.holds_instances()
+        && let Some(("la" | "ol", above)) = asked.to.names().split_last().map(|(last, above)| (last.as_str(), above))
+        && follow(core, by, &asked.to.with_names(above)).await?.holds_instances()
     {
         return Err(Fault::new(rsc::OPERATION_NOT_ALLOWED, "la and ol can be retrieved and deleted only"));
     }
     Ok(follow(core, by, &asked.to).await?)
 }
 
-fn within(to: &To, names: &[String]) -> To {
-    match to {
-        To::Names(_) => To::Names(names.to_vec()),
-        To::Id(id, _) => To::Id(*id, names.to_vec()),
-    }
-}
-
 /// Names come first; what no name leads to may be an id.
-async fn follow(core: &Core, by: &OriginCaller, to: &To) -> landfall_model::Result<Target> {
+pub(super) async fn follow(core: &Core, by: &OriginCaller, to: &To) -> landfall_model::Result<Target> {
     let (id, below) = match to {
         To::Id(id, below) => (*id, below.as_slice()),
         To::Names(names) => {
@@ -70,7 +96,10 @@ pub(super) async fn operate(core: &Core, by: &OriginCaller, asked: &Primitive, t
                 core.retrieved(by, instance, within).await?;
             }
             if asked.result == 1 {
-                let (root, shown) = show(core, by, &target).await?;
+                let (root, mut shown) = show(core, by, &target).await?;
+                if !asked.attributes.is_empty() {
+                    shown.retain(|name, _| asked.attributes.contains(name));
+                }
                 return Ok(Outcome::of(rsc::OK, named(root, shown)));
             }
             compose::retrieve(core, by, asked, &target).await
@@ -110,7 +139,11 @@ async fn create(core: &Core, by: &OriginCaller, asked: &Primitive, parent: &Targ
             let kind = ResourceKind::of_ty(ty).ok_or_else(|| Fault::bad("ty: unknown resource type"))?;
             check_root(&root, root_of_kind(kind))?;
             let read = attributes::created(attributes::of_kind(kind), given, core.now())?;
-            let read = if kind == ResourceKind::ApplicationEntity { entity(core, by, read).await? } else { read };
+            let read = match kind {
+                ResourceKind::ApplicationEntity => entity(core, by, read).await?,
+                ResourceKind::Group => grouped(core, by, None, read).await?,
+                _ => read,
+            };
             create_record(core, by, parent, kind, read).await?
         }
     };
@@ -120,10 +153,9 @@ async fn create(core: &Core, by: &OriginCaller, asked: &Primitive, parent: &Targ
 /// Which types cannot be made at all, and why.
 fn check_type(ty: u8) -> Result<()> {
     match ty {
-        1..=4 | 13 | 23 | 28 => Ok(()),
+        1..=4 | 9 | 13 | 23 | 28 => Ok(()),
         5 => Err(Fault::new(rsc::OPERATION_NOT_ALLOWED, "ty: a CSEBase cannot be created")),
         14 => Err(Fault::new(rsc::OPERATION_NOT_ALLOWED, "ty: nodes are created by device-provisioning/request")),
-        9 => Err(Fault::new(rsc::NOT_IMPLEMENTED, "ty: groups are not supported; device groups are flexContainers")),
         ty => Err(Fault::bad(format!("ty: {ty} is unknown or unsupported"))),
     }
 }
@@ -140,30 +172,37 @@ async fn entity(core: &Core, by: &OriginCaller, mut read: Given) -> Result<Given
     Ok(read)
 }
 
+/// A group whose members and policies are named by their ids.
+async fn grouped(core: &Core, by: &OriginCaller, before: Option<&Resource>, mut read: Given) -> Result<Given> {
+    if let Some(Value::Array(given)) = read.attributes.get("macp") {
+        let given: Vec<String> = given.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let ids = policies(core, by, &given, "macp").await?;
+        read.attributes.insert("macp".to_owned(), ids.iter().map(|id| json!(id.to_string())).collect());
+    }
+    group::settle(core, by, before, &mut read).await?;
+    Ok(read)
+}
+
 async fn create_record(core: &Core, by: &OriginCaller, parent: &Target, kind: ResourceKind, read: Given) -> Result<Target> {
     let new = NewResource {
         kind,
         name: read.name,
         labels: read.labels.unwrap_or_default(),
-        policies: policies(core, by, read.policies.as_deref().unwrap_or_default()).await?,
+        policies: policies(core, by, read.policies.as_deref().unwrap_or_default(), "acpi").await?,
         attributes: read.attributes,
         expires_at: read.expires_at.flatten(),
     };
     Ok(Target::Resource(core.create_resource(by, parent, new).await?))
 }
 
-/// The policies that `acpi` names, by id or by their names.
-async fn policies(core: &Core, by: &OriginCaller, given: &[String]) -> Result<Vec<ResourceId>> {
+/// The policies that an attribute names, by id or by their names.
+async fn policies(core: &Core, by: &OriginCaller, given: &[String], attribute: &str) -> Result<Vec<ResourceId>> {
     let mut ids = Vec::with_capacity(given.len());
     for text in given {
-        let unknown = || Fault::bad("acpi: names no access control policy");
-        let tenant = by.account().name.as_str();
-        let relative = text.strip_prefix('/').and_then(|text| text.strip_prefix(tenant)?.strip_prefix('/')).unwrap_or(text);
-        let names: Vec<String> = relative.split('/').map(str::to_owned).collect();
-        let from_base = names.first().is_some_and(|first| first == tenant || first == "-");
-        let names = names.get(usize::from(from_base)..).unwrap_or_default();
-        match follow(core, by, &To::Names(names.to_vec())).await {
-            Ok(Target::Resource(found)) => ids.push(found.id),
+        let unknown = || Fault::bad(format!("{attribute}: names no access control policy"));
+        let to = To::of_id(text, &by.account().name).ok_or_else(unknown)?;
+        match follow(core, by, &to).await {
+            Ok(Target::Resource(found)) if found.kind == ResourceKind::AccessControlPolicy => ids.push(found.id),
             Ok(_) => return Err(unknown()),
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(unknown()),
             Err(error) => return Err(error.into()),
@@ -211,7 +250,8 @@ async fn update(core: &Core, by: &OriginCaller, asked: &Primitive, target: &Targ
     let (given_root, mut given) = content(body)?;
     check_root(&given_root, root)?;
     shorten(&mut given);
-    let names: Vec<String> = given.keys().cloned().collect();
+    let wanted = given.clone();
+    let before = if asked.result == 9 { show(core, by, target).await?.1 } else { Map::new() };
     let next = match target {
         Target::Resource(resource) => Target::Resource(change(core, by, resource, given).await?),
         Target::Node(device) => Target::Node(node::update_node(core, by, device, given).await?),
@@ -222,9 +262,12 @@ async fn update(core: &Core, by: &OriginCaller, asked: &Primitive, target: &Targ
         return Ok(Outcome::empty(rsc::UPDATED));
     }
     let (root, mut shown) = show(core, by, &next).await?;
+    if asked.result == 9 {
+        shown.retain(|name, value| before.get(name) != Some(value) && wanted.get(name) != Some(value));
+    }
     // Who may update and not retrieve is told no more than it said itself.
-    if asked.result == 9 || !core.may(by, &next, Right::Retrieve).await? {
-        shown.retain(|name, _| name == "lt" || name == "st" || names.contains(name));
+    if !core.may(by, &next, Right::Retrieve).await? {
+        shown.retain(|name, _| name == "lt" || name == "st" || wanted.contains_key(name));
     }
     Ok(Outcome::of(rsc::UPDATED, named(root, shown)))
 }
@@ -234,9 +277,12 @@ async fn change(core: &Core, by: &OriginCaller, resource: &Resource, given: Map<
         ResourceKind::FlexContainer => flex::of_stored(&resource.attributes).map_or(&[][..], |flex| flex.attributes),
         kind => attributes::of_kind(kind),
     };
-    let read = attributes::updated(table, given, core.now())?;
+    let mut read = attributes::updated(table, given, core.now())?;
+    if resource.kind == ResourceKind::Group {
+        read = grouped(core, by, Some(resource), read).await?;
+    }
     let policies = match &read.policies {
-        Some(given) => Some(policies(core, by, given).await?),
+        Some(given) => Some(policies(core, by, given, "acpi").await?),
         None => None,
     };
     let change = ResourceChange { labels: read.labels, policies, attributes: read.attributes, expires_at: read.expires_at };
@@ -268,6 +314,7 @@ fn root_of_kind(kind: ResourceKind) -> &'static str {
         ResourceKind::AccessControlPolicy => "m2m:acp",
         ResourceKind::ApplicationEntity => "m2m:ae",
         ResourceKind::Container => "m2m:cnt",
+        ResourceKind::Group => "m2m:grp",
         ResourceKind::Subscription => "m2m:sub",
         ResourceKind::FlexContainer => "m2m:fcnt",
     }
@@ -293,7 +340,7 @@ mod tests {
         for (ty, code, text) in [
             (5, 4005, "ty: a CSEBase cannot be created"),
             (14, 4005, "ty: nodes are created by device-provisioning/request"),
-            (9, 5001, "ty: groups are not supported; device groups are flexContainers"),
+            (58, 4000, "ty: 58 is unknown or unsupported"),
             (99, 4000, "ty: 99 is unknown or unsupported"),
         ] {
             let fault = check_type(ty).unwrap_err();

@@ -52,17 +52,25 @@ pub struct ResourceChange {
 /// What applications may make below a target, beside instances.
 fn allowed_below(target: &Target) -> &'static [ResourceKind] {
     use ResourceKind as Kind;
-    const GENERAL: &[ResourceKind] =
-        &[Kind::AccessControlPolicy, Kind::ApplicationEntity, Kind::Container, Kind::Subscription, Kind::FlexContainer];
+    const GENERAL: &[ResourceKind] = &[
+        Kind::AccessControlPolicy,
+        Kind::ApplicationEntity,
+        Kind::Container,
+        Kind::Group,
+        Kind::Subscription,
+        Kind::FlexContainer,
+    ];
     match target {
         Target::Place(AccountPart::Base) => GENERAL,
         Target::Place(AccountPart::Groups) => &[Kind::FlexContainer, Kind::Subscription],
-        Target::Place(_) | Target::Box(..) | Target::Node(_) | Target::Info(..) => &[Kind::Subscription],
+        Target::Place(_) | Target::Box(..) | Target::Node(_) | Target::Info(..) | Target::Managed(..) => &[Kind::Subscription],
         Target::Channel(_) => &[Kind::Container, Kind::Subscription],
         Target::Resource(resource) => match resource.kind {
-            Kind::ApplicationEntity => &[Kind::AccessControlPolicy, Kind::Container, Kind::Subscription, Kind::FlexContainer],
+            Kind::ApplicationEntity => {
+                &[Kind::AccessControlPolicy, Kind::Container, Kind::Group, Kind::Subscription, Kind::FlexContainer]
+            }
             Kind::Container | Kind::FlexContainer => &[Kind::Container, Kind::Subscription, Kind::FlexContainer],
-            Kind::AccessControlPolicy => &[Kind::Subscription],
+            Kind::AccessControlPolicy | Kind::Group => &[Kind::Subscription],
             Kind::Subscription => &[],
         },
         Target::Credentials(_) | Target::Instance(..) | Target::Request(_) | Target::Outcome(_) => &[],
@@ -242,9 +250,12 @@ impl Core {
                 self.check_right(by, target, Right::Delete).await?;
                 self.delete_credentials(by, device.id).await
             }
-            Target::Place(_) | Target::Channel(_) | Target::Box(..) | Target::Request(_) | Target::Outcome(_) => {
-                Err(Error::new(Cause::OperationNotAllowed, "the resource cannot be deleted"))
-            }
+            Target::Place(_)
+            | Target::Managed(..)
+            | Target::Channel(_)
+            | Target::Box(..)
+            | Target::Request(_)
+            | Target::Outcome(_) => Err(Error::new(Cause::OperationNotAllowed, "the resource cannot be deleted")),
         }
     }
 

@@ -36,6 +36,7 @@ impl Core {
             Target::Node(device)
             | Target::Credentials(device)
             | Target::Info(device, _)
+            | Target::Managed(device, _)
             | Target::Channel(device)
             | Target::Box(device, _) => self.sees(&by.principal(), device).await,
             Target::Request(request) | Target::Outcome(request) => self.is_open_to(request.app, by).await,
@@ -76,6 +77,19 @@ impl Core {
             return Ok(rules_grant(&resource.attributes, "pvs", by.name(), right));
         }
         self.policies_grant(by, &resource.policies, ("pv", right)).await
+    }
+
+    /// `Forbidden` unless the originator may reach the members of a group together: by `macp`, and where the group has none by `acpi`
+    /// (TS-0001, 10.2.7.6). What it may at each member is judged there.
+    pub async fn check_fan_out(&self, by: &OriginCaller, group: &Resource, right: Right) -> Result<()> {
+        let members = group.attributes.get("macp").and_then(Value::as_array);
+        let members: Option<Vec<ResourceId>> = members.map(|ids| ids.iter().filter_map(|id| id.as_str()?.parse().ok()).collect());
+        let policies = members.as_deref().unwrap_or(&group.policies);
+        let owner = self.is_open_to(group.app, by).await?;
+        if owner || by.registered && self.policies_grant(by, policies, ("pv", right)).await? {
+            return Ok(());
+        }
+        Err(Error::new(Cause::Forbidden, "originator has no privilege"))
     }
 
     /// Whether a subject belongs to an application that the originator's may act for; fixed places belong to nobody.

@@ -3,6 +3,7 @@
 mod containers;
 mod device;
 mod golden;
+mod groups;
 mod nodes;
 mod provisioning;
 mod reasons;

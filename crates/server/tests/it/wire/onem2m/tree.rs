@@ -98,6 +98,92 @@ fn what_is_asked_for_is_what_is_shown() {
     assert_eq!((silent.status, rsc(&silent), silent.text.as_str()), (201, 2001, ""));
 }
 
+/// Children of children are inside their parents; what fits below something that does not is right below the top, and `pi` tells whose it is.
+#[test]
+fn children_are_nested_as_deep_as_asked_for() {
+    let server = start();
+    let client = Client::start(&server, "nested");
+    client.create("", 3, json!({"m2m:cnt": {"rn": "a", "lbl": ["x:1"]}}));
+    client.create("/a", 3, json!({"m2m:cnt": {"rn": "b"}}));
+    client.create("/a/b", 3, json!({"m2m:cnt": {"rn": "c", "lbl": ["x:1"]}}));
+    client.create("/a/b", 4, json!({"m2m:cin": {"rn": "i", "con": 1}}));
+    client.create("/a", 4, json!({"m2m:cin": {"rn": "j", "con": 2}}));
+    // Names alone: {"a": {"m2m:cnt": [...]}}.
+    fn names(value: &Value) -> Value {
+        let children = value.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("m2m:"));
+        let list =
+            |list: &Value| list.as_array().unwrap().iter().map(|one| json!({ api::text(one, "rn"): names(one) })).collect();
+        Value::Object(children.map(|(name, one)| (name.clone(), Value::Array(list(one)))).collect())
+    }
+    let inside = json!([{"b": {"m2m:cnt": [{"c": {}}], "m2m:cin": [{"i": {}}]}}]);
+    for (query, expected) in [
+        ("rcn=4", json!({"m2m:cnt": [{"b": {}}], "m2m:cin": [{"j": {}}]})),
+        ("rcn=4&lvl=1", json!({"m2m:cnt": [{"b": {}}], "m2m:cin": [{"j": {}}]})),
+        ("rcn=4&lvl=2", json!({"m2m:cnt": inside, "m2m:cin": [{"j": {}}]})),
+        ("rcn=8&lvl=9", json!({"m2m:cnt": inside, "m2m:cin": [{"j": {}}]})),
+        ("rcn=8&lvl=2&lbl=x:1", json!({"m2m:cnt": [{"c": {}}]})),
+        ("rcn=4&lvl=2&ty=4", json!({"m2m:cin": [{"i": {}}, {"j": {}}]})),
+        ("rcn=4&lvl=2&lim=1", json!({"m2m:cnt": [{"b": {}}]})),
+    ] {
+        assert_eq!(names(&client.read(&format!("/a?{query}"))), expected, "{query}");
+    }
+    let mut paged = vec![];
+    let mut next = "0".to_owned();
+    while !next.is_empty() {
+        let answer = client.get(&format!("/a?rcn=8&lvl=2&lim=1&ofst={next}"));
+        paged.push(names(&inner(&answer)));
+        next = header(&answer, "x-m2m-cto").to_owned();
+    }
+    assert_eq!(paged.iter().filter(|page| **page != json!({})).count(), 4, "{paged:?}");
+    let references = |query: &str| {
+        let list = client.read(query)["rrf"].as_array().unwrap().clone();
+        list.iter().map(|one| api::text(one, "val")).collect::<BTreeSet<_>>()
+    };
+    let deep: BTreeSet<String> = ["a/b", "a/b/c", "a/b/i", "a/j"].map(|name| format!("nested/{name}")).into();
+    assert_eq!(references("/a?rcn=6&lvl=2"), deep);
+    assert_eq!(references("/a?fu=1&rcn=6"), deep, "what is discovered, as references");
+    assert_eq!(client.read("/a?atrl=rn+lbl"), json!({"rn": "a", "lbl": ["x:1"]}));
+    assert_eq!(client.read("/a?atrl=rn+mia"), json!({"rn": "a"}), "an attribute that it has not");
+}
+
+/// `rcn=9` tells what the client does not know already.
+#[test]
+fn a_change_answers_what_the_server_made_of_it() {
+    let server = start();
+    let client = Client::start(&server, "modified");
+    client.provision(&[node("n")]);
+    client.create("", 3, json!({"m2m:cnt": {"rn": "c"}}));
+    let keys = |path: &str, body: Value| {
+        let answer = client.send("PUT", &format!("{path}?rcn=9"), None, Some(body));
+        assert_eq!((answer.status, rsc(&answer)), (200, 2004), "{}", answer.text);
+        inner(&answer).as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    assert!(!keys("/c", json!({"m2m:cnt": {"lbl": ["a:b"], "mni": 7}})).iter().any(|name| name == "lbl" || name == "mni"));
+    assert_eq!(keys("/n", json!({"m2m:nod": {"lbl": ["d2c:1.0", "profile:SCS-LwM2M"]}})), ["lt"]);
+    assert_eq!(keys("/n/device-info", json!({"m2m:dvi": {"purl": "https://a.example/"}})), ["lt"]);
+}
+
+/// Addresses of other forms in bodies and paths (TS-0001, 7.2).
+#[test]
+fn addresses_may_be_absolute() {
+    let server = start();
+    let client = Client::start(&server, "absolute");
+    client.create("", 3, json!({"m2m:cnt": {"rn": "c"}}));
+    let alone = client.read("/c");
+    let id = api::text(&alone, "ri");
+    for path in [format!("/_/any.host/absolute/{id}"), "/_/any.host/absolute/-/c".into(), "/~/absolute/absolute/c".into()] {
+        assert_eq!(client.read(&path), alone, "{path}");
+    }
+    assert_eq!(client.get(&format!("/_/any.host/other/{id}")).status, 404);
+    let rule = json!({"acr": [{"acor": ["all"], "acop": 63}]});
+    let policy = client.create("", 1, json!({"m2m:acp": {"rn": "p", "pv": rule, "pvs": rule}}));
+    let policy = api::text(&policy, "ri");
+    for form in [format!("//any.host/absolute/{policy}"), format!("/absolute/{policy}"), "-/p".into(), "absolute/p".into()] {
+        let changed = client.send("PUT", "/c", None, Some(json!({"m2m:cnt": {"acpi": [form]}})));
+        assert_eq!((changed.status, &inner(&changed)["acpi"]), (200, &json!([policy])), "{form}: {}", changed.text);
+    }
+}
+
 /// Applications of a device group: made under an originator of their own, which then speaks for them.
 #[test]
 fn entities_are_originators() {

@@ -66,6 +66,7 @@ try add-device has '"name": "meter1"' add -n meter1 -cid meter1-id -csec "$psk" 
 try add-device-twice refuses 'The existed node resourceName = meter1' add -n meter1 -cid other-id -csec "$psk"
 try add-device-same-psk refuses 'conflicting credentials for AddEndPointRequest meter2' add -n meter2 -cid meter1-id -csec "$psk"
 try provisioning-requests has device_provisioning_request_ d2c get-device-provisioning-requests
+try provisioning-responses has '"geEMe": "Total to be provisioned: 1; Successfully processed: 1; Errors: 0"' d2c get-device-provisioning-responses
 try provisioning-error has 'conflicting credentials for AddEndPointRequest meter2' get 'device-provisioning/response?rcn=4'
 try logs has 'Internal server error: device-provisioning unable to create device objects.' get device-provisioning/logs/la
 try get-device has '"manufacturer": "ACME"' d2c get-devices -n meter1

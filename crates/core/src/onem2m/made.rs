@@ -18,7 +18,14 @@ pub(super) fn credentials(node: &NodeRequest) -> Option<(&str, &str)> {
 }
 
 /// The device that a node becomes; without a key it is one that comes in the clear.
-pub(super) fn device(id: DeviceId, account: AccountId, app: AppId, request: &NodeRequest, key: Option<Vec<u8>>, now: Time) -> Device {
+pub(super) fn device(
+    id: DeviceId,
+    account: AccountId,
+    app: AppId,
+    request: &NodeRequest,
+    key: Option<Vec<u8>>,
+    now: Time,
+) -> Device {
     let mut made = Device::new(id, account, app, request.node_id.clone(), now);
     made.access = AccessMode::Secret;
     let keyed = key.is_some();

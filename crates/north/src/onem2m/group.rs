@@ -158,8 +158,9 @@ pub(super) async fn fan_out(
             operate::operate(core, by, &one, target, body).await
         }
     };
-    let members = members_of(group).filter_map(|id| To::of_id(id, &by.account().name)).map(|to| to.below(below));
-    let mut outcomes = stream::iter(members.map(each).collect::<Vec<_>>()).buffered(AT_ONCE);
+    // What has an id for its name is not meant; the base alone is a member by its name.
+    let of_id = |id: &str| id.parse().map_or_else(|_| To::Names(below.to_vec()), |id| To::Id(id, below.to_vec()));
+    let mut outcomes = stream::iter(members_of(group).map(of_id).map(each).collect::<Vec<_>>()).buffered(AT_ONCE);
     let mut answers = Answers { request_id: &asked.request_id, room: asked.answer_bytes, list: vec![] };
     while let Some(outcome) = outcomes.next().await {
         answers.take(outcome);

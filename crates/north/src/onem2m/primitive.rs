@@ -255,11 +255,6 @@ impl To {
         names
     }
 
-    /// The address of what these names lead to from here.
-    pub fn below(&self, names: &[String]) -> Self {
-        self.with_names(&[self.names(), names].concat())
-    }
-
     /// The same address with other names.
     pub fn with_names(&self, names: &[String]) -> Self {
         match self {

@@ -37,6 +37,7 @@ fn one_request_reaches_all_members() {
     let made = client.create("", 9, group(&[&format!("/fan/{c1}"), "fan/c2", "-/c1", "//any.host/fan/fan/n"]));
     assert_eq!((&made["cnm"], &made["mt"], &made["mtv"]), (&json!(3), &json!(0), &json!(true)), "{made}");
     assert_eq!(made["mid"][0], json!(c1));
+    client.create("", 3, json!({"m2m:cnt": {"rn": c1, "lbl": ["has:the-id-for-its-name"]}}));
     let shown = answers(&client, "GET", "/g/fopt", None, None);
     let only = |content: &Value| content.as_object().unwrap().values().next().unwrap().clone();
     let names: Vec<String> = shown.iter().map(|(_, content)| api::text(&only(content), "rn")).collect();

@@ -15,7 +15,7 @@ use crate::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use landfall_model::{
     AccountId, AccountPart, AppId, Batch, Cause, Device, DeviceId, DevicePart, Error, ErrorKind, Identity, NodeRequest, Page,
-    PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Result, Time, Write,
+    PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Result, Write,
 };
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{

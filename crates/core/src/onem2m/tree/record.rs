@@ -7,6 +7,7 @@ use super::{
         ADDRESSES, Happened, SUBSCRIBER, Told, addresses, check_subscription, drop_all_pushes, drop_push, end_of, pushes_changed,
         reference, subscriber,
     },
+    target,
 };
 use crate::{Core, OriginCaller, batch, onem2m::group::is_device_group, turns::Record};
 use landfall_model::{
@@ -49,40 +50,12 @@ pub struct ResourceChange {
     pub expires_at: Option<Option<Time>>,
 }
 
-/// What applications may make below a target, beside instances.
-fn allowed_below(target: &Target) -> &'static [ResourceKind] {
-    use ResourceKind as Kind;
-    const GENERAL: &[ResourceKind] = &[
-        Kind::AccessControlPolicy,
-        Kind::ApplicationEntity,
-        Kind::Container,
-        Kind::Group,
-        Kind::Subscription,
-        Kind::FlexContainer,
-    ];
-    match target {
-        Target::Place(AccountPart::Base) => GENERAL,
-        Target::Place(AccountPart::Groups) => &[Kind::FlexContainer, Kind::Subscription],
-        Target::Place(_) | Target::Box(..) | Target::Node(_) | Target::Info(..) | Target::Managed(..) => &[Kind::Subscription],
-        Target::Channel(_) => &[Kind::Container, Kind::Subscription],
-        Target::Resource(resource) => match resource.kind {
-            Kind::ApplicationEntity => {
-                &[Kind::AccessControlPolicy, Kind::Container, Kind::Group, Kind::Subscription, Kind::FlexContainer]
-            }
-            Kind::Container | Kind::FlexContainer => &[Kind::Container, Kind::Subscription, Kind::FlexContainer],
-            Kind::AccessControlPolicy | Kind::Group => &[Kind::Subscription],
-            Kind::Subscription => &[],
-        },
-        Target::Credentials(_) | Target::Instance(..) | Target::Request(_) | Target::Outcome(_) => &[],
-    }
-}
-
 impl Core {
     /// Makes a resource and tells the subscribers of its parent. The addresses of a subscription must answer its verification first.
     ///
     /// `ChildNotAllowed`, `Forbidden`, `InvalidField`, `ResourceExists`, `CallbackInvalid`, `VerificationFailed`, `TooMany`.
     pub async fn create_resource(&self, by: &OriginCaller, parent: &Target, new: NewResource) -> Result<Arc<Resource>> {
-        if !allowed_below(parent).contains(&new.kind) {
+        if !target::allowed_below(parent).contains(&new.kind) {
             return Err(Error::new(Cause::ChildNotAllowed, "a resource of this type cannot be made here"));
         }
         let resource = self.new_resource(by, parent, new)?;

@@ -1,4 +1,4 @@
-//! What an address stands for, and what every resource has: id, type, name, labels, times, parent.
+//! What an address stands for, what every resource has (id, type, name, labels, times, parent), and what may be made below.
 
 use super::{CREDENTIALS, DEVICE_INFO, OUTCOME_PREFIX, info_of, node_name};
 use landfall_model::{
@@ -170,5 +170,33 @@ impl Target {
             Self::Instance(instance, _) => instance.device,
             Self::Place(_) | Self::Request(_) | Self::Outcome(_) => None,
         }
+    }
+}
+
+/// What applications may make below a target, beside instances.
+pub(super) fn allowed_below(target: &Target) -> &'static [ResourceKind] {
+    use ResourceKind as Kind;
+    const GENERAL: &[ResourceKind] = &[
+        Kind::AccessControlPolicy,
+        Kind::ApplicationEntity,
+        Kind::Container,
+        Kind::Group,
+        Kind::Subscription,
+        Kind::FlexContainer,
+    ];
+    match target {
+        Target::Place(AccountPart::Base) => GENERAL,
+        Target::Place(AccountPart::Groups) => &[Kind::FlexContainer, Kind::Subscription],
+        Target::Place(_) | Target::Box(..) | Target::Node(_) | Target::Info(..) | Target::Managed(..) => &[Kind::Subscription],
+        Target::Channel(_) => &[Kind::Container, Kind::Subscription],
+        Target::Resource(resource) => match resource.kind {
+            Kind::ApplicationEntity => {
+                &[Kind::AccessControlPolicy, Kind::Container, Kind::Group, Kind::Subscription, Kind::FlexContainer]
+            }
+            Kind::Container | Kind::FlexContainer => &[Kind::Container, Kind::Subscription, Kind::FlexContainer],
+            Kind::AccessControlPolicy | Kind::Group => &[Kind::Subscription],
+            Kind::Subscription => &[],
+        },
+        Target::Credentials(_) | Target::Instance(..) | Target::Request(_) | Target::Outcome(_) => &[],
     }
 }

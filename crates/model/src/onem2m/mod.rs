@@ -3,14 +3,16 @@
 mod node;
 mod notice;
 mod originator;
+mod provisioning;
 mod resource;
 mod time;
 
 pub use node::{Managed, ManagedKind, Node, NodeInfo, NodeObservation};
 pub use notice::{Changed, Notice, NoticeBatch};
 pub use originator::Originator;
+pub use provisioning::{NodeRequest, Provisioning, ProvisioningFailure, ProvisioningPart};
 pub use resource::{
-    AccountPart, Append, ContainerChange, ContainerState, DevicePart, IdKind, Instance, MessageBox, NODE_INFOS, NodeRequest,
-    NotAResourceId, Provisioning, ProvisioningFailure, ProvisioningPart, Resource, ResourceId, ResourceKind,
+    AccountPart, Append, ContainerChange, ContainerState, DevicePart, IdKind, Instance, MessageBox, NODE_INFOS, NotAResourceId,
+    Resource, ResourceId, ResourceKind,
 };
 pub use time::parse_duration_s;

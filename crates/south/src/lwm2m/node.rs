@@ -28,7 +28,7 @@ fn managed(entries: &[Entry]) -> Vec<(ManagedKind, Map<String, Json>)> {
     let level = number(9).filter(|percent| *percent <= 100);
     if level.is_some() {
         put(&mut battery, "btl", level);
-        // Without a word of its own: unknown. The numbers of oneM2M begin with 1, those of OMA with 0.
+        // Without a word of its own: unknown. Its numbers begin with 1, those of OMA with 0.
         put(&mut battery, "bts", Some(number(20).filter(|status| *status <= 6).map_or(7, |status| status + 1)));
     }
     let told = [(ManagedKind::Firmware, firmware), (ManagedKind::Memory, memory), (ManagedKind::Battery, battery)];

@@ -68,6 +68,13 @@ impl SubscriptionId {
         bytes[15] = address;
         Self(Uuid::from_bytes(bytes))
     }
+
+    /// The resource whose address it serves, where it serves one.
+    pub fn resource(self) -> crate::ResourceId {
+        let mut id = [0; 12];
+        id.copy_from_slice(&self.0.as_bytes()[..12]);
+        crate::ResourceId(id)
+    }
 }
 
 /// A position in the event stream; the first event is 1, and 0 stands before all of them.

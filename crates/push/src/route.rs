@@ -145,6 +145,7 @@ mod tests {
             modified: vec![],
             batch: None,
             held: None,
+            through: None,
         }))
     }
 

@@ -6,7 +6,7 @@ use crate::{
     onem2m::{Tree, edit::follow_info},
 };
 use async_trait::async_trait;
-use landfall_model::{Batch, Device, DeviceInfo, Group, Result, Subscription, SubscriptionKind, Time};
+use landfall_model::{Batch, Device, DeviceInfo, Error, Group, ResourceKind, Result, Subscription, SubscriptionKind, Time};
 use std::sync::Arc;
 
 #[async_trait]
@@ -42,6 +42,8 @@ impl Extension for Tree {
     async fn suspension(&self, core: &Core, subscription: &Subscription) -> Result<Option<Option<String>>> {
         let SubscriptionKind::Resource(id, _) = subscription.kind else { return Ok(None) };
         match core.store.resource(id).await? {
+            // Of what it is told is judged for each notice.
+            Some(entity) if entity.kind == ResourceKind::ApplicationEntity => Ok(Some(core.standing(entity.app).await?.err())),
             Some(resource) => core.unfit_for_subject(&resource).await.map(Some),
             None => Ok(None),
         }
@@ -52,6 +54,10 @@ impl Extension for Tree {
             && let Some(account) = core.store.account(subscription.account).await?
             && let Some(resource) = core.store.resource(resource).await?
         {
+            if resource.kind == ResourceKind::ApplicationEntity {
+                let rule = "serves a point of access of an application entity: change or delete that";
+                return Err(Error::invalid("subscription", rule));
+            }
             core.delete_record(&account, &resource).await?;
             return Ok(true);
         }

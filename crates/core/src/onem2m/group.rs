@@ -166,13 +166,14 @@ impl Core {
         {
             found = self.store.resource(id).await?;
         }
-        let fits = |found: &Arc<Resource>| {
-            found.account == account && found.kind == ResourceKind::ApplicationEntity && self.is_alive(found)
-        };
-        match found.filter(fits) {
-            Some(found) => Ok(Some(found)),
-            None => Ok(self.store.entity_of(account, text).await?.filter(fits)),
+        if let Some(found) = found.filter(|found| self.is_entity(account, found)) {
+            return Ok(Some(found));
         }
+        Ok(self.store.entity_of(account, text).await?.filter(|found| self.is_entity(account, found)))
+    }
+
+    fn is_entity(&self, account: AccountId, found: &Resource) -> bool {
+        found.account == account && found.kind == ResourceKind::ApplicationEntity && self.is_alive(found)
     }
 
     /// What joins new nodes to the device groups that they named, by name or id, and the groups that are not there or closed to the
@@ -252,6 +253,39 @@ impl Core {
         let there = self.store.resource_named(parent, &group.name).await?;
         let free = check_resource_name(&group.name).is_ok() && there.is_none_or(|there| there.id == id);
         Ok(if free { group.name.clone() } else { group.id.to_string() })
+    }
+
+    /// The device group that a new Device-to-Cloud application gets (label `type:d2c`): it tells that application. One of this name that the
+    /// application has from before is taken.
+    pub(crate) async fn default_group(&self, by: &OriginCaller, entity: &Resource) -> Result<Batch> {
+        if !entity.labels.iter().any(|label| label == "type:d2c") {
+            return Ok(Batch::default());
+        }
+        let name: String = format!("default-{}", entity.name).chars().take(128).collect();
+        let parent = ResourceId::of_account(by.account.id, AccountPart::Groups);
+        let aes = Value::from(vec![entity.name.clone()]);
+        if let Some(there) = self.store.resource_named(parent, &name).await? {
+            let mut next = Resource { version: there.version + 1, modified_at: entity.created_at, ..(*there).clone() };
+            next.attributes.insert("aes".to_owned(), aes);
+            let own = there.app == entity.app && told_by(&there).next().is_none();
+            return Ok(batch(own.then(|| Write::Resource(Box::new(next))).into_iter().collect(), vec![]));
+        }
+        let mut record = Resource {
+            id: ResourceId::new(entity.created_at, self.random_16()),
+            version: 1,
+            parent,
+            name,
+            kind: ResourceKind::FlexContainer,
+            labels: vec![],
+            policies: vec![],
+            attributes: Map::from_iter([("cnd".to_owned(), GROUP_DEFINITION.into()), ("aes".to_owned(), aes)]),
+            expires_at: None,
+            ..entity.clone()
+        };
+        let scope = Scope { account: by.account.id, app: Some(by.app.id), by: None };
+        let group = self.new_group(record.id.as_group(), &scope, &record.name).await?;
+        record.creator.clone_from(&by.name);
+        Ok(batch(vec![Write::Group(Box::new(group)), Write::Resource(Box::new(record))], vec![]))
     }
 
     /// The writes that take an application entity that goes out of the device groups that tell it.

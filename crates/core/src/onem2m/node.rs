@@ -128,6 +128,8 @@ impl Core {
         if part == Some(DevicePart::Node) || was.labels() != is.labels() {
             let told = || Told::of_update(was.clone(), is.clone());
             whole.merge(self.notices(&account, node, Happened::Updated, now, told).await?);
+            let (what, changed) = ((Happened::Updated, now), || changed_of(&account, &is));
+            whole.events.extend(self.hook_notices(&account, after, DevicePart::Node, what, changed).await?);
         }
         let (earlier, later) = (self.fixed_children(&was), self.fixed_children(&is));
         for child in &later {
@@ -140,6 +142,8 @@ impl Core {
             if changed_of(&account, former) != changed_of(&account, child) {
                 let told = || Told::of_update(former.clone(), child.clone());
                 whole.merge(self.notices(&account, id, Happened::Updated, now, told).await?);
+                let (what, changed) = ((Happened::Updated, now), || changed_of(&account, child));
+                whole.events.extend(self.hook_notices(&account, after, DevicePart::Node, what, changed).await?);
             }
         }
         for child in earlier.iter().filter(|child| !later.iter().any(|one| one.id(account.id) == child.id(account.id))) {
@@ -170,6 +174,8 @@ impl Core {
             let going = self.store.resources(&below, PageRequest { no: 0, size: 1_000 }).await?.items;
             whole.merge(self.ended(&account, &going, now).await?);
             whole.merge(self.node_notices(&account, device, Happened::ChildDeleted, now).await?);
+            let (what, changed) = ((Happened::Deleted, now), || changed_of(&account, &Target::Node(device.clone())));
+            whole.events.extend(self.hook_notices(&account, device, DevicePart::Node, what, changed).await?);
         }
         Ok(whole)
     }

@@ -9,13 +9,13 @@ use crate::{
     onem2m::{
         made::{credentials, device},
         node::check_key,
-        tree::{check_resource_name, node_name},
+        tree::{Happened, changed_of, check_resource_name, node_name},
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use landfall_model::{
-    AccountId, AccountPart, AppId, Batch, Cause, Device, DeviceId, DevicePart, Error, ErrorKind, Identity, NodeRequest, Page,
-    PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Result, Write,
+    AccountId, AccountPart, AppId, Batch, Cause, Device, DeviceId, DevicePart, Error, ErrorKind, Event, GroupId, Identity,
+    NodeRequest, Page, PageRequest, Provisioning, ProvisioningFailure, ProvisioningPart, ResourceId, Result, Time, Write,
 };
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{
@@ -227,6 +227,7 @@ impl Core {
         let now = self.now();
         let mut whole = Batch::default();
         let mut groups: BTreeMap<&str, Vec<DeviceId>> = BTreeMap::new();
+        let mut made = vec![];
         let mut failed = 0;
         let mut seen = Seen::default();
         let judged = self.judge(request.account, request.app, nodes, &mut seen).await?;
@@ -241,6 +242,7 @@ impl Core {
                     let labels = device.node.as_ref().map(|node| node.labels.clone()).unwrap_or_default();
                     whole.merge(self.added(&device).await?);
                     whole.writes.push(Write::Labels { account: device.account, subject, labels });
+                    made.push(device.clone());
                     for group in node.groups.iter().flatten() {
                         groups.entry(group).or_default().push(device.id);
                     }
@@ -255,6 +257,7 @@ impl Core {
         }
         let named = groups.iter().map(|(name, devices)| ((*name).to_owned(), devices.clone())).collect();
         let (joins, unknown) = self.joined((request.account, request.app), named).await?;
+        whole.events.extend(self.told_of_new(request.account, &joins, &made, now).await?);
         whole.writes.extend(joins);
         let ungrouped = unknown.into_iter().flat_map(|name| {
             let devices = groups.get(name.as_str()).cloned().unwrap_or_default();
@@ -274,7 +277,7 @@ impl Core {
         if over && let Some(account) = self.store.account(request.account).await? {
             let responses = ResourceId::of_account(account.id, AccountPart::Responses);
             let told = || Target::Outcome(Box::new(next.clone())).into();
-            let happened = crate::onem2m::tree::Happened::ChildCreated;
+            let happened = Happened::ChildCreated;
             whole.merge(self.notices(&account, responses, happened, now, told).await?);
         }
         whole.writes.push(Write::Provisioning(Box::new(next.clone())));
@@ -302,6 +305,22 @@ impl Core {
             ProvisioningFailure { request: request.id, place, node_id: node.node_id.clone(), message: refusal.message.clone() };
         whole.writes.push(Write::ProvisioningFailure(Box::new(failure)));
         Ok(whole)
+    }
+
+    /// What the applications of the groups that new nodes join are told of them.
+    async fn told_of_new(&self, account: AccountId, joins: &[Write], made: &[Arc<Device>], now: Time) -> Result<Vec<Event>> {
+        let mut events = vec![];
+        if !self.store.has_telling_groups(account) {
+            return Ok(events);
+        }
+        let Some(account) = self.store.account(account).await? else { return Ok(events) };
+        for device in made {
+            let groups = joined_by(joins, device.id);
+            let (node, what) = ((device, DevicePart::Node), (Happened::ChildCreated, now));
+            let changed = || changed_of(&account, &Target::Node(device.clone()));
+            events.extend(self.hook_notices_in(&account, node, &groups, what, changed).await?);
+        }
+        Ok(events)
     }
 
     /// A node is made though a group that it named is not there: a warning, to be read at the device.
@@ -355,6 +374,15 @@ impl Core {
         let full = |error: Error| if error.cause == Cause::DeviceLimit { Ok(Some(error)) } else { Err(error) };
         self.check_device_limit(account, app, adding).await.map_or_else(full, |()| Ok(None))
     }
+}
+
+/// The groups that a device joins.
+fn joined_by(joins: &[Write], device: DeviceId) -> Vec<GroupId> {
+    let joined = joins.iter().filter_map(|join| match join {
+        Write::Join(group, devices) if devices.contains(&device) => Some(*group),
+        _ => None,
+    });
+    joined.collect()
 }
 
 /// Nodes dealt with since the start.

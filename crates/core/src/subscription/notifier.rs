@@ -4,7 +4,7 @@
 
 use crate::Core;
 use bytes::Bytes;
-use landfall_model::{Device, Event, Product, Result, StoredEvent, Subscription, SubscriptionKind, Write};
+use landfall_model::{Device, Event, Product, Resource, Result, StoredEvent, Subscription, SubscriptionKind, Write};
 use std::{borrow::Cow, sync::Arc};
 
 /// The words of one dialect. Pure: the same arguments get the same answers.
@@ -55,11 +55,13 @@ pub struct Needs {
     pub device: bool,
     /// The product of that device.
     pub product: bool,
+    /// The application entity that is told at its point of access, if it still may be told of the event.
+    pub entity: bool,
 }
 
 impl Needs {
     /// The event says it all.
-    pub const NOTHING: Self = Self { device: false, product: false };
+    pub const NOTHING: Self = Self { device: false, product: false, entity: false };
 }
 
 /// What an event is about, as it is when it goes out: read once for each attempt, if at all.
@@ -69,13 +71,18 @@ pub struct Subject {
     pub device: Option<Arc<Device>>,
     /// Its product, if it has one.
     pub product: Option<Arc<Product>>,
+    /// The application entity; none when it may not be told.
+    pub entity: Option<Arc<Resource>>,
 }
 
 impl Core {
     /// Loads what a rendering of the event needs beside it.
     pub async fn subject(&self, event: &Event, needs: Needs) -> Result<Subject> {
         let mut subject = Subject::default();
-        if let Some(device) = event.device.filter(|_| needs != Needs::NOTHING) {
+        if needs.entity {
+            subject.entity = self.entity_to_tell(event).await?;
+        }
+        if let Some(device) = event.device.filter(|_| needs.device || needs.product) {
             subject.device = self.store.device(device).await?;
         }
         if let Some(product) = subject.device.as_ref().and_then(|device| device.product).filter(|_| needs.product) {

@@ -25,6 +25,10 @@ pub struct Notice {
     /// Of a container: what it holds. Where the commit itself changes that, the store sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<ContainerState>,
+    /// The device group or the subscription through which an application entity is told at its point of access; absent: the address is the
+    /// subscription's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<ResourceId>,
 }
 
 /// How notices are sent together.

@@ -110,7 +110,7 @@ async fn own(over: &Over, text: &str) -> Result<Arc<Subscription>, Refusal> {
     let found = one(over, text).await?;
     match found.kind {
         SubscriptionKind::Resource(..) => {
-            let rule = "serves an address of a subscription resource: change that resource";
+            let rule = "serves an address of a resource: change that";
             Err(Error::invalid("subscription", rule).into())
         }
         _ => Ok(found),

@@ -364,7 +364,8 @@ fn addresses(name: &str, value: &Value) -> Result<(), Fault> {
     if given.is_empty() {
         return Err(Fault::bad(format!("{name}: must be 1 to {ADDRESSES} addresses")));
     }
-    if given.iter().any(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+    // What has no scheme names an application entity.
+    if given.iter().any(|url| url.contains("://") && !url.starts_with("http://") && !url.starts_with("https://")) {
         return Err(Fault::bad(format!("{name}: only http and https addresses are supported")));
     }
     Ok(())

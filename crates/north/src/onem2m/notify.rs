@@ -3,11 +3,12 @@
 //! The form is made of the event alone, so that every attempt says the same.
 
 use super::{
+    attributes::header_pairs,
     compose::named,
     node,
     show::{instance_shown, node_shown, put_held, resource_shown},
 };
-use landfall_core::{Gathering, Notification, Notifier, Subject};
+use landfall_core::{Gathering, Needs, Notification, Notifier, Subject};
 use landfall_model::{Changed, EventBody, Notice, StoredEvent, Subscription, SubscriptionKind};
 use serde_json::{Value, json};
 
@@ -19,10 +20,20 @@ impl Notifier for Notices {
         matches!(kind, SubscriptionKind::Resource(..))
     }
 
-    /// The request id is the same at every attempt: receivers know a repeat by it.
-    fn render(&self, subscription: &Subscription, event: &StoredEvent, _: &Subject) -> Vec<Notification> {
+    fn needs(&self, subscription: &Subscription, event: &StoredEvent) -> Needs {
+        let entity = notice_for(subscription, event).is_some_and(|notice| notice.through.is_some());
+        Needs { entity, ..Needs::NOTHING }
+    }
+
+    /// The request id is the same at every attempt: receivers know a repeat by it. An application is told with the headers that it wants now.
+    fn render(&self, subscription: &Subscription, event: &StoredEvent, subject: &Subject) -> Vec<Notification> {
         let Some(notice) = notice_for(subscription, event) else { return vec![] };
-        vec![sent(notice, &format!("{}-{}", subscription.id, event.seq), &json!({ "m2m:sgn": signal(notice) }))]
+        if notice.through.is_some() && subject.entity.is_none() {
+            return vec![];
+        }
+        let wanted = subject.entity.as_ref().and_then(|entity| header_pairs(entity.attributes.get("poah")?)).unwrap_or_default();
+        let sent = sent(notice, &format!("{}-{}", subscription.id, event.seq), &json!({ "m2m:sgn": signal(notice) }));
+        vec![wanted.into_iter().fold(sent, |sent, (name, value)| sent.with(name, value))]
     }
 
     fn gathering(&self, subscription: &Subscription, event: &StoredEvent) -> Option<Gathering> {
@@ -137,6 +148,7 @@ mod tests {
             modified: vec![],
             batch: None,
             held: None,
+            through: None,
         };
         let body = EventBody::Notice(Box::new(notice));
         let event =

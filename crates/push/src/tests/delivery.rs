@@ -172,6 +172,7 @@ async fn a_notice_goes_to_its_address_alone() {
         modified: vec![],
         batch: None,
         held: None,
+        through: None,
     };
     let event = event_of(rig.world.now(), Some(1), EventBody::Notice(Box::new(notice)));
     let seq = rig.store.apply(Batch { writes: Vec::new(), events: vec![event] });

@@ -19,7 +19,7 @@ fn named(name: &str) -> Subject {
     });
     let (device, product): (Device, Product) =
         (serde_json::from_value(device).unwrap(), serde_json::from_value(product).unwrap());
-    Subject { device: Some(Arc::new(device)), product: Some(Arc::new(product)) }
+    Subject { device: Some(Arc::new(device)), product: Some(Arc::new(product)), entity: None }
 }
 
 #[tokio::test(start_paused = true)]

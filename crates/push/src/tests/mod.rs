@@ -45,7 +45,7 @@ impl Notifier for Names {
 
     fn needs(&self, _: &Subscription, stored: &StoredEvent) -> Needs {
         let device = stored.event.device == Some(device(b'd'));
-        Needs { device, product: device }
+        Needs { device, product: device, entity: false }
     }
 
     fn render(&self, subscription: &Subscription, stored: &StoredEvent, subject: &Subject) -> Vec<Notification> {

@@ -3,7 +3,8 @@
 use super::{Right, Target, notice::Happened};
 use crate::{Core, OriginCaller, Wake, batch};
 use landfall_model::{
-    Account, AccountId, AccountPart, Append, Batch, Cause, Error, Instance, MessageBox, Resource, ResourceId, Result, Time, Write,
+    Account, AccountId, AccountPart, Append, Batch, Cause, Changed, DevicePart, Error, Instance, MessageBox, Resource,
+    ResourceId, Result, Time, Write,
 };
 use serde_json::{Map, Value};
 
@@ -151,8 +152,14 @@ impl Core {
         let told = || shown(instance, within).into();
         let (happened, at) = (Happened::ChildCreated, instance.created_at);
         let notices = self.notices(account, instance.container, happened, at, told).await?;
+        let mut hooks = vec![];
+        if let Target::Box(device, which @ (MessageBox::Received | MessageBox::Errors)) = within {
+            let changed = || Changed::Instance(Box::new(instance.clone()));
+            hooks = self.hook_notices(account, device, DevicePart::Box(*which), (happened, at), changed).await?;
+        }
         let mut whole = batch(vec![Write::Append(Box::new(append))], vec![]);
         whole.merge(notices);
+        whole.events.extend(hooks);
         Ok(whole)
     }
 

@@ -4,6 +4,7 @@
 //! forms of the wire, which are the dialect's.
 
 mod discovery;
+mod hook;
 mod instance;
 mod notice;
 mod record;

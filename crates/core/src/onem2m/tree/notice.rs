@@ -3,7 +3,7 @@
 //! Only who may retrieve subject and child as they are then is told; what is withheld is counted.
 //! A subscription that goes with its subject may have asked to be told of just that, so its pushes are served for a day longer.
 
-use super::{Target, info_of};
+use super::{Target, hook::names_entity, info_of};
 use crate::{Core, SubscriptionFilter, onem2m::edit::first_node};
 use landfall_model::{
     Account, Batch, Changed, Error, ErrorKind, Event, EventBody, Notice, NoticeBatch, PageRequest, Resource, ResourceId,
@@ -117,7 +117,8 @@ impl Core {
                 self.withhold(account, subscription, reason, at);
                 continue;
             }
-            for address in 0..addresses(subscription).len().min(ADDRESSES) {
+            for (address, named) in addresses(subscription).into_iter().enumerate().take(ADDRESSES) {
+                let through = names_entity(named).then_some(subscription.id);
                 let notice = Notice {
                     address: SubscriptionId::of_resource(subscription.id, address as u8),
                     reference: reference(&account.name, subscription),
@@ -127,8 +128,14 @@ impl Core {
                     modified: modified.clone(),
                     batch: batch_of(subscription),
                     held,
+                    through,
                 };
-                let (device, body) = (told.shown.device(), EventBody::Notice(Box::new(notice)));
+                let device = told.shown.device();
+                if through.is_some() {
+                    whole.events.extend(self.told_by_name(account.id, named, &notice, (device, at)).await?);
+                    continue;
+                }
+                let body = EventBody::Notice(Box::new(notice));
                 whole.events.push(Event { account: account.id, principals: Some(subscription.app.into()), device, at, body });
             }
             // One that goes with its subject is over anyway.
@@ -278,6 +285,7 @@ pub(super) fn end_of(account: &Account, subscription: &Resource, at: Time) -> Op
         modified: vec![],
         batch: None,
         held: None,
+        through: None,
     };
     let body = EventBody::Notice(Box::new(notice));
     Some(Event { account: account.id, principals: Some(subscription.app.into()), device: None, at, body })
@@ -290,7 +298,12 @@ pub(super) fn subscriber(subscription: &Resource) -> Option<&str> {
 
 /// `nu`
 pub(super) fn addresses(subscription: &Resource) -> Vec<&str> {
-    let given = subscription.attributes.get("nu").and_then(Value::as_array);
+    urls(subscription, "nu")
+}
+
+/// The addresses in an attribute.
+pub(super) fn urls<'r>(resource: &'r Resource, name: &str) -> Vec<&'r str> {
+    let given = resource.attributes.get(name).and_then(Value::as_array);
     given.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 

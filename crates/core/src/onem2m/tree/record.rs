@@ -2,10 +2,11 @@
 
 use super::{
     LEVELS, Right, Target,
+    hook::{drop_points, names_entity},
     instance::ContainerLimits,
     notice::{
         ADDRESSES, Happened, SUBSCRIBER, Told, addresses, check_subscription, drop_all_pushes, drop_push, end_of, pushes_changed,
-        reference, subscriber,
+        reference, subscriber, urls,
     },
     target,
 };
@@ -59,6 +60,10 @@ impl Core {
             return Err(Error::new(Cause::ChildNotAllowed, "a resource of this type cannot be made here"));
         }
         let resource = self.new_resource(by, parent, new)?;
+        if resource.kind == ResourceKind::ApplicationEntity {
+            self.check_access_points(&resource)?;
+            self.check_room(&resource, urls(&resource, "poa").len()).await?;
+        }
         if resource.kind == ResourceKind::Subscription {
             self.check_creation(by, parent, &resource).await?;
             self.verify(by, &resource, &[]).await?;
@@ -85,6 +90,10 @@ impl Core {
                 };
                 let mut whole = written(None, &resource, self.store.newest());
                 whole.writes.extend(claim.into_iter().chain(beside));
+                if entity {
+                    whole.merge(self.pushed(None, &resource).await?);
+                    whole.merge(self.default_group(by, &resource).await?);
+                }
                 let shown = self.as_told(&resource, given.as_ref()).await?;
                 let told = || Target::Resource(shown).into();
                 let (happened, at) = (Happened::ChildCreated, resource.created_at);
@@ -172,6 +181,10 @@ impl Core {
         if wanted.kind == ResourceKind::Subscription {
             self.verify(by, &wanted, &told_at(&before)).await?;
         }
+        if wanted.kind == ResourceKind::ApplicationEntity {
+            self.check_access_points(&wanted)?;
+            self.check_room(&wanted, urls(&wanted, "poa").len().saturating_sub(urls(&before, "poa").len())).await?;
+        }
         self.decide(&[Record::Resource(id)], || {
             Box::pin(async {
                 let (before, mut next) = self.changed(by, id, &change).await?;
@@ -181,6 +194,9 @@ impl Core {
                 };
                 let mut whole = written(Some(&before), &next, self.store.newest());
                 whole.writes.extend(beside);
+                if next.kind == ResourceKind::ApplicationEntity {
+                    whole.merge(self.pushed(Some(&before), &next).await?);
+                }
                 let (now, next) = (next.modified_at, Arc::new(next));
                 let (was, is) = (self.as_told(&before, None).await?, self.as_told(&next, change.attributes.get("nds")).await?);
                 let told = || Told::of_update(Target::Resource(was), Target::Resource(is));
@@ -250,6 +266,7 @@ impl Core {
         }
         if resource.kind == ResourceKind::ApplicationEntity {
             whole.writes.extend(self.application_gone(resource, now).await?);
+            drop_points(&mut whole, resource, now);
         }
         if is_device_group(resource) {
             whole.writes.push(Write::DeleteGroup(resource.id.as_group()));
@@ -260,6 +277,15 @@ impl Core {
         self.store.commit(whole).await.map(|_| ())
     }
 
+    /// `TooMany` where the application may not have pushes to so many more addresses.
+    async fn check_room(&self, resource: &Resource, more: usize) -> Result<()> {
+        let total = self.subscriptions_of(resource.account, resource.app).await?;
+        if more > 0 && total.saturating_add(more as u64) > self.settings.subscriptions {
+            return Err(Error::new(Cause::TooMany, "the application has as many subscriptions as it may"));
+        }
+        Ok(())
+    }
+
     /// Addresses that are not among those `kept` must answer (TS-0004, 7.5.1.2.2). All of them must be allowed before the first is asked.
     async fn verify(&self, by: &OriginCaller, subscription: &Resource, kept: &[(&str, &str)]) -> Result<()> {
         check_subscription(subscription)?;
@@ -268,13 +294,13 @@ impl Core {
         }
         let to = told_at(subscription);
         for (name, url) in &to {
-            self.callbacks.check(url).map_err(|error| error.at(*name))?;
+            if !names_entity(url) {
+                self.callbacks.check(url).map_err(|error| error.at(*name))?;
+            } else if !self.may_name(by, url).await? {
+                return Err(Error::invalid(*name, "names no application entity that the originator may notify"));
+            }
         }
-        let total = self.subscriptions_of(subscription.account, subscription.app).await?;
-        let more = to.len().saturating_sub(kept.len()) as u64;
-        if more > 0 && total.saturating_add(more) > self.settings.subscriptions {
-            return Err(Error::new(Cause::TooMany, "the application has as many subscriptions as it may"));
-        }
+        self.check_room(subscription, to.len().saturating_sub(kept.len())).await?;
         let reference = reference(&by.account.name, subscription);
         let body = serde_json::json!({ "m2m:sgn": { "vrq": true, "sur": reference, "cr": by.name } }).to_string().into_bytes();
         let headers = [
@@ -283,7 +309,7 @@ impl Core {
             ("X-M2M-RVI", "4".to_owned()),
             ("Content-Type", "application/json".to_owned()),
         ];
-        for (name, url) in to.into_iter().filter(|(_, url)| !kept.iter().any(|(_, known)| known == url)) {
+        for (name, url) in to.into_iter().filter(|(_, url)| !names_entity(url) && !kept.iter().any(|(_, known)| known == url)) {
             self.callbacks.verify(by.account.id, url, &headers, body.clone()).await.map_err(|error| error.at(name))?;
         }
         Ok(())
@@ -339,13 +365,17 @@ fn written(before: Option<&Resource>, next: &Resource, newest: Seq) -> Batch {
     };
     let wanted = addresses(next);
     for (address, url) in wanted.iter().copied().take(ADDRESSES).enumerate() {
-        if served.get(address) != Some(&url) {
+        if served.get(address) != Some(&url) && !names_entity(url) {
             serve(address as u8, url, address < served.len());
         }
     }
     // It never changes.
     if let (None, Some(url)) = (before, subscriber(next)) {
         serve(SUBSCRIBER, url, false);
+    }
+    for (address, _) in served.iter().enumerate().filter(|(address, _)| wanted.get(*address).is_some_and(|url| names_entity(url)))
+    {
+        drop_push(&mut whole, next, address as u8, now);
     }
     for address in wanted.len()..served.len() {
         drop_push(&mut whole, next, address as u8, now);

@@ -108,13 +108,15 @@ impl Core {
         if !self.tree.withholding.lock().add(subscription.id, &reason, at) {
             return;
         }
+        let is_entity = subscription.kind == landfall_model::ResourceKind::ApplicationEntity;
+        let what = if is_entity { "application entity" } else { "subscription" };
         let why = Why {
             at,
             identity: subscription.creator.clone(),
             peer: None,
             step: "onem2m.notice",
             check: Cause::Forbidden.as_str(),
-            detail: format!("{reason}: subscription {} is not told", reference(&account.name, subscription)),
+            detail: format!("{reason}: {what} {} is not told", reference(&account.name, subscription)),
             call: None,
         };
         match subscription.device {

@@ -1,6 +1,7 @@
 //! The oneM2M tree.
 
 mod groups;
+mod hooks;
 mod nodes;
 mod notices;
 mod provisioning;

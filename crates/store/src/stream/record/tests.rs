@@ -135,7 +135,7 @@ fn random_notice(dice: &mut Dice) -> Notice {
     let (kind, content, modified) = (dice.below(5) as u8, dice.below(4) as u8, dice.texts());
     let batch = (dice.below(2) == 0).then(|| NoticeBatch { most: dice.below(9) as u32, wait_ms: dice.below(9) as u32 });
     let held = (dice.below(2) == 0).then(|| ContainerState { state: dice.below(9), ..ContainerState::default() });
-    Notice { address, reference: dice.text(), kind, content, changed, modified, batch, held }
+    Notice { address, reference: dice.text(), kind, content, changed, modified, batch, held, through: Some(dice.resource_id()) }
 }
 
 fn random_event(dice: &mut Dice) -> Event {

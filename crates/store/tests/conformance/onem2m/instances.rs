@@ -172,7 +172,17 @@ pub async fn a_change_counts_and_makes_room(place: Place) {
 
 fn notice(account: AccountId, changed: Changed, held: Option<ContainerState>) -> Event {
     let address = SubscriptionId::of_resource(fresh_id(), 0);
-    let notice = Notice { address, reference: "/a/s".into(), kind: 3, content: 1, changed, modified: vec![], batch: None, held };
+    let notice = Notice {
+        address,
+        reference: "/a/s".into(),
+        kind: 3,
+        content: 1,
+        changed,
+        modified: vec![],
+        batch: None,
+        held,
+        through: None,
+    };
     Event { account, principals: None, device: None, at: START, body: EventBody::Notice(Box::new(notice)) }
 }
 

@@ -326,8 +326,17 @@ pub async fn a_subscription_goes_with_its_last_notice(place: Place) {
     store.commit(put([write_resource(&subject), write_resource(&counted), write_resource(&free)])).await.unwrap();
     let event = |subscription: &Resource, address, changed| {
         let address = SubscriptionId::of_resource(subscription.id, address);
-        let notice =
-            Notice { address, reference: "/a/s".into(), kind: 3, content: 1, changed, modified: vec![], batch: None, held: None };
+        let notice = Notice {
+            address,
+            reference: "/a/s".into(),
+            kind: 3,
+            content: 1,
+            changed,
+            modified: vec![],
+            batch: None,
+            held: None,
+            through: None,
+        };
         Event { account, principals: None, device: None, at: START, body: EventBody::Notice(Box::new(notice)) }
     };
     let told = |subscription: &Resource| {

@@ -2,6 +2,7 @@
 
 use super::{Client, inner, node, refusal, rsc, start};
 use crate::wire::{
+    api,
     receiver::{Push, Receiver},
     server::until,
 };
@@ -173,4 +174,40 @@ fn requests_that_expired_are_not_done() {
     }
     assert_eq!(client.get("/c").status, 404);
     assert_eq!(client.send_with("POST", "", Some(3), body(), &[("X-M2M-RET", "60000")]).status, 201);
+}
+
+/// The main way of Device-to-Cloud applications: an entity with an address and headers, a group that names it, and what its devices do.
+#[test]
+fn applications_of_device_groups_are_called() {
+    let server = start();
+    let client = Client::start(&server, "hooks");
+    let receiver = Receiver::start();
+    let app = json!({"m2m:ae": {
+        "rn": "hook", "api": "Nhook", "lbl": ["type:d2c", "d2c:1.0", "EndpointType:WebHook"], "poa": [receiver.url],
+        "poah": ["Authorization: Bearer of:app", "X-Room: 12"]
+    }});
+    client.create("", 2, app);
+    client.provision(&[node("n")]);
+    let group = json!({"cnd": "com.telekom.iot.orchestrator.deviceGroup", "rn": "g", "nds": ["n"], "aes": ["hook"]});
+    let group = client.create("/device-group", 28, json!({ "dtiot:devGr": group }));
+    let failed = client.provision(&[node("n")]);
+    assert_eq!(failed["resSs"], 2, "an error of the device");
+    let told = until("the error", || Some(notices(&receiver)).filter(|told| told.len() == 1));
+    let (error, at) = (&told[0]["nev"]["rep"]["m2m:cin"], client.read("/device-communication/n/error-msg/la"));
+    assert_eq!((&told[0]["nev"]["net"], &error["con"], &error["ri"]), (&json!(3), &at["con"], &at["ri"]));
+    let entity = api::text(&client.read("/hook"), "ri");
+    let sur = format!("/hooks/device-communication/n/error-msg/{}-{entity}", api::text(&group, "ri"));
+    assert_eq!(told[0]["sur"], sur);
+    let push = receiver.pushes().remove(0);
+    assert_eq!((push.header("authorization"), push.header("x-room"), push.header("x-m2m-rvi")), ("Bearer of:app", "12", "4"));
+    assert_eq!(client.call("PUT", "/n", Some(json!({"m2m:nod": {"lbl": ["d2c:1.0", "profile:SCS-LwM2M"]}}))).status, 200);
+    let told = until("the change", || Some(notices(&receiver)).filter(|told| told.len() == 2));
+    assert_eq!((&told[1]["nev"]["net"], &told[1]["nev"]["rep"]["m2m:nod"]), (&json!(1), &client.read("/n")));
+    // What waits goes to the address of now.
+    receiver.answer(503);
+    assert_eq!(client.call("DELETE", "/n", None).status, 200);
+    let second = Receiver::start();
+    assert_eq!(client.send("PUT", "/hook", None, Some(json!({"m2m:ae": {"poa": [second.url]}}))).status, 200);
+    let told = until("the deletion", || Some(notices(&second)).filter(|told| told.len() == 1));
+    assert_eq!((&told[0]["nev"]["net"], &told[0]["nev"]["rep"]["m2m:nod"]["rn"]), (&json!(2), &json!("n")));
 }

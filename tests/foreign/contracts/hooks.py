@@ -40,7 +40,7 @@ def absent():
     with open(os.environ["LANDFALL_INDEX"]) as rows:
         for row in rows:
             id, status, *_ = row.rstrip("\n").split("\t") + ["", ""]
-            if id.startswith("oceanconnect/1.") and status == "no":
+            if id.startswith("oceanconnect/1.") and status not in ("yes", "partly") and "`" in row:
                 yield row.split("`")[1]
 
 

@@ -13,4 +13,4 @@ pub(crate) mod shadows;
 pub(crate) mod unlinked;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,11 +16,11 @@ const BEFORE: usize = 6;
 const STATEMENT: Duration = Duration::from_secs(30);
 
 /// A directory, and a schema where there is a server.
-fn places(test: &str) -> Vec<Place> {
+pub(crate) fn places(test: &str) -> Vec<Place> {
     [Some(Place::sqlite()), Place::postgres(test)].into_iter().flatten().collect()
 }
 
-fn backend(place: &Place) -> Backend {
+pub(crate) fn backend(place: &Place) -> Backend {
     match place {
         Place::Sqlite { folder, .. } => Backend::Sqlite(folder.clone()),
         Place::Postgres { url, .. } => Backend::Postgres(Arc::new(Target::parse(url, None, STATEMENT).unwrap())),

@@ -3,7 +3,7 @@
 use crate::{
     device::identities,
     engine::sql::{Sql, SqlError, SqlResult, query_one},
-    onem2m::grouped,
+    onem2m::{access_points, grouped},
 };
 
 /// One step forward.
@@ -15,7 +15,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 20] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -35,6 +35,7 @@ const STEPS: [Step; 19] = [
     Step::Ddl(include_str!("../../migrations/0018_originators.sql")),
     Step::Ddl(include_str!("../../migrations/0019_behind_gateways.sql")),
     Step::Code(grouped::fill),
+    Step::Code(access_points::fill),
 ];
 
 /// The schema this program writes.

@@ -1,5 +1,6 @@
 //! The oneM2M tree and provisioning.
 
+pub(crate) mod access_points;
 pub(crate) mod claims;
 pub(crate) mod grouped;
 pub(crate) mod instances;

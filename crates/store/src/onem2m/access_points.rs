@@ -1,0 +1,74 @@
+//! Application entities of older databases: the program that wrote them called no points of access, so these have no pushes yet.
+
+use crate::engine::sql::{Sql, SqlError, SqlResult, Value, query_all, query_one, storable, to_db};
+use landfall_model::{Channel, Cursor, Resource, Seq, Subscription, SubscriptionId, SubscriptionKind};
+
+/// Records that are read at once.
+const SLICE: i64 = 500;
+/// Addresses of one entity.
+const ADDRESSES: u8 = 10;
+
+/// Makes the pushes, which begin with what happens from now on. Those that are there stay as they are.
+pub(crate) fn fill(sql: &mut dyn Sql) -> SqlResult<()> {
+    const TEXT: &str = "SELECT id, doc FROM resource WHERE kind = 2 AND id > ?1 ORDER BY id LIMIT ?2";
+    const NEWEST: &str = "SELECT last_seq FROM stream ORDER BY first_seq DESC LIMIT 1";
+    let newest = query_one(sql, NEWEST, &[], |row| row.seq(0))?.unwrap_or(0);
+    let mut after = vec![];
+    loop {
+        let params = [Value::Bytes(&after), Value::Int(SLICE)];
+        let some = query_all(sql, TEXT, &params, |row| Ok((row.bytes(0)?.to_vec(), row.text(1)?.to_owned())))?;
+        let Some((last, _)) = some.last() else { return Ok(()) };
+        after.clone_from(last);
+        for (_, doc) in &some {
+            let entity: Resource = serde_json::from_str(doc).map_err(|_| SqlError::wrong("a stored resource cannot be read"))?;
+            serve(sql, &entity, newest)?;
+        }
+    }
+}
+
+fn serve(sql: &mut dyn Sql, entity: &Resource, newest: u64) -> SqlResult<()> {
+    let list = entity.attributes.get("poa").and_then(serde_json::Value::as_array);
+    for (place, address) in (0..ADDRESSES).zip(list.into_iter().flatten()) {
+        let url = address.as_str().unwrap_or_default();
+        if (url.starts_with("http://") || url.starts_with("https://")) && storable(url) {
+            put(sql, entity, (place, url), newest)?;
+        }
+    }
+    Ok(())
+}
+
+fn put(sql: &mut dyn Sql, entity: &Resource, (place, url): (u8, &str), newest: u64) -> SqlResult<()> {
+    const KIND: &str = "*resource";
+    const PUSH: &str = "INSERT INTO subscription (id, version, account, owner, target, kind, scope, callback_url, created_at, doc) \
+                        VALUES (?1, 1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+    const CURSOR: &str = "INSERT INTO read_cursor (subscription, doc, done_to) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    let push = Subscription {
+        id: SubscriptionId::of_resource(entity.id, place),
+        account: entity.account,
+        version: 1,
+        owner: entity.app,
+        target: entity.app,
+        by: None,
+        kind: SubscriptionKind::Resource(entity.id, place),
+        channel: Channel::Http,
+        callback_url: url.to_owned(),
+        created_at: entity.modified_at,
+    };
+    let (scope, doc) = (json(&(KIND, entity.id, place))?, json(&push)?);
+    let (id, app) = (Value::Bytes(push.id.0.as_bytes()), Value::Bytes(entity.app.0.as_bytes()));
+    let account = Value::Bytes(entity.account.0.as_bytes());
+    let (at, doc) = (Value::Int(push.created_at.0), Value::Text(&doc));
+    let made = sql.execute(PUSH, &[id, account, app, Value::Text(KIND), Value::Text(&scope), Value::Text(url), at, doc])?;
+    if made > 0 {
+        let doc = json(&Cursor { subscription: push.id, read_to: Seq(newest), open: vec![] })?;
+        sql.execute(CURSOR, &[id, Value::Text(&doc), Value::Int(to_db(newest))])?;
+    }
+    Ok(())
+}
+
+fn json(record: &impl serde::Serialize) -> SqlResult<String> {
+    serde_json::to_string(record).map_err(|_| SqlError::wrong("a record cannot be written as JSON"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -169,7 +169,7 @@ impl Core {
         .await
     }
 
-    /// Deletes an application that sees no devices; its subscriptions, and those of others about its devices, go with it.
+    /// Deletes an application that sees no devices; its groups and subscriptions, and those of others about its devices, go with it.
     pub async fn delete_app(&self, scope: &Scope, id: AppId) -> Result<()> {
         self.app(scope, id).await?;
         let mut filter = crate::DeviceFilter::of(scope.account);
@@ -177,6 +177,7 @@ impl Core {
         if self.store.devices(&filter, PageRequest { no: 0, size: 1 }).await?.total > 0 {
             return Err(Error::new(Cause::AppInUse, "the application still owns devices; delete them first"));
         }
+        self.delete_groups_of(scope.account, id).await?;
         let about = crate::SubscriptionFilter { target: Some(id), ..Default::default() };
         while self.delete_subscriptions_where(&about, vec![]).await? > 0 {}
         let owned = crate::SubscriptionFilter { owner: Some(id), ..Default::default() };

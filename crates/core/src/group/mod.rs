@@ -4,12 +4,14 @@
 //! dialect keeps beside a group, which is an extension's.
 
 use crate::{Core, Scope, account::check_name, batch, extension::GroupEvent, turns::Record};
-use landfall_model::{Cause, Device, DeviceId, Error, Group, GroupId, Page, PageRequest, Result, Write};
+use landfall_model::{AccountId, AppId, Batch, Cause, Device, DeviceId, Error, Group, GroupId, Page, PageRequest, Result, Write};
 use std::sync::Arc;
 
 /// Characters of a name, and of a description.
 const NAME: usize = 256;
 const DESCRIPTION: usize = 1_024;
+/// Groups of an application that go with one commit.
+const AT_ONCE: u32 = 50;
 
 /// A group to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,9 +96,28 @@ impl Core {
     /// Deletes a group; its devices stay. `ResourceNotFound`.
     pub async fn delete_group(&self, scope: &Scope, id: GroupId) -> Result<()> {
         let group = self.group(scope, id).await?;
-        let mut whole = batch(vec![Write::DeleteGroup(id)], vec![]);
-        whole.merge(self.group_followed(GroupEvent::Gone, &group).await?);
-        self.store.commit(whole).await.map(|_| ())
+        self.store.commit(self.gone(&group).await?).await.map(|_| ())
+    }
+
+    /// Deletes the groups of an application that goes; their devices stay.
+    pub(crate) async fn delete_groups_of(&self, account: AccountId, app: AppId) -> Result<()> {
+        loop {
+            let some = self.store.groups(account, Some(app), PageRequest { no: 0, size: AT_ONCE }).await?.items;
+            if some.is_empty() {
+                return Ok(());
+            }
+            let mut whole = Batch::default();
+            for group in &some {
+                whole.merge(self.gone(group).await?);
+            }
+            self.store.commit(whole).await?;
+        }
+    }
+
+    async fn gone(&self, group: &Group) -> Result<Batch> {
+        let mut whole = batch(vec![Write::DeleteGroup(group.id)], vec![]);
+        whole.merge(self.group_followed(GroupEvent::Gone, group).await?);
+        Ok(whole)
     }
 
     /// Adds devices to a group, at most [`Group::SLICE`]; those that are in it stay. All or none.

@@ -96,7 +96,7 @@ pub enum Action {
         #[command(flatten)]
         paging: super::client::Paging,
     },
-    /// Delete an application that owns no devices
+    /// Delete an application that owns no devices; its groups and subscriptions go with it
     Delete {
         /// Id or name
         which: String,

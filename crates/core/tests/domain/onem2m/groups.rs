@@ -234,3 +234,37 @@ async fn nodes_join_the_groups_that_they_name() {
     };
     assert_eq!((warned("d1").await, warned("d2").await), (vec!["deviceGroup"], vec![]));
 }
+
+#[tokio::test]
+async fn groups_go_with_their_application() {
+    let domain = Ground::new(508).await;
+    let (mine, theirs) = domain.two_tenants().await;
+    let core = &domain.core;
+    let (by, them) = (mine.origin(&domain, "Cmine").await, theirs.origin(&domain, "Ctheirs").await);
+    let (other, _) = core.create_app(&mine.all, NewApp { name: "other".into(), limits: AppLimits::default() }).await.unwrap();
+    let others = core.narrow(&mine.all, other.id).await.unwrap();
+    let device = domain.device(&mine, "n").await.id;
+    let mut going = vec![];
+    for n in 0..60 {
+        going.push(made(&domain, &others, &format!("g{n}")).await.id);
+    }
+    let stay = [made(&domain, &mine.scope, "mine").await.id, made(&domain, &mine.all, "of the account").await.id];
+    let foreign = made(&domain, &theirs.scope, "g0").await.id;
+    for group in going.iter().chain(&stay) {
+        core.join_group(&mine.all, *group, &[device]).await.unwrap();
+    }
+    core.delete_app(&mine.all, other.id).await.unwrap();
+    let left = |page: landfall_model::Page<Arc<Group>>| page.items.iter().map(|group| group.id).collect::<Vec<_>>();
+    assert_eq!(left(core.groups(&mine.all, ALL).await.unwrap()), stay);
+    assert_eq!(left(core.groups(&theirs.all, ALL).await.unwrap()), [foreign]);
+    let of_device = core.store().groups_of(device, None, 100).await.unwrap();
+    let mut stay_by_id = stay;
+    stay_by_id.sort();
+    assert_eq!(of_device.iter().map(|group| group.id).collect::<Vec<_>>(), stay_by_id, "the device stays in the others");
+    for group in going {
+        assert_eq!(cause(core.group(&mine.all, group).await), Cause::ResourceNotFound);
+    }
+    assert_eq!(domain.absent(&by, "device-group/g0").await, Cause::ResourceNotFound);
+    assert_eq!(shown(&domain, &by, "mine").await["nds"], json!([device.to_string()]));
+    assert_eq!(shown(&domain, &them, "g0").await["nds"], json!([]));
+}

@@ -7,7 +7,7 @@ use crate::{
     Core, OriginCaller, ResourceChange, Scope, batch,
     extension::GroupEvent,
     group::moved,
-    onem2m::tree::{check_resource_name, node_name},
+    onem2m::tree::{Happened, check_resource_name, node_name},
 };
 use landfall_model::{
     AccountId, AccountPart, AppId, Batch, Device, DeviceId, DevicePart, Error, Group, IdKind, Resource, ResourceId, ResourceKind,
@@ -62,10 +62,16 @@ impl Core {
         Ok(Arc::new(whole))
     }
 
-    /// A record as subscribers are told of it; of a device group, with the `nds` that a request gave, or else those that it has.
-    pub(crate) async fn as_told(&self, resource: &Resource, given: Option<&Value>) -> Result<Arc<Resource>> {
+    /// A record as subscribers are told of it; of a device group, with the `nds` that a request gave, or else those that it has. They are
+    /// read only if a subscription at the subject asks for what happened.
+    pub(crate) async fn as_told(
+        &self,
+        (subject, happened): (ResourceId, Happened),
+        resource: &Resource,
+        given: Option<&Value>,
+    ) -> Result<Arc<Resource>> {
         let mut told = Arc::new(resource.clone());
-        if !is_device_group(resource) {
+        if !is_device_group(resource) || self.wanting(subject, happened).is_empty() {
             return Ok(told);
         }
         match given.filter(|given| given.is_array()) {

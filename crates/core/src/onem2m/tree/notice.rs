@@ -85,13 +85,19 @@ impl Core {
         at: Time,
         told: impl FnOnce() -> Told + Send,
     ) -> Result<Batch> {
-        let mut wanting = self.store.subscriptions_of(subject);
-        wanting.retain(|one| wants(one, happened) && self.is_alive(one));
+        let wanting = self.wanting(subject, happened);
         if wanting.is_empty() {
             return Ok(Batch::default());
         }
         // Boxed, as most changes have no subscribers.
         Box::pin(self.notices_to(account, wanting, subject, (happened, at), told())).await
+    }
+
+    /// The subscriptions that ask for this at a subject.
+    pub(crate) fn wanting(&self, subject: ResourceId, happened: Happened) -> Vec<Arc<Resource>> {
+        let mut wanting = self.store.subscriptions_of(subject);
+        wanting.retain(|one| wants(one, happened) && self.is_alive(one));
+        wanting
     }
 
     async fn notices_to(

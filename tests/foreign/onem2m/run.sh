@@ -1,6 +1,7 @@
 #!/bin/bash
 # The official Device-to-Cloud client (`d2c` of the PyPI package dtiot-d2c) against the real program, over TLS and with its own way to tokens:
-# devices, messages, applications, device groups. Then a device on the Leshan client library that was provisioned so, and the gateway onem2m-mcp.
+# devices, messages, device groups, applications and their web hooks. A device on the Leshan client library that was provisioned so, and the
+# gateway onem2m-mcp.
 # Run by tests/foreign/run.sh. Prints "ok NAME" or "FAIL NAME why"; the exit status is 0 when nothing failed.
 set -uo pipefail
 cd "$(dirname "$0")/../../.."
@@ -92,11 +93,22 @@ nonsense() { d2c inject-downlink-message -n meter1 -con NONSENSE; }
 try downlink-nonsense nonsense
 try downlink-refused soon has 'unable to process notification data' get device-communication/meter1/error-msg/la
 
-try add-application has '"name": "app1"' d2c add-application -n app1 -us http://127.0.0.1:9/hook -de "an application"
+python3 tests/foreign/receiver.py "$work/hooked" "$work/receiver.port" &
+started+=($!)
+soon test -s "$work/receiver.port"
+# hooked TEXT: the web hook of the application was called with a text.
+hooked() { soon grep -qsF -- "$1" "$work/hooked"; }
+try add-application has '"name": "app1"' d2c add-application -n app1 -us "http://127.0.0.1:$(cat "$work/receiver.port")/hook" -de "an application"
 try get-applications has '"name": "app1"' d2c get-applications
 try add-group has '"name": "group1"' d2c add-device-group -n group1 -ds meter1 -as app1
 try get-groups has group1 d2c get-device-groups
 try group-has-device has meter1 d2c get-device-groups -n group1
+uplink() { d2c inject-downlink-message -n meter1 -con 'GET /3/0/0' && hooked '"nodeResourceName":"meter1"'; }
+try web-hook-message uplink
+error() { nonsense; hooked 'unable to process notification data'; }
+try web-hook-error error
+changed() { d2c update-device -n meter1 -de "in the attic" && hooked 'in the attic'; }
+try web-hook-node changed
 try add-device-to-be-grouped has '"name": "meter3"' add -n meter3 -cid meter3-id -csec "$psk"
 try update-group has meter3 d2c update-device-group -n group1 -ds meter1,meter3
 

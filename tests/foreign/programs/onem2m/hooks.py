@@ -77,9 +77,10 @@ assert outcome["resSs"] == 1, outcome
 members = call("GET", f"/device-group/{group['rn']}")["dtiot:devGr"]
 assert members["nds"] == [name], members
 
-# A message that is none ends in the device's error-msg, and the web hook hears of it; so it does of a changed node.
-call("POST", f"/device-communication/{name}/outgoing-msg", {"m2m:cin": {"con": "NONSENSE"}}, 4, expected=201)
-hooked(lambda push: name in push and "unable to process notification data" in push, "the error")
+# A second node of the name is refused in the error-msg of the first, and the web hook hears of it; so it does of a changed node.
+again = {**request, "rn": f"again{run}", "reqLt": [{**node, "ni": node_id + "0"}]}
+call("POST", "/device-provisioning/request", {"dtiot:noPRt": again}, 28, expected=201)
+hooked(lambda push: name in push and "Device with the same nodeResourceName already exists." in push, "the error")
 call("PUT", f"/{name}", {"m2m:nod": {"lbl": ["d2c:1.0", "profile:SCS-LwM2M", f"room:{run}"]}})
 hooked(lambda push: f"room:{run}" in push, "the changed node")
 

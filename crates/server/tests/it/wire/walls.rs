@@ -23,7 +23,10 @@ struct Side<'a> {
 fn side<'a>(server: &'a Server, name: &str) -> Side<'a> {
     let made = admin(server, "POST", "/accounts", Some(json!({"name": name})));
     assert_eq!(made.status, 201, "{}", made.text);
-    let product = api::thermometer(server, name);
+    // Commands wait for a device that is not there.
+    let mut model = api::thermometer_model();
+    model["protocolType"] = "LWM2M".into();
+    let product = api::example(server, name, &model.to_string());
     let app = App::create(server, name, "app");
     let (device, _) = app.register(&format!("node-of-{name}"), &product);
     let subscription = app.subscribe("deviceAdded", &format!("http://127.0.0.1:9/{name}"));

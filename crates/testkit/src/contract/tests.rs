@@ -153,7 +153,7 @@ fn answers_of_device_to_cloud_are_judged() {
         ("DELETE", "/meter", 200, json!({}), "has no body"),
         ("DELETE", "/meter", 204, Value::Null, "is not listed"),
         ("GET", "/meter", 404, json!({"error": "x"}), "error"),
-        ("GET", "/meter", 200, json!({"m2m:nod": {"ni": "a"}}), "m2m:nod"),
+        ("GET", "/meter", 200, json!({"m2m:nod": {"ni": 7}}), "m2m:nod"),
     ];
     for (method, path, status, body, why) in bad {
         let error = answer(method, path, status, body).unwrap_err();

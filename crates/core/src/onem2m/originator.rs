@@ -47,11 +47,13 @@ impl OriginCaller {
 }
 
 impl Core {
-    /// Checks tenant, bearer token and `X-M2M-Origin`. A token is the one that does not end, or an access token of [`Core::client_token`].
+    /// Checks tenant (none: the token's), bearer token and `X-M2M-Origin`. A token is the one that does not end, or an access token of
+    /// [`Core::client_token`].
     ///
-    /// `Unauthenticated` for a wrong token or one of another tenant, with a detail for operators alone, `Forbidden` for an originator that another application has. One that
-    /// nobody has may ask too, as clients do before they register an entity of that name; no policy speaks of it.
-    pub async fn originator(&self, tenant: &str, token: &str, name: &str) -> Result<OriginCaller> {
+    /// `Unauthenticated` for a wrong token or one of another tenant, with a detail for operators alone, `Forbidden` for an originator that
+    /// another application has. One that nobody has may ask too, as clients do before they register an entity of that name; no policy speaks
+    /// of it.
+    pub async fn originator(&self, tenant: Option<&str>, token: &str, name: &str) -> Result<OriginCaller> {
         let (id, secret) = token.split_once('.').ok_or_else(|| unproven("the token was not given out here"))?;
         let id = id.parse::<AppId>().map_err(|_| unproven("the token was not given out here"))?;
         let app = self.standing(id).await?.map_err(unproven)?;
@@ -64,7 +66,7 @@ impl Core {
             Some(end) if end <= self.now() => return Err(unproven(format!("the access token ended at {}", end.iso()))),
             Some(_) => {}
         }
-        let account = self.store.account(app.account).await?.filter(|account| account.name == tenant);
+        let account = self.store.account(app.account).await?.filter(|account| tenant.is_none_or(|name| account.name == name));
         let account = account.ok_or_else(|| unproven("the address names another tenant than the token's"))?;
         let holder = self.holder(&app, name).await?;
         if holder.is_some_and(|holder| holder != id) || (holder.is_none() && !may_be_given(&own.name, name)) {

@@ -116,7 +116,7 @@ impl OneM2M {
             call.asks("discover");
         }
         let wanted = Wanted::read(&parts.headers, self.core.now())?;
-        let by = self.core.originator(&asked.tenant, token.expose(), &asked.origin).await?;
+        let by = self.core.originator(asked.tenant.as_deref(), token.expose(), &asked.origin).await?;
         call.is_of(by.app());
         let addressed = locate(&self.core, &by, &asked).await?;
         if !matches!(asked.operation, Operation::Create(_) | Operation::Update) {

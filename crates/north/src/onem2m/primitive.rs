@@ -47,7 +47,8 @@ pub(super) enum To {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Primitive {
     pub operation: Operation,
-    pub tenant: String,
+    /// None: that of the token, as the address is an id alone.
+    pub tenant: Option<String>,
     pub to: To,
     /// `X-M2M-Origin`
     pub origin: String,
@@ -266,7 +267,7 @@ impl To {
 
 /// Tenant and target of `{tenant}/{names}`, `{tenant}/~/{tenant}/{id}`, `~/{tenant}/{id}`, `_/{host}/{tenant}/{id}` or
 /// `{tenant}/_/{host}/{tenant}/{id}` (TS-0009, 6.2.2). Instead of an id there may be names from the base on, which has the tenant's name or `-`.
-fn address(path: &str) -> Result<(String, To), Fault> {
+fn address(path: &str) -> Result<(Option<String>, To), Fault> {
     let not_found = || Fault::new(rsc::NOT_FOUND, "resource not found");
     let path = path.strip_suffix('/').unwrap_or(path);
     let segments: Vec<String> = path.split('/').map(decoded).collect::<Option<_>>().ok_or_else(not_found)?;
@@ -275,6 +276,9 @@ fn address(path: &str) -> Result<(String, To), Fault> {
     }
     let mut segments = segments.into_iter().peekable();
     let mut tenant = segments.next().ok_or_else(not_found)?;
+    if let Ok(id) = tenant.parse() {
+        return Ok((None, To::Id(id, segments.collect())));
+    }
     let is_global = |segment: &String| segment == "~" || segment == "_";
     let mut relative = is_global(&tenant);
     if relative {
@@ -298,8 +302,8 @@ fn address(path: &str) -> Result<(String, To), Fault> {
     let mut names: Vec<String> = segments.collect();
     let id = names.first().filter(|_| relative).and_then(|first| first.parse().ok());
     Ok(match id {
-        Some(id) => (tenant, To::Id(id, names.split_off(1))),
-        None => (tenant, To::Names(names)),
+        Some(id) => (Some(tenant), To::Id(id, names.split_off(1))),
+        None => (Some(tenant), To::Names(names)),
     })
 }
 
@@ -448,7 +452,7 @@ pub fn fuzz_primitive(data: &[u8]) {
     }
     let read = Primitive::read(&method, &path, &query, &headers);
     if let Ok(read) = read {
-        assert!(read.limit <= LIMIT_MAX && !read.tenant.is_empty(), "a limit holds");
+        assert!(read.limit <= LIMIT_MAX && read.tenant.is_none_or(|tenant| !tenant.is_empty()), "a limit holds");
     }
     if let Ok((root, attributes)) = content(line()) {
         super::attributes::fuzz(&attributes, Time(0));

@@ -96,6 +96,7 @@ fn addresses_are_names_or_ids() {
         ("_/any.host/t/t/a".to_owned(), names(&["a"])),
         (format!("t/_/any.host/t/{ID}/la"), id(&["la"])),
         ("t/_/any.host/t/-/a".to_owned(), names(&["a"])),
+        (format!("{ID}/la"), id(&["la"])),
         (format!("t/~/other/{ID}"), None),
         (format!("t/_/any.host/other/{ID}"), None),
         ("t/_".to_owned(), None),
@@ -110,7 +111,7 @@ fn addresses_are_names_or_ids() {
         let found = address(&path);
         assert_eq!(found.as_ref().ok().map(|(_, to)| to.clone()), expected, "{path}");
         match found {
-            Ok((tenant, _)) => assert_eq!(tenant, "t", "{path}"),
+            Ok((tenant, _)) => assert_eq!(tenant.as_deref(), (!path.starts_with(ID)).then_some("t"), "{path}"),
             Err(fault) => assert_eq!(fault.rsc, 4004, "{path}"),
         }
     }

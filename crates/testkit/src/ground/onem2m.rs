@@ -11,7 +11,7 @@ impl Tenant {
         ground.core.set_originator(&self.all, self.app.id, Some(name)).await.unwrap();
         let token = ground.core.rotate_originator_token(&self.all, self.app.id).await.unwrap();
         let account = ground.core.account(&ground.operator, self.all.account()).await.unwrap();
-        ground.core.originator(&account.name, token.expose(), name).await.unwrap()
+        ground.core.originator(Some(&account.name), token.expose(), name).await.unwrap()
     }
 }
 

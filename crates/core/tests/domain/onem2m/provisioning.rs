@@ -155,7 +155,7 @@ async fn access_tokens_end_and_the_lasting_one_does_not() {
     let (access, _) = domain.core.client_token(&tenant.app.id.to_string(), &tenant.secret).await.unwrap();
     let may = |token: Secret| {
         let core = domain.core.clone();
-        async move { core.originator("t", token.expose(), "Capp").await.map(|_| ()) }
+        async move { core.originator(Some("t"), token.expose(), "Capp").await.map(|_| ()) }
     };
     let (second, _) = domain.core.client_token(&tenant.app.id.to_string(), &tenant.secret).await.unwrap();
     for token in [&access, &second, &lasting] {

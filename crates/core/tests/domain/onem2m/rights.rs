@@ -78,7 +78,7 @@ pub async fn caller(domain: &Ground, tenant: &Tenant, originator: &str) -> Origi
     let app = application(domain, tenant, originator).await;
     domain.core.set_originator(&tenant.all, app.id, Some(originator)).await.unwrap();
     let token = domain.core.rotate_originator_token(&tenant.all, app.id).await.unwrap();
-    domain.core.originator("t", token.expose(), originator).await.unwrap()
+    domain.core.originator(Some("t"), token.expose(), originator).await.unwrap()
 }
 
 async fn application(domain: &Ground, tenant: &Tenant, name: &str) -> Arc<App> {
@@ -259,7 +259,7 @@ async fn an_originator_belongs_to_one_application() {
     let all = &two.tenant.all;
     let third = application(&two.domain, &two.tenant, "third").await;
     let token = core.rotate_originator_token(all, two.other.app().id).await.unwrap();
-    let as_other = async |name: &str| core.originator("t", token.expose(), name).await.unwrap();
+    let as_other = async |name: &str| core.originator(Some("t"), token.expose(), name).await.unwrap();
     let (hook, early) = (as_other("Chook").await, as_other("Cthird").await);
     core.create_resource(&hook, &BASE, new(ResourceKind::ApplicationEntity, "any", json!({}))).await.unwrap();
     for taken in ["Cother", "Chook"] {
@@ -287,7 +287,7 @@ async fn an_originator_is_given_once_even_at_the_same_time() {
     for n in 0..20 {
         let (name, entity) = (format!("Cx{n}"), new(ResourceKind::ApplicationEntity, &format!("x{n}"), json!({})));
         let set = |app| core.set_originator(&two.tenant.all, app, Some(&name));
-        let early = core.originator("t", token.expose(), &name).await.unwrap();
+        let early = core.originator(Some("t"), token.expose(), &name).await.unwrap();
         let (a, b, c) = tokio::join!(set(third.id), set(fourth.id), core.create_resource(&early, &BASE, entity));
         let given = [a.is_ok(), b.is_ok(), c.is_ok()];
         assert_eq!(given.iter().filter(|one| **one).count(), 1, "{name}: {given:?}");

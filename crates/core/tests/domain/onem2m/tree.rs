@@ -43,14 +43,16 @@ async fn originators_are_those_of_the_token() {
     assert_eq!(seconds, 3600);
     assert_eq!(cause(core.client_token(&mine.app.id.to_string(), "wrong").await), Cause::Unauthenticated);
     for good in [token.expose(), access.expose(), another.expose()] {
-        assert_eq!(core.originator("mine", good, "Cmine").await.unwrap().name(), "Cmine");
+        for tenant in [Some("mine"), None] {
+            assert_eq!(core.originator(tenant, good, "Cmine").await.unwrap().name(), "Cmine");
+        }
         for (tenant, name, wrong) in [
             ("theirs", "Cmine", Cause::Unauthenticated),
             ("nobody", "Cmine", Cause::Unauthenticated),
             ("mine", "x", Cause::Forbidden),
             ("mine", "", Cause::Forbidden),
         ] {
-            assert_eq!(cause(core.originator(tenant, good, name).await), wrong, "{tenant} {name}");
+            assert_eq!(cause(core.originator(Some(tenant), good, name).await), wrong, "{tenant} {name}");
         }
     }
     let (end, proof) = (access.expose().split('.').nth(1).unwrap(), access.expose().rsplit('.').next().unwrap());
@@ -58,42 +60,42 @@ async fn originators_are_those_of_the_token() {
     let foreign = access.expose().replace(&mine.app.id.to_string(), &theirs.app.id.to_string());
     let cut = access.expose().replace(proof, &proof[2..]);
     for bad in ["", "x", "x.y", &format!("{}.{}", mine.app.id, "00"), &format!("{}.", theirs.app.id), &longer, &foreign, &cut] {
-        assert_eq!(cause(core.originator("mine", bad, "Cmine").await), Cause::Unauthenticated, "{bad}");
+        assert_eq!(cause(core.originator(Some("mine"), bad, "Cmine").await), Cause::Unauthenticated, "{bad}");
     }
-    let hook = core.originator("mine", token.expose(), "Chook").await.unwrap();
+    let hook = core.originator(Some("mine"), token.expose(), "Chook").await.unwrap();
     let registered = domain.made(&hook, &BASE, new(ResourceKind::ApplicationEntity, "free", json!({}))).await;
     assert_eq!(registered.ae_id().as_deref(), Some("Chook"), "an entity has the originator that it came with");
     assert_eq!(core.entity_before(&hook).await.unwrap().as_deref(), Some(&*registered));
-    assert!(core.originator("mine", token.expose(), "Chook").await.is_ok(), "an entity is an originator");
-    assert!(core.originator("mine", token.expose(), "Cnew").await.is_ok(), "before it registers");
+    assert!(core.originator(Some("mine"), token.expose(), "Chook").await.is_ok(), "an entity is an originator");
+    assert!(core.originator(Some("mine"), token.expose(), "Cnew").await.is_ok(), "before it registers");
     for (name, ae_id) in [("first", "Cmine"), ("second", "Cmine")] {
         let own = domain.made(&by, &BASE, new(ResourceKind::ApplicationEntity, name, json!({}))).await;
         assert_eq!(own.ae_id().as_deref(), Some(ae_id), "the application's own registers as often as it likes");
     }
-    let asking = core.originator("mine", token.expose(), "C").await.unwrap();
+    let asking = core.originator(Some("mine"), token.expose(), "C").await.unwrap();
     let given = domain.made(&asking, &BASE, new(ResourceKind::ApplicationEntity, "given", json!({}))).await;
     assert_eq!(given.ae_id().as_deref(), Some("Cgiven"));
     let (other, _) =
         core.create_app(&mine.all, landfall_core::NewApp { name: "other".into(), limits: Default::default() }).await.unwrap();
     core.set_originator(&mine.all, other.id, Some("Cnew")).await.unwrap();
-    assert_eq!(cause(core.originator("mine", token.expose(), "Cnew").await), Cause::Forbidden, "another's");
+    assert_eq!(cause(core.originator(Some("mine"), token.expose(), "Cnew").await), Cause::Forbidden, "another's");
     for beyond in ["S", "Smine"] {
         assert_eq!(
-            cause(core.originator("mine", token.expose(), beyond).await),
+            cause(core.originator(Some("mine"), token.expose(), beyond).await),
             Cause::Forbidden,
             "no operator allowed {beyond}"
         );
     }
     core.set_originator(&mine.all, mine.app.id, Some("Smine")).await.unwrap();
     for (origin, name) in [("Smine", "s1"), ("S", "s2")] {
-        let by = core.originator("mine", token.expose(), origin).await.unwrap();
+        let by = core.originator(Some("mine"), token.expose(), origin).await.unwrap();
         let made = domain.made(&by, &BASE, new(ResourceKind::ApplicationEntity, name, json!({}))).await;
         assert_eq!(made.ae_id().as_deref(), Some("Smine"), "{origin}");
     }
     domain.advance_s(3601);
-    assert_eq!(cause(core.originator("mine", access.expose(), "Cmine").await), Cause::Unauthenticated, "it ends");
+    assert_eq!(cause(core.originator(Some("mine"), access.expose(), "Cmine").await), Cause::Unauthenticated, "it ends");
     core.set_originator(&mine.all, mine.app.id, None).await.unwrap();
-    assert_eq!(cause(core.originator("mine", token.expose(), "Cmine").await), Cause::Unauthenticated, "taken away");
+    assert_eq!(cause(core.originator(Some("mine"), token.expose(), "Cmine").await), Cause::Unauthenticated, "taken away");
     for bad in ["", "C", "mine", "C a", "C/a"] {
         assert_eq!(cause(core.set_originator(&mine.all, mine.app.id, Some(bad)).await), Cause::InvalidField, "{bad}");
     }
@@ -186,7 +188,7 @@ async fn what_others_made_is_closed_unless_a_policy_opens_it() {
         .unwrap();
     domain.core.set_originator(&tenant.all, other.id, Some("Cother")).await.unwrap();
     let token = domain.core.rotate_originator_token(&tenant.all, other.id).await.unwrap();
-    let them = domain.core.originator("t", token.expose(), "Cother").await.unwrap();
+    let them = domain.core.originator(Some("t"), token.expose(), "Cother").await.unwrap();
     assert_eq!(domain.provision(&by, vec![node("d1")]).await, 0);
     let rule = |who: &str, what: u64| json!({ "acr": [{ "acor": [who], "acop": what }] });
     let acp = json!({ "pv": rule("Cother", 2), "pvs": rule("Cowner", 63) });
@@ -199,7 +201,7 @@ async fn what_others_made_is_closed_unless_a_policy_opens_it() {
     let may = async |name: &str, right| core.check_right(&them, &domain.at(&them, name).await, right).await.is_ok();
     use landfall_core::Right::{Create, Delete, Retrieve, Update};
     assert!(may("open", Retrieve).await);
-    let stranger = core.originator("t", token.expose(), "Cstranger").await.unwrap();
+    let stranger = core.originator(Some("t"), token.expose(), "Cstranger").await.unwrap();
     assert_eq!(cause(core.check_right(&stranger, &domain.at(&them, "open").await, Retrieve).await), Cause::Forbidden, "nobody's");
     for (name, right) in
         [("open", Update), ("open", Delete), ("open", Create), ("shut", Retrieve), ("policy", Retrieve), ("d1", Retrieve)]

@@ -291,6 +291,7 @@ pub(super) fn settings(settings: &Settings) -> Value {
         "accounts": settings.accounts,
         "apps": settings.apps,
         "products": settings.products,
+        "groups": settings.groups,
         "subscriptions": settings.subscriptions,
         "callAddresses": settings.call_addresses,
         "children": settings.children,

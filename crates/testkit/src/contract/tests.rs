@@ -129,7 +129,7 @@ fn the_examples_of_device_to_cloud_pass_its_schemas() {
             }
         }
     }
-    assert_eq!((Contract::onem2m().operations().len(), examples), (8, 7));
+    assert_eq!((Contract::onem2m().operations().len(), examples), (13, 9));
 }
 
 #[test]
@@ -145,6 +145,9 @@ fn answers_of_device_to_cloud_are_judged() {
         ("GET", "/device-provisioning/logs/la", 404, debug.clone(), "getLatestLog"),
         ("GET", "/device-communication/meter/error-msg/la?rcn=1", 404, debug.clone(), "getLatestDeviceError"),
         ("PUT", "/meter/device-info", 400, debug.clone(), "updateDeviceInfo"),
+        ("POST", "/", 400, debug.clone(), "createApplicationEntity"),
+        ("PUT", "/device-group/cellar", 200, json!({"dtiot:devGr": {"nds": ["meter"]}}), "updateDeviceGroup"),
+        ("GET", "/hook", 200, json!({"m2m:ae": {"poah": {"X-Room": "12"}}}), "getNode"),
     ];
     for (method, path, status, body, id) in good {
         assert_eq!(answer(method, path, status, body), Ok(id.to_owned()), "{method} {path}");

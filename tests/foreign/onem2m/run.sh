@@ -107,7 +107,7 @@ uplink() { d2c inject-downlink-message -n meter1 -con 'GET /3/0/0' && hooked '"n
 try web-hook-message uplink
 error() { nonsense; hooked 'unable to process notification data'; }
 try web-hook-error error
-changed() { d2c update-device -n meter1 -de "in the attic" && hooked 'in the attic'; }
+changed() { d2c update-device -n meter1 -dp '{"+attic":"7"}' && hooked 'attic:7'; }
 try web-hook-node changed
 try add-device-to-be-grouped has '"name": "meter3"' add -n meter3 -cid meter3-id -csec "$psk"
 try update-group has meter3 d2c update-device-group -n group1 -ds meter1,meter3

@@ -1,29 +1,17 @@
 //! Application entities of older databases: the program that wrote them called no points of access, so these have no pushes yet.
 
-use crate::engine::sql::{Sql, SqlError, SqlResult, Value, query_all, query_one, storable, to_db};
-use landfall_model::{Channel, Cursor, Resource, Seq, Subscription, SubscriptionId, SubscriptionKind};
+use super::older::{each_resource, json};
+use crate::engine::sql::{Sql, SqlResult, Value, query_one, storable, to_db};
+use landfall_model::{Channel, Cursor, Resource, ResourceKind, Seq, Subscription, SubscriptionId, SubscriptionKind};
 
-/// Records that are read at once.
-const SLICE: i64 = 500;
 /// Addresses of one entity.
 const ADDRESSES: u8 = 10;
 
 /// Makes the pushes, which begin with what happens from now on. Those that are there stay as they are.
 pub(crate) fn fill(sql: &mut dyn Sql) -> SqlResult<()> {
-    const TEXT: &str = "SELECT id, doc FROM resource WHERE kind = 2 AND id > ?1 ORDER BY id LIMIT ?2";
     const NEWEST: &str = "SELECT last_seq FROM stream ORDER BY first_seq DESC LIMIT 1";
     let newest = query_one(sql, NEWEST, &[], |row| row.seq(0))?.unwrap_or(0);
-    let mut after = vec![];
-    loop {
-        let params = [Value::Bytes(&after), Value::Int(SLICE)];
-        let some = query_all(sql, TEXT, &params, |row| Ok((row.bytes(0)?.to_vec(), row.text(1)?.to_owned())))?;
-        let Some((last, _)) = some.last() else { return Ok(()) };
-        after.clone_from(last);
-        for (_, doc) in &some {
-            let entity: Resource = serde_json::from_str(doc).map_err(|_| SqlError::wrong("a stored resource cannot be read"))?;
-            serve(sql, &entity, newest)?;
-        }
-    }
+    each_resource(sql, ResourceKind::ApplicationEntity, |sql, entity| serve(sql, &entity, newest))
 }
 
 fn serve(sql: &mut dyn Sql, entity: &Resource, newest: u64) -> SqlResult<()> {
@@ -64,10 +52,6 @@ fn put(sql: &mut dyn Sql, entity: &Resource, (place, url): (u8, &str), newest: u
         sql.execute(CURSOR, &[id, Value::Text(&doc), Value::Int(to_db(newest))])?;
     }
     Ok(())
-}
-
-fn json(record: &impl serde::Serialize) -> SqlResult<String> {
-    serde_json::to_string(record).map_err(|_| SqlError::wrong("a record cannot be written as JSON"))
 }
 
 #[cfg(test)]

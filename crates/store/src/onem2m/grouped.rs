@@ -2,30 +2,18 @@
 //!
 //! A name without a device is not kept: nothing was ever told of it.
 
-use crate::engine::sql::{Sql, SqlError, SqlResult, Value, query_all, query_one};
+use super::older::{each_resource, json};
+use crate::engine::sql::{Sql, SqlResult, Value, query_one};
 use landfall_model::{AccountPart, DeviceId, DevicePart, Group, IdKind, Resource, ResourceId, ResourceKind};
-
-/// Records that are read at once.
-const SLICE: i64 = 500;
 
 /// Makes the groups, and lets the records say no more than how the devices were named.
 pub(crate) fn fill(sql: &mut dyn Sql) -> SqlResult<()> {
-    const TEXT: &str = "SELECT id, doc FROM resource WHERE kind = 28 AND id > ?1 ORDER BY id LIMIT ?2";
-    let mut after = vec![];
-    loop {
-        let params = [Value::Bytes(&after), Value::Int(SLICE)];
-        let some = query_all(sql, TEXT, &params, |row| Ok((row.bytes(0)?.to_vec(), row.text(1)?.to_owned())))?;
-        let Some((last, _)) = some.last() else { return Ok(()) };
-        after.clone_from(last);
-        for (_, doc) in &some {
-            let record: Resource = serde_json::from_str(doc).map_err(|_| SqlError::wrong("a stored resource cannot be read"))?;
-            if record.kind == ResourceKind::FlexContainer
-                && record.parent == ResourceId::of_account(record.account, AccountPart::Groups)
-            {
-                take_over(sql, record)?;
-            }
+    each_resource(sql, ResourceKind::FlexContainer, |sql, record| {
+        if record.parent == ResourceId::of_account(record.account, AccountPart::Groups) {
+            take_over(sql, record)?;
         }
-    }
+        Ok(())
+    })
 }
 
 fn take_over(sql: &mut dyn Sql, mut record: Resource) -> SqlResult<()> {
@@ -78,8 +66,4 @@ fn device(sql: &mut dyn Sql, record: &Resource, text: &str) -> SqlResult<Option<
     };
     let found = query_one(sql, WITHIN, &[account, Value::Bytes(&from), Value::Bytes(&to)], |row| Ok(row.bytes(0)?.to_vec()))?;
     Ok(found.map(|found| (found, by_id)))
-}
-
-fn json(record: &impl serde::Serialize) -> SqlResult<String> {
-    serde_json::to_string(record).map_err(|_| SqlError::wrong("a record cannot be written as JSON"))
 }

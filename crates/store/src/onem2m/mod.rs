@@ -6,6 +6,7 @@ pub(crate) mod grouped;
 pub(crate) mod instances;
 pub(crate) mod labels;
 pub(crate) mod notices;
+mod older;
 pub(crate) mod provisioning;
 mod read;
 pub(crate) mod resources;

@@ -3,7 +3,7 @@
 //! A device needs no records of its own for its node and what hangs under it: their ids are derived from the device's, and those of an
 //! account's fixed places from the account's. Absent: nodes and what describes them, which are part of the device ([`crate::Node`]).
 
-use crate::{AccountId, AppId, DeviceId, GroupId, ManagedKind, Time};
+use crate::{AccountId, AppId, Channel, DeviceId, GroupId, ManagedKind, Subscription, SubscriptionId, SubscriptionKind, Time};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 use std::{borrow::Cow, fmt, str::FromStr};
@@ -345,6 +345,22 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// The push of what a subscription, or an application entity, is told at one of its addresses.
+    pub fn push_to(&self, address: u8, url: &str) -> Subscription {
+        Subscription {
+            id: SubscriptionId::of_resource(self.id, address),
+            account: self.account,
+            version: 1,
+            owner: self.app,
+            target: self.app,
+            by: None,
+            kind: SubscriptionKind::Resource(self.id, address),
+            channel: Channel::Http,
+            callback_url: url.to_owned(),
+            created_at: self.modified_at,
+        }
+    }
+
     /// `aei` of an application entity: the originator that it registered. Versions that did not keep it gave `C` and the name.
     pub fn ae_id(&self) -> Option<Cow<'_, str>> {
         let is_entity = self.kind == ResourceKind::ApplicationEntity;

@@ -2,7 +2,7 @@
 
 use super::older::{each_resource, json};
 use crate::engine::sql::{Sql, SqlResult, Value, query_one, storable, to_db};
-use landfall_model::{Channel, Cursor, Resource, ResourceKind, Seq, Subscription, SubscriptionId, SubscriptionKind};
+use landfall_model::{Cursor, Resource, ResourceKind, Seq};
 
 /// Addresses of one entity.
 const ADDRESSES: u8 = 10;
@@ -30,18 +30,7 @@ fn put(sql: &mut dyn Sql, entity: &Resource, (place, url): (u8, &str), newest: u
     const PUSH: &str = "INSERT INTO subscription (id, version, account, owner, target, kind, scope, callback_url, created_at, doc) \
                         VALUES (?1, 1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
     const CURSOR: &str = "INSERT INTO read_cursor (subscription, doc, done_to) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-    let push = Subscription {
-        id: SubscriptionId::of_resource(entity.id, place),
-        account: entity.account,
-        version: 1,
-        owner: entity.app,
-        target: entity.app,
-        by: None,
-        kind: SubscriptionKind::Resource(entity.id, place),
-        channel: Channel::Http,
-        callback_url: url.to_owned(),
-        created_at: entity.modified_at,
-    };
+    let push = entity.push_to(place, url);
     let (scope, doc) = (json(&(KIND, entity.id, place))?, json(&push)?);
     let (id, app) = (Value::Bytes(push.id.0.as_bytes()), Value::Bytes(entity.app.0.as_bytes()));
     let account = Value::Bytes(entity.account.0.as_bytes());

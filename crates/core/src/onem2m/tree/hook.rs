@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{Core, account::principal::Principal, onem2m::group::told_by, onem2m::tree::node_name};
 use landfall_model::{
-    Account, AccountId, Batch, Changed, Channel, Cursor, Device, DeviceId, DevicePart, Event, EventBody, GroupId, Notice,
-    Resource, ResourceId, ResourceKind, Result, Subscription, SubscriptionId, SubscriptionKind, Time, Write,
+    Account, AccountId, Batch, Changed, Cursor, Device, DeviceId, DevicePart, Event, EventBody, GroupId, Notice, Resource,
+    ResourceId, ResourceKind, Result, Subscription, SubscriptionId, Time, Write,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -164,7 +164,7 @@ impl Core {
                     Write::Subscription(Box::new(Subscription { version, callback_url: url.to_owned(), ..(*served).clone() }))
                 }
                 (Some(url), None) => {
-                    whole.writes.push(Write::Subscription(Box::new(push(next, place, url))));
+                    whole.writes.push(Write::Subscription(Box::new(next.push_to(place, url))));
                     Write::Cursor(Cursor { subscription: id, read_to: self.store.newest(), open: vec![] })
                 }
                 (None, Some(_)) => Write::DeleteSubscription(id),
@@ -221,21 +221,6 @@ fn reference(tenant: &str, device: &Device, part: DevicePart, (group, entity): (
         _ => name,
     };
     format!("/{tenant}/{at}/{group}-{entity}")
-}
-
-fn push(entity: &Resource, place: u8, url: &str) -> Subscription {
-    Subscription {
-        id: SubscriptionId::of_resource(entity.id, place),
-        account: entity.account,
-        version: 1,
-        owner: entity.app,
-        target: entity.app,
-        by: None,
-        kind: SubscriptionKind::Resource(entity.id, place),
-        channel: Channel::Http,
-        callback_url: url.to_owned(),
-        created_at: entity.modified_at,
-    }
 }
 
 /// Stops to serve the points of access of an entity that goes.

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{Core, OriginCaller, batch, onem2m::group::is_device_group, turns::Record};
 use landfall_model::{
-    Account, AccountPart, Batch, Cause, Channel, ContainerChange, Cursor, Error, Resource, ResourceId, ResourceKind, Result, Seq,
-    Subscription, SubscriptionId, SubscriptionKind, Time, Write,
+    Account, AccountPart, Batch, Cause, ContainerChange, Cursor, Error, Resource, ResourceId, ResourceKind, Result, Seq,
+    SubscriptionId, Time, Write,
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -362,7 +362,7 @@ fn written(before: Option<&Resource>, next: &Resource, newest: Seq) -> Batch {
             whole.writes.push(Write::DeleteSubscription(id));
         }
         whole.events.push(pushes_changed(next, id, now));
-        whole.writes.push(Write::Subscription(Box::new(push(next, address, url))));
+        whole.writes.push(Write::Subscription(Box::new(next.push_to(address, url))));
         whole.writes.push(Write::Cursor(Cursor { subscription: id, read_to: newest, open: vec![] }));
     };
     let wanted = addresses(next);
@@ -395,22 +395,6 @@ fn changed_container(next: &Resource) -> ContainerChange {
         max_instances: limits.instances,
         max_bytes: limits.bytes,
         at: next.modified_at,
-    }
-}
-
-/// What serves an address of a subscription.
-fn push(subscription: &Resource, address: u8, url: &str) -> Subscription {
-    Subscription {
-        id: SubscriptionId::of_resource(subscription.id, address),
-        account: subscription.account,
-        version: 1,
-        owner: subscription.app,
-        target: subscription.app,
-        by: None,
-        kind: SubscriptionKind::Resource(subscription.id, address),
-        channel: Channel::Http,
-        callback_url: url.to_owned(),
-        created_at: subscription.modified_at,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
 use landfall_core::{GROUP_DEFINITION, Needs, NewResource, SubscriptionFilter, Target};
 use landfall_model::{
     Account, AccountId, AccountPart, AccountSettings, App, AppId, AppLimits, Digest, EventBody, PageRequest, ResourceId,
-    ResourceKind, Time,
+    ResourceKind, Subscription, Time,
 };
 use landfall_testkit::{Ground, Tenant, ground::place::Place, ground::product};
 use serde_json::json;

@@ -277,9 +277,7 @@ pub(crate) async fn answer(shared: Arc<Lwm2m>, ask: Ask) -> Answer {
         }
         Ask::SaveSessions(saving) => Answer::Saved(save(&shared, saving).await),
         Ask::DropSession(id) => {
-            if let Err(error) = shared.core.drop_secure_session(id).await {
-                tracing::debug!(%error, "a secure session could not be forgotten");
-            }
+            drop_session(&shared, id).await;
             Answer::Nothing
         }
         Ask::Fault { device, fault, data } => {
@@ -312,6 +310,12 @@ async fn told(shared: &Lwm2m, device: DeviceId, of: WorkOf, outcome: Outcome) ->
             let delivered = matches!(outcome, Outcome::Done(_));
             shared.core.desired_outcome(&caller, &service_id, &properties, delivered).await.map(|()| None)
         }
+    }
+}
+
+async fn drop_session(shared: &Lwm2m, id: u64) {
+    if let Err(error) = shared.core.drop_secure_session(id).await {
+        tracing::debug!(%error, "a secure session could not be forgotten");
     }
 }
 

@@ -79,38 +79,6 @@ fn bad_resources_are_refused_by_name() {
         (Kind::ApplicationEntity, json!({"api": "Nx", "poah": ["a:b\r\nc:d"]}), HEADERS_RULE),
         (Kind::ApplicationEntity, json!({"api": "Nx", "poah": ["Host:x"]}), "poah: host is set by the platform"),
         (Kind::ApplicationEntity, json!({"api": "Nx", "poah": {"X-M2M-RI": "x"}}), "poah: x-m2m-ri is set by the platform"),
-        (Kind::Subscription, json!({}), "nu: is mandatory"),
-        (Kind::Subscription, json!({"nu": []}), "nu: must be 1 to 10 addresses"),
-        (Kind::Subscription, json!({"nu": ["mqtt://a"]}), "nu: only http and https addresses are supported"),
-        (
-            Kind::Subscription,
-            json!({"nu": ["http://a"], "nct": 4}),
-            "nct: must be 1 (all attributes), 2 (those that changed) or 3 (the id); no other is supported",
-        ),
-        (
-            Kind::Subscription,
-            json!({"nu": ["http://a"], "enc": {"net": [5]}}),
-            "enc.net: 5 is not supported; 1 update, 2 deletion, 3 child made, 4 child deleted are",
-        ),
-        (Kind::Subscription, json!({"nu": ["http://a"], "enc": {"net": []}}), "enc.net: must be a list of 1 to 4 numbers"),
-        (Kind::Subscription, json!({"nu": ["http://a"], "enc": {"atr": []}}), "enc.atr: must not be empty"),
-        (
-            Kind::Subscription,
-            json!({"nu": ["http://a"], "enc": {"crb": "20300101T000000"}}),
-            "enc.crb: unknown or unsupported condition",
-        ),
-        (Kind::Subscription, json!({"nu": ["http://a"], "bn": {}}), "bn: must be an object with num, dur or both"),
-        (Kind::Subscription, json!({"nu": ["http://a"], "bn": {"n": 1}}), "bn: must be an object with num, dur or both"),
-        (Kind::Subscription, json!({"nu": ["http://a"], "bn": {"num": 101}}), "bn.num: must be a whole number from 1 to 100"),
-        (Kind::Subscription, json!({"nu": ["http://a"], "bn": {"dur": "PT0S"}}), "bn.dur: must be a duration from PT1S to P1D"),
-        (
-            Kind::Subscription,
-            json!({"nu": ["http://a"], "bn": {"num": 2, "dur": 5000}}),
-            "bn.dur: must be a duration from PT1S to P1D",
-        ),
-        (Kind::Subscription, json!({"nu": ["http://a"], "exc": 0}), "exc: must be a whole number from 1 to 1000000"),
-        (Kind::Subscription, json!({"nu": ["http://a"], "su": "mqtt://a"}), "su: only http and https addresses are supported"),
-        (Kind::Subscription, json!({"nu": ["http://a"], "nec": 1}), "nec: is not supported"),
         (Kind::Container, json!({"disr": true}), "disr: is not supported"),
         (
             Kind::ApplicationEntity,
@@ -137,6 +105,36 @@ fn bad_resources_are_refused_by_name() {
         (Kind::AccessControlPolicy, rule(json!({"acor": [], "acop": 1})), "pvs.acr.acor: must not be empty"),
     ] {
         assert_eq!(refusal(created(of_kind(kind), object(given.clone()), NOW)), text, "{given}");
+    }
+}
+
+#[test]
+fn bad_subscriptions_are_refused_by_name() {
+    for (given, text) in [
+        (json!({}), "nu: is mandatory"),
+        (json!({"nu": []}), "nu: must be 1 to 10 addresses"),
+        (json!({"nu": ["mqtt://a"]}), "nu: only http and https addresses are supported"),
+        (
+            json!({"nu": ["http://a"], "nct": 4}),
+            "nct: must be 1 (all attributes), 2 (those that changed) or 3 (the id); no other is supported",
+        ),
+        (
+            json!({"nu": ["http://a"], "enc": {"net": [5]}}),
+            "enc.net: 5 is not supported; 1 update, 2 deletion, 3 child made, 4 child deleted are",
+        ),
+        (json!({"nu": ["http://a"], "enc": {"net": []}}), "enc.net: must be a list of 1 to 4 numbers"),
+        (json!({"nu": ["http://a"], "enc": {"atr": []}}), "enc.atr: must not be empty"),
+        (json!({"nu": ["http://a"], "enc": {"crb": "20300101T000000"}}), "enc.crb: unknown or unsupported condition"),
+        (json!({"nu": ["http://a"], "bn": {}}), "bn: must be an object with num, dur or both"),
+        (json!({"nu": ["http://a"], "bn": {"n": 1}}), "bn: must be an object with num, dur or both"),
+        (json!({"nu": ["http://a"], "bn": {"num": 101}}), "bn.num: must be a whole number from 1 to 100"),
+        (json!({"nu": ["http://a"], "bn": {"dur": "PT0S"}}), "bn.dur: must be a duration from PT1S to P1D"),
+        (json!({"nu": ["http://a"], "bn": {"num": 2, "dur": 5000}}), "bn.dur: must be a duration from PT1S to P1D"),
+        (json!({"nu": ["http://a"], "exc": 0}), "exc: must be a whole number from 1 to 1000000"),
+        (json!({"nu": ["http://a"], "su": "mqtt://a"}), "su: only http and https addresses are supported"),
+        (json!({"nu": ["http://a"], "nec": 1}), "nec: is not supported"),
+    ] {
+        assert_eq!(refusal(created(of_kind(ResourceKind::Subscription), object(given.clone()), NOW)), text, "{given}");
     }
 }
 

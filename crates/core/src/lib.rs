@@ -51,8 +51,8 @@ pub use product::redecode::{RedecodeCursor, RedecodeFailure, RedecodePage, Redec
 pub use product::trial::{CodecTrial, CommandSample, CommandTrial, Decoded};
 pub use settings::Settings;
 pub use store::{
-    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryOf, HistoryQuery, NameClash,
-    RevokeFilter, SettingFilter, Store, StoreStats, SubscriptionFilter,
+    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryOf, HistoryQuery, JobFilter,
+    NameClash, RevokeFilter, SettingFilter, Store, StoreStats, SubscriptionFilter, TargetFilter,
 };
 pub use subscription::SubscribeRequest;
 pub use subscription::notifier::{Gathering, Needs, Notification, Notifier, Receipt, Subject, Verdict};

@@ -58,6 +58,8 @@ ids! {
     CommandId;
     /// A revocation task: `taskId` of 1.7.5.
     TaskId;
+    /// A job: `taskID` of 1.8.1.
+    JobId;
 }
 
 impl SubscriptionId {

@@ -9,6 +9,7 @@ mod device;
 mod error;
 mod event;
 mod id;
+mod job;
 mod onem2m;
 mod page;
 mod product;
@@ -33,7 +34,8 @@ pub use device::shadow::{Desired, Setting, Shadow};
 pub use device::{AccessMode, Credentials, Device, DeviceStatus, DeviceView, MutedCommand, NodeType, StatusDetail, Tag};
 pub use error::{Cause, Error, ErrorKind, Result};
 pub use event::{BindResult, Confirmation, Event, EventBody, NotifyType, ProductChange, StoredEvent};
-pub use id::{AccountId, AppId, CallId, CommandId, DeviceId, GroupId, ProductId, Seq, SubscriptionId, TaskId};
+pub use id::{AccountId, AppId, CallId, CommandId, DeviceId, GroupId, JobId, ProductId, Seq, SubscriptionId, TaskId};
+pub use job::{Job, JobBlock, JobCounts, JobKind, JobState, JobTarget, TargetEnd, TargetState, Targets};
 pub use onem2m::*;
 pub use page::{Page, PageRequest, Sort};
 pub use product::{

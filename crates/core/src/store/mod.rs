@@ -7,6 +7,7 @@ mod command;
 mod device;
 mod group;
 mod history;
+mod job;
 mod presence;
 mod product;
 mod stream;
@@ -19,6 +20,7 @@ pub use command::{CallStore, CommandFilter, CommandStore, RevokeFilter, SettingF
 pub use device::{DeviceFilter, DeviceListStore, DeviceState, DeviceStore, Due, NameClash};
 pub use group::GroupStore;
 pub use history::{FramePage, FrameQuery, HistoryOf, HistoryQuery, HistoryStore};
+pub use job::{JobFilter, JobStore, TargetFilter};
 pub use presence::PresenceStore;
 pub use product::ProductStore;
 pub use stream::EventStore;

@@ -1,0 +1,247 @@
+//! Jobs: long work on many targets, each of which has an outcome of its own.
+
+use crate::{AccountId, AppId, CommandId, DeviceId, JobId, Time};
+use serde::{Deserialize, Serialize};
+
+/// One kind of work on many targets. How many are in which state is counted beside it ([`JobCounts`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Id.
+    pub id: JobId,
+    /// Account.
+    pub account: AccountId,
+    /// Counts the writes of this record, from 1; the ends of targets are none.
+    pub version: u64,
+    /// The application in whose name it runs; none: the account's own.
+    pub app: Option<AppId>,
+    /// The application that asked: that one, or one that it authorised; none: an operator.
+    pub by: Option<AppId>,
+    /// What is done.
+    pub kind: JobKind,
+    /// Unique among the jobs of its application and kind that are kept, 1 to 256 characters.
+    pub name: String,
+    /// What is done and to which targets, as a JSON document of its kind.
+    pub order: String,
+    /// How far it is.
+    pub state: JobState,
+    /// The job whose failed targets are its targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<JobId>,
+    /// Where the choice of targets goes on, in the words of its kind; none: all are chosen.
+    pub choosing: Option<String>,
+    /// Targets that were chosen so far.
+    pub total: u64,
+    /// Targets that were begun: those at the places below.
+    pub begun: u64,
+    /// Targets that may be under way at once.
+    pub in_flight: u32,
+    /// When it was asked for.
+    pub created_at: Time,
+    /// When the first target was begun.
+    pub started_at: Option<Time>,
+    /// When it was over.
+    pub finished_at: Option<Time>,
+    /// When what is open then ends as timed out; none: never.
+    pub due_at: Option<Time>,
+}
+
+/// Kinds of jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobKind {
+    /// A command for each device (1.8.1).
+    Commands,
+    /// A device for each node of a list (D2C, device-provisioning).
+    Provisioning,
+}
+
+/// States of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobState {
+    /// No target was begun yet.
+    Waiting,
+    /// Targets are begun and end.
+    Running,
+    /// No further target is begun until it is resumed.
+    Paused,
+    /// Every target is over.
+    Finished,
+    /// Its time was over before all targets were.
+    TimedOut,
+    /// Somebody stopped it.
+    Stopped,
+}
+
+/// States of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetState {
+    /// Not begun.
+    Waiting,
+    /// Under way: its end comes later.
+    Running,
+    /// Done.
+    Succeeded,
+    /// Not done, with a reason.
+    Failed,
+    /// Its time, or the job's, was over.
+    TimedOut,
+    /// It was never sent within its validity.
+    Expired,
+    /// The job was stopped before it was over.
+    Stopped,
+}
+
+/// Some of the targets of a job, in their order: at most [`JobBlock::SIZE`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobBlock {
+    /// The job.
+    pub job: JobId,
+    /// Place of its first target, from 0.
+    pub first: u64,
+    /// The targets.
+    pub targets: Targets,
+}
+
+/// Targets as they were chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Targets {
+    /// Devices.
+    Devices(Vec<DeviceId>),
+    /// Rows of a list, in the words of the job's kind.
+    Rows(Vec<String>),
+}
+
+/// One target of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobTarget {
+    /// The job.
+    pub job: JobId,
+    /// Its place among the targets, from 0.
+    pub place: u64,
+    /// How far it is.
+    pub state: TargetState,
+    /// The device, where it is one or has become one.
+    pub device: Option<DeviceId>,
+    /// The command that was made for it.
+    pub command: Option<CommandId>,
+    /// What came of it, in the words of the job's kind; of a failure the reason. At most 4,096 bytes.
+    pub detail: Option<String>,
+}
+
+/// The end of a target that is under way. One that is over, or whose job is gone, stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetEnd {
+    /// The job.
+    pub job: JobId,
+    /// Its place.
+    pub place: u64,
+    /// A state that is over.
+    pub state: TargetState,
+    /// As of the target; none: what there is stays.
+    pub detail: Option<String>,
+}
+
+/// How many of a job's begun targets are in which state. Those that are not begun are `total - begun`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobCounts {
+    /// [`TargetState::Running`]
+    pub running: u64,
+    /// [`TargetState::Succeeded`]
+    pub succeeded: u64,
+    /// [`TargetState::Failed`]
+    pub failed: u64,
+    /// [`TargetState::TimedOut`]
+    pub timed_out: u64,
+    /// [`TargetState::Expired`]
+    pub expired: u64,
+    /// [`TargetState::Stopped`]
+    pub stopped: u64,
+}
+
+impl JobBlock {
+    /// Targets of a block.
+    pub const SIZE: usize = 1_000;
+}
+
+impl Targets {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Devices(devices) => devices.len(),
+            Self::Rows(rows) => rows.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl JobKind {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Commands, Self::Provisioning];
+
+    /// The word for operators.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Commands => "commands",
+            Self::Provisioning => "provisioning",
+        }
+    }
+}
+
+impl JobState {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Waiting, Self::Running, Self::Paused, Self::Finished, Self::TimedOut, Self::Stopped];
+
+    /// The word for operators.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Finished => "finished",
+            Self::TimedOut => "timed-out",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Whether nothing follows.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Finished | Self::TimedOut | Self::Stopped)
+    }
+}
+
+impl TargetState {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Waiting, Self::Running, Self::Succeeded, Self::Failed, Self::TimedOut, Self::Expired, Self::Stopped];
+
+    /// The word for operators.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed-out",
+            Self::Expired => "expired",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Whether nothing follows.
+    pub fn is_over(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Running)
+    }
+}
+
+impl JobCounts {
+    /// Targets that are over.
+    pub fn over(&self) -> u64 {
+        self.succeeded + self.failed + self.timed_out + self.expired + self.stopped
+    }
+}

@@ -54,6 +54,14 @@ pub struct Settings {
     pub devices: Option<u64>,
     /// Claims of secrets that the nodes of a product may make in a minute (one-model-one-secret); 0: any number.
     pub claims_per_minute: u32,
+    /// Jobs that are not over, of the whole server.
+    pub jobs: u64,
+    /// Jobs of an account that are not over.
+    pub jobs_per_account: u64,
+    /// Targets that may be under way at once, of a job that asks for no other bound. A target whose device sleeps is under way until it comes.
+    pub job_in_flight: u32,
+    /// Life of a job and of what became of its targets after it was over, in seconds.
+    pub job_retention_s: u32,
     /// Resources that one discovery looks at before it answers with what it has.
     pub discovery_targets: usize,
 }
@@ -85,6 +93,10 @@ impl Default for Settings {
             children: 10_000,
             devices: None,
             claims_per_minute: 600,
+            jobs: 1_000,
+            jobs_per_account: 100,
+            job_in_flight: 1_000_000,
+            job_retention_s: 30 * 86_400,
             discovery_targets: 100_000,
         }
     }

@@ -136,6 +136,8 @@ causes! {
     Conflict DeviceOnline;
     /// The device comes by an access that takes nothing that waits for it (100428).
     Conflict TakesNoWork;
+    /// A job whose state does not allow it.
+    Conflict JobNotReady;
     /// The record changed meanwhile; read it again and decide anew.
     Conflict Stale;
     /// A field that is missing, of the wrong form or out of its range.

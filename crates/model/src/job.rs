@@ -20,10 +20,13 @@ pub struct Job {
     pub kind: JobKind,
     /// Unique among the jobs of its application and kind that are kept, 1 to 256 characters.
     pub name: String,
-    /// What is done and to which targets, as a JSON document of its kind.
+    /// What is done and to which targets, as a JSON document of its kind, at most [`Job::ORDER_BYTES`].
     pub order: String,
     /// How far it is.
     pub state: JobState,
+    /// Why the server stopped it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The job whose failed targets are its targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<JobId>,
@@ -39,7 +42,7 @@ pub struct Job {
     pub created_at: Time,
     /// When the first target was begun.
     pub started_at: Option<Time>,
-    /// When it was over.
+    /// When its last target was over, and with it the job; one that was stopped or timed out ends what is open first.
     pub finished_at: Option<Time>,
     /// When what is open then ends as timed out; none: never.
     pub due_at: Option<Time>,
@@ -160,9 +163,46 @@ pub struct JobCounts {
     pub stopped: u64,
 }
 
+impl Job {
+    /// Greatest order.
+    pub const ORDER_BYTES: usize = 131_072;
+
+    /// Whether all its targets are over.
+    pub fn is_over(&self) -> bool {
+        self.finished_at.is_some()
+    }
+}
+
 impl JobBlock {
     /// Targets of a block.
     pub const SIZE: usize = 1_000;
+
+    /// Its targets from a place on, at most so many; none where there is none.
+    pub fn part(&self, from: u64, most: usize) -> Option<Self> {
+        let skipped = usize::try_from(from.checked_sub(self.first)?).ok()?;
+        let targets = match &self.targets {
+            Targets::Devices(all) => Targets::Devices(all.iter().skip(skipped).take(most).copied().collect()),
+            Targets::Rows(all) => Targets::Rows(all.iter().skip(skipped).take(most).cloned().collect()),
+        };
+        (!targets.is_empty()).then_some(Self { job: self.job, first: from, targets })
+    }
+
+    /// What became of each of its targets, in their order.
+    pub fn each(&self, state: TargetState, detail: Option<&str>) -> Vec<JobTarget> {
+        let devices = match &self.targets {
+            Targets::Devices(devices) => devices.as_slice(),
+            Targets::Rows(_) => &[],
+        };
+        let target = |(at, place)| JobTarget {
+            job: self.job,
+            place,
+            state,
+            device: devices.get(at).copied(),
+            command: None,
+            detail: detail.map(str::to_owned),
+        };
+        (0..self.targets.len()).zip(self.first..).map(target).collect()
+    }
 }
 
 impl Targets {
@@ -209,8 +249,8 @@ impl JobState {
         }
     }
 
-    /// Whether nothing follows.
-    pub fn is_over(self) -> bool {
+    /// Whether no further target is begun. What is open may still have to be ended ([`Job::is_over`]).
+    pub fn is_final(self) -> bool {
         matches!(self, Self::Finished | Self::TimedOut | Self::Stopped)
     }
 }

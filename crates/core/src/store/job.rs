@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use landfall_model::{
     AccountId, AppId, CommandId, DeviceId, Job, JobBlock, JobCounts, JobId, JobKind, JobTarget, Page, PageRequest, Result,
-    TargetState,
+    TargetState, Time,
 };
 
 /// Jobs, the blocks of their targets, and what became of each.
@@ -13,8 +13,10 @@ pub trait JobStore: Send + Sync {
     async fn job(&self, id: JobId) -> Result<Option<(Job, JobCounts)>>;
     /// Jobs that match, newest first.
     async fn jobs(&self, filter: &JobFilter, page: PageRequest) -> Result<Page<(Job, JobCounts)>>;
-    /// Jobs of all accounts that are not over, oldest first, at most `limit`.
+    /// Jobs of all accounts that are not over ([`Job::is_over`]), oldest first, at most `limit`.
     async fn open_jobs(&self, limit: u32) -> Result<Vec<(Job, JobCounts)>>;
+    /// Jobs that were over before, the longest over first, at most `limit`.
+    async fn jobs_over_before(&self, before: Time, limit: u32) -> Result<Vec<JobId>>;
     /// The block that has the target at a place.
     async fn job_block(&self, job: JobId, place: u64) -> Result<Option<JobBlock>>;
     /// Targets that match, by place. Those that are not begun are told as [`TargetState::Waiting`].
@@ -34,7 +36,7 @@ pub struct JobFilter {
     pub kind: Option<JobKind>,
     /// With this name.
     pub name: Option<String>,
-    /// Over (`true`) or not (`false`).
+    /// Over ([`Job::is_over`]) or not.
     pub over: Option<bool>,
 }
 

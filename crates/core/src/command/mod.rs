@@ -156,6 +156,7 @@ impl Core {
                         account: device.account,
                         app,
                         by,
+                        job: None,
                         device: device.id,
                         version: 1,
                         place,

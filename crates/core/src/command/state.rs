@@ -138,6 +138,7 @@ mod tests {
             account: AccountId::from_random([1; 16]),
             app: Some(AppId::from_random([1; 16])),
             by: None,
+            job: None,
             device: DeviceId::from_random([1; 16]),
             version: 4,
             place: place.into(),

@@ -2,7 +2,7 @@
 
 pub(crate) mod call;
 
-use crate::{AccountId, AppId, CommandId, DeviceId, TaskId, Time};
+use crate::{AccountId, AppId, CommandId, DeviceId, JobId, TaskId, Time};
 use serde::{Deserialize, Serialize};
 
 /// A command of 1.7.1.
@@ -17,6 +17,9 @@ pub struct Command {
     /// The application that asked: that one, or one that it authorized. Absent: an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<AppId>,
+    /// The job that it was made for and its place among the job's targets, which ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<(JobId, u64)>,
     /// The device it is for.
     pub device: DeviceId,
     /// Counts the writes, from 1.

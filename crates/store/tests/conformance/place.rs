@@ -188,6 +188,7 @@ pub fn command(device: &Device, place: u64, created_at: Time) -> Command {
         account: device.account,
         app: device.app(),
         by: None,
+        job: Some((JobId(fresh_uuid()), 7)),
         device: device.id,
         version: 1,
         place,

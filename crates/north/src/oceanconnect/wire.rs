@@ -138,7 +138,6 @@ pub(super) struct TagBody {
 pub(super) struct ActivationBody<'a> {
     pub device_id: String,
     pub activated: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
 }
 

@@ -1,5 +1,7 @@
 //! The contracts themselves, and bodies that must and must not pass.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::*;
@@ -162,4 +164,62 @@ fn answers_of_device_to_cloud_are_judged() {
         let error = answer(method, path, status, body).unwrap_err();
         assert!(error.contains(why), "{method} {path} {status}: {error}");
     }
+}
+
+/// Every document of `spec/` that is OpenAPI.
+const DOCUMENTS: [(&str, &str); 5] = [
+    ("oceanconnect", include_str!("../../../../spec/oceanconnect/huawei-northbound.openapi.yaml")),
+    ("onem2m", include_str!("../../../../spec/onem2m/onem2m-d2c.openapi.yaml")),
+    ("admin", include_str!("../../../../spec/admin/openapi.yaml")),
+    ("devicecontrol", include_str!("../../../../spec/devicecontrol/cumulocity-devicecontrol.openapi.yaml")),
+    ("orbiwan", include_str!("../../../../spec/orbiwan/orbiwan.openapi.yaml")),
+];
+
+/// Objects of answers and pushes that `{}` satisfies though they have properties, and that do not say why with `x-nothing-required`.
+fn vacuous(document: &Value) -> Vec<String> {
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut open: Vec<(String, &Value)> = Vec::new();
+    for (path, item) in members(document, "/paths") {
+        for (method, operation) in METHODS.iter().filter_map(|method| Some((method, item.get(method)?))) {
+            open.extend(members(operation, "/responses").map(|(status, answer)| (format!("{method} {path} {status}"), answer)));
+        }
+    }
+    open.extend(
+        members(document, "/x-webhooks").filter_map(|(name, hook)| Some((name.clone(), hook.pointer("/post/requestBody")?))),
+    );
+    while let Some((at, node)) = open.pop() {
+        let Value::Object(members) = node else { continue };
+        if let Some(target) = members.get("$ref").and_then(Value::as_str) {
+            let target = target.trim_start_matches('#');
+            if seen.insert(target) {
+                open.extend(document.pointer(target).map(|next| (target.to_owned(), next)));
+            }
+            continue;
+        }
+        let properties = members.get("properties").and_then(Value::as_object);
+        let required = members.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
+        let said = members.get("x-nothing-required").is_some_and(Value::is_string);
+        if properties.is_some_and(|properties| !properties.is_empty()) && !required && !said {
+            found.push(at.clone());
+        }
+        let below = ["content", "properties"].iter().filter_map(|key| members.get(*key)?.as_object());
+        open.extend(below.flatten().map(|(name, next)| (format!("{at}/{name}"), next)));
+        open.extend(["schema", "items", "additionalProperties"].iter().filter_map(|key| Some((at.clone(), members.get(*key)?))));
+        let branches = ["allOf", "anyOf", "oneOf"].iter().filter_map(|key| members.get(*key)?.as_array());
+        open.extend(branches.flatten().map(|next| (at.clone(), next)));
+    }
+    found
+}
+
+#[test]
+fn no_answer_passes_empty() {
+    for (name, text) in DOCUMENTS {
+        assert_eq!(vacuous(&yaml::to_json(text).unwrap()), Vec::<String>::new(), "{name}: say what an answer always has");
+    }
+    let answer =
+        |schema: Value| json!({"paths": {"/a": {"get": {"responses": {"200": {"content": {"x/y": {"schema": schema}}}}}}}});
+    let open = json!({"type": "object", "properties": {"a": {}}});
+    assert_eq!(vacuous(&answer(json!({"type": "array", "items": open.clone()}))), ["get /a 200/x/y"]);
+    assert_eq!(vacuous(&answer(json!({"allOf": [{"required": ["b"], "properties": {"b": open}}]}))), ["get /a 200/x/y/b"]);
+    assert!(vacuous(&answer(json!({"properties": {"a": {}}, "x-nothing-required": "because"}))).is_empty());
 }

@@ -121,6 +121,8 @@ fn tidied(mut request: Request) -> Option<Request> {
 
 #[cfg(test)]
 mod tests {
+    mod sequences;
+
     use super::*;
     use axum::routing::{delete, get};
 

@@ -97,9 +97,9 @@ impl Inbound {
         &self.query
     }
 
-    /// Authority as the `appId` of the query asks.
+    /// Authority as the `appId` of the query asks, which tables of 1.9 call `accessAppId`.
     pub async fn scope(&self) -> Result<Scope, Fault> {
-        self.scope_of(self.query.text("appId")).await
+        self.scope_of(self.query.text("appId").or_else(|| self.query.text("accessAppId"))).await
     }
 
     /// Authority for this application, or for one's own.

@@ -24,6 +24,12 @@ use std::sync::OnceLock;
 /// Open commands of a device that are read at once.
 const OPEN_LIMIT: i64 = 1_000;
 
+/// Open commands of some devices, by device and place.
+pub(crate) const OPEN_OF: &str =
+    "SELECT doc FROM command WHERE device IN (#) AND state IN ('PENDING', 'SENT', 'DELIVERED') ORDER BY device, place";
+/// The highest places of some devices' commands.
+pub(crate) const LAST_PLACES: &str = "SELECT device, MAX(place) FROM command WHERE device IN (#) GROUP BY device";
+
 /// Version 1 needs a free place, each later one the version before it.
 pub(crate) static COMMAND: Table<Command> = Table {
     name: "command",

@@ -1,6 +1,7 @@
 //! Devices: their names, presence, shadows, lists and counters.
 
 pub(crate) mod counts;
+mod fleet;
 pub(crate) mod groups;
 pub(crate) mod identities;
 pub(crate) mod lists;

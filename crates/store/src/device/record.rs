@@ -53,7 +53,7 @@ pub(crate) static DEVICE: Table<Device> = Table {
 };
 
 /// That a principal sees a device, where another filter chooses the index: the usual device, with one, is decided in that index.
-const SEEN_BY: &str = "CASE WHEN LENGTH(principals) = 16 THEN principals = # ELSE EXISTS (SELECT 1 FROM device_principal p \
+pub(crate) const SEEN_BY: &str = "CASE WHEN LENGTH(principals) = 16 THEN principals = # ELSE EXISTS (SELECT 1 FROM device_principal p \
      WHERE p.account = device.account AND p.principal = # AND p.created_at = device.created_at AND p.id = device.id) END";
 
 /// What lists filter by: the filter that likely leaves fewest chooses the index, in which the others are looked at.

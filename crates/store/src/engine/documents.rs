@@ -2,7 +2,7 @@
 
 use crate::{
     engine::sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
-    stream::record::Malformed,
+    stream::{record::Malformed, replay::id},
 };
 use landfall_model::{AccountId, Page, PageRequest, Sort, Time};
 use serde::de::DeserializeOwned;
@@ -129,6 +129,36 @@ impl<'a> Conditions<'a> {
         after: Option<(Time, &'a [u8])>,
         limit: u32,
     ) -> SqlResult<Vec<Arc<T>>> {
+        let order = self.beyond(sort, after, limit);
+        let n = self.params.len();
+        let text = match self.walked {
+            None => format!("SELECT doc FROM {table} WHERE {} ORDER BY {order} LIMIT ?{n}", self.text),
+            Some(walked) => {
+                let ids = format!("SELECT id FROM {walked} WHERE {} ORDER BY {order} LIMIT ?{n}", self.text);
+                format!("SELECT doc FROM {table} WHERE id IN ({ids}) ORDER BY {order}")
+            }
+        };
+        query_all(sql, &text, &self.params, |row| parse(row, 0).map(Arc::new))
+    }
+
+    /// Their ids, each with the time when it was made.
+    pub(crate) fn ids_after(
+        mut self,
+        sql: &mut dyn Sql,
+        table: &str,
+        sort: Sort,
+        after: Option<(Time, &'a [u8])>,
+        limit: u32,
+    ) -> SqlResult<Vec<(Time, Uuid)>> {
+        let order = self.beyond(sort, after, limit);
+        let walked = self.walked.unwrap_or(table);
+        let text =
+            format!("SELECT created_at, id FROM {walked} WHERE {} ORDER BY {order} LIMIT ?{}", self.text, self.params.len());
+        query_all(sql, &text, &self.params, |row| Ok((Time(row.int(0)?), id(row.bytes(1)?)?)))
+    }
+
+    /// After one of them, and at most so many, which is the last parameter; returns their order.
+    fn beyond(&mut self, sort: Sort, after: Option<(Time, &'a [u8])>, limit: u32) -> &'static str {
         let (beyond, order) = match sort {
             Sort::Ascending => (">", "created_at, id"),
             Sort::Descending => ("<", "created_at DESC, id DESC"),
@@ -139,15 +169,7 @@ impl<'a> Conditions<'a> {
             self.text.push_str(&format!(" AND (created_at, id) {beyond} (?{}, ?{n})", n - 1));
         }
         self.params.push(Value::Int(i64::from(limit)));
-        let n = self.params.len();
-        let text = match self.walked {
-            None => format!("SELECT doc FROM {table} WHERE {} ORDER BY {order} LIMIT ?{n}", self.text),
-            Some(walked) => {
-                let ids = format!("SELECT id FROM {walked} WHERE {} ORDER BY {order} LIMIT ?{n}", self.text);
-                format!("SELECT doc FROM {table} WHERE id IN ({ids}) ORDER BY {order}")
-            }
-        };
-        query_all(sql, &text, &self.params, |row| parse(row, 0).map(Arc::new))
+        order
     }
 
     /// The same within a transaction; `total` is given where it is known without counting.

@@ -6,7 +6,7 @@ use landfall_model::*;
 use landfall_store::SharedStore;
 use std::sync::Arc;
 
-fn group(account: AccountId, name: &str) -> Group {
+pub fn group(account: AccountId, name: &str) -> Group {
     Group { id: GroupId(fresh_uuid()), account, version: 1, name: name.into(), description: None, owner: None, created_at: START }
 }
 

@@ -7,6 +7,7 @@ mod addresses;
 mod commands;
 mod counts;
 mod deletion;
+mod fleet;
 mod frames;
 mod groups;
 mod hang;
@@ -71,6 +72,7 @@ conformance! {
         devices_of_a_product;
     commands: commands_are_versioned_and_placed open_commands_wait_in_order commands_by_filter_and_page revoke_tasks_by_filter
         retention_of_commands;
+    fleet: a_fleet_has_each_device_once ids_are_listed_as_their_devices addressees_are_known_whole;
     groups: groups_are_versioned_and_named members_are_read_from_both_ends a_group_is_gone_at_once_and_its_members_leave_in_slices;
     addresses: addresses_stay_while_they_are_named addresses_stay_while_they_owe nothing_is_told_to_an_address_that_is_gone;
     shadows: shadows_are_versioned settings_by_filter retention_of_settings;

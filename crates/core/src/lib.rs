@@ -18,6 +18,7 @@ mod minutes;
 mod onem2m;
 mod places;
 mod product;
+mod receiver;
 mod settings;
 pub mod store;
 mod subscription;
@@ -51,6 +52,7 @@ pub use places::{Crowded, Place, Places, Taking, network};
 pub use product::ProductDraft;
 pub use product::redecode::{RedecodeCursor, RedecodeFailure, RedecodePage, RedecodeRequest};
 pub use product::trial::{CodecTrial, CommandSample, CommandTrial, Decoded};
+pub use receiver::{Clients, Hindrance, Parcel, ParcelId, Receivers, Unreceived};
 pub use settings::Settings;
 pub use store::{
     CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryOf, HistoryQuery, JobFilter,
@@ -73,6 +75,7 @@ pub struct Core {
     store: Arc<dyn Store>,
     world: Arc<dyn World>,
     live: access::Live,
+    clients: Arc<Clients>,
     codecs: Arc<dyn PayloadCodec>,
     callbacks: Arc<dyn CallbackPolicy>,
     settings: Settings,
@@ -110,6 +113,7 @@ impl Core {
             store: parts.store,
             world: parts.world,
             live: access::Live::default(),
+            clients: Arc::default(),
             codecs: parts.codecs,
             callbacks: parts.callbacks,
             settings: parts.settings,
@@ -132,6 +136,11 @@ impl Core {
     pub fn enlist<A: Access + 'static>(&self, access: &Arc<A>) {
         let access: Arc<dyn Access> = access.clone();
         self.live.enlist(Arc::downgrade(&access));
+    }
+
+    /// The applications that receive notifications over a connection of their own.
+    pub fn clients(&self) -> &Arc<Clients> {
+        &self.clients
     }
 
     /// Rings when there are nodes to be provisioned.

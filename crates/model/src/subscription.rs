@@ -23,7 +23,7 @@ pub struct Subscription {
     pub kind: SubscriptionKind,
     /// How.
     pub channel: Channel,
-    /// Where, up to 1024 characters, http or https.
+    /// Where, up to 1024 characters: http or https, where the channel calls it.
     pub callback_url: String,
     /// When it was made.
     pub created_at: Time,
@@ -47,6 +47,21 @@ pub enum Channel {
     /// POST to the callback address.
     #[default]
     Http,
+    /// A message to the connection that the owner holds to the MQTT listener; the callback address is kept as it was given.
+    Mqtt,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Http, Self::Mqtt];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Mqtt => "MQTT",
+        }
+    }
 }
 
 /// How far a subscriber has been served. Everything up to `read_to` was confirmed by a 2xx or did not concern it, except `open`.

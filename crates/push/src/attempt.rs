@@ -2,7 +2,8 @@
 
 use crate::context::Context;
 use crate::held::Held;
-use crate::sink::{Failure, Link};
+use crate::sink::{Again, Failure, Link};
+use futures_util::future::OptionFuture;
 use landfall_core::{Notifier, Receipt, Subject, Verdict};
 use landfall_model::{Seq, StoredEvent, Subscription, Write};
 use std::sync::Arc;
@@ -19,6 +20,14 @@ pub(crate) struct Receiver {
     pub notifier: &'static dyn Notifier,
     /// How it is reached, or why it cannot be.
     pub link: std::result::Result<Arc<dyn Link>, Failure>,
+}
+
+impl Receiver {
+    /// Its next arrival; none where it is called, not waited for.
+    pub fn arrival(&self) -> OptionFuture<impl Future<Output = ()>> {
+        let arrivals = self.link.as_ref().ok().and_then(|link| link.arrivals());
+        arrivals.map(|bell| bell.rung()).into()
+    }
 }
 
 /// An attempt that ended.
@@ -39,7 +48,7 @@ pub(crate) enum End {
     Delivered,
     /// So much is over, then it failed.
     Failed(usize, Failure),
-    /// The dialect does not want it to be tried again.
+    /// The dialect does not want it to be tried again, or the receiver will never take it.
     GivenUp(Failure),
     /// The event left the stream.
     Lost,
@@ -138,11 +147,12 @@ async fn send(ctx: &Context, to: &Receiver, link: &dyn Link, held: &Held, done: 
             Ok(Some(_)) => return End::Withheld,
             Ok(None) => {}
         }
-        let sent = link.send(held.event().seq, notification).await;
+        let sent = link.send(held.event().seq, index, notification).await;
         let receipt = match &sent {
             Ok(status) => Receipt { accepted: true, status: *status },
             Err(failure) => Receipt { accepted: false, status: failure.status },
         };
+        let hopeless = sent.as_ref().is_err_and(|failure| failure.again == Again::Never);
         let failure =
             || sent.err().unwrap_or_else(|| Failure { status: receipt.status, ..Failure::new("the answer is no confirmation") });
         match to.notifier.judge(&to.subscription, held.event(), receipt) {
@@ -151,6 +161,7 @@ async fn send(ctx: &Context, to: &Receiver, link: &dyn Link, held: &Held, done: 
                 writes.extend(wanted);
                 given_up = Some(failure());
             }
+            Verdict::Retry if hopeless => given_up = Some(failure()),
             Verdict::Retry => return End::Failed(index, failure()),
         }
     }

@@ -19,7 +19,7 @@ pub struct Config {
     pub held_bytes: usize,
     /// Milliseconds for resolving, connecting and the TLS handshake.
     pub connect_timeout_ms: u64,
-    /// Milliseconds from the begin of an attempt to the head of its answer.
+    /// Milliseconds from the begin of an attempt to the head of its answer, or to the acknowledgement of a client that is connected.
     pub request_timeout_ms: u64,
     /// Milliseconds after which an unused connection is closed.
     pub idle_timeout_ms: u64,

@@ -44,7 +44,7 @@ use async_trait::async_trait;
 use context::Context;
 use inbox::Tail;
 use landfall_core::{
-    Core, Needs, Notifier, Subject, World,
+    Clients, Core, Needs, Notifier, Subject, World,
     store::{AccountStore, Commit, EventStore, SubscriptionStore},
 };
 use landfall_model::{Cause, Error, Event, Result, Seq, Subscription, SubscriptionId, Time};
@@ -97,9 +97,10 @@ impl Push {
         store: Arc<dyn PushStore>,
         world: Arc<dyn World>,
         (domain, notifiers): (Arc<dyn Domain>, Vec<&'static dyn Notifier>),
+        clients: Arc<Clients>,
         config: Config,
     ) -> Result<Self> {
-        let sinks = Sinks::new(&config, &world)?;
+        let sinks = Sinks::new(&config, &world, clients)?;
         Ok(Self::start_with(store, world, (domain, notifiers), config, sinks))
     }
 

@@ -1,5 +1,6 @@
 //! What operators see of the push.
 
+use crate::sink::Failure;
 use landfall_model::{DeviceId, Seq, Time};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -40,11 +41,40 @@ pub enum DeliveryState {
         /// When it goes on.
         until: Time,
     },
+    /// The receiver is the one who connects, and is not there.
+    Away {
+        /// When it is looked for at the latest; what waits is sent when it comes.
+        until: Time,
+    },
     /// Everything failed: single requests find out whether the receiver is back.
     Probing {
         /// When the next one is sent.
         until: Time,
     },
+}
+
+impl DeliveryStatus {
+    pub(crate) fn delivered(&mut self, all: &Counters, at: Time, events: u64) {
+        self.last_success_at = Some(at);
+        self.delivered_total += events;
+        all.delivered.fetch_add(events, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&mut self, all: &Counters, at: Time, failure: Failure) {
+        self.last_error = Some(DeliveryError { at, text: failure.text.into_owned(), status: failure.status });
+        self.failed_attempts_total += 1;
+        all.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn expired(&mut self, all: &Counters, events: u64) {
+        self.expired_total += events;
+        all.expired.fetch_add(events, Ordering::Relaxed);
+    }
+
+    pub(crate) fn withheld(&mut self, all: &Counters, events: u64) {
+        self.withheld_total += events;
+        all.withheld.fetch_add(events, Ordering::Relaxed);
+    }
 }
 
 /// A failed attempt.

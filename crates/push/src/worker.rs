@@ -9,8 +9,8 @@ use crate::held::Held;
 use crate::inbox::{Inbox, Taken};
 use crate::lane::{Health, Lanes, OPEN_LIMIT};
 use crate::route::concerns;
-use crate::sink::Failure;
-use crate::status::{Board, DeliveryError, DeliveryState, DeliveryStatus, Undelivered};
+use crate::sink::Again;
+use crate::status::{Board, DeliveryState, DeliveryStatus, Undelivered};
 use crate::supervisor::Replay;
 use futures_util::future::{BoxFuture, FutureExt, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -76,6 +76,8 @@ pub(crate) struct Worker {
     retention_read_at: Option<Time>,
     /// The stream says that what comes after this place is not old.
     kept_after: Seq,
+    /// The receiver connects by itself and was not there.
+    away: bool,
     seen: DeliveryStatus,
 }
 
@@ -103,6 +105,7 @@ impl Worker {
             retention_ms: 7 * DAY_MS,
             retention_read_at: None,
             kept_after: Seq(0),
+            away: false,
             seen: DeliveryStatus::default(),
             ctx,
             ties,
@@ -141,6 +144,10 @@ impl Worker {
                 Some(outcome) = self.deliveries.next() => self.settle_all(outcome),
                 Some(result) = pending(&mut self.commit) => self.commit_done(&result),
                 Some(result) = pending(&mut self.read) => self.read_done(result),
+                Some(()) = self.to.arrival() => {
+                    self.away = false;
+                    self.lanes.recover();
+                }
                 () = self.ties.inbox.woken() => {}
                 () = tokio::time::sleep(rest.unwrap_or_default()), if rest.is_some() => {}
             }
@@ -162,7 +169,7 @@ impl Worker {
                 () = tokio::time::sleep(Duration::from_millis(STORE_RETRY_MS as u64)) => {}
             }
         };
-        self.count_expired(open.len().saturating_sub(events.len()) as u64);
+        self.seen.expired(&self.ctx.counters, open.len().saturating_sub(events.len()) as u64);
         let now = self.ctx.world.now();
         self.check_retention(now).await;
         for event in &events {
@@ -187,7 +194,7 @@ impl Worker {
             return;
         }
         if event.event.at <= self.oldest_kept() && event.seq <= self.kept_after {
-            self.count_expired(1);
+            self.seen.expired(&self.ctx.counters, 1);
             return;
         }
         if let Some(gathering) = notifier.gathering(subscription, event) {
@@ -278,7 +285,8 @@ impl Worker {
     }
 
     fn dispatch(&mut self, now: Time) {
-        let width = if self.ctx.sinks.of(self.to.subscription.channel).is_scarce() { 1 } else { self.ctx.config.in_flight };
+        let width =
+            if self.away || self.ctx.sinks.of(self.to.subscription.channel).is_scarce() { 1 } else { self.ctx.config.in_flight };
         while let Some(seq) = self.lanes.pick(now, width) {
             let (ctx, to) = (Arc::clone(&self.ctx), self.to.clone());
             if let Some(seqs) = self.lanes.together(seq) {
@@ -307,47 +315,34 @@ impl Worker {
         match end {
             End::Delivered => {
                 self.lanes.confirmed(seq);
-                self.seen.last_success_at = Some(self.ctx.world.now());
-                self.seen.delivered_total += count;
-                self.ctx.counters.delivered.fetch_add(count, Ordering::Relaxed);
+                self.away = false;
+                self.seen.delivered(&self.ctx.counters, self.ctx.world.now(), count);
             }
             End::Failed(done, failure) => {
                 let mut jitter = [0; 4];
                 self.ctx.world.random(&mut jitter);
                 let now = self.ctx.world.now();
-                self.lanes.failed(seq, now, done, failure.retry_after_ms, u32::from_le_bytes(jitter));
+                self.away = failure.again == Again::OnArrival;
+                self.lanes.failed(seq, now, done, failure.again.hold_ms(), u32::from_le_bytes(jitter));
                 if self.lanes.health() != Health::Good {
                     self.lanes.drop_held();
                 }
-                self.note(now, failure);
+                self.seen.failed(&self.ctx.counters, now, failure);
             }
             End::GivenUp(failure) => {
                 self.lanes.gone(seq);
-                self.note(self.ctx.world.now(), failure);
+                self.seen.failed(&self.ctx.counters, self.ctx.world.now(), failure);
             }
             End::Lost => {
                 self.lanes.gone(seq);
-                self.count_expired(count);
+                self.seen.expired(&self.ctx.counters, count);
             }
             End::Withheld => {
                 self.lanes.gone(seq);
-                self.seen.withheld_total += count;
-                self.ctx.counters.withheld.fetch_add(count, Ordering::Relaxed);
+                self.seen.withheld(&self.ctx.counters, count);
             }
             End::Unconcerned => self.lanes.gone(seq),
         }
-    }
-
-    /// Shows a failed attempt.
-    fn note(&mut self, at: Time, failure: Failure) {
-        self.seen.last_error = Some(DeliveryError { at, text: failure.text.into_owned(), status: failure.status });
-        self.seen.failed_attempts_total += 1;
-        self.ctx.counters.failed.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn count_expired(&mut self, count: u64) {
-        self.seen.expired_total += count;
-        self.ctx.counters.expired.fetch_add(count, Ordering::Relaxed);
     }
 
     fn start_commit(&mut self, now: Time, stopping: bool) {
@@ -395,7 +390,7 @@ impl Worker {
         }
         let expired = self.lanes.expire(self.oldest_kept(), self.kept_after);
         if expired > 0 {
-            self.count_expired(expired);
+            self.seen.expired(&self.ctx.counters, expired);
         }
     }
 
@@ -470,6 +465,7 @@ impl Worker {
         self.seen.backlog_open = self.lanes.open_count() as u64;
         self.seen.oldest_undelivered = self.lanes.oldest().map(|(seq, open)| Undelivered { seq, at: open.at, device: open.lane });
         self.seen.state = match (self.lanes.health(), self.lanes.resting_until(now)) {
+            (_, Some(until)) if self.away => DeliveryState::Away { until },
             (Health::Probing { until, .. }, rest) => DeliveryState::Probing { until: rest.unwrap_or(until) },
             (Health::Good, Some(until)) => DeliveryState::BackingOff { until },
             (Health::Good, None) => DeliveryState::Delivering,

@@ -106,7 +106,13 @@ pub async fn start(config: &Config, data: &Path, once: Once) -> Result<Server, S
     }
     origin.renew(&*world).await?;
     let origin = Arc::new(origin);
-    let push = Push::start(Arc::new(store.clone()), world.clone(), (core.clone(), config.dialects.notifiers()), push_config);
+    let push = Push::start(
+        Arc::new(store.clone()),
+        world.clone(),
+        (core.clone(), config.dialects.notifiers()),
+        core.clients().clone(),
+        push_config,
+    );
     let push = Arc::new(push.map_err(|e| e.to_string())?);
     let opened = open(config, &core, &world)?;
     let mut sockets = Sockets::bind(config, &tls).await?;

@@ -179,6 +179,7 @@ fn delivery(status: DeliveryStatus) -> Delivery {
     let state = match status.state {
         DeliveryState::Delivering => "delivering".to_owned(),
         DeliveryState::BackingOff { until } => format!("retrying, next at {}", until.iso()),
+        DeliveryState::Away { until } => format!("waiting for the client, at {} at the latest", until.iso()),
         DeliveryState::Probing { until } => format!("probing, next at {}", until.iso()),
     };
     Delivery {

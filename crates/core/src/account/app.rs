@@ -1,7 +1,7 @@
 //! Applications and their tokens (1.3).
 
 use crate::{
-    Core, Scope,
+    CloseCause, Core, Scope,
     account::{
         authority::{admit, digest, holds, same, unproven},
         check_name,
@@ -130,23 +130,27 @@ impl Core {
         self.store.apps(scope.account, page).await
     }
 
-    /// Changes an application. Freezing it ends its tokens.
+    /// Changes an application. Freezing it ends its tokens and the connection over which it receives.
     pub async fn change_app(&self, scope: &Scope, id: AppId, change: AppChange) -> Result<Arc<App>> {
         if let Some(name) = &change.name {
             check_name(name, 256)?;
         }
-        self.edit_app(scope, id, |app| {
+        let changed = self.edit_app(scope, id, |app| {
             app.name = change.name.clone().unwrap_or(std::mem::take(&mut app.name));
             app.limits = change.limits.clone().unwrap_or(std::mem::take(&mut app.limits));
             app.frozen = change.frozen.unwrap_or(app.frozen);
             if app.frozen {
                 app.token = None;
             }
-        })
-        .await
+        });
+        let changed = changed.await?;
+        if changed.frozen {
+            self.clients.close(id, CloseCause::CredentialsChanged);
+        }
+        Ok(changed)
     }
 
-    /// Gives an application a new secret; the old one and its tokens end at once.
+    /// Gives an application a new secret; the old one ends at once, with its tokens and the connection over which it receives.
     pub async fn rotate_app_secret(&self, scope: &Scope, id: AppId) -> Result<Secret> {
         let secret = self.generated(32);
         self.edit_app(scope, id, |app| {
@@ -154,6 +158,7 @@ impl Core {
             app.token = None;
         })
         .await?;
+        self.clients.close(id, CloseCause::CredentialsChanged);
         Ok(Secret::new(secret))
     }
 
@@ -181,7 +186,9 @@ impl Core {
         let about = crate::SubscriptionFilter { target: Some(id), ..Default::default() };
         while self.delete_subscriptions_where(&about, vec![]).await? > 0 {}
         let owned = crate::SubscriptionFilter { owner: Some(id), ..Default::default() };
-        self.delete_subscriptions_where(&owned, vec![Write::DeleteApp(id)]).await.map(|_| ())
+        self.delete_subscriptions_where(&owned, vec![Write::DeleteApp(id)]).await?;
+        self.clients.close(id, CloseCause::Deleted);
+        Ok(())
     }
 
     /// Changes an application's record, whatever else changes it meanwhile.

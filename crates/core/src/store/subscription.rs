@@ -1,7 +1,9 @@
 //! Subscriptions, and how far each was served.
 
 use async_trait::async_trait;
-use landfall_model::{AccountId, AppId, Cursor, Page, PageRequest, Result, Subscription, SubscriptionId, SubscriptionKind};
+use landfall_model::{
+    AccountId, AppId, Channel, Cursor, Page, PageRequest, Result, Subscription, SubscriptionId, SubscriptionKind,
+};
 use std::sync::Arc;
 
 /// Subscriptions and cursors.
@@ -26,6 +28,8 @@ pub struct SubscriptionFilter {
     pub target: Option<AppId>,
     /// Of this kind.
     pub kind: Option<SubscriptionKind>,
+    /// Over this channel, beside what else is asked for.
+    pub channel: Option<Channel>,
     /// To this address.
     pub callback_url: Option<String>,
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub struct SubscribeRequest {
     /// What is told.
     pub kind: SubscriptionKind,
-    /// Where: http or https, up to 1024 characters.
+    /// Where, up to 1024 characters: http or https, where the channel calls it.
     pub callback_url: String,
     /// How.
     pub channel: Channel,
@@ -28,7 +28,7 @@ impl Core {
     /// Subscribes (1.6.1). It sees every event from now on. `CallbackInvalid`, `SubscriptionExists`, `TooMany`.
     pub async fn subscribe(&self, scope: &Scope, request: SubscribeRequest) -> Result<Arc<Subscription>> {
         let target = scope.need_app()?;
-        self.check_callback(&request.callback_url)?;
+        self.check_callback(request.channel, &request.callback_url)?;
         let owner = if request.owned_by_target { target } else { scope.by.unwrap_or(target) };
         if self.subscriptions_of(scope.account, owner).await? >= self.settings.subscriptions {
             return Err(Error::new(Cause::TooMany, "the application has as many subscriptions as it may"));
@@ -109,12 +109,15 @@ impl Core {
         Ok(found.len() as u64)
     }
 
-    /// Points a subscription to another address (an operator's help for a receiver that moved).
+    /// Points a subscription to another address (an operator's help for a receiver that moved). `InvalidField` for one whose channel calls none.
     pub async fn move_subscription(&self, scope: &Scope, id: SubscriptionId, callback_url: &str) -> Result<Arc<Subscription>> {
-        self.check_callback(callback_url)?;
         self.decide(&[Record::Subscription(id)], || {
             Box::pin(async {
                 let mut next = (*self.subscription(scope, id).await?).clone();
+                if next.channel == Channel::Mqtt {
+                    return Err(Error::invalid("callbackUrl", "is not called: the subscription is told over the channel MQTT"));
+                }
+                self.check_callback(next.channel, callback_url)?;
                 next.version += 1;
                 next.callback_url = callback_url.to_owned();
                 let whole = batch(vec![Write::Subscription(Box::new(next.clone()))], vec![changed(&next, self.now())]);
@@ -124,17 +127,26 @@ impl Core {
         .await
     }
 
-    fn check_callback(&self, url: &str) -> Result<()> {
-        self.check_address(url).map_err(|error| error.at("callbackUrl"))
+    fn check_callback(&self, channel: Channel, url: &str) -> Result<()> {
+        let checked = match channel {
+            Channel::Http => self.check_address(url),
+            Channel::Mqtt => check_length(url),
+        };
+        checked.map_err(|error| error.at("callbackUrl"))
     }
 
     /// `CallbackInvalid`.
     pub(crate) fn check_address(&self, url: &str) -> Result<()> {
-        if url.chars().count() > 1024 {
-            return Err(Error::new(Cause::CallbackInvalid, "must be at most 1024 characters"));
-        }
+        check_length(url)?;
         self.callbacks.check(url)
     }
+}
+
+fn check_length(url: &str) -> Result<()> {
+    if url.chars().count() > 1024 {
+        return Err(Error::new(Cause::CallbackInvalid, "must be at most 1024 characters"));
+    }
+    Ok(())
 }
 
 fn scoped(scope: &Scope, filter: SubscriptionFilter, owner: Option<AppId>) -> SubscriptionFilter {

@@ -1,8 +1,11 @@
 //! Subscriptions and tokens (1.3, 1.6).
 
 use super::{Ground, Tenant, cause};
-use landfall_core::{AppChange, CommandRequest, NewApp, SubscribeRequest, SubscriptionFilter};
-use landfall_model::{AppLimits, Cause, Channel, NotifyType, PageRequest, SubscriptionKind};
+use landfall_core::{
+    AppChange, CloseCause, CommandRequest, NewApp, Parcel, Receivers, SubscribeRequest, SubscriptionFilter, Unreceived,
+};
+use landfall_model::{AppId, AppLimits, Cause, Channel, NotifyType, PageRequest, SubscriptionKind};
+use std::sync::Arc;
 
 const PAGE: PageRequest = PageRequest { no: 0, size: 100 };
 
@@ -159,4 +162,58 @@ async fn an_application_that_goes_takes_what_others_subscribed_about_it_along() 
     core.subscribe(&scope, to(NotifyType::DeviceAdded, "https://b.example/")).await.unwrap();
     core.delete_app(&tenant.all, tenant.app.id).await.unwrap();
     assert_eq!(core.subscriptions(&tenant.all, SubscriptionFilter::default(), PAGE).await.unwrap().total, 0);
+}
+
+/// Serves clients of the channel MQTT, and notes whose connection is to end.
+#[derive(Default)]
+struct Closed(parking_lot::Mutex<Vec<(AppId, CloseCause)>>);
+
+#[async_trait::async_trait]
+impl Receivers for Closed {
+    fn channel(&self) -> Channel {
+        Channel::Mqtt
+    }
+
+    async fn deliver(&self, _: Parcel) -> Result<(), Unreceived> {
+        Ok(())
+    }
+
+    fn close(&self, client: AppId, why: CloseCause) {
+        self.0.lock().push((client, why));
+    }
+}
+
+#[tokio::test]
+async fn over_mqtt_no_address_is_called_and_the_channel_is_a_scope_of_its_own() {
+    let domain = Ground::new(56).await;
+    let (core, tenant) = (&domain.core, domain.tenant("a").await);
+    let over_mqtt = |url: &str| SubscribeRequest { channel: Channel::Mqtt, ..to(NotifyType::DeviceAdded, url) };
+    assert_eq!(cause(core.subscribe(&tenant.scope, over_mqtt(&"x".repeat(1_025))).await), Cause::CallbackInvalid);
+    let made = core.subscribe(&tenant.scope, over_mqtt("mqtt://10.0.0.1")).await.unwrap();
+    assert_eq!((made.callback_url.as_str(), made.owner), ("mqtt://10.0.0.1", tenant.app.id));
+    assert_eq!(cause(core.subscribe(&tenant.scope, over_mqtt("other")).await), Cause::SubscriptionExists);
+    core.subscribe(&tenant.scope, to(NotifyType::DeviceAdded, "https://a.example/1")).await.unwrap();
+    assert_eq!(cause(core.move_subscription(&tenant.scope, made.id, "https://a.example/1").await), Cause::InvalidField);
+    let by = |channel| SubscriptionFilter { channel: Some(channel), ..SubscriptionFilter::default() };
+    assert_eq!(core.delete_subscriptions(&tenant.scope, by(Channel::Mqtt)).await.unwrap(), 1);
+    let left = core.subscriptions(&tenant.scope, SubscriptionFilter::default(), PAGE).await.unwrap();
+    assert_eq!(left.items.iter().map(|one| one.channel).collect::<Vec<_>>(), [Channel::Http]);
+}
+
+#[tokio::test]
+async fn the_connection_of_an_application_ends_with_its_rights() {
+    let domain = Ground::new(57).await;
+    let (core, tenant) = (&domain.core, domain.tenant("a").await);
+    let closed = Arc::new(Closed::default());
+    core.clients().enlist(&closed);
+    let id = tenant.app.id;
+    let change = async |frozen| {
+        core.change_app(&tenant.all, id, AppChange { frozen: Some(frozen), ..AppChange::default() }).await.unwrap();
+        std::mem::take(&mut *closed.0.lock())
+    };
+    assert_eq!(change(false).await, []);
+    assert_eq!(change(true).await, [(id, CloseCause::CredentialsChanged)]);
+    core.rotate_app_secret(&tenant.all, id).await.unwrap();
+    core.delete_app(&tenant.all, id).await.unwrap();
+    assert_eq!(*closed.0.lock(), [(id, CloseCause::CredentialsChanged), (id, CloseCause::Deleted)]);
 }

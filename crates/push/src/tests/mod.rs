@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "virtual time is read from the paused runtime; receivers are tasks")]
 
 mod ask;
+mod clients;
 mod delivery;
 mod dialect;
 mod fake_store;
@@ -11,6 +12,7 @@ mod network;
 mod receiver;
 mod verify;
 
+use crate::sink::clients::ToClients;
 use crate::sink::http::connect::Dial;
 use crate::sink::http::{Caller, Http};
 use crate::*;
@@ -101,6 +103,7 @@ struct Rig {
     store: Arc<FakeStore>,
     world: Arc<VirtualWorld>,
     exchange: Arc<Exchange>,
+    clients: Arc<Clients>,
     domain: Arc<FakeDomain>,
     notifiers: Vec<&'static dyn Notifier>,
     config: Config,
@@ -135,6 +138,7 @@ impl Rig {
             store: FakeStore::new(),
             world: Arc::new(led_by_the_runtime()),
             exchange: Arc::new(Exchange::default()),
+            clients: Arc::default(),
             domain: Arc::new(FakeDomain {
                 suspended: Mutex::new(Ok(HashSet::new())),
                 subject: Mutex::default(),
@@ -148,7 +152,12 @@ impl Rig {
     fn start(&self) -> Push {
         let http = Http::new(self.caller(), &self.config, Arc::clone(&self.world) as _);
         let told = (Arc::clone(&self.domain) as _, self.notifiers.clone());
-        let sinks = Sinks { http: Box::new(http) };
+        let mqtt = ToClients::new(
+            landfall_model::Channel::Mqtt,
+            Arc::clone(&self.clients),
+            Duration::from_millis(self.config.request_timeout_ms),
+        );
+        let sinks = Sinks { http: Box::new(http), mqtt: Box::new(mqtt) };
         Push::start_with(Arc::clone(&self.store) as _, Arc::clone(&self.world) as _, told, self.config.clone(), sinks)
     }
 
@@ -165,7 +174,10 @@ impl Rig {
 
     /// Subscribes as the core does: the subscription, its cursor and the event in one batch.
     fn subscribe(&self, n: u8, name: &str) -> SubscriptionId {
-        let subscription = subscription(n, name);
+        self.make(subscription(n, name))
+    }
+
+    fn make(&self, subscription: Subscription) -> SubscriptionId {
         let id = subscription.id;
         let read_to = self.store.newest();
         let cursor = Cursor { subscription: id, read_to, open: Vec::new() };

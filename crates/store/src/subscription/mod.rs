@@ -30,6 +30,7 @@ pub(crate) static SUBSCRIPTION: Table<Subscription> = Table {
         moves("target", |r| Cell::bytes(r.target.0.as_bytes())),
         moves("kind", |r| Cell::text(kind_word(r.kind))),
         moves("scope", |r| Cell::Text(scope(r))),
+        moves("channel", |r| Cell::text(r.channel.as_str())),
         moves("callback_url", |r| Cell::text(&r.callback_url)),
         moves("created_at", |r| Cell::int(r.created_at.0)),
         doc(),

@@ -42,6 +42,7 @@ pub(crate) fn subscriptions(
         ("target", filter.target.as_ref().map(|one| id_value(&one.0))),
         ("account", filter.account.as_ref().map(|one| id_value(&one.0))),
         ("kind", filter.kind.map(|kind| Value::Text(kind_word(kind)))),
+        ("channel", filter.channel.map(|channel| Value::Text(channel.as_str()))),
     ];
     let conditions = Conditions::first_of(equal);
     conditions.page(sql, "subscription", "created_at, id", page).map(arcs)

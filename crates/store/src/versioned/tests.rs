@@ -42,10 +42,10 @@ fn registry_statements_are_these() {
     );
     check(
         &SUBSCRIPTION,
-        "INSERT INTO subscription (id, version, account, owner, target, kind, scope, callback_url, created_at, doc) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
-        "UPDATE subscription SET version = ?2, account = ?3, owner = ?4, target = ?5, kind = ?6, scope = ?7, callback_url = ?8, \
-         created_at = ?9, doc = ?10 WHERE id = ?1 AND version + 1 = ?2 \
+        "INSERT INTO subscription (id, version, account, owner, target, kind, scope, channel, callback_url, created_at, doc) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+        "UPDATE subscription SET version = ?2, account = ?3, owner = ?4, target = ?5, kind = ?6, scope = ?7, channel = ?8, \
+         callback_url = ?9, created_at = ?10, doc = ?11 WHERE id = ?1 AND version + 1 = ?2 \
          AND NOT EXISTS (SELECT 1 FROM subscription o WHERE o.owner = ?4 AND o.target = ?5 AND o.scope = ?7 AND o.id <> ?1)",
         "SELECT version FROM subscription WHERE id = ?1",
     );

@@ -145,7 +145,9 @@ pub async fn lists_stay_within_their_account(place: Place) {
         let apps = store.apps(mine.account, ALL).await.unwrap();
         assert_eq!((apps.total, apps.items[0].id), (1, mine.app().unwrap()));
         let su = subscription(mine.account, mine.app().unwrap(), SubscriptionKind::Notify(NotifyType::CommandRsp), "http://x");
-        let products = put([Write::Product(Box::new(product(mine.account, "m"))), Write::Subscription(Box::new(su))]);
+        let over_mqtt = Subscription { id: SubscriptionId(fresh_uuid()), channel: Channel::Mqtt, ..su.clone() };
+        let told = [su, over_mqtt].map(|one| Write::Subscription(Box::new(one)));
+        let products = put(told.into_iter().chain([Write::Product(Box::new(product(mine.account, "m")))]));
         store.commit(products).await.unwrap();
         let products = store.products(mine.account, ALL).await.unwrap();
         assert_eq!((products.total, products.items[0].account), (1, mine.account));
@@ -153,13 +155,15 @@ pub async fn lists_stay_within_their_account(place: Place) {
     for mine in [&one, &two] {
         let filter = SubscriptionFilter { account: Some(mine.account), ..Default::default() };
         let page = store.subscriptions(&filter, ALL).await.unwrap();
-        assert_eq!((page.total, page.items[0].account), (1, mine.account));
+        assert_eq!((page.total, page.items[0].account), (2, mine.account));
         let cases = [
-            (SubscriptionFilter { owner: mine.app(), ..Default::default() }, 1),
-            (SubscriptionFilter { target: mine.app(), ..filter.clone() }, 1),
+            (SubscriptionFilter { owner: mine.app(), ..Default::default() }, 2),
+            (SubscriptionFilter { target: mine.app(), ..filter.clone() }, 2),
+            (SubscriptionFilter { channel: Some(Channel::Http), ..filter.clone() }, 1),
+            (SubscriptionFilter { channel: Some(Channel::Mqtt), ..filter.clone() }, 1),
             (SubscriptionFilter { kind: Some(SubscriptionKind::CallAddress), ..filter.clone() }, 0),
-            (SubscriptionFilter { kind: Some(SubscriptionKind::Notify(NotifyType::CommandRsp)), ..filter.clone() }, 1),
-            (SubscriptionFilter { callback_url: Some("http://x".into()), ..Default::default() }, 2),
+            (SubscriptionFilter { kind: Some(SubscriptionKind::Notify(NotifyType::CommandRsp)), ..filter.clone() }, 2),
+            (SubscriptionFilter { callback_url: Some("http://x".into()), ..Default::default() }, 4),
             (SubscriptionFilter { callback_url: Some("http://".into()), ..Default::default() }, 0),
         ];
         for (filter, count) in cases {

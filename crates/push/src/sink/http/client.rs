@@ -91,7 +91,7 @@ impl Client {
 
 #[async_trait]
 impl Link for Client {
-    async fn send(&self, seq: Seq, notification: &Notification) -> Result<Option<u16>, Failure> {
+    async fn send(&self, seq: Seq, _: usize, notification: &Notification) -> Result<Option<u16>, Failure> {
         let mut request = self.request(seq, notification);
         while let Some(mut sender) = self.take_idle() {
             let attempt = timeout(self.shared.caller.request_timeout, async {

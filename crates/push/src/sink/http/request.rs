@@ -4,7 +4,7 @@
 
 use super::target::Target;
 use crate::retry::LONGEST_MS;
-use crate::sink::Failure;
+use crate::sink::{Again, Failure};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, Response, StatusCode};
@@ -67,7 +67,8 @@ pub(super) fn verdict(response: &Response<Incoming>) -> Result<u16, Failure> {
     } else {
         format!("HTTP {}", status.as_u16())
     };
-    Err(Failure { text: text.into(), status: Some(status.as_u16()), retry_after_ms: header.and_then(retry_after_ms) })
+    let again = header.and_then(retry_after_ms).map_or(Again::Later, Again::After);
+    Err(Failure { text: text.into(), status: Some(status.as_u16()), again })
 }
 
 /// Reads the body to its end, piece by piece; false when it is too long, takes too long or breaks off.

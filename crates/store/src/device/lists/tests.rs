@@ -165,7 +165,7 @@ fn every_filter_of_other_lists_has_an_index() {
         accounts(sql, Some("x"), PAGE).unwrap();
         named::<App>(sql, "app", account, PAGE).unwrap();
         named::<Product>(sql, "product", account, PAGE).unwrap();
-        for chosen in 0_u32..32 {
+        for chosen in 0_u32..64 {
             let on = |bit: u32| chosen >> bit & 1 == 1;
             let filter = SubscriptionFilter {
                 account: on(0).then_some(account),
@@ -173,8 +173,9 @@ fn every_filter_of_other_lists_has_an_index() {
                 target: on(2).then_some(app),
                 kind: on(3).then_some(SubscriptionKind::CallAddress),
                 callback_url: on(4).then(|| "x".to_owned()),
+                channel: on(5).then_some(Channel::Mqtt),
             };
-            if chosen > 0 {
+            if chosen % 32 > 0 {
                 subscriptions(sql, &filter, PAGE).unwrap();
             }
             let (after, before) = (on(2).then_some(Time(1)), on(3).then_some(Time(2)));

@@ -2,8 +2,9 @@
 
 use crate::{
     Account, AccountId, App, Append, CallId, Command, ContainerChange, Cursor, Device, DeviceId, Error, Event, Group, GroupId,
-    Observed, Product, ProductId, Provisioning, ProvisioningFailure, ProvisioningPart, Redecoded, Registration, Resource,
-    ResourceId, RevokeTask, SecureSession, ServiceCall, Setting, Shadow, StoredSession, Subscription, SubscriptionId,
+    Job, JobBlock, JobId, JobTarget, Observed, Product, ProductId, Provisioning, ProvisioningFailure, ProvisioningPart,
+    Redecoded, Registration, Resource, ResourceId, RevokeTask, SecureSession, ServiceCall, Setting, Shadow, StoredSession,
+    Subscription, SubscriptionId, TargetEnd,
 };
 use uuid::Uuid;
 
@@ -100,6 +101,18 @@ pub enum Write {
     ProvisioningFailure(Box<ProvisioningFailure>),
     /// Also drops its parts and failures.
     DeleteProvisioning(ResourceId),
+    /// `NameTaken` where its application has another job of this kind and name.
+    Job(Box<Job>),
+    /// Stands after its job; `ResourceNotFound` where that is gone, `Stale` where the block is there already, `TooMany` beyond
+    /// [`JobBlock::SIZE`].
+    JobBlock(Box<JobBlock>),
+    /// Targets that were begun, each once; they stand beside the job whose `begun` counts them. `ResourceNotFound` where that is gone, `Stale`
+    /// where one was begun already, `TooMany` beyond [`JobBlock::SIZE`].
+    JobTargets(Vec<JobTarget>),
+    /// Passed over unless the target is under way.
+    EndTarget(TargetEnd),
+    /// Also drops its targets.
+    DeleteJob(JobId),
 }
 
 /// How many devices somebody may have, looked at when the devices are written.

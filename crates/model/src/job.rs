@@ -77,7 +77,7 @@ pub enum JobState {
 }
 
 /// States of a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TargetState {
     /// Not begun.
@@ -129,7 +129,7 @@ pub struct JobTarget {
     pub device: Option<DeviceId>,
     /// The command that was made for it.
     pub command: Option<CommandId>,
-    /// What came of it, in the words of the job's kind; of a failure the reason. At most 4,096 bytes.
+    /// What came of it, in the words of the job's kind; of a failure the reason. Only [`JobTarget::DETAIL`] bytes are kept.
     pub detail: Option<String>,
 }
 
@@ -203,6 +203,11 @@ impl JobBlock {
         };
         (0..self.targets.len()).zip(self.first..).map(target).collect()
     }
+}
+
+impl JobTarget {
+    /// Bytes of the detail that are kept.
+    pub const DETAIL: usize = 4_096;
 }
 
 impl Targets {

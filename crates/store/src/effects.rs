@@ -2,10 +2,11 @@
 
 use crate::{
     device::counts::Counts,
-    engine::sql::{Sql, SqlError, Value},
+    engine::sql::{Sql, SqlError, SqlResult, Value},
+    job::targets::{self, JobCounters},
 };
 use landfall_model::{ContainerState, DeviceId, Error, Event, Resource, ResourceId};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Why a step was not done.
 pub(crate) enum Refused {
@@ -49,8 +50,68 @@ pub(crate) struct Effects {
     pub(crate) dropped: Vec<ResourceId>,
     /// Devices whose outgoing messages changed.
     pub(crate) outgoing: Vec<DeviceId>,
-    /// Counters of devices that changed, also by earlier batches of the group.
-    pub(crate) counts: Counts,
+    /// Counters that changed, also by earlier batches of the group.
+    pub(crate) counters: Counters,
+}
+
+/// What the writer counts.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) devices: Counts,
+    pub(crate) jobs: JobCounters,
+}
+
+impl Counters {
+    /// The batch at hand is over; refused, it counts nothing.
+    pub(crate) fn end(&mut self, taken: bool) {
+        self.devices.end(taken);
+        self.jobs.end(taken);
+    }
+
+    /// Writes the changes of the group.
+    pub(crate) fn write(self, sql: &mut dyn Sql) -> SqlResult<()> {
+        self.devices.write(sql)?;
+        targets::count(self.jobs, sql)
+    }
+}
+
+/// Changes of counters that are not written yet: those of the group, and those of the batch at hand.
+#[derive(Debug)]
+pub(crate) struct Changes<K> {
+    group: BTreeMap<K, i64>,
+    batch: BTreeMap<K, i64>,
+}
+
+impl<K> Default for Changes<K> {
+    fn default() -> Self {
+        Self { group: BTreeMap::new(), batch: BTreeMap::new() }
+    }
+}
+
+impl<K: Ord> Changes<K> {
+    pub(crate) fn add(&mut self, key: K, n: i64) {
+        *self.batch.entry(key).or_default() += n;
+    }
+
+    /// The batch at hand is over; refused, it counts nothing.
+    pub(crate) fn end(&mut self, taken: bool) {
+        for (key, n) in std::mem::take(&mut self.batch) {
+            if taken {
+                *self.group.entry(key).or_default() += n;
+            }
+        }
+    }
+
+    /// The sum of those from a key on, as long as they are `of` the same.
+    pub(crate) fn sum(&self, from: &K, of: impl Fn(&K) -> bool) -> i64 {
+        let part = |changes: &BTreeMap<K, i64>| changes.range(from..).take_while(|(key, _)| of(key)).map(|(_, n)| n).sum::<i64>();
+        part(&self.group) + part(&self.batch)
+    }
+
+    /// The changes of the group.
+    pub(crate) fn into_changes(self) -> impl Iterator<Item = (K, i64)> {
+        self.group.into_iter().filter(|(_, n)| *n != 0)
+    }
 }
 
 pub(crate) fn delete(sql: &mut dyn Sql, text: &str, id: &[u8]) -> Done {

@@ -11,6 +11,7 @@ mod device;
 mod effects;
 mod engine;
 mod extension;
+mod job;
 mod lookup;
 mod onem2m;
 mod product;

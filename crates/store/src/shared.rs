@@ -102,6 +102,7 @@ impl Shared {
             | Write::ProvisioningPart(_)
             | Write::ProvisioningFailure(_)
             | Write::DeleteProvisioning(_) => (),
+            Write::Job(_) | Write::JobBlock(_) | Write::JobTargets(_) | Write::EndTarget(_) | Write::DeleteJob(_) => (),
         }
     }
 }

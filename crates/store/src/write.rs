@@ -13,6 +13,7 @@ use crate::{
     },
     effects::{Done, Effects, delete},
     engine::{origin, sql::Sql},
+    job::{self, JOB},
     onem2m::{
         instances, labels,
         provisioning::{self, PROVISIONING},
@@ -23,7 +24,7 @@ use crate::{
     subscription::{self, SUBSCRIPTION, addresses},
     versioned::Table,
 };
-use landfall_model::{Cause, Error, Result, Time, Write};
+use landfall_model::{Cause, Error, Result, Targets, Time, Write};
 use serde::Serialize;
 
 /// A write, ready to be applied.
@@ -87,8 +88,8 @@ impl Step {
             Write::Account(r) => ACCOUNT.put(sql, &**r, doc),
             Write::App(r) => APP.put(sql, &**r, doc),
             Write::Product(r) => PRODUCT.put(sql, &**r, doc),
-            Write::DeviceLimit(r) => record::check_device_limit(sql, r, &effects.counts),
-            Write::Device(r) => record::put_device(sql, r, doc, &mut effects.counts),
+            Write::DeviceLimit(r) => record::check_device_limit(sql, r, &effects.counters.devices),
+            Write::Device(r) => record::put_device(sql, r, doc, &mut effects.counters.devices),
             Write::Group(r) => GROUP.put(sql, &**r, doc),
             Write::DeleteGroup(id) => groups::delete_group(sql, *id),
             Write::Join(group, devices) => groups::join(sql, *group, devices),
@@ -100,7 +101,7 @@ impl Step {
             Write::DeleteApp(id) => delete(sql, "DELETE FROM app WHERE id = ?1", id.0.as_bytes()),
             Write::DeleteProduct(id) => delete(sql, "DELETE FROM product WHERE id = ?1", id.0.as_bytes()),
             Write::DeleteDevice(id) => {
-                if record::delete_device(sql, *id, now, &mut effects.counts)? {
+                if record::delete_device(sql, *id, now, &mut effects.counters.devices)? {
                     resources::delete_of_device(sql, *id, effects)?;
                 }
                 Ok(())
@@ -138,6 +139,11 @@ impl Step {
             Write::ProvisioningPart(r) => provisioning::put_part(sql, r, doc),
             Write::ProvisioningFailure(r) => provisioning::put_failure(sql, r, doc),
             Write::DeleteProvisioning(id) => provisioning::delete_request(sql, *id),
+            Write::Job(r) => JOB.put(sql, &**r, doc),
+            Write::JobBlock(r) => job::put_block(sql, r),
+            Write::JobTargets(r) => job::targets::begin(sql, r, &mut effects.counters.jobs),
+            Write::EndTarget(r) => job::targets::end(sql, r, &mut effects.counters.jobs),
+            Write::DeleteJob(id) => job::delete_job(sql, *id),
         }
     }
 }
@@ -211,6 +217,19 @@ fn plan(write: &Write) -> Result<Plan> {
         Write::Provisioning(r) => Plan::row(&PROVISIONING, &**r),
         Write::ProvisioningPart(r) => Plan::json(r),
         Write::ProvisioningFailure(r) => Plan::json(r),
+        Write::Job(r) => Plan::row(&JOB, &**r),
+        Write::JobBlock(r) => {
+            let bytes = match &r.targets {
+                Targets::Devices(devices) => 16 * devices.len(),
+                Targets::Rows(rows) => rows.iter().map(|row| 8 + row.len()).sum(),
+            };
+            Ok(Plan { more: bytes, outcome: Outcome::DoneOrRefused, ..bare })
+        }
+        Write::JobTargets(r) => {
+            let bytes = |detail: &Option<String>| 64 + detail.as_ref().map_or(0, String::len);
+            Ok(Plan { more: r.iter().map(|target| bytes(&target.detail)).sum(), outcome: Outcome::DoneOrRefused, ..bare })
+        }
+        Write::EndTarget(r) => Ok(Plan { more: r.detail.as_ref().map_or(0, String::len), ..bare }),
         Write::DeleteApp(_)
         | Write::DeleteProduct(_)
         | Write::DeleteDevice(_)
@@ -226,6 +245,7 @@ fn plan(write: &Write) -> Result<Plan> {
         | Write::CountNotice(_)
         | Write::CountRetrieval(_)
         | Write::DeleteInstance(_)
-        | Write::DeleteProvisioning(_) => Ok(bare),
+        | Write::DeleteProvisioning(_)
+        | Write::DeleteJob(_) => Ok(bare),
     }
 }

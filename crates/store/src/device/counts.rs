@@ -5,14 +5,12 @@
 
 use crate::{
     device::principals,
+    effects::Changes,
     engine::sql::{Sql, SqlResult, Value, query_one},
 };
 use landfall_core::DeviceFilter;
 use landfall_model::{AccountId, Device, DeviceId};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::ControlFlow,
-};
+use std::{collections::BTreeSet, ops::ControlFlow};
 use uuid::Uuid;
 
 /// What of a device its counters go by.
@@ -77,12 +75,9 @@ fn key(id: &[u8]) -> [u8; 16] {
 
 type Key = ([u8; 16], [u8; 16], String, String);
 
-/// Changes of counters that are not written yet: those of the group, and those of the batch at hand.
+/// Changes of counters that are not written yet.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
-    group: BTreeMap<Key, i64>,
-    batch: BTreeMap<Key, i64>,
-}
+pub(crate) struct Counts(Changes<Key>);
 
 impl Counts {
     /// A device is now one that counts as `after`, and was one that counted as `before`.
@@ -92,30 +87,22 @@ impl Counts {
         }
         for (counted, n) in before.into_iter().map(|one| (one, -1)).chain(after.into_iter().map(|one| (one, 1))) {
             for owner in counted.owners() {
-                let key = (counted.account, owner, counted.status.clone(), counted.node_type.clone());
-                *self.batch.entry(key).or_default() += n;
+                self.0.add((counted.account, owner, counted.status.clone(), counted.node_type.clone()), n);
             }
         }
     }
 
     /// The batch at hand is over; refused, it counts nothing.
     pub(crate) fn end(&mut self, taken: bool) {
-        for (key, n) in std::mem::take(&mut self.batch) {
-            if taken {
-                *self.group.entry(key).or_default() += n;
-            }
-        }
+        self.0.end(taken);
     }
 
     /// How many devices an owner has once all that is not written yet is.
     pub(crate) fn total(&self, sql: &mut dyn Sql, account: AccountId, owner: Uuid) -> SqlResult<u64> {
         let mut stored: u64 = 0;
         each(sql, account, owner, |_, _, n| stored += n)?;
-        let of = |changes: &BTreeMap<Key, i64>| -> i64 {
-            let from = (*account.0.as_bytes(), *owner.as_bytes(), String::new(), String::new());
-            changes.range(from.clone()..).take_while(|((a, o, ..), _)| (a, o) == (&from.0, &from.1)).map(|(_, n)| n).sum()
-        };
-        Ok(stored.saturating_add_signed(of(&self.group) + of(&self.batch)))
+        let from = (*account.0.as_bytes(), *owner.as_bytes(), String::new(), String::new());
+        Ok(stored.saturating_add_signed(self.0.sum(&from, |(a, o, ..)| (a, o) == (&from.0, &from.1))))
     }
 
     /// Writes the changes of the group.
@@ -124,7 +111,7 @@ impl Counts {
                            ON CONFLICT (account, owner, status, node_type) DO UPDATE SET n = device_count.n + excluded.n";
         const EMPTY: &str =
             "DELETE FROM device_count WHERE account = ?1 AND owner = ?2 AND status = ?3 AND node_type = ?4 AND n = 0";
-        for ((account, owner, status, node_type), n) in self.group.into_iter().filter(|(_, n)| *n != 0) {
+        for ((account, owner, status, node_type), n) in self.0.into_changes() {
             let key =
                 [Value::Bytes(&account), Value::Bytes(&owner), Value::Text(&status), Value::Text(&node_type), Value::Int(n)];
             sql.execute(ADD, &key)?;

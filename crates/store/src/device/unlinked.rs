@@ -5,12 +5,13 @@
 use crate::{
     effects::Done,
     engine::sql::{Sql, SqlResult, Value, query_all, query_one},
-    extension,
+    extension, job,
 };
-use landfall_model::{DeviceId, GroupId, ResourceId};
+use landfall_model::{DeviceId, GroupId, JobId, ResourceId};
 
 const DEVICE: &str = "device";
 const GROUP: &str = "group";
+const JOB: &str = "job";
 /// Owners of one slice; most have few rows.
 const OWNERS: i64 = 200;
 /// A condition that hides rows of unlinked devices; `#` stands for the column of the device.
@@ -34,6 +35,11 @@ pub(crate) fn put_device(sql: &mut dyn Sql, device: DeviceId) -> Done {
 /// The devices of a group that is gone are to leave it.
 pub(crate) fn put_group(sql: &mut dyn Sql, group: GroupId) -> SqlResult<()> {
     put(sql, group.0.as_bytes(), GROUP)
+}
+
+/// The targets of a job that is gone are to go.
+pub(crate) fn put_job(sql: &mut dyn Sql, job: JobId) -> SqlResult<()> {
+    put(sql, job.0.as_bytes(), JOB)
 }
 
 /// What belongs to an owner of this kind is to go.
@@ -62,6 +68,7 @@ pub(crate) fn slice(sql: &mut dyn Sql, limit: i64, dropped: &mut Vec<ResourceId>
         left -= match kind.as_str() {
             DEVICE => rows_of_device(sql, owner, left, dropped)?,
             GROUP => rows_of_group(sql, owner, left)?,
+            JOB => job::delete_rows(sql, owner, left)?,
             _ => extension::delete_of_owner(sql, owner, left, dropped)?,
         };
         if left <= 0 {

@@ -174,12 +174,25 @@ impl<'a> Conditions<'a> {
 
     /// The same within a transaction; `total` is given where it is known without counting.
     pub(crate) fn page_within<T: DeserializeOwned>(
-        mut self,
+        self,
         sql: &mut dyn Sql,
         table: &str,
         order: &str,
         page: PageRequest,
         total: Option<u64>,
+    ) -> SqlResult<Page<T>> {
+        self.rows_within(sql, (table, "doc"), order, page, total, |row| parse(row, 0))
+    }
+
+    /// The same of these columns of a table.
+    pub(crate) fn rows_within<T>(
+        mut self,
+        sql: &mut dyn Sql,
+        (table, columns): (&str, &str),
+        order: &str,
+        page: PageRequest,
+        total: Option<u64>,
+        read: impl FnMut(&dyn Row) -> SqlResult<T>,
     ) -> SqlResult<Page<T>> {
         let walked = self.walked.unwrap_or(table);
         let total = match total {
@@ -196,14 +209,14 @@ impl<'a> Conditions<'a> {
         let n = self.params.len();
         // The inner query walks the index alone, no further than to the last that fits; documents are read for the page only.
         let text = format!(
-            "SELECT doc FROM {table} WHERE id IN (SELECT id FROM {walked} WHERE {} ORDER BY {order} LIMIT ?{} OFFSET ?{}) ORDER BY {order}",
+            "SELECT {columns} FROM {table} WHERE id IN (SELECT id FROM {walked} WHERE {} ORDER BY {order} LIMIT ?{} OFFSET ?{}) ORDER BY {order}",
             self.text,
             n + 1,
             n + 2
         );
         self.params.push(Value::Int(to_db(left)));
         self.params.push(Value::Int(to_db(page.offset())));
-        let items = query_all(sql, &text, &self.params, |row| parse(row, 0))?;
+        let items = query_all(sql, &text, &self.params, read)?;
         Ok(Page { total, items })
     }
 }

@@ -15,7 +15,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 21] = [
+const STEPS: [Step; 22] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -37,6 +37,7 @@ const STEPS: [Step; 21] = [
     Step::Code(grouped::fill),
     Step::Code(access_points::fill),
     Step::Ddl(include_str!("../../migrations/0024_channels.sql")),
+    Step::Ddl(include_str!("../../migrations/0020_jobs.sql")),
 ];
 
 /// The schema this program writes.

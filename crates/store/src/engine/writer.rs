@@ -4,8 +4,7 @@
 //! stream row, one sync makes them durable, and only then are memory and callers told.
 
 use crate::{
-    device::counts::Counts,
-    effects::{Done, Effects, Refused},
+    effects::{Counters, Done, Effects, Refused},
     engine::{
         backend::Backend,
         queue::{End, Job, Task, stopping},
@@ -338,9 +337,9 @@ fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlRe
     let mut blob = Vec::with_capacity(1 + jobs.iter().map(|job| job.encoded.len()).sum::<usize>());
     blob.push(EVENTS_VERSION);
     let mut seq = newest;
-    let mut counts = Counts::default();
+    let mut counters = Counters::default();
     for job in jobs {
-        let mut outcome = apply(sql, job, seq, now, &mut counts)?;
+        let mut outcome = apply(sql, job, seq, now, &mut counters)?;
         if let Ok(effects) = &mut outcome {
             if !extension::complete(job, effects, &mut blob) {
                 blob.extend_from_slice(&job.encoded);
@@ -349,7 +348,7 @@ fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlRe
         }
         outcomes.push(outcome.map(|effects| (Seq(seq), effects)));
     }
-    counts.write(sql)?;
+    counters.write(sql)?;
     if seq > newest {
         sql.execute(
             "INSERT INTO stream (first_seq, last_seq, at, events) VALUES (?1, ?2, ?3, ?4)",
@@ -362,16 +361,16 @@ fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlRe
 
 /// Applies one batch; a refused one is undone alone. A refused step changes nothing by itself, so only what comes after a change needs a
 /// savepoint.
-fn apply(sql: &mut dyn Sql, job: &Job, newest: u64, now: Time, counts: &mut Counts) -> SqlResult<Result<Effects>> {
+fn apply(sql: &mut dyn Sql, job: &Job, newest: u64, now: Time, counters: &mut Counters) -> SqlResult<Result<Effects>> {
     let addressed = !job.steps.is_empty() && job.events.iter().any(|(event, _)| event.body.call_address().is_some());
     let guarded = addressed || job.steps.iter().skip_while(|step| step.is_check()).skip(1).any(Step::can_fail);
     if guarded {
         sql.batch("SAVEPOINT one")?;
     }
-    let mut effects = Effects { counts: std::mem::take(counts), ..Effects::default() };
+    let mut effects = Effects { counters: std::mem::take(counters), ..Effects::default() };
     let refused = apply_steps(sql, job, newest, now, &mut effects)?;
-    *counts = std::mem::take(&mut effects.counts);
-    counts.end(refused.is_none());
+    *counters = std::mem::take(&mut effects.counters);
+    counters.end(refused.is_none());
     if guarded {
         sql.batch(if refused.is_some() { "ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one" } else { "RELEASE SAVEPOINT one" })?;
     }

@@ -13,6 +13,7 @@ mod groups;
 mod hang;
 mod history;
 mod identities;
+mod jobs;
 mod life;
 mod lists;
 mod onem2m;
@@ -74,6 +75,8 @@ conformance! {
         retention_of_commands;
     fleet: a_fleet_has_each_device_once ids_are_listed_as_their_devices addressees_are_known_whole;
     groups: groups_are_versioned_and_named members_are_read_from_both_ends a_group_is_gone_at_once_and_its_members_leave_in_slices;
+    jobs: jobs_are_versioned_and_named jobs_by_filter_and_page blocks_hold_their_places targets_are_begun_once
+        counts_are_exact_whatever_ends targets_by_page_begun_or_not targets_by_device_and_command a_job_is_gone_at_once_and_its_targets_go_in_slices;
     addresses: addresses_stay_while_they_are_named addresses_stay_while_they_owe nothing_is_told_to_an_address_that_is_gone;
     shadows: shadows_are_versioned settings_by_filter retention_of_settings;
     identities: names_that_mean_the_same_are_one_devices a_name_goes_with_its_device racing_names_have_one_winner;

@@ -21,8 +21,9 @@ pub trait Receivers: Send + Sync {
     /// The channel that they are reached by.
     fn channel(&self) -> Channel;
 
-    /// Hands a notification to its client. Returns once the client has confirmed that it has it (MQTT: PUBACK, or PUBREC with QoS 2), or when
-    /// the connection ends before that. Nothing is kept for a client that is not there.
+    /// Hands a notification to its client. Returns once the client has confirmed that it has it, or when the connection ends before that.
+    /// Nothing is kept for a client that is not there. MQTT: PUBACK, with QoS 2 PUBCOMP. PUBREC is too early: most clients hand a message on with
+    /// PUBREL only, which a server that was killed would never send.
     ///
     /// Many of one client may wait at once. One that is handed over while the client still owes the confirmation of the same [`ParcelId`] over
     /// this connection is that one: it waits with it, and nothing is sent again. May be dropped at any time; what was sent may still be confirmed.

@@ -16,7 +16,8 @@ pub trait Access: Send + Sync {
         Err(Undelivered::gone())
     }
 
-    /// Hands a message to the connection or registration `via`. The acknowledgement of a call comes back through `Core::call_delivered`.
+    /// Hands a message to the connection or registration `via`. The acknowledgement of a call comes back through `Core::call_delivered`; a
+    /// dismissal of the device whose connection it is ends that, once the device has it or some seconds later.
     fn deliver(&self, _via: DeviceId, _message: Downlink) -> Result<(), Undelivered> {
         Err(Undelivered::gone())
     }
@@ -55,18 +56,41 @@ pub enum Wake {
 pub struct Downlink {
     /// The device it is for.
     pub device: DeviceId,
-    /// The call it carries; none: it acknowledges a report.
-    pub call: Option<ServiceCall>,
+    /// What it is for.
+    pub purpose: Purpose,
     /// Whether the payload is the product codec's or JSON.
     pub binary: bool,
     /// Payload.
     pub payload: Vec<u8>,
 }
 
+/// What a message to a device is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It carries a call.
+    Call(Box<ServiceCall>),
+    /// It acknowledges a report.
+    Acknowledgement,
+    /// It says that the device was deleted.
+    Dismissal,
+}
+
 impl Downlink {
+    /// The call it carries.
+    pub fn call(&self) -> Option<&ServiceCall> {
+        match &self.purpose {
+            Purpose::Call(call) => Some(call),
+            Purpose::Acknowledgement | Purpose::Dismissal => None,
+        }
+    }
+
     /// What it is, for people.
     pub fn what(&self) -> String {
-        self.call.as_ref().map_or("the acknowledgement of a report".into(), |call| format!("{} {}", call.service_id, call.method))
+        match &self.purpose {
+            Purpose::Call(call) => format!("{} {}", call.service_id, call.method),
+            Purpose::Acknowledgement => "the acknowledgement of a report".into(),
+            Purpose::Dismissal => "the word that the device was deleted".into(),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ mod uplink;
 mod why;
 mod world;
 
-pub use access::{Access, CloseCause, Downlink, Obstacle, Takes, Undelivered, Wake};
+pub use access::{Access, CloseCause, Downlink, Obstacle, Purpose, Takes, Undelivered, Wake};
 pub use account::app::{AppChange, NewApp, TokenPair};
 pub use account::authority::{AppCaller, DeviceCaller, Operator, digest};
 pub use account::principal::Scope;

@@ -1,7 +1,7 @@
 //! Calls of device services (1.7.7, device-side section 7): sent at once or refused, never cached.
 
 use crate::{
-    Core, Downlink, Obstacle, Scope, Undelivered, batch, device_event,
+    Core, Downlink, Obstacle, Purpose, Scope, Undelivered, batch, device_event,
     product::{
         check::check_call,
         frame::{Asked, check_raw, cloud_request},
@@ -148,7 +148,7 @@ impl Core {
         let asked = Asked { service_id: &call.service_id, method: &call.method, mid: call.mid, paras: &call.paras };
         let binary = product.format == DataFormat::Binary;
         let payload = if binary { self.frame(product, &asked).await? } else { cloud_request(&asked, false)?.into_bytes() };
-        Ok(Downlink { device: call.device, call: Some(call.clone()), binary, payload })
+        Ok(Downlink { device: call.device, purpose: Purpose::Call(Box::new(call.clone())), binary, payload })
     }
 
     /// The device has acknowledged a call: messageConfirm `delivered`, where that is wanted.

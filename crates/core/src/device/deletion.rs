@@ -1,20 +1,29 @@
 //! Deletion of devices (1.4.5): what is behind a gateway goes, or is freed, a slice at a time, and the gateway comes last.
 
-use crate::{CloseCause, Core, DeviceFilter, Scope, device::info_changed, device_event, turns::Record};
+use crate::{
+    CloseCause, Core, DeviceFilter, Downlink, Purpose, Scope,
+    device::info_changed,
+    device_event,
+    product::frame::{AGENT, Asked, cloud_request},
+    turns::Record,
+};
 use landfall_model::{Batch, Cause, Device, DeviceId, Error, EventBody, PageRequest, Result, Time, Write};
+use std::sync::Arc;
 
 /// Devices behind a gateway that one commit takes.
 const SLICE: u32 = 200;
 
-/// What a slice took, and whether the gateway itself was with it.
+/// What a slice took: devices behind the gateway, and at last itself.
 struct Slice {
     gone: Vec<DeviceId>,
-    last: bool,
+    itself: Option<Arc<Device>>,
 }
 
 impl Core {
     /// Deletes a device and tells deviceDeleted, once a device. With `cascade` the devices behind a gateway go too, else they become
     /// directly connected. What stops it between two commits leaves a gateway with fewer devices behind it, to be deleted again.
+    ///
+    /// The device is told, where it is here; so is the gateway that it is behind. What goes with a gateway is not told one by one.
     ///
     /// `DeviceNotFound`, `DeviceForeign`, `Overloaded` where devices are added as fast as they go.
     pub async fn delete_device(&self, scope: &Scope, id: DeviceId, cascade: bool) -> Result<()> {
@@ -24,11 +33,25 @@ impl Core {
             for id in slice.gone {
                 self.live.close(id, CloseCause::Deleted);
             }
-            if slice.last {
+            if let Some(device) = slice.itself {
+                self.dismiss(&device);
                 return Ok(());
             }
         }
         Err(Error::new(Cause::Overloaded, "devices are added behind the gateway while it is deleted; try again"))
+    }
+
+    /// Says to a device, or to the gateway that it is behind, that it was deleted, and ends its connection (device-side section 8). One that is
+    /// away finds out when it comes.
+    fn dismiss(&self, device: &Device) {
+        let asked = Asked { service_id: AGENT, method: "UNBIND", mid: self.next_number(|_| false), paras: "{}" };
+        let told = cloud_request(&asked, false).is_ok_and(|text| {
+            let (purpose, payload) = (Purpose::Dismissal, text.into_bytes());
+            self.live.deliver(device.gateway_id(), Downlink { device: device.id, purpose, binary: false, payload }).is_ok()
+        });
+        if !told {
+            self.live.close(device.id, CloseCause::Deleted);
+        }
     }
 
     /// The next devices behind the gateway; the gateway with the last of them.
@@ -47,10 +70,12 @@ impl Core {
                 whole.merge(freed(&child, now));
             }
         }
-        going.extend(last.then_some(device));
+        let gone = going.iter().map(|one| one.id).collect();
+        let itself = last.then_some(device);
+        going.extend(itself.clone());
         whole.merge(self.released(&going, now).await?);
         going.iter().for_each(|one| delete(&mut whole, one, now));
-        Ok((whole, Slice { gone: going.iter().map(|one| one.id).collect(), last }))
+        Ok((whole, Slice { gone, itself }))
     }
 }
 

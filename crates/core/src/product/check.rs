@@ -3,6 +3,7 @@
 //! What applications send, parameters and desired values, is taken in the other spelling too: a number or flag written as a string where its type
 //! is no string, and the other way round. Devices get it as the model says. What devices report is taken as it is.
 
+use super::frame::AGENT;
 use crate::uplink::message::properties;
 use landfall_model::{Cause, Error, Parameter, Property, Result, Service, ServiceCommand};
 use std::{borrow::Cow, collections::HashSet};
@@ -86,6 +87,9 @@ fn spell<'a>(parameter: &Parameter, raw: &'a str) -> Cow<'a, str> {
 pub(crate) fn check_services(services: &[Service]) -> Result<()> {
     limit("services", services.len(), 500)?;
     unique("services.serviceId", services.iter().map(|s| s.service_id.as_str()))?;
+    if services.iter().any(|service| service.service_id == AGENT) {
+        return Err(Error::invalid("services.serviceId", format!("{AGENT} is the platform's own word to devices")));
+    }
     for service in services {
         limit("properties", service.properties.len(), 1_000)?;
         limit("commands", service.commands.len(), 500)?;
@@ -346,6 +350,7 @@ mod tests {
     fn models_with_twins_or_unknown_types_are_refused() {
         let twice = vec![Service { service_id: "a".into(), ..Service::default() }; 2];
         assert!(check_services(&twice).is_err());
+        assert!(check_services(&[Service { service_id: "$agent".into(), ..Service::default() }]).is_err(), "the platform's own");
         let odd = Property {
             parameter: Parameter { name: "p".into(), data_type: "blob".into(), ..Parameter::default() },
             method: "R".into(),

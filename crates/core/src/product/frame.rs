@@ -16,6 +16,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The service by which the platform itself speaks to agents (device-side section 8); no product may have it.
+pub(crate) const AGENT: &str = "$agent";
+
 /// What a command asks, as a codec hears it.
 pub(crate) struct Asked<'a> {
     pub(crate) service_id: &'a str,

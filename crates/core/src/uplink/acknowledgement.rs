@@ -4,7 +4,7 @@
 //! Absent: the acknowledgement of the access protocol, which does not wait for this one. Nothing of it is kept: a device that misses it
 //! reports again.
 
-use crate::{CodecRun, Core, Downlink};
+use crate::{CodecRun, Core, Downlink, Purpose};
 use landfall_model::{Cause, Device, DeviceId, Error, Product, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -34,7 +34,8 @@ impl Core {
             Ok(payload) => payload,
             Err(error) => return self.refused(&device, STEP, &error),
         };
-        if let Err(why) = self.live.acknowledge(via, Downlink { device: device.id, call: None, binary: true, payload }) {
+        let message = Downlink { device: device.id, purpose: Purpose::Acknowledgement, binary: true, payload };
+        if let Err(why) = self.live.acknowledge(via, message) {
             self.refused(&device, why.step, &why.error());
         }
     }

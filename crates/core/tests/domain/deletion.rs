@@ -4,7 +4,7 @@ use super::{
     Ground, Tenant, cause,
     tree::{BASE, new, text},
 };
-use landfall_core::{DeviceFilter, Target};
+use landfall_core::{DeviceFilter, Purpose, Target};
 use landfall_model::{Cause, Device, DeviceInfo, DeviceStatus, EventBody, PageRequest, ResourceKind, Seq, StatusDetail};
 use serde_json::json;
 use std::{collections::HashSet, sync::Arc};
@@ -65,6 +65,29 @@ async fn a_gateway_whose_deletion_failed_midway_is_deleted_again() {
         let left = domain.core.devices(&tenant.scope, DeviceFilter::of(gateway.account), PageRequest { no: 0, size: 1 }).await;
         assert_eq!(left.unwrap().total, if cascade { 0 } else { BEHIND as u64 });
     }
+}
+
+#[tokio::test]
+async fn whoever_is_here_is_told_of_a_deletion() {
+    let domain = Ground::new(334).await;
+    let tenant = domain.tenant("a").await;
+    let (gateway, away) = (domain.online_device(&tenant, "gateway").await, domain.device(&tenant, "away").await);
+    let caller = domain.core.device_caller(&gateway);
+    let child = async |node| domain.core.add_child(&caller, node, None, DeviceInfo::default()).await.unwrap();
+    let (first, second, third) = (child("c1").await, child("c2").await, child("c3").await);
+    domain.core.delete_device(&tenant.scope, first.id, true).await.unwrap();
+    domain.core.remove_child(&caller, second.id).await.unwrap();
+    domain.core.delete_device(&tenant.scope, away.id, true).await.unwrap();
+    domain.core.delete_device(&tenant.scope, gateway.id, true).await.unwrap();
+    let told: Vec<_> = std::mem::take(&mut *domain.live.sent.lock());
+    assert!(told.iter().all(|message| message.purpose == Purpose::Dismissal && !message.binary));
+    let of: Vec<_> = told.iter().map(|message| message.device).collect();
+    assert_eq!(of, [first.id, gateway.id], "not of what it has removed itself, nor one by one of what goes with it");
+    let message: serde_json::Value = serde_json::from_slice(&told[0].payload).unwrap();
+    let mid = message["mid"].as_u64().filter(|mid| (1..=65_535).contains(mid));
+    assert_eq!(message, json!({"msgType": "cloudReq", "serviceId": "$agent", "cmd": "UNBIND", "paras": {}, "mid": mid}));
+    let closed: Vec<_> = domain.live.closed.lock().iter().map(|(device, _)| *device).collect();
+    assert_eq!(closed, [away.id, third.id, gateway.id]);
 }
 
 #[tokio::test]

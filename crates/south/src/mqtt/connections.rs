@@ -248,6 +248,7 @@ impl Inbox {
 mod tests {
     use super::*;
     use futures_util::FutureExt;
+    use landfall_core::Purpose;
     use landfall_model::{AccountId, AppId, CallId, CallState, ServiceCall, Time};
 
     fn device(n: u8) -> DeviceId {
@@ -275,7 +276,7 @@ mod tests {
             created_at: Time(0),
             expires_at: Time(1),
         };
-        Downlink { device: for_device, call: Some(call), binary, payload: vec![] }
+        Downlink { device: for_device, purpose: Purpose::Call(Box::new(call)), binary, payload: vec![] }
     }
 
     fn json(device: DeviceId) -> Commands {

@@ -19,6 +19,8 @@ use super::{
 };
 use crate::driver::{Event, Machine, Step, stream::ByteMachine};
 
+/// How long a deleted device may take to confirm that it knows, before its connection ends all the same.
+const FAREWELL: Duration = Duration::from_secs(10);
 /// Ends that are handled before their acknowledgements are written, in one write.
 const DONE_AT_ONCE: usize = 256;
 
@@ -30,7 +32,14 @@ pub(crate) struct Link {
     role: Option<Box<Role>>,
     flow: Flow,
     stopping: bool,
+    farewell: Option<Box<Farewell>>,
     closed: Option<Box<CloseReason>>,
+}
+
+/// The last message to a device that was deleted.
+struct Farewell {
+    token: u64,
+    until: Duration,
 }
 
 /// What must be decided or durable before anything else of the connection.
@@ -58,6 +67,7 @@ impl Machine for Link {
 
     fn happened(&mut self, now: Duration, event: Event) {
         let input = match event {
+            Event::Timeout if self.farewell.as_ref().is_some_and(|last| now >= last.until) => self.part(),
             Event::Timeout => Input::Timeout,
             Event::Stop => {
                 self.stopping = true;
@@ -148,7 +158,8 @@ impl Machine for Link {
     }
 
     fn deadline(&self) -> Duration {
-        self.machine.poll_timeout().unwrap_or(Duration::ZERO)
+        let next = self.machine.poll_timeout().unwrap_or(Duration::ZERO);
+        self.farewell.as_ref().map_or(next, |last| next.min(last.until))
     }
 
     fn wants_read(&self) -> bool {
@@ -212,11 +223,13 @@ impl ByteMachine for Link {
                 Output::Delivered { token, code } => {
                     let job = self.role.as_mut().and_then(|role| role.delivered(&self.peer, token, code));
                     job.into_iter().for_each(|job| self.flow.push(job));
+                    self.left(now, token);
                 }
                 Output::Dropped { token, reason } => {
                     if let Some(role) = &mut self.role {
                         role.dropped(&self.peer, token, reason);
                     }
+                    self.left(now, token);
                 }
                 Output::Will(will) => {
                     // A device that a stopping server sends away is not lost.
@@ -238,7 +251,8 @@ impl Link {
     /// A connection without a CONNECT.
     pub(super) fn new(mqtt: Arc<Mqtt>, peer: SocketAddr, now: Duration) -> Self {
         let machine = Connection::new(Arc::clone(&mqtt.limits), now);
-        Self { peer: Peer { mqtt, address: peer }, machine, role: None, flow: Flow::default(), stopping: false, closed: None }
+        let peer = Peer { mqtt, address: peer };
+        Self { peer, machine, role: None, flow: Flow::default(), stopping: false, farewell: None, closed: None }
     }
 
     /// Where calls for it arrive.
@@ -257,14 +271,35 @@ impl Link {
     fn mail(&mut self, now: Duration) {
         let Some(mail) = self.handle().map(|handle| handle.take()) else { return };
         for message in mail.calls {
-            let delivery = self.role.as_mut().and_then(|role| role.command(&self.peer, &self.machine, &message));
-            if let Some(delivery) = delivery {
-                self.machine.handle(now, Input::Deliver(delivery));
+            let Some(role) = &mut self.role else { continue };
+            let delivery = role.command(&self.peer, &self.machine, &message);
+            let is_last = role.is_dismissed_by(&message);
+            if is_last && let Some(token) = delivery.as_ref().map(|delivery| delivery.token) {
+                self.farewell = Some(Box::new(Farewell { token, until: now + FAREWELL }));
+            }
+            match delivery {
+                Some(delivery) => self.machine.handle(now, Input::Deliver(delivery)),
+                None if is_last => self.machine.handle(now, Input::Disconnect(DisconnectReason::NotAuthorized)),
+                None => {}
             }
         }
         if let Some(reason) = mail.close {
             self.machine.handle(now, Input::Disconnect(reason));
         }
+    }
+
+    /// A message has reached the device, or will not: the last one to it ends the connection.
+    fn left(&mut self, now: Duration, token: u64) {
+        if self.farewell.as_ref().is_some_and(|last| last.token == token) {
+            let part = self.part();
+            self.machine.handle(now, part);
+        }
+    }
+
+    /// The end of the connection of a device that was deleted.
+    fn part(&mut self) -> Input<'static> {
+        self.farewell = None;
+        Input::Disconnect(DisconnectReason::NotAuthorized)
     }
 
     /// A message is in the store, or refused. Gives that of QoS 2 whose identifier must be kept first; after the end all is kept with the session.

@@ -1,6 +1,6 @@
 //! What an accepted connection does: subscribe, publish, take calls, end. Absent: what its topics and payloads mean (`faces/`).
 
-use landfall_core::{DeviceCaller, Downlink};
+use landfall_core::{DeviceCaller, Downlink, Purpose};
 use landfall_model::{CallId, Error};
 use landfall_mqtt::{
     CloseKind, CloseReason, Connection, Delivery, DisconnectReason, DropReason, Publish, PublishRefusal, Qos, SavedSession,
@@ -86,6 +86,12 @@ impl Role {
     /// Of a device.
     pub(super) fn seated(client: Client, session: Session) -> Self {
         Self { client, session: Some(session) }
+    }
+
+    /// Whether a message says that the device of this connection was deleted.
+    pub(crate) fn is_dismissed_by(&self, message: &Downlink) -> bool {
+        let own = self.client.device().map(|caller| caller.device());
+        message.purpose == Purpose::Dismissal && own == Some(message.device)
     }
 
     /// Where calls for this connection arrive.
@@ -215,13 +221,15 @@ impl Role {
         let session = self.session.as_mut()?;
         let token = session.next_token;
         session.next_token += 1;
-        let qos = if let Some(call) = &message.call {
-            session.calls.push((token, call.id, subscription.qos));
-            count(&peer.mqtt.tally.commands);
-            subscription.qos
-        } else {
+        let qos = match &message.purpose {
+            Purpose::Call(call) => {
+                session.calls.push((token, call.id, subscription.qos));
+                count(&peer.mqtt.tally.commands);
+                subscription.qos
+            }
             // A device that misses it reports again: nothing waits for it.
-            Qos::AtMostOnce
+            Purpose::Acknowledgement => Qos::AtMostOnce,
+            Purpose::Dismissal => subscription.qos,
         };
         Some(Delivery::new(token, topic, payload.into_owned(), qos))
     }

@@ -1,6 +1,6 @@
 //! Connections that are open because a test says so, and that write down what they are asked.
 
-use landfall_core::{Access, CloseCause, Downlink, Obstacle, Takes, Undelivered, Wake};
+use landfall_core::{Access, CloseCause, Downlink, Obstacle, Purpose, Takes, Undelivered, Wake};
 use landfall_model::DeviceId;
 use parking_lot::Mutex;
 use std::collections::HashSet;
@@ -44,7 +44,10 @@ impl Access for Connections {
         Ok(())
     }
 
-    fn deliver(&self, _: DeviceId, message: Downlink) -> std::result::Result<(), Undelivered> {
+    fn deliver(&self, via: DeviceId, message: Downlink) -> std::result::Result<(), Undelivered> {
+        if message.purpose == Purpose::Dismissal && via == message.device {
+            self.close(via, CloseCause::Deleted);
+        }
         let mut sent = self.sent.lock();
         if sent.len() >= SENT_MAX {
             return Err(Undelivered { obstacle: Obstacle::Full, step: "pretended.command", detail: "full".into() });

@@ -1,6 +1,6 @@
 //! Who may connect, and what is left of a refusal.
 
-use super::*;
+use super::{commands::parts, *};
 use landfall_model::{DeviceStatus, Secret};
 
 #[tokio::test]
@@ -125,6 +125,52 @@ async fn a_deleted_device_is_sent_away() {
     client.ended().await;
     assert!(ground.connections.is_empty());
     assert_eq!(ground.core.store().session(device.id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_deleted_device_is_told_before_its_connection_ends() {
+    for confirms in [true, false] {
+        let ground = Ground::new().await;
+        let device = ground.device("node-1").await;
+        let mut client = ground.online(&device).await;
+        client.subscribe(&[&commands(device.id)]).await;
+        ground.core.delete_device(&ground.scope, device.id, false).await.unwrap();
+        let (topic, id, message) = parts(&client.expect(0x32).await);
+        assert_eq!((topic, &message["msgType"]), (commands(device.id), &"cloudReq".into()));
+        assert_eq!((&message["serviceId"], &message["cmd"]), (&"$agent".into(), &"UNBIND".into()));
+        client.send(0xc0, &[]).await;
+        client.expect(0xd0).await;
+        if confirms {
+            client.send(0x40, &id).await;
+        } else {
+            tokio::time::pause();
+            tokio::time::advance(Duration::from_secs(10)).await;
+            tokio::time::resume();
+        }
+        client.ended().await;
+        let mut again = ground.dial();
+        assert_eq!(again.login(&device, true).await, [0, 5], "it was removed");
+        assert!(ground.connections.is_empty() && ground.core.store().session(device.id).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_is_told_of_one_behind_it_and_stays() {
+    let ground = Ground::new().await;
+    let gateway = ground.device("gateway").await;
+    let behind =
+        async |node: &str| ground.core.add_child_for(&ground.scope, gateway.id, node, None, DeviceInfo::default()).await.unwrap();
+    let (first, second) = (behind("child-1").await, behind("child-2").await);
+    let mut client = ground.online(&gateway).await;
+    client.subscribe(&[&commands(first.id)]).await;
+    ground.core.delete_device(&ground.scope, first.id, true).await.unwrap();
+    let (topic, id, message) = parts(&client.expect(0x32).await);
+    assert_eq!((topic, &message["cmd"]), (commands(first.id), &"UNBIND".into()));
+    client.send(0x40, &id).await;
+    ground.core.delete_device(&ground.scope, second.id, true).await.unwrap();
+    client.send(0xc0, &[]).await;
+    client.expect(0xd0).await;
+    assert!(ground.connections.holds(gateway.id).is_some(), "nobody listened for the second one");
 }
 
 #[tokio::test]

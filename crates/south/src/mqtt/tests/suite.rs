@@ -65,7 +65,10 @@ impl Shore for Clients {
     }
 
     async fn sent_away(&mut self, device: DeviceId) {
-        self.here.remove(&device).expect("a device that came").ended().await;
+        let mut client = self.here.remove(&device).expect("a device that came");
+        let (_, id, _) = parts(&client.expect(0x32).await);
+        client.send(0x40, &id).await;
+        client.ended().await;
     }
 
     async fn restart(&mut self) {

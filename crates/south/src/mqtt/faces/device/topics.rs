@@ -1,6 +1,6 @@
 //! The topics of a device and who may use them (8.2.3; device-side section 5). Pure: whether a device is behind a gateway is asked elsewhere.
 //!
-//! Absent: free topics. They are refused, as nothing would read what is published there.
+//! Absent: free topics but those of services. They are refused, as nothing would read what is published there.
 
 use crate::mqtt::listening::Commands;
 use landfall_model::DeviceId;

@@ -3,8 +3,8 @@
 use super::ops::{Certificate, Delivery, Status};
 use landfall_core::{DeviceState, NameClash, Settings, Why};
 use landfall_model::{
-    AccessMode, Account, App, Codec, CommandResponse, DataFormat, Device, DeviceInfo, HistoryPoint, Parameter, Product, Service,
-    ServiceCommand, Subscription, SubscriptionKind, Time,
+    AccessMode, Account, App, Channel, Codec, CommandResponse, DataFormat, Device, DeviceInfo, HistoryPoint, Parameter, Product,
+    Service, ServiceCommand, Subscription, SubscriptionKind, Time,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -234,6 +234,7 @@ pub(super) fn subscription(subscription: &Subscription) -> Value {
         "kind": kind,
         "resourceId": resource,
         "channel": subscription.channel,
+        "clientId": (subscription.channel == Channel::Mqtt).then_some(subscription.owner),
         "callbackUrl": subscription.callback_url,
         "createdAt": subscription.created_at.iso(),
     })

@@ -131,6 +131,7 @@ pub(super) fn subscription(subscription: &Subscription) -> Option<SubscriptionBo
         subscription_id: subscription.id.to_string(),
         notify_type: kind.as_str(),
         callback_url: &subscription.callback_url,
+        client_ids: None,
     })
 }
 

@@ -1,10 +1,10 @@
-//! Subscriptions to service data (1.6.1, 1.6.3 to 1.6.6). Absent: those to management data (1.6.2) and the MQTT channel.
+//! Subscriptions to service data (1.6.1, 1.6.3 to 1.6.6). Absent: those to management data (1.6.2).
 
 use super::{
     Errors, Fault, map,
     request::{Inbound, answer, done},
     row,
-    wire::{SubscribeBody, SubscriptionListBody},
+    wire::{SubscribeBody, SubscriptionBody, SubscriptionListBody},
 };
 use axum::{http::StatusCode, response::Response};
 use landfall_core::{SubscribeRequest, SubscriptionFilter};
@@ -37,7 +37,9 @@ pub(super) async fn create(inbound: Inbound) -> Result<Response, Fault> {
         owned_by_target,
     };
     let made = inbound.core().subscribe(&scope, request).await?;
-    answer(StatusCode::CREATED, &map::subscription(&made))
+    // One client a channel: the application that owns the subscription, by its id [A 12].
+    let client_ids = (made.channel == Channel::Mqtt).then_some([made.owner]);
+    answer(StatusCode::CREATED, &map::subscription(&made).map(|body| SubscriptionBody { client_ids, ..body }))
 }
 
 /// One of the 13 types of 1.6.1, or of those that the SDK chapters name beside them (contract row 41).
@@ -48,10 +50,13 @@ fn service_type(word: Option<&str>) -> Result<NotifyType, Fault> {
 
 fn channel(word: Option<&str>) -> Result<Channel, Fault> {
     match word {
-        None | Some("" | "HTTP") => Ok(Channel::Http),
-        Some("MQTT") => Err(Fault::invalid("channel", "MQTT is not supported by this version; use HTTP")),
-        Some(_) => Err(Fault::invalid("channel", "must be HTTP or MQTT")),
+        None | Some("") => Ok(Channel::Http),
+        Some(word) => named(word).ok_or_else(|| Fault::invalid("channel", "must be HTTP or MQTT")),
     }
+}
+
+fn named(word: &str) -> Option<Channel> {
+    Channel::ALL.into_iter().find(|channel| channel.as_str() == word)
 }
 
 /// 1.6.3, 1.6.5 and 1.6.6: a filter that names nothing known matches nothing. The printed table of 1.6.3 has neither 100217 nor 100225; it takes
@@ -124,16 +129,16 @@ pub(super) async fn delete_matching(inbound: Inbound) -> Result<Response, Fault>
         Some(kind) => vec![kind],
         None => NotifyType::ALL.to_vec(),
     };
-    // [A 13]: other channels have no subscriptions here.
-    if inbound.query().text("channel").is_some_and(|channel| channel != "HTTP") {
-        return Err(not_found("no subscription has this channel"));
-    }
+    // [A 13]: without a channel, those over HTTP; of other channels there are none.
+    let word = inbound.query().text("channel").unwrap_or(Channel::Http.as_str());
+    let channel = named(word).ok_or_else(|| not_found("no subscription has this channel"))?;
     let callback_url = inbound.query().text("callbackUrl").map(str::to_owned);
     let mut deleted = 0;
     // Type by type, so that the addresses of calls stay.
     for kind in kinds {
         let kind = Some(SubscriptionKind::Notify(kind));
-        let filter = SubscriptionFilter { kind, callback_url: callback_url.clone(), ..SubscriptionFilter::default() };
+        let filter =
+            SubscriptionFilter { kind, channel: Some(channel), callback_url: callback_url.clone(), ..Default::default() };
         match inbound.core().delete_subscriptions(&scope, filter).await {
             Ok(count) => deleted += count,
             Err(error) if error.cause == Cause::SubscriptionNotFound => {}
@@ -148,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_service_types_and_http_are_taken() {
+    fn only_service_types_and_known_channels_are_taken() {
         for kind in NotifyType::ALL {
             assert_eq!(service_type(Some(kind.as_str())).is_ok(), !kind.is_management(), "{kind:?}");
         }
@@ -160,6 +165,7 @@ mod tests {
         }
         assert_eq!(channel(None).unwrap(), Channel::Http);
         assert_eq!(channel(Some("HTTP")).unwrap(), Channel::Http);
-        assert!(channel(Some("MQTT")).is_err() && channel(Some("http")).is_err());
+        assert_eq!(channel(Some("MQTT")).unwrap(), Channel::Mqtt);
+        assert!(channel(Some("mqtt")).is_err() && channel(Some("http")).is_err());
     }
 }

@@ -298,6 +298,9 @@ pub(super) struct SubscriptionBody<'a> {
     pub subscription_id: String,
     pub notify_type: &'static str,
     pub callback_url: &'a str,
+    /// Told in 1.6.1, where the channel is MQTT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ids: Option<[landfall_model::AppId; 1]>,
 }
 
 /// Answer of 1.6.4.

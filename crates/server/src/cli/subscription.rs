@@ -8,8 +8,14 @@ use super::{
 use clap::Subcommand;
 use serde_json::json;
 
-const COLUMNS: Columns<'_> =
-    &[("ID", "/subscriptionId"), ("KIND", "/kind"), ("OWNER", "/owner"), ("ADDRESS", "/callbackUrl"), ("CREATED", "/createdAt")];
+const COLUMNS: Columns<'_> = &[
+    ("ID", "/subscriptionId"),
+    ("KIND", "/kind"),
+    ("OWNER", "/owner"),
+    ("CHANNEL", "/channel"),
+    ("ADDRESS", "/callbackUrl"),
+    ("CREATED", "/createdAt"),
+];
 
 /// What to do with subscriptions.
 #[derive(Debug, Subcommand)]

@@ -102,6 +102,7 @@ impl Step {
             Write::DeleteProduct(id) => delete(sql, "DELETE FROM product WHERE id = ?1", id.0.as_bytes()),
             Write::DeleteDevice(id) => {
                 if record::delete_device(sql, *id, now, &mut effects.counters.devices)? {
+                    command::delete_open(sql, *id, &mut effects.counters.jobs)?;
                     resources::delete_of_device(sql, *id, effects)?;
                 }
                 Ok(())
@@ -116,7 +117,7 @@ impl Step {
                 delete(sql, "DELETE FROM service_call WHERE id = ?1", id.0.as_bytes())
             }
             Write::DeleteSession(id) => delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", id.0.as_bytes()),
-            Write::Command(r) => command::put_command(sql, r, doc),
+            Write::Command(r) => command::put_command(sql, r, doc, &mut effects.counters.jobs),
             Write::RevokeTask(r) => command::put_revoke_task(sql, r, doc),
             Write::Shadow(r) => SHADOW.put(sql, &**r, doc),
             Write::Setting(r) => shadows::put_setting(sql, r, doc),

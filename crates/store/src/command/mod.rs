@@ -8,16 +8,17 @@ pub(crate) mod work;
 
 use crate::{
     device::{principals, unlinked},
-    effects::Done,
+    effects::{Done, delete},
     engine::{
         documents::{Conditions, parse},
         sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
     },
+    job::targets::{self, JobCounters},
     subscription::addresses,
     versioned::{Cell, Kind, Table, doc, key, moves, stays, version},
 };
 use landfall_core::{CommandFilter, RevokeFilter};
-use landfall_model::{Command, DeviceId, Page, PageRequest, RevokeTask, Time};
+use landfall_model::{Command, DeviceId, Page, PageRequest, RevokeTask, TargetEnd, TargetState, Time};
 use serde::de::DeserializeOwned;
 use std::sync::OnceLock;
 
@@ -50,13 +51,36 @@ pub(crate) static COMMAND: Table<Command> = Table {
     statements: OnceLock::new(),
 };
 
-pub(crate) fn put_command(sql: &mut dyn Sql, r: &Command, doc: &str) -> Done {
-    COMMAND.put(sql, r, doc)?;
+/// The target of a job's command that is not kept, because its device is gone, ends.
+pub(crate) fn put_command(sql: &mut dyn Sql, r: &Command, doc: &str, counters: &mut JobCounters) -> Done {
+    if !COMMAND.keep(sql, r, doc)? {
+        return end_target(sql, r, counters);
+    }
     match (&r.callback_url, r.app) {
         (Some(_), _) if r.state.is_final() => addresses::let_go(sql, &r.id.0),
         (Some(url), Some(app)) => addresses::hold(sql, &r.id.0, r.device, (app, r.by), url),
         _ => Ok(()),
     }
+}
+
+/// The commands of a device that are not over go with it, and end their targets.
+pub(crate) fn delete_open(sql: &mut dyn Sql, device: DeviceId, counters: &mut JobCounters) -> Done {
+    loop {
+        let some = open(sql, device)?;
+        for command in &some {
+            end_target(sql, command, counters)?;
+            delete(sql, "DELETE FROM command WHERE id = ?1", command.id.0.as_bytes())?;
+        }
+        if some.len() < OPEN_LIMIT as usize {
+            return Ok(());
+        }
+    }
+}
+
+fn end_target(sql: &mut dyn Sql, command: &Command, counters: &mut JobCounters) -> Done {
+    let Some((job, place)) = command.job else { return Ok(()) };
+    let detail = Some("the device was deleted".to_owned());
+    targets::end(sql, &TargetEnd { job, place, state: TargetState::Failed, detail }, counters)
 }
 
 /// A task of a device that is gone is not kept.

@@ -180,7 +180,6 @@ pub(crate) fn delete_device(
     delete(sql, "DELETE FROM service_call WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM address_use WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM mqtt_session WHERE device = ?1", key)?;
-    delete(sql, "DELETE FROM command WHERE device = ?1 AND state IN ('PENDING', 'SENT', 'DELIVERED')", key)?;
     delete(sql, "DELETE FROM shadow WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM registration WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM secure_session WHERE device = ?1", key)?;

@@ -244,7 +244,12 @@ impl<R> Table<R> {
 
     /// Writes a record whose version is the next.
     pub(crate) fn put(&self, sql: &mut dyn Sql, r: &R, doc: &str) -> Done {
-        self.put_or(sql, r, doc, |_, error| Ok(Refused::Batch(error)))
+        self.keep(sql, r, doc).map(|_| ())
+    }
+
+    /// As [`Self::put`]; false where the record is not kept, because its device is gone.
+    pub(crate) fn keep(&self, sql: &mut dyn Sql, r: &R, doc: &str) -> Result<bool, Refused> {
+        self.keep_or(sql, r, doc, |_, error| Ok(Refused::Batch(error)))
     }
 
     /// As [`Self::put`]; `taken` says more of a collision with another record.
@@ -255,16 +260,26 @@ impl<R> Table<R> {
         doc: &str,
         taken: impl FnOnce(&mut dyn Sql, Error) -> Result<Refused, SqlError>,
     ) -> Done {
+        self.keep_or(sql, r, doc, taken).map(|_| ())
+    }
+
+    fn keep_or(
+        &self,
+        sql: &mut dyn Sql,
+        r: &R,
+        doc: &str,
+        taken: impl FnOnce(&mut dyn Sql, Error) -> Result<Refused, SqlError>,
+    ) -> Result<bool, Refused> {
         let cells = self.cells(r, doc);
         let params: Vec<Value<'_>> = cells.iter().map(Cell::value).collect();
         let statements = self.statements();
         let version = (self.version)(r);
         let text = if version == 1 { &statements.insert } else { &statements.update };
         if sql.execute(text, &params)? > 0 {
-            return Ok(());
+            return Ok(true);
         }
         match self.kind {
-            Kind::OfDevice(device) => stale_or_gone(sql, params[self.place(device) - 1]),
+            Kind::OfDevice(device) => stale_or_gone(sql, params[self.place(device) - 1]).map(|()| false),
             Kind::Registry { .. } if !self.is_next(sql, &params[..1], version)? => Err(stale()),
             Kind::Registry { taken: cause, detail, .. } => Err(taken(sql, Error::new(cause, detail))?),
         }

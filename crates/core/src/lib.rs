@@ -45,7 +45,7 @@ pub use device::key::{NewKey, RefreshKey};
 pub use device::shadow::DesiredRequest;
 pub use device::{ProductRef, RegisterDevice};
 pub use group::{GroupChange, Members, NewGroup};
-pub use job::{Begun, Chosen, NewJob, Task};
+pub use job::{Begun, Chosen, JobsTurn, NewJob, Task};
 pub use metric::{Count, Metric};
 pub use onem2m::*;
 pub use places::{Crowded, Place, Places, Taking, network};
@@ -84,6 +84,8 @@ pub struct Core {
     why: WhyLog,
     mids: AtomicU32,
     provisioning: Bell,
+    jobs: job::Engine,
+    tasks: &'static [&'static dyn Task],
     claims: device::claim::Claims,
     turns: turns::Turns,
 }
@@ -122,9 +124,17 @@ impl Core {
             why: WhyLog::default(),
             mids: AtomicU32::new(u32::from(u16::from_le_bytes(first))),
             provisioning: Bell::default(),
+            jobs: job::Engine::default(),
+            tasks: job::TASKS,
             claims: device::claim::Claims::default(),
             turns: turns::Turns::default(),
         }
+    }
+
+    /// The same with other kinds of jobs, so that tests have some of their own.
+    #[must_use]
+    pub fn with_tasks(self, tasks: &'static [&'static dyn Task]) -> Self {
+        Self { tasks, ..self }
     }
 
     /// The store, for consumers of the event stream and for reads that need no authority.
@@ -175,7 +185,8 @@ impl Core {
 
     /// Deletes what retention no longer keeps; returns whether more is left.
     pub async fn prune(&self) -> Result<bool> {
-        self.store.prune(self.earliest()).await
+        let more = self.prune_jobs().await?;
+        Ok(self.store.prune(self.earliest()).await? || more)
     }
 
     /// The jump of the clock that is not taken for right yet, if there is one: meanwhile nothing is deleted for its age and nothing expires.

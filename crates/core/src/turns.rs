@@ -5,8 +5,8 @@
 
 use crate::Core;
 use landfall_model::{
-    AccountId, AppId, Batch, CallId, Cause, CommandId, DeviceId, Error, GroupId, ProductId, ResourceId, Result, SubscriptionId,
-    Time,
+    AccountId, AppId, Batch, CallId, Cause, CommandId, DeviceId, Error, GroupId, JobId, ProductId, ResourceId, Result,
+    SubscriptionId, Time,
 };
 use parking_lot::Mutex;
 use std::{
@@ -35,6 +35,7 @@ pub(crate) enum Record {
     Call(CallId),
     Subscription(SubscriptionId),
     Group(GroupId),
+    Job(JobId),
     Resource(ResourceId),
 }
 

@@ -223,6 +223,27 @@ impl Targets {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Adds further ones; false, and nothing is added, where they are of the other form.
+    pub fn append(&mut self, mut more: Self) -> bool {
+        if self.is_empty() {
+            *self = more;
+            return true;
+        }
+        match (self, &mut more) {
+            (Self::Devices(all), Self::Devices(more)) => all.append(more),
+            (Self::Rows(all), Self::Rows(more)) => all.append(more),
+            (_, more) => return more.is_empty(),
+        }
+        true
+    }
+
+    /// As blocks of a job, the first of which begins at this place.
+    pub fn into_blocks(self, job: JobId, first: u64) -> Vec<JobBlock> {
+        let whole = JobBlock { job, first, targets: self };
+        let places = (first..first + whole.targets.len() as u64).step_by(JobBlock::SIZE);
+        places.filter_map(|place| whole.part(place, JobBlock::SIZE)).collect()
+    }
 }
 
 impl JobKind {

@@ -33,6 +33,10 @@ const ROUND_S: u64 = 15;
 const RECONCILE_S: u64 = 120;
 /// Seconds between renewals of the marker that tells copies of the data.
 const RENEW_S: u64 = 3_600;
+/// Milliseconds after which jobs are looked at though nobody told of work: for those whose time is over.
+const JOBS_MS: u64 = 1_000;
+/// Milliseconds in which ends of targets gather before jobs are looked at again.
+const GATHER_MS: u64 = 20;
 /// Milliseconds after which provisioning looks for work that nobody told of.
 const PROVISION_MS: u64 = 1_000;
 /// Greatest wait after failures of it.
@@ -138,6 +142,7 @@ pub async fn start(config: &Config, data: &Path, once: Once) -> Result<Server, S
     let logins = opened.into_iter().find_map(|one| one.logins).ok_or("no protocol checks the logins of devices")?;
     listen(config, sockets, &tls, &core, logins, running, &stopping, &mut tasks)?;
     tasks.spawn(tls.watch(stopping.clone()));
+    work_on_jobs(core.clone(), stopping.clone(), &mut tasks);
     provision(core.clone(), stopping.clone(), &mut tasks);
     background(core, origin.clone(), stopping, &mut tasks);
     write_ports(data, &listeners)?;
@@ -284,6 +289,39 @@ fn listen(
             "http" => tasks.spawn(http::serve(socket, None, north.clone(), limits, front("http"), stopping)),
             _ => tasks.spawn(http::serve(socket, Some(over_tls.clone()), devices.clone(), limits, front("bind"), stopping)),
         };
+    }
+    Ok(())
+}
+
+/// Works on jobs: first on those that the last run left, then whenever one came or targets ended.
+fn work_on_jobs(core: Arc<Core>, mut stopping: watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
+    tasks.spawn(async move {
+        loop {
+            if let Err(error) = turn_jobs(&core, &stopping).await {
+                tracing::error!(%error, "jobs could not be looked at; this is tried again");
+            }
+            let told = async {
+                core.jobs_bell().rung().await;
+                tokio::time::sleep(Duration::from_millis(GATHER_MS)).await;
+            };
+            tokio::select! {
+                () = told => {}
+                () = tokio::time::sleep(Duration::from_millis(JOBS_MS)) => {}
+                _ = stopping.wait_for(|stop| *stop) => return,
+            }
+        }
+    });
+}
+
+async fn turn_jobs(core: &Core, stopping: &watch::Receiver<bool>) -> landfall_model::Result<()> {
+    while !*stopping.borrow() {
+        let turn = core.turn_jobs().await?;
+        for (job, error) in &turn.failed {
+            tracing::error!(%job, %error, "a job rests for a while after a fault of the server");
+        }
+        if !turn.more {
+            break;
+        }
     }
     Ok(())
 }

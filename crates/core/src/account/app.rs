@@ -174,7 +174,7 @@ impl Core {
         .await
     }
 
-    /// Deletes an application that sees no devices; its groups and subscriptions, and those of others about its devices, go with it.
+    /// Deletes an application that sees no devices; its groups, jobs and subscriptions, and those of others about its devices, go with it.
     pub async fn delete_app(&self, scope: &Scope, id: AppId) -> Result<()> {
         self.app(scope, id).await?;
         let mut filter = crate::DeviceFilter::of(scope.account);
@@ -183,6 +183,7 @@ impl Core {
             return Err(Error::new(Cause::AppInUse, "the application still owns devices; delete them first"));
         }
         self.delete_groups_of(scope.account, id).await?;
+        self.delete_jobs_of(scope.account, id).await?;
         let about = crate::SubscriptionFilter { target: Some(id), ..Default::default() };
         while self.delete_subscriptions_where(&about, vec![]).await? > 0 {}
         let owned = crate::SubscriptionFilter { owner: Some(id), ..Default::default() };

@@ -235,13 +235,16 @@ impl Core {
 
     /// Cancels a command that was not sent yet (1.7.3). `CommandNotFound`, `CommandNotPending`.
     pub async fn cancel_command(&self, scope: &Scope, id: CommandId) -> Result<Command> {
-        self.decide(&[Record::Command(id)], || {
-            Box::pin(async {
-                let next = state::canceled(&self.command(scope, id).await?)?;
-                Ok((self.told(std::slice::from_ref(&next)).await?, next))
+        let canceled = self
+            .decide(&[Record::Command(id)], || {
+                Box::pin(async {
+                    let next = state::canceled(&self.command(scope, id).await?)?;
+                    Ok((self.told(std::slice::from_ref(&next)).await?, next))
+                })
             })
-        })
-        .await
+            .await?;
+        self.jobs_follow(canceled.job);
+        Ok(canceled)
     }
 
     /// What to do next at the calling device: what it must hear at once, then what applications desire, then its oldest command, unless
@@ -300,6 +303,7 @@ impl Core {
         self.refused(device, step, error);
         let failed = state::failed(command, error, self.now());
         self.unless_moved(self.store.commit(self.told(&[failed]).await?).await)?;
+        self.jobs_follow(command.job);
         Ok(None)
     }
 
@@ -313,12 +317,14 @@ impl Core {
         let product = self.product_of(&device).await?;
         self.decide(&[Record::Command(id)], || {
             Box::pin(async {
-                let Some(command) = self.store.command(id).await? else { return Ok((Batch::default(), None)) };
+                let Some(command) = self.store.command(id).await? else { return Ok((Batch::default(), ())) };
                 let has_result = command_of(&product, &command).is_ok_and(|(_, found)| !found.responses.is_empty());
-                Ok((self.told(&state::after(&command, &outcome, has_result, self.times())).await?, None))
+                Ok((self.told(&state::after(&command, &outcome, has_result, self.times())).await?, ()))
             })
         })
-        .await
+        .await?;
+        self.jobs_follow(command.job);
+        Ok(None)
     }
 
     fn times(&self) -> Times {
@@ -347,6 +353,7 @@ impl Core {
         self.commit_each(told.into_iter()).await?;
         for command in &due {
             self.live.wake(command.device, Wake::Work);
+            self.jobs_follow(command.job);
         }
         Ok(due.len() as u32 == ROUND)
     }
@@ -370,6 +377,7 @@ impl Core {
             whole.events.push(Event { account: command.account, principals, device, at: self.now(), body });
             whole.writes.push(Write::Command(Box::new(command.clone())));
         }
+        whole.writes.extend(states.last().and_then(state::end_of_target).map(Write::EndTarget));
         Ok(whole)
     }
 

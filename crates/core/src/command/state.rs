@@ -3,7 +3,7 @@
 //! Pure: what was loaded, what happened and the time come in; the next states go out.
 
 use crate::Outcome;
-use landfall_model::{Cause, Command, CommandState, Error, Result, Time};
+use landfall_model::{Cause, Command, CommandState, Error, Result, TargetEnd, TargetState, Time};
 
 /// The times that a change of state goes by.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +101,24 @@ pub(crate) fn canceled(command: &Command) -> Result<Command> {
     Ok(Command { due_at: None, ..moved(command, CommandState::Canceled) })
 }
 
+/// What ends of the job that a command was made for: a command that is over, or acknowledged and without a result to wait for.
+pub(crate) fn end_of_target(command: &Command) -> Option<TargetEnd> {
+    let (job, place) = command.job?;
+    let state = match command.state {
+        CommandState::Delivered if command.due_at.is_none() => TargetState::Succeeded,
+        CommandState::Pending | CommandState::Sent | CommandState::Delivered => return None,
+        CommandState::Successful => TargetState::Succeeded,
+        CommandState::Failed | CommandState::Canceled => TargetState::Failed,
+        CommandState::Timeout => TargetState::TimedOut,
+        CommandState::Expired => TargetState::Expired,
+    };
+    let detail = match command.state {
+        CommandState::Canceled => Some("the command was canceled".to_owned()),
+        _ => command.result.clone(),
+    };
+    Some(TargetEnd { job, place, state, detail })
+}
+
 /// Sent at once or never.
 fn is_immediate(command: &Command) -> bool {
     command.expire_s == Some(0)
@@ -128,7 +146,7 @@ fn moved(command: &Command, state: CommandState) -> Command {
 mod tests {
     use super::*;
     use CommandState::{Canceled, Delivered, Expired, Failed, Pending, Sent, Successful, Timeout};
-    use landfall_model::{AccountId, AppId, CommandId, DeviceId};
+    use landfall_model::{AccountId, AppId, CommandId, DeviceId, JobId};
 
     const TIMES: Times = Times { now: Time(1_000), ack_by: Time(2_000), result_by: Time(3_000) };
 
@@ -184,6 +202,34 @@ mod tests {
         let open = [command(1, Pending, None), command(2, Delivered, None), command(3, Sent, None)];
         for (mid, found) in [(None, Some(2)), (Some(3), Some(3)), (Some(1), None), (Some(9), None)] {
             assert_eq!(answered(&open, mid).map(|command| command.place), found, "{mid:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_command_is_that_of_its_target() {
+        let job = JobId::from_random([7; 16]);
+        for (state, due, expected) in [
+            (Pending, true, None),
+            (Sent, true, None),
+            (Delivered, true, None),
+            (Delivered, false, Some(TargetState::Succeeded)),
+            (Successful, false, Some(TargetState::Succeeded)),
+            (Failed, false, Some(TargetState::Failed)),
+            (Canceled, false, Some(TargetState::Failed)),
+            (Timeout, false, Some(TargetState::TimedOut)),
+            (Expired, false, Some(TargetState::Expired)),
+        ] {
+            let result = Some("{}".to_owned());
+            let made = Command { job: Some((job, 3)), result, ..command(1, state, None) };
+            let made = Command { due_at: made.due_at.filter(|_| due), ..made };
+            let end = end_of_target(&made);
+            assert_eq!(
+                end.as_ref().map(|end| (end.job, end.place, end.state)),
+                expected.map(|state| (job, 3, state)),
+                "{state:?}"
+            );
+            assert!(end.is_none_or(|end| end.detail.is_some()), "{state:?} says why");
+            assert_eq!(end_of_target(&Command { job: None, ..made }), None);
         }
     }
 

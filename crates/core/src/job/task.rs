@@ -1,8 +1,11 @@
-//! What a kind of job is to the engine.
+//! What a kind of job is to the engine, and the one list of them.
 
 use crate::Core;
 use async_trait::async_trait;
 use landfall_model::{Batch, Error, Job, JobBlock, JobCounts, JobId, JobKind, JobTarget, Result, TargetState, Targets, Time};
+
+/// Every kind of job; a new one is a line here.
+pub(crate) const TASKS: &[&dyn Task] = &[];
 
 /// One kind of job.
 ///
@@ -85,8 +88,8 @@ pub struct NewJob {
     pub name: String,
     /// What [`Job::order`] says.
     pub order: String,
-    /// Targets that are known already, in parts of 1 to [`JobBlock::SIZE`].
-    pub targets: Vec<Targets>,
+    /// Targets that are known already.
+    pub targets: Targets,
     /// Where the choice of further ones begins, in the words of the kind; none: these are all.
     pub choosing: Option<String>,
     /// Targets that may be under way at once, from 1; none: the server's default.

@@ -11,6 +11,7 @@ mod devices;
 mod frames;
 mod interrupted;
 mod isolation;
+mod jobs;
 mod keys;
 mod names;
 mod onem2m;

@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use codec::ScriptedCodec;
 use landfall_core::{
     CallbackPolicy, Core, DeviceCaller, NewAccount, NewApp, Operator, Parts, PayloadCodec, ProductRef, RegisterDevice, Scope,
-    Settings, Taken, digest,
+    Settings, Taken, Task, digest,
 };
 use landfall_model::{
     AccessMode, AccountId, AccountSettings, App, AppLimits, Cause, DataFormat, Device, DeviceId, DeviceInfo, Error, EventBody,
@@ -76,9 +76,16 @@ pub struct Plan {
     settings: Settings,
     connections: Arc<Connections>,
     codecs: Arc<dyn PayloadCodec>,
+    tasks: Option<&'static [&'static dyn Task]>,
 }
 
 impl Plan {
+    /// Other kinds of jobs than those of the server.
+    #[must_use]
+    pub fn tasks(self, tasks: &'static [&'static dyn Task]) -> Self {
+        Self { tasks: Some(tasks), ..self }
+    }
+
     /// Other settings than the usual ones.
     #[must_use]
     pub fn settings(self, settings: Settings) -> Self {
@@ -109,6 +116,7 @@ impl Plan {
             settings: self.settings.clone(),
             admin_token: digest(ADMIN_TOKEN),
         });
+        let core = self.tasks.iter().fold(core, |core, tasks| core.with_tasks(tasks));
         core.enlist(&self.connections);
         let operator = core.operator(ADMIN_TOKEN).await.unwrap();
         Ground {
@@ -137,6 +145,7 @@ impl Ground {
             settings: Settings::default(),
             connections: Arc::default(),
             codecs: Arc::new(ScriptedCodec),
+            tasks: None,
         }
     }
 

@@ -44,7 +44,7 @@ pub use device::history::HistoryFilter;
 pub use device::key::{NewKey, RefreshKey};
 pub use device::shadow::DesiredRequest;
 pub use device::{ProductRef, RegisterDevice};
-pub use group::{GroupChange, Members, NewGroup};
+pub use group::{GroupChange, NewGroup, members::Members};
 pub use job::{Begun, Chosen, JobsTurn, NewJob, Task};
 pub use metric::{Count, Metric};
 pub use onem2m::*;
@@ -87,6 +87,7 @@ pub struct Core {
     jobs: job::Engine,
     tasks: &'static [&'static dyn Task],
     claims: device::claim::Claims,
+    group_marks: group::marks::Marks,
     turns: turns::Turns,
 }
 
@@ -127,6 +128,7 @@ impl Core {
             jobs: job::Engine::default(),
             tasks: job::TASKS,
             claims: device::claim::Claims::default(),
+            group_marks: group::marks::Marks::default(),
             turns: turns::Turns::default(),
         }
     }

@@ -43,8 +43,8 @@ pub enum Write {
     Group(Box<Group>),
     /// Also takes its devices out of it.
     DeleteGroup(GroupId),
-    /// Devices of its account join a group, at most [`Group::SLICE`]; those that are gone are passed over. `ResourceNotFound` where the group is
-    /// gone.
+    /// Devices of its account join a group, at most [`Group::SLICE`]; those that are gone or in it are passed over. `ResourceNotFound` where the
+    /// group is gone, `GroupFull` where it would have more than it may.
     Join(GroupId, Vec<DeviceId>),
     /// Devices leave a group, at most [`Group::SLICE`].
     Leave(GroupId, Vec<DeviceId>),

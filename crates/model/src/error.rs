@@ -188,6 +188,8 @@ causes! {
     Limit Throttled;
     /// The application owns as many devices as it may (100412).
     Limit DeviceLimit;
+    /// The group has as many devices as it may, or would have more (100601).
+    Limit GroupFull;
     /// The device has as many pending commands as it may (100223).
     Limit CommandLimit;
     /// A table or list is full.

@@ -5,7 +5,7 @@
 //! goes out, to it or to a device: rights may have gone since.
 
 use crate::Core;
-use landfall_model::{AccountId, App, AppId, Cause, Device, Error, Result, Subscription, SubscriptionKind};
+use landfall_model::{AccountId, App, AppId, Cause, Device, Error, Principals, Result, Subscription, SubscriptionKind};
 use std::sync::Arc;
 
 /// Somebody with rights, as authentication found it.
@@ -149,7 +149,12 @@ impl Scope {
 
     /// Whether a device is within it.
     pub fn covers(&self, device: &Device) -> bool {
-        device.account == self.account && self.app.is_none_or(|app| device.principals.include(app))
+        device.account == self.account && self.covers_seen(&device.principals)
+    }
+
+    /// Whether a device of the account that these see is within it.
+    pub(crate) fn covers_seen(&self, seen_by: &Principals) -> bool {
+        self.app.is_none_or(|app| seen_by.include(app))
     }
 
     /// Whether what was asked for in the name of an application, or of none, is within it.
@@ -167,8 +172,13 @@ impl Core {
     /// Whether a principal sees a device: all of its account are within its reach, or it is one of the device's, or may act for one.
     pub(crate) async fn sees(&self, who: &Principal, device: &Device) -> Result<bool> {
         let PrincipalKind::Application(app) = &who.kind else { return Ok(who.over(device.account).is_ok()) };
-        for principal in device.principals.iter() {
-            if app.account == device.account && self.may_act_for(*principal, app.id).await? {
+        Ok(app.account == device.account && self.shares(app.id, &device.principals).await?)
+    }
+
+    /// Whether an application sees what these do: it is one of them, or may act for one.
+    pub(crate) async fn shares(&self, app: AppId, seen_by: &Principals) -> Result<bool> {
+        for principal in seen_by.iter() {
+            if self.may_act_for(*principal, app).await? {
                 return Ok(true);
             }
         }

@@ -6,15 +6,15 @@
 use crate::{
     Core, OriginCaller, ResourceChange, Scope, batch,
     extension::GroupEvent,
-    group::moved,
+    group::members::moved,
     onem2m::tree::{Happened, check_resource_name, node_name},
 };
 use landfall_model::{
-    AccountId, AccountPart, AppId, Batch, Device, DeviceId, DevicePart, Error, Group, IdKind, Resource, ResourceId, ResourceKind,
-    Result, Time, Write,
+    AccountId, AccountPart, AppId, Batch, Device, DeviceId, DevicePart, Error, Group, GroupId, IdKind, Resource, ResourceId,
+    ResourceKind, Result, Time, Write,
 };
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// `cnd` of a device group.
 pub const GROUP_DEFINITION: &str = "com.telekom.iot.orchestrator.deviceGroup";
@@ -46,11 +46,15 @@ impl Core {
         while names.len() < SHOWN {
             let room = (SHOWN - names.len()).min(Group::SLICE) as u32;
             let some = self.store.members(resource.id.as_group(), after, room).await?;
-            let name = |device: &Arc<Device>| match by_id {
-                true => ResourceId::of_device(device.id, DevicePart::Node).to_string(),
-                false => node_name(device),
-            };
-            names.extend(some.iter().map(name));
+            for device in &some {
+                // Its application may have lost the right to see it since it joined.
+                if self.may_be_in(Some(resource.app), &device.principals).await? {
+                    names.push(match by_id {
+                        true => ResourceId::of_device(device.id, DevicePart::Node).to_string(),
+                        false => node_name(device),
+                    });
+                }
+            }
             after = some.last().map(|device| device.id);
             if (some.len() as u32) < room {
                 break;
@@ -86,7 +90,7 @@ impl Core {
     /// What a new device group writes beside its record, which keeps no list of devices. `InvalidField`, `TooMany`, `NameTaken`.
     pub(crate) async fn group_made(&self, by: &OriginCaller, resource: &mut Resource) -> Result<Vec<Write>> {
         self.check_applications(by, &resource.attributes).await?;
-        let given = self.given(by, &mut resource.attributes).await?.unwrap_or_default();
+        let given = self.given((by, by.app.id), &mut resource.attributes).await?.unwrap_or_default();
         let scope = Scope { account: by.account.id, app: Some(by.app.id), by: None };
         let group = self.new_group(resource.id.as_group(), &scope, &resource.name).await?;
         let moved = moved(group.id, &[], &given);
@@ -106,7 +110,7 @@ impl Core {
         if !change.attributes.contains_key("nds") {
             return Ok(vec![]);
         }
-        let wanted = self.given(by, &mut next.attributes).await?.unwrap_or_default();
+        let wanted = self.given((by, next.app), &mut next.attributes).await?.unwrap_or_default();
         let group = next.id.as_group();
         let mut present: Vec<DeviceId> = vec![];
         loop {
@@ -122,8 +126,12 @@ impl Core {
         Ok(moved(group, &present, &wanted))
     }
 
-    /// The devices that `nds` names, ascending; what stays of it is how they were named.
-    async fn given(&self, by: &OriginCaller, attributes: &mut Map<String, Value>) -> Result<Option<Vec<DeviceId>>> {
+    /// The devices that `nds` names, ascending, each seen by the caller and by the owner of the group; what stays of it is how they were named.
+    async fn given(
+        &self,
+        (by, owner): (&OriginCaller, AppId),
+        attributes: &mut Map<String, Value>,
+    ) -> Result<Option<Vec<DeviceId>>> {
         let Some(Value::Array(given)) = attributes.remove("nds") else { return Ok(None) };
         let (mut ids, mut by_id) = (Vec::with_capacity(given.len()), !given.is_empty());
         for text in given.iter().filter_map(Value::as_str) {
@@ -134,7 +142,11 @@ impl Core {
                 None => self.device_with_node(by.account.id, text).await?,
             };
             match device {
-                Some(device) if self.sees(&by.principal(), &device).await? => ids.push(device.id),
+                Some(device)
+                    if self.sees(&by.principal(), &device).await? && self.may_be_in(Some(owner), &device.principals).await? =>
+                {
+                    ids.push(device.id);
+                }
                 _ => return Err(Error::invalid("nds", format!("names no node: {}", shortened(text)))),
             }
         }
@@ -182,28 +194,44 @@ impl Core {
         found.account == account && found.kind == ResourceKind::ApplicationEntity && self.is_alive(found)
     }
 
-    /// What joins new nodes to the device groups that they named, by name or id, and the groups that are not there or closed to the
-    /// application (the nodes are made all the same).
+    /// What joins new nodes to the device groups that they named, by name or id; and who joins none, as it is not there, closed to the
+    /// application, of one that does not see its devices, or full (the nodes are made all the same).
     pub(crate) async fn joined(
         &self,
         (account, app): (AccountId, AppId),
-        named: Vec<(String, Vec<DeviceId>)>,
-    ) -> Result<(Vec<Write>, Vec<String>)> {
+        named: BTreeMap<&str, Vec<DeviceId>>,
+    ) -> Result<(Vec<Write>, Vec<(DeviceId, String)>)> {
         let parent = ResourceId::of_account(account, AccountPart::Groups);
-        let (mut writes, mut unknown) = (vec![], vec![]);
-        for (name, devices) in named {
-            let mut found = self.store.resource_named(parent, &name).await?;
+        let (mut writes, mut ungrouped) = (vec![], vec![]);
+        for (name, mut devices) in named {
+            let mut found = self.store.resource_named(parent, name).await?;
             if let Ok(id) = name.parse::<ResourceId>()
                 && found.is_none()
             {
                 found = self.store.resource(id).await?.filter(|found| found.account == account && is_device_group(found));
             }
-            match found {
-                Some(group) if self.may_act_for(group.app, app).await? => writes.push(Write::Join(group.id.as_group(), devices)),
-                _ => unknown.push(name),
+            let room = match found {
+                Some(group) if self.may_act_for(group.app, app).await? && self.may_act_for(app, group.app).await? => {
+                    Some((group.id.as_group(), self.room_of(group.id.as_group()).await?))
+                }
+                _ => None,
+            };
+            let left = devices.split_off(devices.len().min(room.map_or(0, |(_, room)| room)));
+            ungrouped.extend(left.into_iter().map(|device| (device, name.to_owned())));
+            if let Some((group, _)) = room {
+                writes.push(Write::Join(group, devices));
             }
         }
-        Ok((writes, unknown))
+        Ok((writes, ungrouped))
+    }
+
+    /// How many devices more a group may have.
+    async fn room_of(&self, group: GroupId) -> Result<usize> {
+        let most = self.store.group(group).await?.map_or(0, |group| u64::from(group.max_members));
+        if most == 0 {
+            return Ok(usize::MAX);
+        }
+        Ok(usize::try_from(most.saturating_sub(self.store.member_count(group).await?)).unwrap_or(usize::MAX))
     }
 
     /// The record of a group that another dialect or an operator made, renamed or deleted.

@@ -209,7 +209,7 @@ impl Core {
                 // Others took a name or the last place, or deleted a group, meanwhile.
                 Err(error)
                     if error.kind() == ErrorKind::Conflict
-                        || [Cause::DeviceLimit, Cause::ResourceNotFound].contains(&error.cause) => {}
+                        || [Cause::DeviceLimit, Cause::GroupFull, Cause::ResourceNotFound].contains(&error.cause) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -255,15 +255,9 @@ impl Core {
                 }
             }
         }
-        let named = groups.iter().map(|(name, devices)| ((*name).to_owned(), devices.clone())).collect();
-        let (joins, unknown) = self.joined((request.account, request.app), named).await?;
+        let (joins, ungrouped) = self.joined((request.account, request.app), groups).await?;
         whole.events.extend(self.told_of_new(request.account, &joins, &made, now).await?);
         whole.writes.extend(joins);
-        let ungrouped = unknown.into_iter().flat_map(|name| {
-            let devices = groups.get(name.as_str()).cloned().unwrap_or_default();
-            devices.into_iter().map(move |device| (device, name.clone()))
-        });
-        let ungrouped = ungrouped.collect();
         let done = request.done + nodes.len() as u32;
         let over = done >= request.total;
         let next = Provisioning {
@@ -332,7 +326,9 @@ impl Core {
             call: None,
             step: "onem2m.provisioning",
             check: "deviceGroup",
-            detail: format!("nDGr: {group} is no device group to which the application may add; the node is not in it"),
+            detail: format!(
+                "nDGr: {group} is no device group to which the application may add, or it is full; the node is not in it"
+            ),
         };
         self.why.of_device(account, device, why);
     }

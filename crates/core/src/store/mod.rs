@@ -20,7 +20,7 @@ pub use account::{AccountStore, AppStore};
 pub use command::{CallStore, CommandFilter, CommandStore, RevokeFilter, SettingFilter, ShadowStore};
 pub use device::{DeviceFilter, DeviceListStore, DeviceState, DeviceStore, Due, NameClash};
 pub use fleet::{Addressee, Fleet, FleetOf, FleetStore};
-pub use group::GroupStore;
+pub use group::{GroupStore, Member, MemberSlice, MemberStore, MembersFrom};
 pub use history::{FramePage, FrameQuery, HistoryOf, HistoryQuery, HistoryStore};
 pub use job::{JobFilter, JobStore, TargetFilter};
 pub use presence::PresenceStore;
@@ -47,7 +47,7 @@ sum! {
     ///
     /// Everything is written by [`Commit::commit`] alone. Reads see every commit that was answered before they began.
     /// Errors: `Internal` for a broken database, `Overloaded` for a full queue, `Stopping` after shutdown began.
-    Store: Commit AccountStore AppStore ProductStore DeviceStore DeviceListStore FleetStore GroupStore HistoryStore SubscriptionStore CallStore CommandStore
+    Store: Commit AccountStore AppStore ProductStore DeviceStore DeviceListStore FleetStore GroupStore MemberStore HistoryStore SubscriptionStore CallStore CommandStore
         ShadowStore PresenceStore EventStore UpkeepStore ResourceStore InstanceStore NodeStore ProvisioningStore JobStore
 }
 

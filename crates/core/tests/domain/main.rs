@@ -9,6 +9,7 @@ mod commands;
 mod deletion;
 mod devices;
 mod frames;
+mod groups;
 mod interrupted;
 mod isolation;
 mod jobs;

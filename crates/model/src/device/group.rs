@@ -19,8 +19,19 @@ pub struct Group {
     pub description: Option<String>,
     /// The application that it belongs to; none: the account itself.
     pub owner: Option<AppId>,
+    /// Devices that it may have; 0: any number.
+    #[serde(default, skip_serializing_if = "is_any")]
+    pub max_members: u32,
+    /// The name that the application which made it had then. Empty: nobody noted it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub creator: String,
     /// When it was made.
     pub created_at: Time,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_any(max_members: &u32) -> bool {
+    *max_members == 0
 }
 
 impl GroupId {

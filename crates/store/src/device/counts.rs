@@ -1,4 +1,5 @@
-//! How many devices an account, an application (of those that it sees), a product and a gateway have, by status and kind.
+//! How many devices an account, an application (of those that it sees), a product and a gateway have, by status and kind; and how many are in
+//! a group, whatever they are.
 //!
 //! The writer keeps these counters in the transaction that changes the devices, so that nobody has to count rows: deltas gather in memory
 //! and are written once a group. A gateway is not counted among the devices behind it.
@@ -9,7 +10,7 @@ use crate::{
     engine::sql::{Sql, SqlResult, Value, query_one},
 };
 use landfall_core::DeviceFilter;
-use landfall_model::{AccountId, Device, DeviceId};
+use landfall_model::{AccountId, Device, DeviceId, GroupId};
 use std::{collections::BTreeSet, ops::ControlFlow};
 use uuid::Uuid;
 
@@ -92,6 +93,12 @@ impl Counts {
         }
     }
 
+    /// A group has so many members more.
+    pub(crate) fn change_group(&mut self, account: AccountId, group: GroupId, n: i64) {
+        let key = (*account.0.as_bytes(), *group.0.as_bytes(), String::new(), String::new());
+        self.0.add(key, n);
+    }
+
     /// The batch at hand is over; refused, it counts nothing.
     pub(crate) fn end(&mut self, taken: bool) {
         self.0.end(taken);
@@ -130,6 +137,11 @@ fn each(sql: &mut dyn Sql, account: AccountId, owner: Uuid, mut tell: impl FnMut
         tell(row.text(0)?, row.text(1)?, row.seq(2)?);
         Ok(ControlFlow::Continue(()))
     })
+}
+
+/// How many devices are in a group of the account.
+pub(crate) fn in_group(sql: &mut dyn Sql, account: AccountId, group: GroupId) -> SqlResult<u64> {
+    Counts::default().total(sql, account, group.0)
 }
 
 /// How many devices fit a filter that counters know.

@@ -3,10 +3,14 @@
 //! What is deleted is out of all lists at once, as these ask for the records of both ends; the rows of a membership go later, in slices.
 
 use crate::{
-    device::{principals::or_account, unlinked},
-    effects::{Done, Refused},
+    device::{
+        counts::{self, Counts},
+        members,
+        principals::or_account,
+    },
+    effects::Done,
     engine::{
-        documents::{self, Conditions, arcs, parse},
+        documents::{self, Conditions, arcs, id_value, parse},
         sql::{Sql, SqlResult, Value, query_all, query_one, storable},
     },
     store::SharedStore,
@@ -14,8 +18,8 @@ use crate::{
     versioned::{Cell, Kind, Table, doc, key, moves, stays, version},
 };
 use async_trait::async_trait;
-use landfall_core::store::GroupStore;
-use landfall_model::{AccountId, AppId, Cause, Device, DeviceId, Error, Group, GroupId, Page, PageRequest, Result};
+use landfall_core::store::{GroupStore, MemberSlice, MemberStore, MembersFrom};
+use landfall_model::{AccountId, AppId, Cause, Device, DeviceId, Error, Group, GroupId, Page, PageRequest, Principals, Result};
 use std::sync::{Arc, OnceLock};
 
 pub(crate) static GROUP: Table<Group> = Table {
@@ -26,6 +30,7 @@ pub(crate) static GROUP: Table<Group> = Table {
         stays("account", |r| Cell::bytes(r.account.0.as_bytes())),
         stays("owner", |r| Cell::bytes(or_account(r.owner.as_ref(), &r.account))),
         moves("name", |r| Cell::text(&r.name)),
+        moves("max_members", |r| Cell::int(r.max_members)),
         stays("created_at", |r| Cell::int(r.created_at.0)),
         doc(),
     ],
@@ -38,41 +43,19 @@ pub(crate) static GROUP: Table<Group> = Table {
     statements: OnceLock::new(),
 };
 
-pub(crate) fn join(sql: &mut dyn Sql, group: GroupId, devices: &[DeviceId]) -> Done {
-    const TEXT: &str = "INSERT INTO group_member (member_of, device) SELECT g.id, d.id FROM device_group g, device d \
-                        WHERE g.id = ?1 AND d.id = ?2 AND d.account = g.account ON CONFLICT DO NOTHING";
-    let key = Value::Bytes(group.0.as_bytes());
-    if query_one(sql, "SELECT version FROM device_group WHERE id = ?1", &[key], |_| Ok(()))?.is_none() {
-        return Err(Refused::Batch(Error::new(Cause::ResourceNotFound, "the group is gone")));
-    }
-    each(sql, TEXT, group, devices)
+/// Writes a group, unless it has more members than it then may.
+pub(crate) fn put_group(sql: &mut dyn Sql, r: &Group, doc: &str, counts: &Counts) -> Done {
+    members::check_room(sql, r, counts)?;
+    GROUP.put(sql, r, doc)
 }
 
-pub(crate) fn leave(sql: &mut dyn Sql, group: GroupId, devices: &[DeviceId]) -> Done {
-    each(sql, "DELETE FROM group_member WHERE member_of = ?1 AND device = ?2", group, devices)
-}
-
-fn each(sql: &mut dyn Sql, text: &str, group: GroupId, devices: &[DeviceId]) -> Done {
-    if devices.len() > Group::SLICE {
-        return Err(Refused::Batch(Error::new(Cause::TooMany, "at most 1000 devices join or leave a group at once")));
-    }
-    for device in devices {
-        sql.execute(text, &[Value::Bytes(group.0.as_bytes()), Value::Bytes(device.0.as_bytes())])?;
-    }
-    Ok(())
-}
-
-pub(crate) fn delete_group(sql: &mut dyn Sql, group: GroupId) -> Done {
-    sql.execute("DELETE FROM device_group WHERE id = ?1", &[Value::Bytes(group.0.as_bytes())])?;
-    Ok(unlinked::put_group(sql, group)?)
-}
-
-/// Deletes the group with this id, if there is one.
-pub(crate) fn delete_shown(sql: &mut dyn Sql, group: GroupId) -> SqlResult<()> {
-    if sql.execute("DELETE FROM device_group WHERE id = ?1", &[Value::Bytes(group.0.as_bytes())])? > 0 {
-        unlinked::put_group(sql, group)?;
-    }
-    Ok(())
+/// Deletes a group, if there is one with this id.
+pub(crate) fn delete_group(sql: &mut dyn Sql, group: GroupId, counts: &mut Counts) -> SqlResult<()> {
+    const ACCOUNT: &str = "SELECT account FROM device_group WHERE id = ?1";
+    let key = id_value(&group.0);
+    let Some(account) = query_one(sql, ACCOUNT, &[key], |row| id(row.bytes(0)?).map(AccountId))? else { return Ok(()) };
+    sql.execute("DELETE FROM device_group WHERE id = ?1", &[key])?;
+    members::group_gone(sql, account, group, counts)
 }
 
 #[async_trait]
@@ -97,41 +80,25 @@ impl GroupStore for SharedStore {
         .await
     }
 
-    async fn groups(&self, account: AccountId, owner: Option<AppId>, page: PageRequest) -> Result<Page<Arc<Group>>> {
+    async fn groups(
+        &self,
+        account: AccountId,
+        owner: Option<AppId>,
+        name: Option<&str>,
+        page: PageRequest,
+    ) -> Result<Page<Arc<Group>>> {
+        if name.is_some_and(|name| !storable(name)) {
+            return Ok(Page { total: 0, items: vec![] });
+        }
+        let name = name.map(str::to_owned);
         self.scan(account, move |sql| {
             let mut conditions = Conditions::new();
             conditions.and_id("account", Some(&account.0));
             conditions.and_id("owner", owner.as_ref().map(|app| &app.0));
+            if let Some(name) = &name {
+                conditions.and("name = #", Value::Text(name));
+            }
             conditions.page(sql, "device_group", "name, id", page).map(arcs)
-        })
-        .await
-    }
-
-    async fn members(&self, group: GroupId, after: Option<DeviceId>, limit: u32) -> Result<Vec<Arc<Device>>> {
-        const TEXT: &str = "SELECT d.doc FROM group_member m JOIN device d ON d.id = m.device WHERE m.member_of = ?1 AND m.device > ?2 \
-                            AND EXISTS (SELECT 1 FROM device_group g WHERE g.id = ?1) ORDER BY m.device LIMIT ?3";
-        let Some(found) = self.group(group).await? else { return Ok(Vec::new()) };
-        self.scan(found.account, move |sql| {
-            let after = after.as_ref().map_or(&[][..], |id| id.0.as_bytes());
-            let params = [Value::Bytes(group.0.as_bytes()), Value::Bytes(after), Value::Int(i64::from(limit))];
-            query_all(sql, TEXT, &params, |row| parse(row, 0).map(Arc::new))
-        })
-        .await
-    }
-
-    async fn member_count(&self, group: GroupId) -> Result<u64> {
-        const TEXT: &str = "SELECT COUNT(*) FROM group_member m JOIN device d ON d.id = m.device WHERE m.member_of = ?1";
-        let Some(found) = self.group(group).await? else { return Ok(0) };
-        let count = move |sql: &mut dyn Sql| query_one(sql, TEXT, &[Value::Bytes(group.0.as_bytes())], |row| row.int(0));
-        Ok(self.scan(found.account, count).await?.unwrap_or_default().unsigned_abs())
-    }
-
-    async fn is_member(&self, group: GroupId, device: DeviceId) -> Result<bool> {
-        const TEXT: &str = "SELECT 1 FROM group_member m JOIN device_group g ON g.id = m.member_of JOIN device d ON d.id = m.device \
-                            WHERE m.member_of = ?1 AND m.device = ?2";
-        self.read(move |sql| {
-            let params = [Value::Bytes(group.0.as_bytes()), Value::Bytes(device.0.as_bytes())];
-            Ok(query_one(sql, TEXT, &params, |_| Ok(()))?.is_some())
         })
         .await
     }
@@ -153,6 +120,47 @@ impl GroupStore for SharedStore {
             let after = after.as_ref().map_or(&[][..], |id| id.0.as_bytes());
             let params = [Value::Bytes(device.0.as_bytes()), Value::Bytes(after), Value::Int(i64::from(limit))];
             query_all(sql, TEXT, &params, |row| parse(row, 0).map(Arc::new))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl MemberStore for SharedStore {
+    async fn members(&self, group: GroupId, after: Option<DeviceId>, limit: u32) -> Result<Vec<Arc<Device>>> {
+        let Some(found) = self.group(group).await? else { return Ok(Vec::new()) };
+        self.scan(found.account, move |sql| members::devices(sql, group, after, limit)).await
+    }
+
+    async fn member_ids(&self, group: GroupId, from: MembersFrom, limit: u32) -> Result<MemberSlice> {
+        let Some(found) = self.group(group).await? else { return Ok(MemberSlice::default()) };
+        self.scan(found.account, move |sql| members::slice(sql, group, from, limit)).await
+    }
+
+    async fn seen_by(&self, account: AccountId, devices: &[DeviceId]) -> Result<Vec<Option<Principals>>> {
+        if devices.len() > Group::SLICE {
+            return Err(Error::new(Cause::TooMany, "at most 1000 devices can be looked at at once"));
+        }
+        let devices = devices.to_vec();
+        self.read(move |sql| members::seen_by(sql, account, &devices)).await
+    }
+
+    async fn member_count(&self, group: GroupId) -> Result<u64> {
+        let Some(found) = self.group(group).await? else { return Ok(0) };
+        self.read(move |sql| counts::in_group(sql, found.account, group)).await
+    }
+
+    async fn member_counts(&self, account: AccountId, groups: &[GroupId]) -> Result<Vec<u64>> {
+        let groups = groups.to_vec();
+        self.scan(account, move |sql| members::counts(sql, account, &groups)).await
+    }
+
+    async fn is_member(&self, group: GroupId, device: DeviceId) -> Result<bool> {
+        const TEXT: &str = "SELECT 1 FROM group_member m JOIN device_group g ON g.id = m.member_of JOIN device d ON d.id = m.device \
+                            WHERE m.member_of = ?1 AND m.device = ?2";
+        self.read(move |sql| {
+            let params = [Value::Bytes(group.0.as_bytes()), Value::Bytes(device.0.as_bytes())];
+            Ok(query_one(sql, TEXT, &params, |_| Ok(()))?.is_some())
         })
         .await
     }

@@ -5,6 +5,7 @@ mod fleet;
 pub(crate) mod groups;
 pub(crate) mod identities;
 pub(crate) mod lists;
+pub(crate) mod members;
 pub(crate) mod names;
 pub(crate) mod presence;
 pub(crate) mod principals;

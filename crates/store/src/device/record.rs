@@ -3,7 +3,7 @@
 use crate::{
     device::{
         counts::{Counted, Counts},
-        names, principals, unlinked,
+        members, names, principals, unlinked,
     },
     effects::{Done, Refused, delete},
     engine::{
@@ -183,6 +183,7 @@ pub(crate) fn delete_device(
     delete(sql, "DELETE FROM shadow WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM registration WHERE device = ?1", key)?;
     delete(sql, "DELETE FROM secure_session WHERE device = ?1", key)?;
+    members::device_gone(sql, id, counts)?;
     unlinked::put_device(sql, id)?;
     Ok(true)
 }

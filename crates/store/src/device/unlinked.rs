@@ -3,6 +3,7 @@
 //! Ids are never used again, so that a row whose owner is unlinked cannot come back. Absent: what belongs to nobody, which retention deletes.
 
 use crate::{
+    device::members,
     effects::Done,
     engine::sql::{Sql, SqlResult, Value, query_all, query_one},
     extension, job,
@@ -18,12 +19,11 @@ const OWNERS: i64 = 200;
 const VISIBLE: &str = "NOT EXISTS (SELECT 1 FROM unlinked u WHERE u.owner = #)";
 
 /// Rows of a device that may be many; those of which it has few are deleted with it.
-const OF_DEVICE: [&str; 5] = [
+const OF_DEVICE: [&str; 4] = [
     "DELETE FROM chunk WHERE device = ?1 AND first_seq IN (SELECT first_seq FROM chunk WHERE device = ?1 LIMIT ?2)",
     "DELETE FROM command WHERE id IN (SELECT id FROM command WHERE device = ?1 LIMIT ?2)",
     "DELETE FROM revoke_task WHERE id IN (SELECT id FROM revoke_task WHERE device = ?1 LIMIT ?2)",
     "DELETE FROM setting WHERE id IN (SELECT id FROM setting WHERE device = ?1 LIMIT ?2)",
-    "DELETE FROM group_member WHERE device = ?1 AND member_of IN (SELECT member_of FROM group_member WHERE device = ?1 LIMIT ?2)",
 ];
 
 /// The history, commands, settings and resources of a device that is gone are to go.
@@ -86,6 +86,10 @@ fn rows_of_device(sql: &mut dyn Sql, device: &[u8], limit: i64, dropped: &mut Ve
         if deleted >= limit {
             return Ok(deleted);
         }
+    }
+    deleted += members::slice_of_device(sql, device, limit - deleted)?;
+    if deleted >= limit {
+        return Ok(deleted);
     }
     Ok(deleted + extension::delete_of_device(sql, device, limit - deleted, dropped)?)
 }

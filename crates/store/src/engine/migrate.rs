@@ -15,7 +15,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 22] = [
+const STEPS: [Step; 23] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -38,6 +38,7 @@ const STEPS: [Step; 22] = [
     Step::Code(access_points::fill),
     Step::Ddl(include_str!("../../migrations/0024_channels.sql")),
     Step::Ddl(include_str!("../../migrations/0020_jobs.sql")),
+    Step::Ddl(include_str!("../../migrations/0021_group_counts.sql")),
 ];
 
 /// The schema this program writes.
@@ -211,6 +212,8 @@ mod tests {
         assert_eq!(texts(&mut *sql, "SELECT name FROM device_group ORDER BY name"), ["g", "h"]);
         let members = "SELECT g.name FROM group_member m JOIN device_group g ON g.id = m.member_of WHERE m.device = x'01010101010101010101010101010101' ORDER BY g.name";
         assert_eq!(texts(&mut *sql, members), ["g", "h"]);
+        let counted = "SELECT g.name FROM device_group g JOIN device_count c ON c.account = g.account AND c.owner = g.id WHERE c.n = 1 ORDER BY g.name";
+        assert_eq!(texts(&mut *sql, counted), ["g", "h"]);
         let docs = texts(&mut *sql, "SELECT doc FROM resource ORDER BY name");
         let kept: Vec<serde_json::Map<String, serde_json::Value>> =
             docs.iter().map(|doc| serde_json::from_str::<Resource>(doc).unwrap().attributes).collect();

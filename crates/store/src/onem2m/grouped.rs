@@ -27,6 +27,8 @@ fn take_over(sql: &mut dyn Sql, mut record: Resource) -> SqlResult<()> {
         name: record.name.clone(),
         description: None,
         owner: Some(record.app),
+        max_members: 0,
+        creator: String::new(),
         created_at: record.created_at,
     };
     let account = Value::Bytes(record.account.0.as_bytes());

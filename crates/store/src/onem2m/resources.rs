@@ -3,7 +3,7 @@
 //! A resource never moves. Absent: places of accounts and parts of devices, which have no rows.
 
 use crate::{
-    device::groups,
+    device::{counts::Counts, groups},
     effects::{Counted, Done, Effects, Refused},
     engine::{
         documents::{self, Conditions, arcs, parse},
@@ -159,9 +159,12 @@ pub(crate) fn prune(sql: &mut dyn Sql, now: Time, limit: i64, dropped: &mut Vec<
     let text = "SELECT id FROM resource WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
     let over = query_all(sql, text, &[Value::Int(now.0), Value::Int(limit)], |row| resource_id(row.bytes(0)?))?;
     delete_all(sql, &over, dropped)?;
+    let mut counts = Counts::default();
     for id in &over {
-        groups::delete_shown(sql, id.as_group())?;
+        groups::delete_group(sql, id.as_group(), &mut counts)?;
     }
+    counts.end(true);
+    counts.write(sql)?;
     let mut left = AT_ONCE;
     for id in &over {
         left -= delete_below(sql, *id, left, dropped)?;

@@ -1,6 +1,6 @@
 //! Many devices at once.
 
-use crate::{groups::group, place::*};
+use crate::place::*;
 use landfall_core::store::*;
 use landfall_model::*;
 use landfall_store::SharedStore;

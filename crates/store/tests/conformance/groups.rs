@@ -6,18 +6,14 @@ use landfall_model::*;
 use landfall_store::SharedStore;
 use std::sync::Arc;
 
-pub fn group(account: AccountId, name: &str) -> Group {
-    Group { id: GroupId(fresh_uuid()), account, version: 1, name: name.into(), description: None, owner: None, created_at: START }
-}
-
-async fn made(store: &SharedStore, account: AccountId, name: &str) -> Group {
+pub async fn made(store: &SharedStore, account: AccountId, name: &str) -> Group {
     let made = group(account, name);
     store.commit(put([Write::Group(Box::new(made.clone()))])).await.unwrap();
     made
 }
 
 /// The devices of a group, read two at a time.
-async fn members(store: &SharedStore, of: &Group) -> Vec<DeviceId> {
+pub async fn members(store: &SharedStore, of: &Group) -> Vec<DeviceId> {
     let (mut found, mut after) = (vec![], None);
     loop {
         let next: Vec<DeviceId> = store.members(of.id, after, 2).await.unwrap().iter().map(|device| device.id).collect();
@@ -64,13 +60,13 @@ pub async fn groups_are_versioned_and_named(place: Place) {
     assert_eq!(store.group_named(one, None, "a\0").await.unwrap(), None);
     assert_eq!(store.group_named(two, None, "a").await.unwrap().as_deref(), Some(&theirs));
     assert_eq!(store.group_named(one, Some(app), "a").await.unwrap().as_deref(), Some(&owned));
-    let page = store.groups(one, None, ALL).await.unwrap();
+    let page = store.groups(one, None, None, ALL).await.unwrap();
     let named = |page: &Page<Arc<Group>>| page.items.iter().map(|group| group.name.clone()).collect::<Vec<_>>();
     assert_eq!((page.total, named(&page)), (3, vec!["a".to_owned(), "a".into(), "c".into()]));
     assert!(page.items.iter().any(|group| **group == a));
-    let page = store.groups(one, Some(app), ALL).await.unwrap();
+    let page = store.groups(one, Some(app), None, ALL).await.unwrap();
     assert_eq!((page.total, page.items), (1, vec![Arc::new(owned)]));
-    assert_eq!(store.groups(two, Some(app), ALL).await.unwrap().total, 0);
+    assert_eq!(store.groups(two, Some(app), None, ALL).await.unwrap().total, 0);
 }
 
 pub async fn members_are_read_from_both_ends(place: Place) {

@@ -16,6 +16,7 @@ mod identities;
 mod jobs;
 mod life;
 mod lists;
+mod members;
 mod onem2m;
 mod origin;
 mod place;
@@ -77,6 +78,8 @@ conformance! {
     groups: groups_are_versioned_and_named members_are_read_from_both_ends a_group_is_gone_at_once_and_its_members_leave_in_slices;
     jobs: jobs_are_versioned_and_named jobs_by_filter_and_page blocks_hold_their_places targets_are_begun_once
         counts_are_exact_whatever_ends targets_by_page_begun_or_not targets_by_device_and_command a_job_is_gone_at_once_and_its_targets_go_in_slices;
+    members: a_group_has_no_more_devices_than_it_may two_that_fill_a_group_cannot_both members_are_counted
+        devices_in_many_groups_leave_them members_are_read_from_any_place who_sees_devices_is_said_in_their_order;
     addresses: addresses_stay_while_they_are_named addresses_stay_while_they_owe nothing_is_told_to_an_address_that_is_gone;
     shadows: shadows_are_versioned settings_by_filter retention_of_settings;
     identities: names_that_mean_the_same_are_one_devices a_name_goes_with_its_device racing_names_have_one_winner;

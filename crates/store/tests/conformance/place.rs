@@ -134,6 +134,21 @@ pub fn device(account: AccountId, principals: impl Into<Principals>, node_id: &s
     }
 }
 
+pub fn group(account: AccountId, name: &str) -> Group {
+    let (id, name) = (GroupId(fresh_uuid()), name.into());
+    Group {
+        id,
+        account,
+        version: 1,
+        name,
+        description: None,
+        owner: None,
+        max_members: 0,
+        creator: String::new(),
+        created_at: START,
+    }
+}
+
 pub fn subscription(account: AccountId, owner: AppId, kind: SubscriptionKind, url: &str) -> Subscription {
     Subscription {
         id: SubscriptionId(fresh_uuid()),

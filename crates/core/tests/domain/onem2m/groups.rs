@@ -10,7 +10,7 @@ const GROUPS: Target = Target::Place(AccountPart::Groups);
 const ALL: PageRequest = PageRequest { no: 0, size: 100 };
 
 fn new(name: &str) -> NewGroup {
-    NewGroup { name: name.into(), description: None }
+    NewGroup { name: name.into(), ..NewGroup::default() }
 }
 
 async fn made(domain: &Ground, scope: &Scope, name: &str) -> Arc<Group> {
@@ -22,7 +22,7 @@ async fn members(domain: &Ground, scope: &Scope, group: GroupId) -> Vec<DeviceId
     let (mut found, mut after) = (vec![], None);
     loop {
         let some = domain.core.group_members(scope, group, after, 2).await.unwrap();
-        found.extend(some.devices.iter().map(|device| device.id));
+        found.extend(some.devices);
         after = some.next;
         if after.is_none() {
             return found;
@@ -75,9 +75,9 @@ async fn groups_are_their_owners() {
         let found = core.group(scope, group.id).await;
         assert_eq!(found.map_err(|error| error.cause), if there { Ok(group.clone()) } else { Err(Cause::ResourceNotFound) });
     }
-    let named = async |scope: &Scope| core.groups(scope, ALL).await.unwrap().items.len();
+    let named = async |scope: &Scope| core.groups(scope, None, ALL).await.unwrap().items.len();
     assert_eq!((named(&mine.scope).await, named(&mine.all).await, named(&theirs.scope).await), (1, 2, 1));
-    let described = GroupChange { name: Some("b".into()), description: Some(Some("cellar".into())) };
+    let described = GroupChange { name: Some("b".into()), description: Some(Some("cellar".into())), ..GroupChange::default() };
     let b = core.change_group(&mine.scope, a.id, described).await.unwrap();
     assert_eq!((b.name.as_str(), b.description.as_deref(), b.version), ("b", Some("cellar"), 2));
     let plain =
@@ -127,7 +127,8 @@ async fn devices_join_and_leave_in_slices() {
         core.join_group(&mine.scope, group.id, &devices).await.unwrap();
     }
     assert_eq!(members(&domain, &mine.scope, group.id).await, devices);
-    core.leave_group(&mine.scope, group.id, &[devices[1], foreign]).await.unwrap();
+    assert_eq!(cause(core.leave_group(&mine.scope, group.id, &[devices[1], foreign]).await), Cause::DeviceNotFound);
+    core.leave_group(&mine.scope, group.id, &[devices[1]]).await.unwrap();
     core.delete_device(&mine.scope, devices[2], false).await.unwrap();
     assert_eq!(members(&domain, &mine.scope, group.id).await, [devices[0], devices[3], devices[4]]);
     assert_eq!(core.group_size(&mine.scope, group.id).await, Ok(3));
@@ -149,6 +150,9 @@ async fn members_are_those_that_the_caller_sees() {
     let device = domain.device(&mine, "n").await.id;
     let group = core.create_group(&others, new("g")).await.unwrap();
     assert_eq!(cause(core.join_group(&others, group.id, &[device]).await), Cause::DeviceForeign);
+    let operated = core.join_group(&mine.all, group.id, &[device]).await;
+    assert_eq!(cause(operated), Cause::DeviceForeign, "its owner does not see the device");
+    core.authorize_app(&mine.all, mine.app.id, other.id, true).await.unwrap();
     core.join_group(&mine.all, group.id, &[device]).await.unwrap();
     assert_eq!(members(&domain, &others, group.id).await, []);
     assert_eq!(members(&domain, &mine.all, group.id).await, [device]);
@@ -250,13 +254,14 @@ async fn groups_go_with_their_application() {
     }
     let stay = [made(&domain, &mine.scope, "mine").await.id, made(&domain, &mine.all, "of the account").await.id];
     let foreign = made(&domain, &theirs.scope, "g0").await.id;
+    core.authorize_app(&mine.all, mine.app.id, other.id, true).await.unwrap();
     for group in going.iter().chain(&stay) {
         core.join_group(&mine.all, *group, &[device]).await.unwrap();
     }
     core.delete_app(&mine.all, other.id).await.unwrap();
     let left = |page: landfall_model::Page<Arc<Group>>| page.items.iter().map(|group| group.id).collect::<Vec<_>>();
-    assert_eq!(left(core.groups(&mine.all, ALL).await.unwrap()), stay);
-    assert_eq!(left(core.groups(&theirs.all, ALL).await.unwrap()), [foreign]);
+    assert_eq!(left(core.groups(&mine.all, None, ALL).await.unwrap()), stay);
+    assert_eq!(left(core.groups(&theirs.all, None, ALL).await.unwrap()), [foreign]);
     let of_device = core.store().groups_of(device, None, 100).await.unwrap();
     let mut stay_by_id = stay;
     stay_by_id.sort();

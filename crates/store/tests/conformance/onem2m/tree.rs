@@ -80,15 +80,7 @@ pub async fn telling_groups_are_known_at_once(place: Place) {
         one
     };
     let (telling, silent) = (grouped("telling", &["app"]), grouped("silent", &[]));
-    let group = |of: &Resource| Group {
-        id: of.id.as_group(),
-        account,
-        version: 1,
-        name: of.name.clone(),
-        description: None,
-        owner: None,
-        created_at: START,
-    };
+    let group = |of: &Resource| Group { id: of.id.as_group(), ..group(account, &of.name) };
     let writes = [&telling, &silent].map(|one| [write_resource(one), Write::Group(Box::new(group(one)))]);
     store.commit(Batch { writes: writes.into_iter().flatten().collect(), events: vec![] }).await.unwrap();
     let known = |store: &SharedStore| store.telling_groups(account).iter().map(|one| one.name.clone()).collect::<Vec<_>>();
@@ -117,15 +109,7 @@ pub async fn a_group_ends_with_its_record(place: Place) {
     let at = ResourceId::of_account(of.account, AccountPart::Groups);
     let mut record = Resource { kind: ResourceKind::FlexContainer, ..resource(of.account, at, "g") };
     record.expires_at = Some(place.now());
-    let group = Group {
-        id: record.id.as_group(),
-        account: of.account,
-        version: 1,
-        name: "g".into(),
-        description: None,
-        owner: None,
-        created_at: START,
-    };
+    let group = Group { id: record.id.as_group(), ..group(of.account, "g") };
     let joined = Write::Join(group.id, vec![of.id]);
     store.commit(put([write_resource(&record), Write::Group(Box::new(group.clone())), joined])).await.unwrap();
     while store.prune(place.now().plus_s(1)).await.unwrap() {}

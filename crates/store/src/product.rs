@@ -1,8 +1,12 @@
 //! Products.
 
 use crate::{
-    engine::documents::named,
+    engine::{
+        documents::named,
+        sql::{Sql, Value, query_all},
+    },
     store::SharedStore,
+    stream::replay,
     versioned::{Cell, Kind, Table, doc, key, moves, version},
 };
 use async_trait::async_trait;
@@ -53,6 +57,24 @@ impl ProductStore for SharedStore {
         let Some(id) = self.id_of(TEXT, vec![product_key(key)], Some(account.0)).await?.map(ProductId) else { return Ok(None) };
         hints.put((account, key.clone()), id);
         Ok(self.product(id).await?.filter(fits))
+    }
+
+    async fn products_by_model(&self, account: AccountId, key: &ProductKey) -> Result<Vec<Arc<Product>>> {
+        // As `product_key` writes it; what begins so lies between the comma and the sign after it.
+        const TEXT: &str = "SELECT id FROM product WHERE account = ?1 AND product_key > ?2 AND product_key < ?3";
+        let first = serde_json::to_string(&key.manufacturer_id).unwrap_or_default();
+        let (from, to) = (format!("[{first},"), format!("[{first}-"));
+        let read = move |sql: &mut dyn Sql| {
+            let params = [Value::Bytes(account.0.as_bytes()), Value::Text(&from), Value::Text(&to)];
+            query_all(sql, TEXT, &params, |row| replay::id(row.bytes(0)?))
+        };
+        let mut found = vec![];
+        for id in self.scan(account, read).await? {
+            found.extend(self.product(ProductId(id)).await?);
+        }
+        let said = |of: &ProductKey| [&of.device_type, &of.model, &of.protocol_type].map(Clone::clone);
+        found.retain(|product| said(&product.key) == said(key));
+        Ok(found)
     }
 
     async fn products(&self, account: AccountId, page: PageRequest) -> Result<Page<Arc<Product>>> {

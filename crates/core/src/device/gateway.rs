@@ -11,8 +11,8 @@ use crate::{
     turns::Record,
 };
 use landfall_model::{
-    AccessMode, Batch, Cause, Device, DeviceId, DeviceInfo, DeviceLimit, DeviceStatus, Error, NodeType, Result, Secret,
-    StatusDetail, Time, Write,
+    AccessMode, Batch, Cause, Device, DeviceId, DeviceInfo, DeviceLimit, DeviceStatus, Error, ErrorKind, NodeType, Product,
+    Result, Secret, StatusDetail, Time, Write,
 };
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -26,6 +26,8 @@ pub struct BindRequest {
     pub node_id: String,
     /// Fields that fill what is still empty.
     pub info: DeviceInfo,
+    /// The product of a device that has none yet.
+    pub product: Option<ProductRef>,
 }
 
 impl Core {
@@ -39,12 +41,24 @@ impl Core {
             .decide(&[Record::Device(waiting.id)], || {
                 Box::pin(async {
                     let device = self.store.device_by_node(&request.node_id).await?.ok_or_else(unknown)?;
-                    exchange(&device, &request, &secret, self.now())
+                    let product = self.said_product(&device, request.product.as_ref()).await?;
+                    exchange(&device, &request, product.as_deref(), &secret, self.now())
                 })
             })
             .await?;
         self.live.close(bound.id, CloseCause::CredentialsChanged);
         Ok((bound, secret))
+    }
+
+    /// The product that a device without one says it is of. One that there is not leaves a why record: it is bound all the same.
+    async fn said_product(&self, device: &Arc<Device>, said: Option<&ProductRef>) -> Result<Option<Arc<Product>>> {
+        match self.named_product(device.account, said.filter(|_| device.product.is_none())).await {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Invalid) => {
+                self.refused(device, "bind.product", &error);
+                Ok(None)
+            }
+            product => product,
+        }
     }
 
     /// Adds a device behind the calling gateway and tells deviceAdded. `NodeIdTaken` where a device has a name that means the same,
@@ -158,7 +172,13 @@ fn unknown() -> Error {
 }
 
 /// The verification code of a device is exchanged for a secret; the errors of [`Core::bind`].
-fn exchange(device: &Device, request: &BindRequest, secret: &Secret, now: Time) -> Result<(Batch, Arc<Device>)> {
+fn exchange(
+    device: &Device,
+    request: &BindRequest,
+    product: Option<&Product>,
+    secret: &Secret,
+    now: Time,
+) -> Result<(Batch, Arc<Device>)> {
     let code = device.credentials.verify_code.as_ref().ok_or_else(unknown)?;
     if !bool::from(code.expose().as_bytes().ct_eq(request.verify_code.expose().as_bytes())) {
         return Err(unknown());
@@ -171,6 +191,9 @@ fn exchange(device: &Device, request: &BindRequest, secret: &Secret, now: Time) 
     next.credentials.secret = Some(secret.clone());
     next.credentials.code_expires_at = None;
     fill_info(Arc::make_mut(&mut next.info), request.info.clone());
+    if let Some(product) = product {
+        bind_product(&mut next, product);
+    }
     let mut whole = Batch::default();
     activate(&mut next, &mut whole);
     whole.merge(info_changed(device, &next, now));
@@ -198,8 +221,9 @@ mod tests {
             device.activated = activated;
             device.credentials.verify_code = code.map(Secret::new);
             (device.credentials.code_timeout_s, device.credentials.code_expires_at) = (timeout_s, ends);
-            let request = BindRequest { verify_code: Secret::new("code"), node_id: "n".into(), info: DeviceInfo::default() };
-            let done = exchange(&device, &request, &Secret::new("secret"), now);
+            let (verify_code, info) = (Secret::new("code"), DeviceInfo::default());
+            let request = BindRequest { verify_code, node_id: "n".into(), info, product: None };
+            let done = exchange(&device, &request, None, &Secret::new("secret"), now);
             let Ok((whole, next)) = done else {
                 assert_eq!(done.err().map(|error| error.cause), refused, "{case}");
                 continue;

@@ -161,7 +161,8 @@ impl Core {
         Ok(own.or(self.settings.devices))
     }
 
-    /// The product a request names, within the account. `ProductNotFound`.
+    /// The product a request names, within the account; a key without the name of the manufacturer, which agents need not know (device-side
+    /// section 8), must mean one. `ProductNotFound`, `InvalidField`.
     pub(crate) async fn named_product(&self, account: AccountId, named: Option<&ProductRef>) -> Result<Option<Arc<Product>>> {
         let found = match named {
             None => return Ok(None),
@@ -169,6 +170,13 @@ impl Core {
                 Ok(id) => self.store.product(id).await?.filter(|product| product.account == account),
                 Err(_) => None,
             },
+            Some(ProductRef::Key(key)) if key.manufacturer_name.is_empty() => {
+                let mut found = self.store.products_by_model(account, key).await?;
+                if found.len() > 1 {
+                    return Err(Error::invalid("manufacturerName", "is needed: products differ in it alone"));
+                }
+                found.pop()
+            }
             Some(ProductRef::Key(key)) => self.store.product_by_key(account, key).await?,
         };
         found.map(Some).ok_or_else(|| Error::new(Cause::ProductNotFound, "there is no such product"))

@@ -1,8 +1,8 @@
 //! Registration, change and deletion (1.4.1, 1.4.2, 1.4.4, 1.4.5).
 
-use super::{Ground, Tenant, cause, new_device};
-use landfall_core::{BindRequest, DeviceChange, DeviceFilter, ProductRef, RegisterDevice};
-use landfall_model::{AccessMode, AppLimits, Cause, DeviceInfo, DeviceStatus, PageRequest, Secret, StatusDetail};
+use super::{Ground, Tenant, cause, new_device, sensor};
+use landfall_core::{BindRequest, DeviceChange, DeviceFilter, ProductDraft, ProductRef, RegisterDevice};
+use landfall_model::{AccessMode, AppLimits, Cause, DeviceInfo, DeviceStatus, PageRequest, ProductKey, Secret, StatusDetail};
 
 #[tokio::test]
 async fn a_registered_device_is_inactive_and_told() {
@@ -124,6 +124,7 @@ async fn a_verification_code_is_exchanged_once_and_only_in_time() {
             verify_code: Secret::new(verify_code),
             node_id: "bound".into(),
             info: DeviceInfo::default(),
+            product: None,
         })
     };
     assert_eq!(cause(bind("wrong").await), Cause::DeviceNotFound);
@@ -132,6 +133,39 @@ async fn a_verification_code_is_exchanged_once_and_only_in_time() {
     assert!(device.activated);
     assert_eq!(domain.told_since(before).await, ["bound Succeeded", "info INACTIVE"]);
     assert_eq!(cause(bind("code").await), Cause::Forbidden, "a finite code is spent");
+}
+
+#[tokio::test]
+async fn agents_name_a_product_without_its_manufacturers_name() {
+    let domain = Ground::new(8).await;
+    let (mine, theirs) = domain.two_tenants().await;
+    let key = |name: &str| ProductKey { manufacturer_name: name.into(), ..mine.product.key.clone() };
+    let said = |name: &str| Some(ProductRef::Key(key(name)));
+    let gateway = domain.online_device(&mine, "gateway").await;
+    let caller = domain.core.device_caller(&gateway);
+    let add = async |node: &str| domain.core.add_child(&caller, node, said(""), DeviceInfo::default()).await;
+    let registration = RegisterDevice {
+        access: AccessMode::VerifyCode,
+        verify_code: Some(Secret::new("code")),
+        timeout_s: Some(0),
+        product: None,
+        ..new_device("bound", &mine.product)
+    };
+    domain.core.register_device(&mine.scope, registration).await.unwrap();
+    let bind = async |product| {
+        let (verify_code, info) = (Secret::new("code"), DeviceInfo::default());
+        domain.core.bind(BindRequest { verify_code, node_id: "bound".into(), info, product }).await.unwrap().0
+    };
+    assert_eq!(bind(said("nobody")).await.product, None, "bound all the same");
+    let why = domain.core.why().device(gateway.account, domain.core.device_by_node("bound").await.unwrap().id);
+    assert_eq!((why[0].step, why[0].check), ("bind.product", "ProductNotFound"));
+    assert_eq!(add("c1").await.unwrap().product, Some(mine.product.id), "not that of the other account");
+    assert_eq!(bind(said("")).await.product, Some(mine.product.id));
+    let another = ProductDraft { key: key("Another"), ..sensor() };
+    domain.core.create_product(&mine.all, another).await.unwrap();
+    let refused = add("c2").await.unwrap_err();
+    assert_eq!((refused.cause, refused.path.as_deref()), (Cause::InvalidField, Some("manufacturerName")));
+    assert_ne!(mine.product.id, theirs.product.id);
 }
 
 #[tokio::test]

@@ -120,7 +120,8 @@ async fn a_device_may_change_the_form_of_its_own_name() {
         ..new_device("urn:imei:863703030668222", &tenant.product)
     };
     let device = core.register_device(&tenant.scope, code).await.unwrap();
-    let bind = BindRequest { verify_code: Secret::new("code"), node_id: IMEI.into(), info: DeviceInfo::default() };
+    let (verify_code, info) = (Secret::new("code"), DeviceInfo::default());
+    let bind = BindRequest { verify_code, node_id: IMEI.into(), info, product: None };
     assert_eq!(core.bind(bind).await.unwrap().0.id, device.id, "it binds under any form of its name");
     let change = DeviceChange { psk_identity: Some(IMEI.into()), ..DeviceChange::default() };
     core.modify_device(&tenant.scope, device.id, change).await.unwrap();

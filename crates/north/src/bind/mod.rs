@@ -88,8 +88,8 @@ async fn bind(State(api): State<Arc<DeviceApi>>, request: Request) -> Response {
         let known = api.core.device_by_node(&node_id).await.ok();
         let attempt = Attempt { api: &api, peer, node_id: &node_id, known: known.as_deref() };
         attempt.check()?;
-        let (verify_code, info) = (Secret::new(body.verify_code), body.device_info.check()?.0);
-        let bound = api.core.bind(BindRequest { verify_code, node_id: node_id.clone(), info }).await;
+        let (verify_code, (info, product)) = (Secret::new(body.verify_code), body.device_info.check()?);
+        let bound = api.core.bind(BindRequest { verify_code, node_id: node_id.clone(), info, product }).await;
         bound.map_err(|error| attempt.refused(error))
     };
     let (device, secret) = match outcome.await {

@@ -46,7 +46,7 @@ macro_rules! declare {
         }
 
         impl DeviceInfoBody {
-            /// The fields within their limits (1.4.9), and the product where all five keys are given.
+            /// The fields within their limits (1.4.9), and the product where its keys are given.
             pub fn check(self) -> Result<(DeviceInfo, Option<ProductRef>)> {
                 let info = DeviceInfo { $($text: within($word, self.$text)?,)* ..DeviceInfo::default() };
                 let product = product_key(&info).map(ProductRef::Key);
@@ -58,10 +58,11 @@ macro_rules! declare {
 
 landfall_model::device_texts!(declare);
 
+/// Agents must say all but the name of the manufacturer (agentlite.yaml).
 fn product_key(info: &DeviceInfo) -> Option<ProductKey> {
     Some(ProductKey {
         manufacturer_id: info.manufacturer_id.clone()?,
-        manufacturer_name: info.manufacturer_name.clone()?,
+        manufacturer_name: info.manufacturer_name.clone().unwrap_or_default(),
         device_type: info.device_type.clone()?,
         model: info.model.clone()?,
         protocol_type: info.protocol_type.clone()?,
@@ -120,11 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn all_five_keys_name_a_product() {
+    fn its_keys_name_a_product() {
         let five = r#"{"nodeId":"n","manufacturerId":"a","manufacturerName":"A","deviceType":"T","model":"1","protocolType":"MQTT","status":"x"}"#;
         assert!(matches!(info(five).unwrap().1, Some(ProductRef::Key(key)) if key.manufacturer_name == "A"));
         let (four, product) = info(&five.replace(r#""A""#, r#""""#)).unwrap();
-        assert_eq!((four.manufacturer_name, four.model.as_deref(), product), (None, Some("1"), None));
+        assert_eq!((four.manufacturer_name, four.model.as_deref()), (None, Some("1")));
+        assert!(matches!(product, Some(ProductRef::Key(key)) if key.manufacturer_name.is_empty()));
+        let (three, product) = info(&five.replace(r#""T""#, r#""""#)).unwrap();
+        assert_eq!((three.model.as_deref(), product), (Some("1"), None));
         assert!(info(&format!(r#"{{"nodeId":"n","mac":"{}"}}"#, "m".repeat(257))).is_err());
     }
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 pub async fn records_come_back(place: Place) {
     let store = place.open();
     let acc = account("a");
-    let (ap, pr) = (app(acc.id, "app"), product(acc.id, "m"));
+    let (ap, mut pr) = (app(acc.id, "app"), product(acc.id, "m"));
+    (pr.key.manufacturer_id, pr.key.manufacturer_name) = ("acme".into(), "Acme".into());
     let mut de = device(acc.id, ap.id, "n1");
     std::sync::Arc::make_mut(&mut de.info).custom_fields = Some(serde_json::json!([{"a": "\u{0}\u{7f}ü"}]));
     let su = subscription(acc.id, ap.id, SubscriptionKind::Notify(NotifyType::DeviceAdded), "http://x");
@@ -39,6 +40,23 @@ pub async fn records_come_back(place: Place) {
     assert_eq!(store.subscription(su.id).await.unwrap().as_deref(), Some(&su));
     assert_eq!(store.device_by_node("n2").await, Ok(None));
     assert_eq!(store.product_by_key(AccountId(ap.id.0), &pr.key).await, Ok(None));
+    let named = |key: fn(&mut ProductKey)| {
+        let mut asked = pr.key.clone();
+        asked.manufacturer_name.clear();
+        key(&mut asked);
+        asked
+    };
+    assert_eq!(store.products_by_model(acc.id, &named(|_| {})).await.unwrap(), [Arc::new(pr.clone())]);
+    assert_eq!(store.products_by_model(AccountId(ap.id.0), &named(|_| {})).await, Ok(vec![]));
+    for other in [
+        named(|key| key.manufacturer_id.push('-')),
+        named(|key| key.manufacturer_id.truncate(3)),
+        named(|key| key.device_type.push('x')),
+        named(|key| key.model.push('x')),
+        named(|key| key.protocol_type.push('x')),
+    ] {
+        assert_eq!(store.products_by_model(acc.id, &other).await, Ok(vec![]), "{other:?}");
+    }
     let deletes = put([Write::DeleteApp(ap.id), Write::DeleteProduct(pr.id), Write::DeleteSubscription(su.id)]);
     store.commit(deletes).await.unwrap();
     assert_eq!(store.app(ap.id).await, Ok(None));

@@ -2,7 +2,7 @@
 
 use super::server::Server;
 use hmac::{Hmac, KeyInit, Mac};
-use rumqttc::{Client, Connection, Event, MqttOptions, Packet, QoS, TlsConfiguration, Transport};
+use rumqttc::{Client, Connection, Event, MqttOptions, Packet, QoS, SubscribeReasonCode, TlsConfiguration, Transport};
 use serde_json::Value;
 use sha2::Sha256;
 use std::time::Duration;
@@ -102,6 +102,35 @@ impl Device {
             Packet::Publish(publish) => Some(publish.payload.to_vec()),
             _ => None,
         })
+    }
+
+    /// The next command and its topic, which is confirmed.
+    pub fn told(&mut self) -> (String, Value) {
+        let publish = self.wait("a command", |packet| match packet {
+            Packet::Publish(publish) => Some(publish.clone()),
+            _ => None,
+        });
+        (publish.topic.to_string(), serde_json::from_slice(&publish.payload).unwrap())
+    }
+
+    /// Subscribes to a filter; gives the code of the SUBACK.
+    pub fn subscribe(&mut self, filter: &str) -> SubscribeReasonCode {
+        self.client.subscribe(filter, QoS::AtLeastOnce).unwrap();
+        self.wait("SUBACK", |packet| match packet {
+            Packet::SubAck(ack) => ack.return_codes.first().copied(),
+            _ => None,
+        })
+    }
+
+    /// Publishes to any topic and waits for the PUBACK.
+    pub fn publish(&mut self, topic: &str, payload: &Value) {
+        self.client.publish(topic, QoS::AtLeastOnce, false, payload.to_string()).unwrap();
+        self.wait("PUBACK", |packet| matches!(packet, Packet::PubAck(_)).then_some(()));
+    }
+
+    /// The server ends the connection.
+    pub fn ended(mut self) {
+        while let Ok(Ok(_)) = self.connection.recv_timeout(Duration::from_secs(20)) {}
     }
 
     pub fn close(mut self) {

@@ -35,8 +35,20 @@ fn connect_from(source: &str, port: u16) -> TcpStream {
     stream
 }
 
-/// Binds over HTTPS; `first` goes before TLS, `headers` into the request.
-fn bind_as(server: &Server, source: &str, (first, headers): (&str, &str), node_id: &str, code: &str) -> (u16, Value) {
+/// Binds over HTTPS.
+fn bind_as(server: &Server, source: &str, before: (&str, &str), node_id: &str, code: &str) -> (u16, Value) {
+    let body = json!({"verifyCode": code, "deviceInfo": {"nodeId": node_id}});
+    device_call(server, source, before, "POST /iota/device/v1/bind", Some(&body))
+}
+
+/// A call of the device API over HTTPS; `first` goes before TLS, `headers` into the request. Gives status and body.
+pub fn device_call(
+    server: &Server,
+    source: &str,
+    (first, headers): (&str, &str),
+    call: &str,
+    body: Option<&Value>,
+) -> (u16, Value) {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(server.data().join("ca.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -45,8 +57,8 @@ fn bind_as(server: &Server, source: &str, (first, headers): (&str, &str), node_i
     let mut stream = connect_from(source, server.port("bind"));
     stream.write_all(first.as_bytes()).unwrap();
     let mut stream = StreamOwned::new(ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap(), stream);
-    let body = json!({"verifyCode": code, "deviceInfo": {"nodeId": node_id}}).to_string();
-    let head = format!("POST /iota/device/v1/bind HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}");
+    let body = body.map_or_else(String::new, Value::to_string);
+    let head = format!("{call} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}");
     write!(stream, "{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
     let mut answer = vec![];
     // The server may close without a word of TLS.

@@ -1,6 +1,7 @@
 //! The real program, started on free ports, spoken to by clients over the wire.
 
 mod admin;
+mod agentlite;
 mod api;
 mod bodies;
 mod commands;

@@ -3,7 +3,7 @@
 use crate::{
     CloseCause, Core, Scope,
     account::{
-        authority::{admit, digest, holds, same, unproven},
+        authority::{app_id_of, digest, holds, same},
         check_name,
     },
     batch,
@@ -67,12 +67,11 @@ impl Core {
     }
 
     async fn issue(&self, app_id: &str, secret: &str, check: impl Fn(&App) -> Result<()> + Sync) -> Result<TokenPair> {
-        let id = app_id.parse::<AppId>().map_err(|_| unproven("what was sent as appId is none"))?;
+        let id = app_id_of(app_id)?;
         let (access, refresh) = (self.generated(32), self.generated(32));
         self.decide(&[Record::App(id)], || {
             Box::pin(async {
-                let app = self.store.app(id).await?.ok_or_else(|| unproven("there is no application of this appId"))?;
-                admit(&app, secret)?;
+                let app = self.proven(id, secret).await?;
                 check(&app)?;
                 let app = with_token(&app, &access, &refresh, self.now(), &self.settings);
                 Ok((batch(vec![Write::App(Box::new(app))], vec![]), ()))

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use std::{borrow::Cow, sync::Arc};
 use subtle::ConstantTimeEq;
 
-/// An application that showed a valid token.
+/// An application that showed a valid token, or its secret.
 #[derive(Clone, Debug)]
 pub struct AppCaller {
     pub(crate) app: Arc<App>,
@@ -99,6 +99,33 @@ impl Core {
         Ok(AppCaller { app })
     }
 
+    /// Checks the appId and secret of an application (1.3.1) that does not call but stays connected: its authority ends when
+    /// [`Core::still_proven`] says so.
+    ///
+    /// `Unauthenticated` as in [`Core::authenticate`], `AppFrozen`.
+    pub async fn authenticate_by_secret(&self, app_id: &str, secret: &str) -> Result<AppCaller> {
+        Ok(AppCaller { app: self.proven(app_id_of(app_id)?, secret).await? })
+    }
+
+    /// Whether what an application proved holds still: it was neither deleted nor frozen since, and its secret is the one it was.
+    pub async fn still_proven(&self, caller: &AppCaller) -> Result<()> {
+        let app = self.store.app(caller.app.id).await?.ok_or_else(|| unproven("the application was deleted"))?;
+        if !same(&app.secret, &caller.app.secret) {
+            return Err(unproven("the application was given another secret"));
+        }
+        check_standing(&app)
+    }
+
+    /// The application that this is the secret of, if it may come. `Unauthenticated`, `AppFrozen`.
+    pub(crate) async fn proven(&self, id: AppId, secret: &str) -> Result<Arc<App>> {
+        let app = self.store.app(id).await?.ok_or_else(|| unproven("there is no application of this appId"))?;
+        if !same(&digest(secret), &app.secret) {
+            return Err(unproven("the secret is not the application's: it was given another one since, or never had this"));
+        }
+        check_standing(&app)?;
+        Ok(app)
+    }
+
     /// Authority over one's own devices, or those of the application `app_id` that has authorized the caller.
     ///
     /// `AppNotFound` for an unknown application or one of another account, `AppNotAuthorized` for one that did not authorize the caller.
@@ -132,12 +159,9 @@ impl Core {
     }
 }
 
-/// Whether somebody with this secret may come as the application. `Unauthenticated`, `AppFrozen`.
-pub(crate) fn admit(app: &App, secret: &str) -> Result<()> {
-    if !same(&digest(secret), &app.secret) {
-        return Err(unproven("the secret is not the application's: it was given another one since, or never had this"));
-    }
-    check_standing(app)
+/// An appId as it was sent. `Unauthenticated`.
+pub(crate) fn app_id_of(text: &str) -> Result<AppId> {
+    text.parse().map_err(|_| unproven("what was sent as appId is none"))
 }
 
 /// No or a wrong credential; what is wrong with it is for operators.

@@ -3,7 +3,7 @@
 use crate::{
     Core, Scope,
     account::{
-        authority::{admit, digest, same, unproven},
+        authority::{digest, same, unproven},
         principal::Principal,
     },
     batch,
@@ -132,8 +132,7 @@ impl Core {
     /// ones, because every worker of a client asks for its own; a new secret ends all of them. `Unauthenticated`, `AppFrozen`.
     pub async fn client_token(&self, app_id: &str, secret: &str) -> Result<(Secret, u32)> {
         let id = app_id.parse::<AppId>().map_err(|_| unproven("what was sent as client is no appId"))?;
-        let app = self.store.app(id).await?.ok_or_else(|| unproven("there is no application of this appId"))?;
-        admit(&app, secret)?;
+        let app = self.proven(id, secret).await?;
         let expires_in_s = self.settings.access_token_s;
         let claim = format!("{:x}.{}", self.now().plus_s(expires_in_s.into()).0, self.generated(8));
         let signed = mac(&app, &claim).ok_or_else(|| Error::new(Cause::Internal, "the token cannot be signed"))?;

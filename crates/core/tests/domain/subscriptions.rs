@@ -52,6 +52,33 @@ async fn a_frozen_application_gets_no_token_and_loses_its_own() {
 }
 
 #[tokio::test]
+async fn what_an_application_proved_with_its_secret_holds_until_something_changes() {
+    let domain = Ground::new(53).await;
+    let (mine, theirs) = domain.two_tenants().await;
+    let (core, id) = (&domain.core, mine.app.id.to_string());
+    for secret in ["", "wrong", &theirs.secret] {
+        assert_eq!(cause(core.authenticate_by_secret(&id, secret).await), Cause::Unauthenticated, "{secret}");
+    }
+    for other in [theirs.app.id.to_string(), mine.app.account.to_string(), "no id".into()] {
+        assert_eq!(cause(core.authenticate_by_secret(&other, &mine.secret).await), Cause::Unauthenticated, "{other}");
+    }
+    let caller = core.authenticate_by_secret(&id, &mine.secret).await.unwrap();
+    assert_eq!(caller.app().id, mine.app.id);
+    let change = async |change| core.change_app(&mine.all, mine.app.id, change).await.unwrap();
+    change(AppChange { name: Some("renamed".into()), ..AppChange::default() }).await;
+    core.still_proven(&caller).await.unwrap();
+    change(AppChange { frozen: Some(true), ..AppChange::default() }).await;
+    assert_eq!(cause(core.still_proven(&caller).await), Cause::AppFrozen);
+    assert_eq!(cause(core.authenticate_by_secret(&id, &mine.secret).await), Cause::AppFrozen);
+    change(AppChange { frozen: Some(false), ..AppChange::default() }).await;
+    core.rotate_app_secret(&mine.all, mine.app.id).await.unwrap();
+    assert_eq!(cause(core.still_proven(&caller).await), Cause::Unauthenticated);
+    let caller = core.authenticate_by_secret(&theirs.app.id.to_string(), &theirs.secret).await.unwrap();
+    core.delete_app(&theirs.all, theirs.app.id).await.unwrap();
+    assert_eq!(cause(core.still_proven(&caller).await), Cause::Unauthenticated);
+}
+
+#[tokio::test]
 async fn one_subscription_a_type_and_scope() {
     let domain = Ground::new(52).await;
     let tenant = domain.tenant("a").await;

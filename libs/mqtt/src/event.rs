@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{CloseReason, Delivery, PublishProperties, Qos, SavedSession, Subscription, Version};
+use crate::{CloseReason, Delivery, Limits, PublishProperties, Qos, SavedSession, Subscription, Version};
 
 /// Names one question of this connection until it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +61,8 @@ pub struct Accept {
     pub assigned_client_id: Option<String>,
     /// Session expiry if it differs from the one asked for, seconds; told to MQTT 5 clients.
     pub session_expiry_s: Option<u32>,
+    /// Limits that hold from here on instead of those of [`crate::Connection::new`], for a client of another kind.
+    pub limits: Option<Arc<Limits>>,
 }
 
 /// Why a CONNECT is refused: return code of MQTT 3.1.1 (3.2.2.3) and reason code of MQTT 5 (3.2.2.2).
@@ -141,6 +143,8 @@ pub enum DisconnectReason {
 pub enum SubscribeRefusal {
     /// Unspecified error.
     Unspecified = 0x80,
+    /// The filter would do, and what was asked for with it does not.
+    ImplementationSpecific = 0x83,
     /// Not authorized.
     NotAuthorized = 0x87,
     /// Filter well formed and not accepted.
@@ -182,12 +186,18 @@ pub enum Output {
     Unsubscribe(Unsubscribe),
     /// The client has taken the message over: PUBACK (QoS 1) or PUBREC (QoS 2) was received. For QoS 0: the bytes were handed out before this.
     ///
-    /// PUBREL is handed out after this: an owner that promises exactly once over its own crash makes the state durable in between.
+    /// PUBREL is handed out after this: an owner that promises exactly once over its own crash makes the state durable in between. A client may
+    /// pass a QoS 2 message on only once it has PUBREL (4.3.3, method A): until [`Output::Completed`] it may still lose it with its session.
     Delivered {
         /// From [`Delivery::token`].
         token: u64,
         /// Reason code of PUBACK or PUBREC, 0x80 and above when the client refused the message. Always 0 from MQTT 3.1.1 clients.
         code: u8,
+    },
+    /// The exchange of a QoS 2 message is over: PUBCOMP was received.
+    Completed {
+        /// From [`Delivery::token`].
+        token: u64,
     },
     /// A delivery was not taken.
     Dropped {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{
-    Accept, Connection, Delivery, DisconnectReason, Input, Limits, OutboundMessage, Output, PublishRefusal, Qos, SavedSession,
-    SubscribeGrant, SubscribeRefusal, Ticket,
+    Accept, Connection, Delivery, DisconnectReason, Input, Limits, OutboundMessage, Output, PublishRefusal, Qos, ReleasedMessage,
+    SavedSession, SubscribeGrant, SubscribeRefusal, Ticket,
 };
 
 /// Drives one connection with `data`: the first byte seeds portions and answers, the rest is what the client sends.
@@ -57,7 +57,7 @@ fn kept() -> SavedSession {
     SavedSession {
         qos2_received: vec![2],
         outbound: vec![message(Some(2), Qos::ExactlyOnce), message(None, Qos::AtLeastOnce)],
-        qos2_released: vec![1],
+        qos2_released: vec![ReleasedMessage { packet_id: 1, token: 1 }],
         ..SavedSession::default()
     }
 }
@@ -108,7 +108,8 @@ impl Run {
                 }
                 Output::Close { .. } => self.closed = true,
                 Output::Send(bytes) => assert!(!bytes.is_empty(), "empty send"),
-                Output::Delivered { .. } | Output::Dropped { .. } | Output::SubscribeRefused { .. } | Output::Will(_) => {}
+                Output::Delivered { .. } | Output::Completed { .. } | Output::Dropped { .. } => {}
+                Output::SubscribeRefused { .. } | Output::Will(_) => {}
             }
         }
         assert!(self.open.len() <= usize::from(self.limits.inflight), "{} questions open", self.open.len());

@@ -37,7 +37,7 @@ pub use filter::{Filter, FilterError, topic_is_valid};
 pub use limits::Limits;
 pub use property::PublishProperties;
 pub use retained::{Retained, RetainedFull, RetainedMessages};
-pub use session::{Delivery, OutboundMessage, SavedSession};
+pub use session::{Delivery, OutboundMessage, ReleasedMessage, SavedSession};
 pub use shared::{Chosen, SharedFull, SharedSubscriptions};
 pub use subscription::{Matched, Subscription, matched};
 pub use wills::DelayedWills;

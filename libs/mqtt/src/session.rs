@@ -86,6 +86,15 @@ pub struct OutboundMessage {
     pub packet_id: Option<u16>,
 }
 
+/// A QoS 2 message between its PUBREC and its PUBCOMP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReleasedMessage {
+    /// The identifier it was sent with.
+    pub packet_id: u16,
+    /// The owner's name for it, given back in [`crate::Output::Completed`].
+    pub token: u64,
+}
+
 /// Everything to keep for a client that comes back without a clean start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SavedSession {
@@ -95,8 +104,8 @@ pub struct SavedSession {
     pub qos2_received: Vec<u16>,
     /// Outbound QoS 1 and 2 messages that the client has not taken over, oldest first.
     pub outbound: Vec<OutboundMessage>,
-    /// Outbound QoS 2 identifiers between PUBREC and PUBCOMP, in the order of the PUBRECs [MQTT-4.3.3-8].
-    pub qos2_released: Vec<u16>,
+    /// Outbound QoS 2 messages between PUBREC and PUBCOMP, in the order of the PUBRECs [MQTT-4.3.3-8].
+    pub qos2_released: Vec<ReleasedMessage>,
 }
 
 impl SavedSession {

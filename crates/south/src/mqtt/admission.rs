@@ -139,6 +139,7 @@ async fn enter(
         resume: kept.session.clone(),
         assigned_client_id: None,
         session_expiry_s: Some(expiry_s),
+        limits: None,
     };
     Ok((kept, accept))
 }

@@ -225,6 +225,7 @@ impl ByteMachine for Link {
                     job.into_iter().for_each(|job| self.flow.push(job));
                     self.left(now, token);
                 }
+                Output::Completed { .. } => {}
                 Output::Dropped { token, reason } => {
                     if let Some(role) = &mut self.role {
                         role.dropped(&self.peer, token, reason);

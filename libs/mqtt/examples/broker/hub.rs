@@ -204,7 +204,7 @@ impl Hub {
                     let _ = self.publish(None, &(*will).into());
                 }
             }
-            Output::SubscribeRefused { .. } => {}
+            Output::SubscribeRefused { .. } | Output::Completed { .. } => {}
             Output::Close { .. } => self.ended(id),
         }
     }
@@ -237,7 +237,7 @@ impl Hub {
             link.client = Some(key);
         }
         let assigned_client_id = chosen.filter(|_| request.version == Version::V5);
-        let accept = Accept { session_present: resume.is_some(), resume, assigned_client_id, session_expiry_s: None };
+        let accept = Accept { session_present: resume.is_some(), resume, assigned_client_id, ..Accept::default() };
         self.answer(id, Input::Accept(accept));
         self.changed.insert(id);
     }

@@ -17,7 +17,7 @@ use crate::frame::{self, Header};
 use crate::limits::Limits;
 use crate::packet::{self, Packet};
 use crate::read::Parse;
-use crate::session::{OutboundMessage, SavedSession};
+use crate::session::{OutboundMessage, ReleasedMessage, SavedSession};
 use crate::{Subscription, Version, write};
 
 /// One network connection of one client, from its first byte to its end.
@@ -165,8 +165,8 @@ impl Connection {
         self.outbound.messages()
     }
 
-    /// Outbound QoS 2 identifiers between PUBREC and PUBCOMP: what [`SavedSession::qos2_released`] would be now.
-    pub fn qos2_released(&self) -> &[u16] {
+    /// Outbound QoS 2 messages between PUBREC and PUBCOMP: what [`SavedSession::qos2_released`] would be now.
+    pub fn qos2_released(&self) -> &[ReleasedMessage] {
         self.outbound.released()
     }
 

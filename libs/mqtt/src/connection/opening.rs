@@ -1,6 +1,6 @@
 //! CONNECT and its answer. Absent: who may connect; the owner decides.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Connection, Phase};
 use crate::check::{self, CloseReason};
@@ -42,6 +42,10 @@ impl Connection {
 
     pub(super) fn accept(&mut self, now: Duration, accept: Accept) {
         let (Phase::Deciding, Some(version)) = (self.phase, self.version) else { return };
+        if let Some(limits) = &accept.limits {
+            self.outbound.set_limits(limits);
+            self.limits = Arc::clone(limits);
+        }
         let properties = if version == Version::V5 { self.connack_properties(&accept) } else { Vec::new() };
         // MQTT 3.1 reserves the flag.
         let session_present = accept.session_present && !self.v31;

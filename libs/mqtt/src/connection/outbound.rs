@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Connection, Phase, UNKNOWN_ID};
 use crate::event::{DropReason, Output};
 use crate::limits::Limits;
-use crate::session::{Delivery, OutboundMessage};
+use crate::session::{Delivery, OutboundMessage, ReleasedMessage};
 use crate::{Qos, Version, write};
 
 /// Below the number of packet identifiers.
@@ -20,6 +20,7 @@ const PUBREL: u8 = 0x62;
 pub(super) struct Outbound {
     flight: Option<Box<Flight>>,
     last_id: u16,
+    receive_maximum: u16,
     window: u16,
     peer_packet_bytes: Option<u32>,
 }
@@ -30,16 +31,21 @@ struct Flight {
     /// Not taken over by the client. First those with an identifier, of which the first `sent` were sent on this connection.
     queue: VecDeque<OutboundMessage>,
     sent: usize,
-    /// QoS 2 identifiers between PUBREC and PUBCOMP, in the order of the PUBRECs.
-    released: Vec<u16>,
+    /// QoS 2 messages between PUBREC and PUBCOMP, in the order of the PUBRECs.
+    released: Vec<ReleasedMessage>,
     /// No later than the first end of a message that waits.
     next_expiry: Option<Duration>,
 }
 
 impl Outbound {
     pub(super) fn set_peer(&mut self, limits: &Limits, receive_maximum: u16, packet_bytes: u32) {
-        self.window = receive_maximum.min(limits.outbound_inflight).max(1);
+        self.receive_maximum = receive_maximum;
+        self.set_limits(limits);
         self.peer_packet_bytes = Some(packet_bytes);
+    }
+
+    pub(super) fn set_limits(&mut self, limits: &Limits) {
+        self.window = self.receive_maximum.min(limits.outbound_inflight).max(1);
     }
 
     pub(super) fn packet_bytes(&self) -> usize {
@@ -50,11 +56,11 @@ impl Outbound {
         self.flight.iter().flat_map(|flight| &flight.queue)
     }
 
-    pub(super) fn released(&self) -> &[u16] {
+    pub(super) fn released(&self) -> &[ReleasedMessage] {
         self.flight.as_ref().map_or(&[], |flight| &flight.released)
     }
 
-    pub(super) fn into_saved(self) -> (Vec<OutboundMessage>, Vec<u16>) {
+    pub(super) fn into_saved(self) -> (Vec<OutboundMessage>, Vec<ReleasedMessage>) {
         self.flight.map(|flight| (flight.queue.into(), flight.released)).unwrap_or_default()
     }
 
@@ -128,7 +134,7 @@ impl Flight {
     fn free_id(&self, last: &mut u16) -> u16 {
         let in_use = |id| {
             let mut numbered = self.queue.iter().map_while(|message| message.packet_id);
-            numbered.any(|used| used == id) || self.released.contains(&id)
+            numbered.any(|used| used == id) || self.released.iter().any(|released| released.packet_id == id)
         };
         loop {
             *last = last.wrapping_add(1).max(1);
@@ -236,14 +242,16 @@ impl Connection {
     /// never end.
     pub(super) fn received(&mut self, now: Duration, version: Version, id: u16, code: u8) {
         if let Some(message) = self.outbound.take_sent(id, Qos::ExactlyOnce) {
-            self.events.push_back(Output::Delivered { token: message.delivery.token, code });
+            let token = message.delivery.token;
+            self.events.push_back(Output::Delivered { token, code });
             if code >= 0x80 {
                 return self.fill_window(now, version);
             }
-            self.outbound.flight().released.push(id);
+            self.outbound.flight().released.push(ReleasedMessage { packet_id: id, token });
         }
         if code < 0x80 {
-            let code = if self.outbound.released().contains(&id) { 0 } else { UNKNOWN_ID };
+            let is_known = self.outbound.released().iter().any(|released| released.packet_id == id);
+            let code = if is_known { 0 } else { UNKNOWN_ID };
             self.emit_after_events(|tx| write::ack(tx, PUBREL, version, id, code));
         }
     }
@@ -251,13 +259,21 @@ impl Connection {
     /// PUBCOMP: the identifier is free again [MQTT-4.3.3-6]; an unknown one is ignored.
     pub(super) fn completed(&mut self, now: Duration, version: Version, id: u16) {
         let Some(flight) = &mut self.outbound.flight else { return };
-        flight.released.retain(|released| *released != id);
+        let Some(at) = flight.released.iter().position(|released| released.packet_id == id) else { return };
+        let ReleasedMessage { token, .. } = flight.released.remove(at);
+        self.events.push_back(Output::Completed { token });
         self.fill_window(now, version);
     }
 
     /// A kept session goes on: PUBREL for what the client has, then unacknowledged messages in their order [MQTT-4.4.0-1], [MQTT-4.6.0-1].
     /// What the limits no longer allow is dropped.
-    pub(super) fn redeliver(&mut self, now: Duration, version: Version, mut saved: Vec<OutboundMessage>, released: Vec<u16>) {
+    pub(super) fn redeliver(
+        &mut self,
+        now: Duration,
+        version: Version,
+        mut saved: Vec<OutboundMessage>,
+        released: Vec<ReleasedMessage>,
+    ) {
         saved.sort_by_key(|message| message.packet_id.is_none());
         for mut message in saved {
             message.delivery.start_expiry(now);
@@ -271,8 +287,8 @@ impl Connection {
                 Err(reason) => self.events.push_back(Output::Dropped { token, reason }),
             }
         }
-        for id in &released {
-            self.emit(|tx| write::ack(tx, PUBREL, version, *id, 0));
+        for ReleasedMessage { packet_id, .. } in &released {
+            self.emit(|tx| write::ack(tx, PUBREL, version, *packet_id, 0));
         }
         if !released.is_empty() {
             self.outbound.flight().released = released;

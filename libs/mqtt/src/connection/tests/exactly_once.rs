@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Bench, delivery};
-use crate::{Connection, Input, Limits, OutboundMessage, Output, Qos, SavedSession};
+use crate::{Connection, Input, Limits, OutboundMessage, Output, Qos, ReleasedMessage, SavedSession};
 
 fn publish(level: u8, first: u8, id: u8) -> Vec<u8> {
     if level == 5 { vec![first, 7, 0, 1, b'd', 0, id, 0, b'y'] } else { vec![first, 6, 0, 1, b'd', 0, id, b'y'] }
@@ -17,8 +17,12 @@ fn tokens(bench: &mut Bench) -> Vec<(u64, u8)> {
     bench.events.drain(..).filter_map(told).collect()
 }
 
+fn released(connection: &Connection) -> Vec<u16> {
+    connection.qos2_released().iter().map(|released| released.packet_id).collect()
+}
+
 fn state(connection: &Connection) -> (Vec<Option<u16>>, Vec<u16>) {
-    (connection.outbound().map(|message| message.packet_id).collect(), connection.qos2_released().to_vec())
+    (connection.outbound().map(|message| message.packet_id).collect(), released(connection))
 }
 
 /// Name, bytes of the client, what they are answered, tokens and codes told, identifiers released.
@@ -39,11 +43,11 @@ fn an_exchange_step_by_step() {
             ("PUBCOMP", &[0x70, 2, 0, 1], &[], &[], &[]),
             ("PUBCOMP again", &[0x70, 2, 0, 1], &[], &[], &[]),
         ];
-        for (name, bytes, answer, told, released) in steps {
+        for (name, bytes, answer, told, left) in steps {
             bench.data(bytes);
             assert_eq!(bench.take(), *answer, "{name}");
             assert_eq!(tokens(&mut bench), *told, "{name}");
-            assert_eq!(bench.connection.qos2_released(), *released, "{name}");
+            assert_eq!(released(&bench.connection), *left, "{name}");
         }
         bench.data(&[0x50, 2, 0, 1]);
         assert_eq!(bench.take(), if level == 5 { vec![0x62, 3, 0, 1, 0x92] } else { vec![0x62, 2, 0, 1] }, "unknown");
@@ -79,6 +83,38 @@ fn the_owner_is_told_before_pubrel_leaves() {
 }
 
 #[test]
+fn the_end_of_an_exchange_is_told_once_also_in_a_later_connection() {
+    let ends = |bench: &mut Bench| {
+        let end = |event| if let Output::Completed { token } = event { Some(token) } else { None };
+        bench.events.drain(..).filter_map(end).collect::<Vec<_>>()
+    };
+    let mut bench = Bench::open(4);
+    bench.input(Input::Deliver(delivery(5, Qos::ExactlyOnce)));
+    bench.input(Input::Deliver(delivery(6, Qos::ExactlyOnce)));
+    bench.data(&[0x50, 2, 0, 1, 0x50, 2, 0, 2]);
+    assert!(ends(&mut bench).is_empty(), "the client may still lose them");
+    bench.data(&[0x70, 2, 0, 2, 0x70, 2, 0, 2]);
+    assert_eq!(ends(&mut bench), [6]);
+    let mut bench = Bench::open_with(4, Limits::default(), Some(bench.save()));
+    bench.data(&[0x70, 2, 0, 1, 0x70, 2, 0, 1]);
+    assert_eq!(ends(&mut bench), [5]);
+}
+
+#[test]
+fn other_limits_hold_once_the_client_is_known() {
+    let limits = |outbound_inflight| Limits { outbound_inflight, ..Limits::default() };
+    for (receive_maximum, window) in [(2, 2), (9, 3)] {
+        let mut bench = Bench::new(limits(1));
+        bench.data(&[b"\x10\x11\0\x04MQTT\x05\x02\0\x3c\x03\x21\0".as_slice(), &[receive_maximum], b"\0\x01c"].concat());
+        let accept = crate::Accept { limits: Some(limits(3).into()), ..crate::Accept::default() };
+        bench.input(Input::Accept(accept));
+        (0..5).for_each(|token| bench.input(Input::Deliver(delivery(token, Qos::AtLeastOnce))));
+        let sent = bench.connection.outbound().filter(|message| message.packet_id.is_some()).count();
+        assert_eq!(sent, window, "receive maximum {receive_maximum}");
+    }
+}
+
+#[test]
 fn an_exchange_fills_its_place_until_pubcomp() {
     let mut bench = Bench::open_with(4, Limits { outbound_inflight: 1, ..Limits::default() }, None);
     bench.input(Input::Deliver(delivery(1, Qos::ExactlyOnce)));
@@ -100,7 +136,7 @@ fn a_kept_session_goes_on_where_it_was() {
             kept(4, Qos::AtLeastOnce, Some(8)),
             kept(6, Qos::AtMostOnce, None),
         ],
-        qos2_released: vec![9, 1],
+        qos2_released: [(9, 1), (1, 2)].map(|(packet_id, token)| ReleasedMessage { packet_id, token }).into(),
         ..SavedSession::default()
     };
     let mut bench = Bench::open_with(4, Limits::default(), Some(saved));

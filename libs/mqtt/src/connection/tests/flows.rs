@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Bench, connect, delivery, packet, publish};
 use crate::{
-    CloseKind, DisconnectReason, DropReason, Input, Limits, OutboundMessage, Output, PublishRefusal, Qos, SavedSession,
-    SubscribeGrant, SubscribeRefusal,
+    CloseKind, DisconnectReason, DropReason, Input, Limits, OutboundMessage, Output, PublishRefusal, Qos, ReleasedMessage,
+    SavedSession, SubscribeGrant, SubscribeRefusal,
 };
 
 #[test]
@@ -487,7 +487,7 @@ fn a_session_survives_as_plain_data() {
         subscriptions: Vec::new(),
         qos2_received: vec![3],
         outbound: vec![OutboundMessage { delivery: delivery(9, Qos::AtLeastOnce), packet_id: Some(4) }],
-        qos2_released: vec![8],
+        qos2_released: vec![ReleasedMessage { packet_id: 8, token: 3 }],
     };
     let bench = Bench::open_with(5, Limits::default(), Some(saved.clone()));
     assert_eq!(bench.save(), saved);

@@ -32,7 +32,7 @@ pub use desk::Desk;
 pub use direct::Direct;
 pub use opening::{PROTOCOL, Section};
 
-use crate::note::{Note, note};
+use crate::note::{About, Note, note};
 use counters::Tally;
 use landfall_core::{Core, World};
 use landfall_lwm2m::{ObjectModels, queue};
@@ -103,7 +103,7 @@ impl Lwm2m {
     /// Something was refused: counted, and told.
     fn refused(&self, of: Option<(AccountId, DeviceId)>, why: Note<'_>) {
         self.tally.refuse(why.step, why.check);
-        note(&self.core, of, why);
+        note(&self.core, of.map(About::from), why);
     }
 
     fn awake(&self) -> Duration {

@@ -1,7 +1,7 @@
 //! CONNECT: from the face whose client it is to a session, or to the exact check that refused it.
 
 use landfall_core::{DeviceCaller, ShutOut};
-use landfall_model::{AccountId, Device, DeviceId, Error, ErrorKind};
+use landfall_model::{Cause, Device, Error, ErrorKind};
 use landfall_mqtt::{Accept, ConnectRefusal, ConnectRequest};
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,21 +9,21 @@ use super::{
     Mqtt, Note, Peer,
     connections::Largest,
     count,
-    faces::Client,
-    kept,
+    faces::{Client, Kind, whose},
+    kept, receivers,
     session::{Role, Session},
 };
-use crate::driver::within;
+use crate::{driver::within, note::About};
 
-/// How long the connection that a device held before may take to end.
-const TAKE_OVER: Duration = Duration::from_secs(10);
+/// How long the connection that a client held before may take to end.
+pub(super) const TAKE_OVER: Duration = Duration::from_secs(10);
 
 /// Why a CONNECT is refused, for its client and for the operator.
 pub(crate) struct Refused {
     pub(super) refusal: ConnectRefusal,
     pub(super) check: &'static str,
     pub(super) detail: String,
-    device: Option<(AccountId, DeviceId)>,
+    about: Option<About>,
     /// Whether it may have been a guess: of an identity, or of a secret.
     guessed: bool,
     shut: Option<ShutOut>,
@@ -31,13 +31,19 @@ pub(crate) struct Refused {
 
 /// Decides about a CONNECT. When it is accepted, the device's record says so durably.
 pub(crate) async fn connect(peer: &Peer, request: &ConnectRequest) -> Result<(Role, Accept), ConnectRefusal> {
-    match attempt(peer, request).await {
+    let kind = whose(&peer.mqtt.core, request).await;
+    let outcome = match &kind {
+        Ok(kind) => attempt(peer, request, *kind).await,
+        Err(error) => Err(Refused::lookup(error)),
+    };
+    match outcome {
         Ok(accepted) => {
             count(&peer.mqtt.tally.connects);
             Ok(accepted)
         }
         Err(refused) => {
-            let (mqtt, address, at_stake) = (&peer.mqtt, peer.address, Client::at_stake(request));
+            let (mqtt, address, at_stake) =
+                (&peer.mqtt, peer.address, kind.map_or(&*request.client_id, |kind| Client::at_stake(kind, request)));
             let refused = refuse(mqtt, Some(address), "mqtt.connect", &request.client_id, at_stake, refused);
             mqtt.tally.refused(refused.refusal);
             tracing::debug!(peer = %address, client_id = &*request.client_id, check = refused.check, "MQTT connect refused");
@@ -47,7 +53,7 @@ pub(crate) async fn connect(peer: &Peer, request: &ConnectRequest) -> Result<(Ro
 }
 
 /// Counts a refusal that may have been a guess, and leaves its why record; the shut-out leaves one a minute. `at_stake`: whose secret that is
-/// where no device is known, a device's under all its names else.
+/// where nobody is known, a device's under all its names else.
 pub(super) fn refuse(
     mqtt: &Mqtt,
     peer: Option<SocketAddr>,
@@ -57,29 +63,37 @@ pub(super) fn refuse(
     mut refused: Refused,
 ) -> Refused {
     if let Some(peer) = peer.filter(|_| refused.guessed) {
-        let identity = refused.device.map_or_else(|| at_stake.to_owned(), |(_, device)| device.to_string());
+        let identity = match refused.about {
+            Some(About::Device(_, device)) => device.to_string(),
+            Some(About::App { app, .. }) => app.to_string(),
+            None => at_stake.to_owned(),
+        };
         let shut = mqtt.throttle.failed(&identity, peer.ip(), mqtt.core.now());
         if let Some(shut) = shut {
-            refused = Refused { device: refused.device, ..Refused::shut_out(shut) };
+            refused = Refused { about: refused.about, ..Refused::shut_out(shut) };
         }
     }
     if refused.shut.is_none_or(|shut| shut.is_first) {
         let note = Note { identity: client_id, peer, step, check: refused.check, detail: refused.detail.clone() };
-        mqtt.note(refused.device, note);
+        mqtt.note(refused.about, note);
     } else {
         mqtt.core.why().count(step, refused.check);
     }
     refused
 }
 
-async fn attempt(peer: &Peer, request: &ConnectRequest) -> Result<(Role, Accept), Refused> {
-    let (client, device) = Client::admit(peer, request).await?;
-    match (client.device().cloned(), device) {
-        (Some(caller), Some(device)) => {
-            seat(&peer.mqtt, request, &device, &caller, client).await.map_err(|refused| refused.of(&device))
-        }
-        _ => Ok((Role::guest(client), Accept { session_expiry_s: Some(0), ..Accept::default() })),
+async fn attempt(peer: &Peer, request: &ConnectRequest, kind: Kind) -> Result<(Role, Accept), Refused> {
+    let (client, device) = Client::admit(kind, peer, request).await?;
+    if let (Some(caller), Some(device)) = (client.device().cloned(), device) {
+        return seat(&peer.mqtt, request, &device, &caller, client).await.map_err(|refused| refused.of(&device));
     }
+    if let Some((caller, topic)) = client.receiver() {
+        let about = About::App { account: caller.app().account, app: caller.app().id, proven: true };
+        let seated = receivers::seat(&peer.mqtt, request, caller, topic).await;
+        let (seat, accept) = seated.map_err(|refused| refused.about(about))?;
+        return Ok((Role::receiving(client, seat), accept));
+    }
+    Ok((Role::guest(client), Accept { session_expiry_s: Some(0), ..Accept::default() }))
 }
 
 /// Takes the place of the device's connection, then takes over its session.
@@ -147,7 +161,7 @@ async fn enter(
 impl Refused {
     pub(super) fn new(refusal: ConnectRefusal, check: &'static str, detail: &str) -> Self {
         let guessed = refusal != ConnectRefusal::ServerUnavailable;
-        Self { refusal, check, detail: detail.to_owned(), device: None, guessed, shut: None }
+        Self { refusal, check, detail: detail.to_owned(), about: None, guessed, shut: None }
     }
 
     pub(super) fn shut_out(shut: ShutOut) -> Self {
@@ -169,6 +183,18 @@ impl Refused {
         Self::new(refusal, check, &error.to_string())
     }
 
+    /// What the core answered to an application that showed its secret.
+    pub(super) fn unproven(error: &Error) -> Self {
+        let refusal = match error.cause {
+            Cause::Unauthenticated => ConnectRefusal::BadUserNameOrPassword,
+            Cause::AppFrozen => {
+                return Self::new(ConnectRefusal::NotAuthorized, error.cause.as_str(), &error.to_string()).not_guessed();
+            }
+            _ => return Self::lookup(error),
+        };
+        Self::new(refusal, error.cause.as_str(), &error.to_string())
+    }
+
     /// Nobody guessed.
     pub(super) fn not_guessed(self) -> Self {
         Self { guessed: false, ..self }
@@ -180,8 +206,12 @@ impl Refused {
     }
 
     /// About a device.
-    pub(super) fn of(mut self, device: &Device) -> Self {
-        self.device = Some((device.account, device.id));
-        self
+    pub(super) fn of(self, device: &Device) -> Self {
+        self.about(About::Device(device.account, device.id))
+    }
+
+    /// About somebody known.
+    pub(super) fn about(self, about: About) -> Self {
+        Self { about: Some(about), ..self }
     }
 }

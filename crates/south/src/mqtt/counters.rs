@@ -61,6 +61,10 @@ counters! {
     commands;
     /// Commands that devices acknowledged.
     commands_delivered;
+    /// Notifications that were sent to applications.
+    notifications;
+    /// Notifications that applications confirmed.
+    notifications_confirmed;
 }
 
 impl Tally {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    Handle, Mqtt, Peer,
+    Mqtt, Peer,
     admission::connect,
     flow::{Done, Failure, Flow},
     session::{Role, never_connected},
@@ -113,19 +113,20 @@ impl Machine for Link {
     fn answered(&mut self, now: Duration, answer: Answer) {
         match answer {
             Answer::Connected(Ok((role, accept))) => {
-                self.role = Some(role);
                 self.machine.handle(now, Input::Accept(accept));
+                role.listen(&self.peer, &self.machine);
+                self.role = Some(role);
             }
             Answer::Connected(Err(refusal)) => self.machine.handle(now, Input::Refuse(refusal)),
             Answer::Subscribed(ticket, Ok(grants)) => {
                 self.machine.handle(now, Input::SubscribeDone { ticket, grants });
-                if let Some(delivery) = self.role.as_mut().and_then(|role| role.subscribed()) {
+                if let Some(delivery) = self.role.as_mut().and_then(|role| role.subscribed(&self.peer, &self.machine)) {
                     self.machine.handle(now, Input::Deliver(delivery));
                 }
             }
             Answer::Unsubscribed(ticket, Ok(())) => {
                 self.machine.handle(now, Input::UnsubscribeDone { ticket });
-                self.role.iter().for_each(|role| role.unsubscribed(&self.machine));
+                self.role.iter().for_each(|role| role.unsubscribed(&self.peer, &self.machine));
             }
             Answer::Kept(done, Ok(())) => {
                 for (ticket, _) in done {
@@ -140,7 +141,7 @@ impl Machine for Link {
     }
 
     fn poll_work(&mut self, now: Duration, cx: &mut Context<'_>, room: bool) -> Poll<Option<Ask>> {
-        if room && self.handle().is_some_and(|handle| handle.poll_rung(cx).is_ready()) {
+        if room && self.role.as_ref().is_some_and(|role| role.poll_rung(cx, &self.machine).is_ready()) {
             self.mail(now);
             return Poll::Ready(None);
         }
@@ -225,7 +226,7 @@ impl ByteMachine for Link {
                     job.into_iter().for_each(|job| self.flow.push(job));
                     self.left(now, token);
                 }
-                Output::Completed { .. } => {}
+                Output::Completed { token } => self.role.iter_mut().for_each(|role| role.completed(&self.peer, token)),
                 Output::Dropped { token, reason } => {
                     if let Some(role) = &mut self.role {
                         role.dropped(&self.peer, token, reason);
@@ -256,11 +257,6 @@ impl Link {
         Self { peer, machine, role: None, flow: Flow::default(), stopping: false, farewell: None, closed: None }
     }
 
-    /// Where calls for it arrive.
-    fn handle(&self) -> Option<&Arc<Handle>> {
-        self.role.as_ref().and_then(|role| role.handle())
-    }
-
     fn note(&self, step: &'static str, check: &'static str, detail: String) {
         match &self.role {
             Some(role) => role.note(&self.peer, step, check, detail),
@@ -268,11 +264,14 @@ impl Link {
         }
     }
 
-    /// Takes what waits at the handle.
+    /// Takes the word that waits for the client.
     fn mail(&mut self, now: Duration) {
-        let Some(mail) = self.handle().map(|handle| handle.take()) else { return };
+        let Some(role) = &mut self.role else { return };
+        for message in role.notifications(&self.peer, &self.machine) {
+            self.machine.handle(now, Input::Deliver(message));
+        }
+        let mail = role.take_mail();
         for message in mail.calls {
-            let Some(role) = &mut self.role else { continue };
             let delivery = role.command(&self.peer, &self.machine, &message);
             let is_last = role.is_dismissed_by(&message);
             if is_last && let Some(token) = delivery.as_ref().map(|delivery| delivery.token) {

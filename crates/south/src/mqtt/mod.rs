@@ -12,6 +12,7 @@ mod kept;
 mod link;
 mod listening;
 mod opening;
+mod receivers;
 mod session;
 
 pub use connections::Connections;
@@ -20,17 +21,22 @@ pub use opening::{PROTOCOL, Section};
 
 use crate::{
     driver::{Admission, count, stream},
-    note::{self, Note},
+    note::{self, About, Note},
     transport::Upgrade,
 };
-use connections::Handle;
 use counters::Tally;
 use faces::device;
 use landfall_core::{Core, DeviceCaller, Throttle};
-use landfall_model::{AccountId, DeviceId, Result};
-use landfall_mqtt::Limits;
+use landfall_model::Result;
+use landfall_mqtt::{Limits, Qos};
 use link::Link;
+use receivers::Applications;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+/// Notifications that an application is sent before a confirmation is awaited; a client may ask for fewer (MQTT 5, receive maximum).
+const RECEIVER_INFLIGHT: u16 = 1_000;
+/// Filters of an application: all of them mean its one topic.
+const RECEIVER_FILTERS: usize = 8;
 
 /// What an operator may tune.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +86,10 @@ pub struct Mqtt {
     pub(crate) core: Arc<Core>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) config: Config,
+    pub(crate) applications: Arc<Applications>,
     pub(crate) limits: Arc<Limits>,
+    /// Those of applications that receive notifications.
+    pub(crate) receiver_limits: Arc<Limits>,
     pub(crate) tally: Tally,
     admission: Arc<Admission>,
     throttle: Throttle,
@@ -93,8 +102,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Leaves a why record: about a device where it is known. `identity`: who it claimed to be.
-    fn note(&self, of: Option<(AccountId, DeviceId)>, identity: &str, step: &'static str, check: &'static str, detail: String) {
+    /// Leaves a why record: about somebody where it is known. `identity`: who it claimed to be.
+    fn note(&self, of: Option<About>, identity: &str, step: &'static str, check: &'static str, detail: String) {
         self.mqtt.note(of, Note { identity, peer: Some(self.address), step, check, detail });
     }
 }
@@ -125,9 +134,29 @@ impl Mqtt {
             subscriptions: config.subscriptions,
             ..Limits::default()
         });
+        let receiver_limits = Arc::new(Limits {
+            qos_out: Qos::ExactlyOnce,
+            subscriptions: RECEIVER_FILTERS,
+            outbound_inflight: RECEIVER_INFLIGHT,
+            outbound_queue: RECEIVER_INFLIGHT.into(),
+            outbound_waiting: 0,
+            ..(*limits).clone()
+        });
+        let applications = Arc::<Applications>::default();
+        core.clients().enlist(&applications);
         let throttle = Throttle::new(config.failures_per_minute);
         let admission = Arc::new(admission(&core, &config, &limits));
-        Arc::new(Self { core, connections, config, limits, tally: Tally::default(), admission, throttle })
+        Arc::new(Self {
+            core,
+            connections,
+            applications,
+            config,
+            limits,
+            receiver_limits,
+            tally: Tally::default(),
+            admission,
+            throttle,
+        })
     }
 
     /// What was counted so far.
@@ -144,7 +173,7 @@ impl Mqtt {
     }
 
     /// Leaves a why record.
-    pub(crate) fn note(&self, of: Option<(AccountId, DeviceId)>, what: Note<'_>) {
+    pub(crate) fn note(&self, of: Option<About>, what: Note<'_>) {
         note::note(&self.core, of, what);
     }
 }

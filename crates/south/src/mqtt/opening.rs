@@ -125,11 +125,23 @@ impl Access for Mqtt {
         let counted = Mqtt::counters(self);
         let open = ["tcp", "tls", "ws", "wss"].into_iter().zip(counted.connections).collect();
         let refused = counted.connects_refused.iter().sum::<u64>() + counted.publishes_refused;
+        let applications = self.applications.connected() as u64;
         let total = |name, help, count| Metric { name, help, count: Count::Total(count) };
         vec![
             Metric { name: "mqtt_connections", help: "Open MQTT connections", count: Count::NowBy("transport", open) },
             total("mqtt_publishes", "MQTT publishes taken", counted.publishes),
             total("mqtt_refused", "MQTT connects and publishes refused", refused),
+            Metric {
+                name: "mqtt_applications",
+                help: "Applications that are connected over MQTT",
+                count: Count::Now(applications),
+            },
+            total("mqtt_notifications", "Notifications sent to applications over MQTT", counted.notifications),
+            total(
+                "mqtt_notifications_confirmed",
+                "Notifications that applications confirmed over MQTT",
+                counted.notifications_confirmed,
+            ),
             total("claims", "Secrets that nodes got with that of their product", counted.claims),
             total("claims_refused", "Claims of secrets that were refused", counted.claims_refused),
         ]

@@ -7,25 +7,30 @@ use landfall_mqtt::{
     SubscribeGrant, Subscription, Will,
 };
 use std::{
+    collections::VecDeque,
     sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use super::{
     Mqtt, Peer,
-    connections::{Handle, Turn},
+    connections::{Handle, Mail, Turn},
     count,
     faces::Client,
     flow::Job,
     kept,
+    receivers::Seat,
 };
-use crate::driver::pause;
+use crate::{driver::pause, note::About};
 
 /// What a connection may do once it is accepted.
 pub(crate) struct Role {
     client: Client,
     /// Of a client that is a device.
     session: Option<Session>,
+    /// Of a client that is an application.
+    seat: Option<Box<Seat>>,
 }
 
 /// A device's session between CONNACK and the end of the connection.
@@ -80,12 +85,44 @@ impl Session {
 impl Role {
     /// Of a client that is no device.
     pub(super) fn guest(client: Client) -> Self {
-        Self { client, session: None }
+        Self { client, session: None, seat: None }
     }
 
     /// Of a device.
     pub(super) fn seated(client: Client, session: Session) -> Self {
-        Self { client, session: Some(session) }
+        Self { client, session: Some(session), seat: None }
+    }
+
+    /// Of an application.
+    pub(super) fn receiving(client: Client, seat: Seat) -> Self {
+        Self { client, session: None, seat: Some(Box::new(seat)) }
+    }
+
+    /// The connection is open, or was granted or lost subscriptions.
+    pub(crate) fn listen(&self, peer: &Peer, machine: &Connection) {
+        self.seat.iter().for_each(|seat| seat.listen(&peer.mqtt, machine));
+    }
+
+    /// Ready when there is word for the client or its connection; else wakes the task once there is some.
+    pub(crate) fn poll_rung(&self, cx: &Context<'_>, machine: &Connection) -> Poll<()> {
+        match (&self.session, &self.seat) {
+            (Some(session), _) => session.handle.poll_rung(cx),
+            (None, Some(seat)) => seat.poll_rung(cx, machine),
+            (None, None) => Poll::Pending,
+        }
+    }
+
+    /// Takes calls that wait, and why the connection is to end.
+    pub(crate) fn take_mail(&self) -> Mail {
+        match (&self.session, &self.seat) {
+            (Some(session), _) => session.handle.take(),
+            (None, seat) => Mail { close: seat.as_ref().and_then(|seat| seat.take_close()), calls: VecDeque::new() },
+        }
+    }
+
+    /// The next notifications, at most as many as the machine takes.
+    pub(crate) fn notifications(&mut self, peer: &Peer, machine: &Connection) -> Vec<Delivery> {
+        self.seat.as_mut().map(|seat| seat.take(&peer.mqtt, machine)).unwrap_or_default()
     }
 
     /// Whether a message says that the device of this connection was deleted.
@@ -95,7 +132,7 @@ impl Role {
     }
 
     /// Where calls for this connection arrive.
-    pub(crate) fn handle(&self) -> Option<&Arc<Handle>> {
+    fn handle(&self) -> Option<&Arc<Handle>> {
         self.session.as_ref().map(|session| &session.handle)
     }
 
@@ -166,12 +203,14 @@ impl Role {
     }
 
     /// To be called when the machine has new subscriptions. Gives a message that is due now.
-    pub(crate) fn subscribed(&mut self) -> Option<Delivery> {
+    pub(crate) fn subscribed(&mut self, peer: &Peer, machine: &Connection) -> Option<Delivery> {
+        self.listen(peer, machine);
         self.client.subscribed()
     }
 
     /// To be called when the machine has fewer subscriptions.
-    pub(crate) fn unsubscribed(&self, machine: &Connection) {
+    pub(crate) fn unsubscribed(&self, peer: &Peer, machine: &Connection) {
+        self.listen(peer, machine);
         if let Some(handle) = self.handle() {
             handle.listen(machine.subscriptions().iter().filter_map(|s| self.client.commands(s.filter.as_str())));
         }
@@ -234,8 +273,13 @@ impl Role {
         Some(Delivery::new(token, topic, payload.into_owned(), qos))
     }
 
-    /// PUBACK of a call. A QoS 0 message has no acknowledgement, so nothing is known of its arrival.
+    /// PUBACK of a call, PUBACK or PUBREC of a notification. A QoS 0 message has no acknowledgement, so nothing is known of its arrival.
     pub(crate) fn delivered(&mut self, peer: &Peer, token: u64, code: u8) -> Option<Job> {
+        if let Some(seat) = &mut self.seat {
+            let unconfirmed = seat.delivered(&peer.mqtt, token, code)?;
+            self.note(peer, "mqtt.notification", unconfirmed.check, unconfirmed.detail);
+            return None;
+        }
         let (call, qos) = self.session.as_mut()?.take_call(token)?;
         if code >= 0x80 {
             self.note(peer, "mqtt.command", "puback.code", format!("the device refused the command with PUBACK {code:#04x}"));
@@ -255,8 +299,17 @@ impl Role {
         Some(Job { message: None, alone: false, task })
     }
 
+    /// PUBCOMP of a notification.
+    pub(crate) fn completed(&mut self, peer: &Peer, token: u64) {
+        self.seat.iter_mut().for_each(|seat| seat.completed(&peer.mqtt, token));
+    }
+
     /// A message that was not sent.
     pub(crate) fn dropped(&mut self, peer: &Peer, token: u64, reason: DropReason) {
+        if let Some(seat) = &mut self.seat {
+            let unconfirmed = seat.dropped(token, reason);
+            return self.note(peer, "mqtt.notification", unconfirmed.check, unconfirmed.detail);
+        }
         let check = match reason {
             DropReason::QueueFull => "command.queue-full",
             DropReason::TooLarge => "command.too-large",
@@ -277,12 +330,15 @@ impl Role {
 
     /// Leaves a why record.
     pub(crate) fn note(&self, peer: &Peer, step: &'static str, check: &'static str, detail: String) {
-        let of = self.client.device().map(|caller| (caller.account(), caller.device()));
-        peer.note(of, self.client.identity(), step, check, detail);
+        let device = self.client.device().map(|caller| About::Device(caller.account(), caller.device()));
+        let app = self.client.receiver().map(|(caller, _)| caller.app());
+        let app = app.map(|app| About::App { account: app.account, app: app.id, proven: true });
+        peer.note(device.or(app), self.client.identity(), step, check, detail);
     }
 
     /// The connection is over: no more calls are taken; those that waited are lost.
     pub(crate) fn leave(&self, peer: &Peer) {
+        self.seat.iter().for_each(|seat| seat.part());
         for message in self.handle().into_iter().flat_map(|handle| handle.ending()) {
             let detail = format!("{}: the connection ended before it was sent", message.what());
             self.note(peer, "mqtt.command", "command.not-connected", detail);
@@ -292,6 +348,9 @@ impl Role {
     /// The end, after [`Role::leave`]: the session is kept or forgotten, the core told that the device is gone, unless the server is
     /// (`stopping`), and there is room for its next connection.
     pub(crate) async fn end(self, mqtt: &Mqtt, machine: Connection, stopping: bool) {
+        if let Some(seat) = self.seat {
+            return seat.end(mqtt, machine);
+        }
         let (Some(session), Some(caller)) = (self.session, self.client.device()) else { return };
         if let Err(error) = session.settle(mqtt, &self.client, caller, machine).await {
             tracing::warn!(device = %caller.device(), %error, "the session of a device could not be kept");

@@ -1,22 +1,22 @@
 //! The kinds of clients that one listener serves. A face knows who its clients are and what their topics and payloads mean; the rest of `mqtt/`
 //! knows neither. Absent: one face that names another.
 
+mod application;
 pub(super) mod device;
+mod table;
 
-use landfall_core::{DeviceCaller, Downlink};
+use landfall_core::{AppCaller, DeviceCaller, Downlink};
 use landfall_model::Device;
 use landfall_mqtt::{
-    ConnectRefusal, ConnectRequest, Delivery, DisconnectReason, Publish, PublishRefusal, Qos, SubscribeRefusal, Subscription,
-    Will,
+    ConnectRequest, Delivery, DisconnectReason, Publish, PublishRefusal, Qos, SubscribeRefusal, Subscription, Will,
 };
 use std::{borrow::Cow, sync::Arc};
 
 use super::{Peer, admission::Refused, flow::Job, listening::Commands};
+pub(super) use table::whose;
 
 /// A client of one kind, from its CONNECT on.
 pub(crate) trait Face: Clone + Send + Sync + 'static {
-    /// Whether a CONNECT is of this kind: by clientId, user name, the form of its password, its will.
-    fn recognises(request: &ConnectRequest) -> bool;
     /// Who it is, and the record of the device that it is, if it is one; or the exact check that it failed.
     fn admit(peer: &Peer, request: &ConnectRequest) -> impl Future<Output = Result<Admitted<Self>, Refused>> + Send;
     /// Whose secret a refused CONNECT may have been a guess of, where it named no device that is known.
@@ -25,6 +25,10 @@ pub(crate) trait Face: Clone + Send + Sync + 'static {
     fn identity(&self) -> &str;
     /// The device that it is: its session outlives the connection, and calls reach it.
     fn device(&self) -> Option<&DeviceCaller> {
+        None
+    }
+    /// The application that it is, and the topic on which it receives its notifications: its session outlives the connection.
+    fn receiver(&self) -> Option<(&AppCaller, &Arc<str>)> {
         None
     }
     /// Whether it may have a subscription. The error ends the connection; a refusal has left its why record.
@@ -73,6 +77,12 @@ pub(crate) struct Granted {
 
 macro_rules! faces {
     ($($(#[$doc:meta])* $name:ident: $face:ty;)*) => {
+        /// The faces.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Kind {
+            $($(#[$doc])* $name,)*
+        }
+
         /// A client of one of the faces.
         #[derive(Clone)]
         pub(crate) enum Client {
@@ -80,21 +90,16 @@ macro_rules! faces {
         }
 
         impl Client {
-            /// Finds the face of a CONNECT, which decides about it.
-            pub(super) async fn admit(peer: &Peer, request: &ConnectRequest) -> Result<Admitted<Self>, Refused> {
-                $(if <$face>::recognises(request) {
-                    return <$face>::admit(peer, request).await.map(|(face, device)| (Self::$name(face), device));
-                })*
-                let detail = "no kind of client connects so";
-                Err(Refused::new(ConnectRefusal::ClientIdentifierNotValid, "client-id.form", detail))
+            /// [`Face::admit`].
+            pub(super) async fn admit(kind: Kind, peer: &Peer, request: &ConnectRequest) -> Result<Admitted<Self>, Refused> {
+                match kind {
+                    $(Kind::$name => <$face>::admit(peer, request).await.map(|(face, device)| (Self::$name(face), device)),)*
+                }
             }
 
-            /// [`Face::at_stake`] of the face of a CONNECT.
-            pub(super) fn at_stake(request: &ConnectRequest) -> &str {
-                $(if <$face>::recognises(request) {
-                    return <$face>::at_stake(&request.client_id);
-                })*
-                &request.client_id
+            /// [`Face::at_stake`].
+            pub(super) fn at_stake(kind: Kind, request: &ConnectRequest) -> &str {
+                match kind { $(Kind::$name => <$face>::at_stake(&request.client_id),)* }
             }
 
             pub(super) fn identity(&self) -> &str {
@@ -103,6 +108,10 @@ macro_rules! faces {
 
             pub(super) fn device(&self) -> Option<&DeviceCaller> {
                 match self { $(Self::$name(face) => face.device(),)* }
+            }
+
+            pub(super) fn receiver(&self) -> Option<(&AppCaller, &Arc<str>)> {
+                match self { $(Self::$name(face) => face.receiver(),)* }
             }
 
             pub(super) async fn subscribe(
@@ -144,10 +153,12 @@ macro_rules! faces {
     };
 }
 
-// The FACES, in the order in which they are asked whether a CONNECT is theirs: the last one takes what is left.
+// The FACES. Whose a CONNECT is says `table.rs`.
 faces! {
     /// A node of OceanConnect that asks for its own secret with that of its product.
     Claim: device::Claim;
     /// A device of OceanConnect.
     Node: device::Node;
+    /// An application that receives its notifications.
+    Application: application::Application;
 }

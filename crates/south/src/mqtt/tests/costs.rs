@@ -25,7 +25,7 @@ async fn an_idle_connection_is_small() {
         ("task", size_of_val(&task) + TASK),
         ("poller", POLLER),
         ("role", size_of::<super::super::session::Role>()),
-        ("handle", size_of::<Handle>() + SHARED),
+        ("handle", size_of::<connections::Handle>() + SHARED),
         ("session lock", size_of::<tokio::sync::Mutex<()>>() + SHARED),
         ("place", (16 + size_of::<super::super::connections::Place>()) * 8 / 7 + 1 - ALLOCATED),
         ("subscription", size_of::<landfall_mqtt::Subscription>()),

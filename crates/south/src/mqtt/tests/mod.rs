@@ -1,9 +1,12 @@
 //! Whole connections, from bytes to records, over a stream in memory and a store on disk.
 
+mod applications;
 mod commands;
 mod connects;
 mod costs;
 mod listeners;
+mod lossy;
+mod notifications;
 mod publishes;
 mod sessions;
 mod suite;
@@ -16,7 +19,7 @@ use crate::{
 use hmac::{Hmac, KeyInit, Mac};
 use landfall_core::{Access, ProductDraft, ProductRef, RegisterDevice, Scope};
 use landfall_ingress::Proxies;
-use landfall_model::{AccessMode, DataFormat, Device, DeviceInfo, Product};
+use landfall_model::{AccessMode, App, DataFormat, Device, DeviceId, DeviceInfo, Product};
 use landfall_testkit::{
     Tenant, World,
     ground::{new_device, product},
@@ -42,21 +45,23 @@ struct Ground {
     mqtt: Arc<Mqtt>,
     all: Scope,
     scope: Scope,
+    app: Arc<App>,
+    secret: String,
     product: Arc<Product>,
     stop: watch::Sender<bool>,
-    _domain: landfall_testkit::Ground,
+    domain: landfall_testkit::Ground,
 }
 
 impl Ground {
     async fn new() -> Self {
         let domain = landfall_testkit::Ground::new(1).await;
-        let Tenant { all, scope, product, .. } = domain.tenant("account").await;
+        let Tenant { all, scope, app, secret, product } = domain.tenant("account").await;
         let (core, world) = (domain.core.clone(), domain.world.clone());
         let config = Config { failures_per_minute: 0, ..Config::default() };
         let mqtt = Mqtt::new(core.clone(), config);
         let stop = watch::Sender::new(false);
         let connections = mqtt.connections.clone();
-        Self { core, world, connections, mqtt, all, scope, product, stop, _domain: domain }
+        Self { core, world, connections, mqtt, all, scope, app, secret, product, stop, domain }
     }
 
     async fn device(&self, node_id: &str) -> Arc<Device> {

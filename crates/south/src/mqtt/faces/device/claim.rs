@@ -3,14 +3,11 @@
 //! Such a session has two topics: it subscribes `.../secretNotify`, which makes the platform register the node and publish its secret there, and
 //! publishes an empty message to `.../secretACK` once it has stored it.
 
-use super::{
-    Admitted, Face, Granted, at_stake,
-    identity::{Kind, Login},
-    login::check_password,
-    named, password,
-    topics::ClaimTopics,
+use super::{Admitted, Face, Granted, at_stake, login::check_password, named, password, topics::ClaimTopics};
+use crate::{
+    mqtt::{Peer, admission::Refused, count, flow::Job},
+    note::About,
 };
-use crate::mqtt::{Peer, admission::Refused, count, flow::Job};
 use landfall_core::ClaimRefused;
 use landfall_model::{ErrorKind, ProductId};
 use landfall_mqtt::{
@@ -28,10 +25,6 @@ pub(crate) struct Claim {
 }
 
 impl Face for Claim {
-    fn recognises(request: &ConnectRequest) -> bool {
-        Login::parse(&request.client_id).is_ok_and(|login| login.kind == Kind::Claim)
-    }
-
     async fn admit(peer: &Peer, request: &ConnectRequest) -> Result<Admitted<Self>, Refused> {
         let refused = |refused: ClaimRefused| {
             let code = match refused.error.kind() {
@@ -112,7 +105,7 @@ impl Claim {
             }
             Err(refused) => {
                 count(&peer.mqtt.tally.claims_refused);
-                peer.note(refused.device, &self.node_id, "mqtt.claim", refused.check, refused.error.to_string());
+                peer.note(refused.device.map(About::from), &self.node_id, "mqtt.claim", refused.check, refused.error.to_string());
                 match refused.error.kind() {
                     ErrorKind::Unavailable | ErrorKind::Internal => Err(DisconnectReason::ServerBusy),
                     ErrorKind::Limit => Ok(Err(SubscribeRefusal::QuotaExceeded)),

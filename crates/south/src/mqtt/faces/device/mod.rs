@@ -33,10 +33,6 @@ pub(crate) struct Node {
 }
 
 impl Face for Node {
-    fn recognises(_: &ConnectRequest) -> bool {
-        true
-    }
-
     async fn admit(peer: &Peer, request: &ConnectRequest) -> Result<Admitted<Self>, Refused> {
         let (login, name) = named(request)?;
         let device = login::check(&peer.mqtt, Some(peer.address), &login, password(request)).await?;
@@ -117,8 +113,18 @@ impl Node {
 
     fn note(&self, peer: &Peer, check: &'static str, detail: String) {
         let of = (self.caller.account(), self.caller.device());
-        peer.note(Some(of), &self.own.text, "mqtt.subscribe", check, detail);
+        peer.note(Some(of.into()), &self.own.text, "mqtt.subscribe", check, detail);
     }
+}
+
+/// Whether a CONNECT has the form of one that asks for its secret.
+pub(super) fn claims(request: &ConnectRequest) -> bool {
+    Login::parse(&request.client_id).is_ok_and(|login| login.kind == Kind::Claim)
+}
+
+/// Whether a CONNECT has the form of a device's that has one.
+pub(super) fn logs_in(request: &ConnectRequest) -> bool {
+    Login::parse(&request.client_id).is_ok_and(|login| login.kind != Kind::Claim)
 }
 
 /// Reads the clientId, and the name that it and the user name agree on.

@@ -115,7 +115,7 @@ pub(super) fn note_topic(mqtt: &Mqtt, caller: &DeviceCaller, peer: SocketAddr, c
     let identity = caller.device().to_string();
     let detail = format!("{topic:.256}: {why}");
     mqtt.note(
-        Some((caller.account(), caller.device())),
+        Some((caller.account(), caller.device()).into()),
         Note { identity: &identity, peer: Some(peer), step: "mqtt.publish", check, detail },
     );
 }

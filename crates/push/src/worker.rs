@@ -201,9 +201,14 @@ impl Worker {
             self.lanes.gather(event.seq, None, event.event.at, gathering);
             return;
         }
-        let keep = self.lanes.health() == Health::Good && !self.ctx.budget.is_spent();
+        let keep = self.is_served() && !self.ctx.budget.is_spent();
         let held = keep.then(|| Held::new(event.clone(), rendered, &self.ctx.budget));
         self.lanes.open(event.seq, event.event.device, event.event.at, held);
+    }
+
+    /// Whether what is opened goes out soon.
+    fn is_served(&self) -> bool {
+        !self.away && self.lanes.health() == Health::Good
     }
 
     fn ingest(&mut self) {
@@ -324,7 +329,7 @@ impl Worker {
                 let now = self.ctx.world.now();
                 self.away = failure.again == Again::OnArrival;
                 self.lanes.failed(seq, now, done, failure.again.hold_ms(), u32::from_le_bytes(jitter));
-                if self.lanes.health() != Health::Good {
+                if !self.is_served() {
                     self.lanes.drop_held();
                 }
                 self.seen.failed(&self.ctx.counters, now, failure);

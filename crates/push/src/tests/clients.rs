@@ -102,20 +102,24 @@ async fn a_client_that_is_not_there_costs_little_and_its_arrival_ends_the_wait()
     let desk = Desk::at(&rig);
     let id = rig.make(over_mqtt(1, app()));
     let push = rig.start();
+    rig.report(&[61]);
+    until("missed", || push.status(id).unwrap_or_default().failed_attempts_total == 1).await;
     for _ in 0..10 {
         rig.report(&(1..=60).collect::<Vec<u8>>());
     }
+    pass(1).await;
+    assert_eq!(push.totals().held_bytes, 0, "nothing waits in memory");
     pass(3_600).await;
     let status = push.status(id).unwrap();
     assert!(matches!(status.state, DeliveryState::Away { .. }), "{status:?}");
     assert_eq!(status.last_error.clone().unwrap().text, "the client is not connected");
-    assert_eq!(status.backlog_open, 600);
-    assert!(push.totals().held_bytes <= 8, "nothing waits in memory");
+    assert_eq!(status.backlog_open, 601);
+    assert!(push.totals().held_bytes <= 8, "but the body of an attempt");
     let attempts = desk.attempts.load(Ordering::SeqCst);
-    assert!(attempts <= 32 + 12, "{attempts} attempts: one in five minutes after the first of all devices");
+    assert!(attempts <= 1 + 13, "{attempts} attempts: one in five minutes");
     let before = rig.world.now();
     desk.comes(&rig, app());
-    until("all", || push.status(id).unwrap().delivered_total == 600).await;
+    until("all", || push.status(id).unwrap().delivered_total == 601).await;
     assert!(rig.world.now().0 - before.0 < 2_000, "it does not wait for the next try");
     assert_eq!(push.status(id).unwrap().state, DeliveryState::Delivering);
 }

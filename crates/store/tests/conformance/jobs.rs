@@ -292,7 +292,7 @@ pub async fn targets_by_page_begun_or_not(place: Place) {
 }
 
 pub async fn targets_by_device_and_command(place: Place) {
-    use TargetState::{Running, Succeeded, Waiting};
+    use TargetState::{Failed, Running, Succeeded, Waiting};
     let store = place.open();
     let device = one_device(&store, "n").await;
     let (one, other) = (job(device.account, None, "one"), job(device.account, None, "other"));
@@ -336,8 +336,32 @@ pub async fn targets_by_device_and_command(place: Place) {
     // What became of it is known when device and command are gone.
     commit(&store, [Write::DeleteDevice(device.id)]).await.unwrap();
     for filter in [of(ids[0]), with(made.id)] {
-        assert_eq!(places(&store, &filter, ALL).await, (1, vec![(0, Running)]));
+        assert_eq!(places(&store, &filter, ALL).await, (1, vec![(0, Failed)]));
     }
+}
+
+/// Whichever comes first, the command or the end of its device.
+pub async fn the_targets_of_a_device_that_goes_fail(place: Place) {
+    use TargetState::{Failed, Running, Succeeded};
+    let store = place.open();
+    let (device, other) = (one_device(&store, "n").await, one_device(&store, "m").await);
+    let job = Job { total: 4, begun: 4, ..job(device.account, None, "j") };
+    let of_job = |device: &Device, place| Command { job: Some((job.id, place)), ..command(device, place + 1, START) };
+    let made = [of_job(&device, 0), of_job(&device, 1), of_job(&other, 2)].map(|command| Write::Command(Box::new(command)));
+    let rows = (0..4).map(|place| target(&job, place, Running)).collect();
+    let unconcerned = Write::Command(Box::new(command(&device, 9, START)));
+    let started = [write(&job), Write::JobTargets(rows), unconcerned];
+    commit(&store, started.into_iter().chain(made)).await.unwrap();
+    // One that is over keeps its end.
+    commit(&store, [end(&job, 1, Succeeded), Write::DeleteDevice(device.id)]).await.unwrap();
+    assert_eq!(store.open_commands(device.id).await, Ok(vec![]));
+    // What is written for a device that is gone is not kept.
+    commit(&store, [Write::Command(Box::new(of_job(&device, 3)))]).await.unwrap();
+    let found = store.job_targets(&any(&job), ALL).await.unwrap().items;
+    let gone = Some("the device was deleted".to_owned());
+    let told: Vec<_> = found.into_iter().map(|target| (target.state, target.detail)).collect();
+    assert_eq!(told, [(Failed, gone.clone()), (Succeeded, None), (Running, None), (Failed, gone)]);
+    assert_eq!(counts(&store, &job).await, JobCounts { running: 1, succeeded: 1, failed: 2, ..JobCounts::default() });
 }
 
 pub async fn a_job_is_gone_at_once_and_its_targets_go_in_slices(place: Place) {

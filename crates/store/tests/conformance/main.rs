@@ -77,7 +77,8 @@ conformance! {
     fleet: a_fleet_has_each_device_once ids_are_listed_as_their_devices addressees_are_known_whole;
     groups: groups_are_versioned_and_named members_are_read_from_both_ends a_group_is_gone_at_once_and_its_members_leave_in_slices;
     jobs: jobs_are_versioned_and_named jobs_by_filter_and_page blocks_hold_their_places targets_are_begun_once
-        counts_are_exact_whatever_ends targets_by_page_begun_or_not targets_by_device_and_command a_job_is_gone_at_once_and_its_targets_go_in_slices;
+        counts_are_exact_whatever_ends targets_by_page_begun_or_not targets_by_device_and_command
+        the_targets_of_a_device_that_goes_fail a_job_is_gone_at_once_and_its_targets_go_in_slices;
     members: a_group_has_no_more_devices_than_it_may two_that_fill_a_group_cannot_both members_are_counted
         devices_in_many_groups_leave_them members_are_read_from_any_place who_sees_devices_is_said_in_their_order;
     addresses: addresses_stay_while_they_are_named addresses_stay_while_they_owe nothing_is_told_to_an_address_that_is_gone;

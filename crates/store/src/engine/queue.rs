@@ -40,7 +40,17 @@ impl Job {
         }
         Ok(Self { steps, events, encoded, size, answer })
     }
+
+    /// Whether it may be refused after it changed something. A refused step changes nothing by itself.
+    pub(crate) fn needs_undo(&self) -> bool {
+        let addressed = || !self.steps.is_empty() && self.events.iter().any(|(event, _)| event.body.call_address().is_some());
+        self.steps.iter().skip_while(|step| step.is_check()).skip(1).any(Step::can_fail) || addressed()
+    }
 }
+
+/// Bytes of a batch that is written alone where it may have to be undone: the transaction does that for nothing, while a savepoint costs more
+/// with each page that was changed since it was set.
+const LARGE: usize = 64 << 10;
 
 #[allow(clippy::disallowed_methods, reason = "a deadline of a thread that waits for a database, not a time of the domain")]
 fn now() -> Instant {
@@ -62,6 +72,14 @@ impl Task {
         match self {
             Self::Commit(job) => job.size,
             Self::Prune(..) | Self::Flush(_) | Self::Probe(_) => 0,
+        }
+    }
+
+    /// Whether it is done in a transaction of its own.
+    fn is_alone(&self) -> bool {
+        match self {
+            Self::Commit(job) => job.size > LARGE && job.needs_undo(),
+            Self::Prune(..) | Self::Flush(_) | Self::Probe(_) => true,
         }
     }
 
@@ -131,7 +149,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes what is there: batches up to the limits, or one other task. Waits at most `patience` for something to come.
+    /// Takes what is there: batches up to the limits, or one that is done alone. Waits at most `patience` for something to come.
     pub(crate) fn take(&self, max_tasks: usize, max_bytes: usize, patience: Duration) -> (Vec<Task>, End) {
         let mut state = self.state.lock();
         state.busy_since = None;
@@ -143,7 +161,7 @@ impl Queue {
         let mut taken = Vec::new();
         let mut bytes = 0;
         while let Some(next) = state.tasks.front() {
-            let alone = !matches!(next, Task::Commit(_));
+            let alone = next.is_alone();
             let full = taken.len() >= max_tasks || bytes + next.size() > max_bytes;
             if !taken.is_empty() && (alone || full) {
                 break;

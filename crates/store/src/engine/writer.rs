@@ -14,7 +14,6 @@ use crate::{
     shared::Shared,
     stream::{flush::Flush, prune, record::EVENTS_VERSION, replay},
     subscription::addresses,
-    write::Step,
 };
 use landfall_core::{Committed, World};
 use landfall_model::{Cause, Error, EventBody, Result, Seq, Time};
@@ -339,7 +338,11 @@ fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlRe
     let mut seq = newest;
     let mut counters = Counters::default();
     for job in jobs {
-        let mut outcome = apply(sql, job, seq, now, &mut counters)?;
+        let mut outcome = apply(sql, job, seq, now, &mut counters, jobs.len() > 1)?;
+        if let (Err(error), [_]) = (&outcome, jobs) {
+            sql.batch("ROLLBACK")?;
+            return Ok(vec![Err(error.clone())]);
+        }
         if let Ok(effects) = &mut outcome {
             if !extension::complete(job, effects, &mut blob) {
                 blob.extend_from_slice(&job.encoded);
@@ -359,11 +362,16 @@ fn write_group(sql: &mut dyn Sql, jobs: &[Job], newest: u64, now: Time) -> SqlRe
     Ok(outcomes)
 }
 
-/// Applies one batch; a refused one is undone alone. A refused step changes nothing by itself, so only what comes after a change needs a
-/// savepoint.
-fn apply(sql: &mut dyn Sql, job: &Job, newest: u64, now: Time, counters: &mut Counters) -> SqlResult<Result<Effects>> {
-    let addressed = !job.steps.is_empty() && job.events.iter().any(|(event, _)| event.body.call_address().is_some());
-    let guarded = addressed || job.steps.iter().skip_while(|step| step.is_check()).skip(1).any(Step::can_fail);
+/// Applies one batch; a refused one of several (`among`) is undone alone.
+fn apply(
+    sql: &mut dyn Sql,
+    job: &Job,
+    newest: u64,
+    now: Time,
+    counters: &mut Counters,
+    among: bool,
+) -> SqlResult<Result<Effects>> {
+    let guarded = among && job.needs_undo();
     if guarded {
         sql.batch("SAVEPOINT one")?;
     }

@@ -227,12 +227,13 @@ pub async fn counts_are_exact_whatever_ends(place: Place) {
             writes.push(write(&version));
         }
     }
-    let ends: Vec<_> = writes.into_iter().map(|end| commit(&store, [end])).collect();
-    for done in futures_util::future::join_all(ends).await {
-        done.unwrap();
-    }
-    // A refused batch ends nothing.
-    assert_eq!(cause(commit(&store, [end(&other, 0, Failed), write(&other)]).await), Cause::Stale);
+    // A refused batch ends nothing, alone or between others.
+    let refused = |n| commit(&store, [end(&other, n, Failed), write(&other)]);
+    assert_eq!(cause(refused(0).await), Cause::Stale);
+    let ends = futures_util::future::join_all(writes.into_iter().map(|end| commit(&store, [end])));
+    let (ends, refused) = tokio::join!(ends, futures_util::future::join_all((0..N).map(refused)));
+    ends.into_iter().for_each(|done| drop(done.unwrap()));
+    refused.into_iter().for_each(|done| assert_eq!(cause(done), Cause::Stale));
     drop(store);
     let store = place.open();
     let mut states: BTreeMap<TargetState, u64> = BTreeMap::new();

@@ -24,7 +24,7 @@ use crate::{
     subscription::{self, SUBSCRIPTION, addresses},
     versioned::Table,
 };
-use landfall_model::{Cause, Error, Result, Targets, Time, Write};
+use landfall_model::{Cause, Command, Error, Result, Targets, Time, Write};
 use serde::Serialize;
 
 /// A write, ready to be applied.
@@ -82,7 +82,28 @@ impl Step {
         self.plan.outcome == Outcome::Looked
     }
 
-    pub(crate) fn apply(&self, sql: &mut dyn Sql, now: Time, effects: &mut Effects) -> Done {
+    /// Applies steps in their order; new commands that follow one another are written together.
+    pub(crate) fn apply_all(steps: &[Self], sql: &mut dyn Sql, now: Time, effects: &mut Effects) -> Done {
+        for alike in steps.chunk_by(|a, b| a.new_command().is_some() && b.new_command().is_some()) {
+            match alike {
+                [one] => one.apply(sql, now, effects)?,
+                many => {
+                    let commands: Vec<_> = many.iter().filter_map(Self::new_command).collect();
+                    command::put_new(sql, &commands, &mut effects.counters.jobs)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn new_command(&self) -> Option<(&Command, &str)> {
+        match &self.write {
+            Write::Command(r) if r.version == 1 => Some((r, &self.plan.doc)),
+            _ => None,
+        }
+    }
+
+    fn apply(&self, sql: &mut dyn Sql, now: Time, effects: &mut Effects) -> Done {
         let doc = self.plan.doc.as_str();
         match &self.write {
             Write::Account(r) => ACCOUNT.put(sql, &**r, doc),

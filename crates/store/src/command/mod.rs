@@ -53,7 +53,18 @@ pub(crate) static COMMAND: Table<Command> = Table {
 
 /// The target of a job's command that is not kept, because its device is gone, ends.
 pub(crate) fn put_command(sql: &mut dyn Sql, r: &Command, doc: &str, counters: &mut JobCounters) -> Done {
-    if !COMMAND.keep(sql, r, doc)? {
+    let kept = COMMAND.keep(sql, r, doc)?;
+    follow(sql, r, kept, counters)
+}
+
+/// As [`put_command`] for new commands, together.
+pub(crate) fn put_new(sql: &mut dyn Sql, commands: &[(&Command, &str)], counters: &mut JobCounters) -> Done {
+    let kept = COMMAND.keep_new(sql, commands)?;
+    commands.iter().zip(kept).try_for_each(|((r, _), kept)| follow(sql, r, kept, counters))
+}
+
+fn follow(sql: &mut dyn Sql, r: &Command, kept: bool, counters: &mut JobCounters) -> Done {
+    if !kept {
         return end_target(sql, r, counters);
     }
     match (&r.callback_url, r.app) {

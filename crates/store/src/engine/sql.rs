@@ -166,6 +166,29 @@ pub(crate) fn query_all<T>(
     Ok(found)
 }
 
+/// Inserts rows that are not there yet; returns how many. `into` names the table and its columns. Many go with one statement; there are few
+/// texts, each of which is planned once.
+pub(crate) fn insert_new(sql: &mut dyn Sql, into: &str, mut rows: &[Vec<Value<'_>>]) -> SqlResult<u64> {
+    let mut inserted = 0;
+    for at_once in [50, 7, 1] {
+        let Some(width) = rows.first().map(Vec::len) else { break };
+        let values: Vec<String> = (0..at_once).map(|row| parameters(row * width + 1, width)).collect();
+        let text = format!("INSERT INTO {into} VALUES {} ON CONFLICT DO NOTHING", values.join(", "));
+        let (whole, left) = rows.split_at(rows.len() - rows.len() % at_once);
+        for some in whole.chunks(at_once) {
+            inserted += sql.execute(&text, &some.concat())?;
+        }
+        rows = left;
+    }
+    Ok(inserted)
+}
+
+/// A list of parameters from a number on, in brackets.
+pub(crate) fn parameters(from: usize, count: usize) -> String {
+    let list: Vec<String> = (from..from + count).map(|n| format!("?{n}")).collect();
+    format!("({})", list.join(", "))
+}
+
 /// A count or place as the databases keep it; places stay far below 2^63.
 pub(crate) fn to_db(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)

@@ -14,6 +14,7 @@ use crate::{
     shared::Shared,
     stream::{flush::Flush, prune, record::EVENTS_VERSION, replay},
     subscription::addresses,
+    write::Step,
 };
 use landfall_core::{Committed, World};
 use landfall_model::{Cause, Error, EventBody, Result, Seq, Time};
@@ -387,8 +388,8 @@ fn apply(
 
 /// Why the batch is refused, if it is.
 fn apply_steps(sql: &mut dyn Sql, job: &Job, newest: u64, now: Time, effects: &mut Effects) -> SqlResult<Option<Error>> {
-    let mut done = job.steps.iter().try_for_each(|step| step.apply(sql, now, effects));
-    done = done.and_then(|()| tell(sql, job, newest));
+    let done = Step::apply_all(&job.steps, sql, now, effects);
+    let done = done.and_then(|()| tell(sql, job, newest));
     match done {
         Ok(()) => Ok(None),
         Err(Refused::Group(error)) => Err(error),

@@ -5,7 +5,7 @@
 
 use crate::{
     effects::{Changes, Done},
-    engine::sql::{Row, Sql, SqlResult, Value, query_one, to_db},
+    engine::sql::{Row, Sql, SqlResult, Value, insert_new, query_one, to_db},
     job::check,
     stream::{record::Malformed, replay::id},
     versioned::stale,
@@ -19,26 +19,26 @@ pub(super) const COLUMNS: &str = "place, state, device, command, detail";
 pub(crate) type JobCounters = Changes<(JobId, TargetState)>;
 
 pub(crate) fn begin(sql: &mut dyn Sql, targets: &[JobTarget], counters: &mut JobCounters) -> Done {
-    const TEXT: &str = "INSERT INTO job_target (job, place, state, device, command, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-                        ON CONFLICT DO NOTHING";
     for part in targets.chunk_by(|a, b| a.job == b.job) {
         check(sql, part[0].job, part.len())?;
     }
-    for target in targets {
-        let params = [
-            Value::Bytes(target.job.0.as_bytes()),
-            Value::Int(to_db(target.place)),
-            Value::Text(target.state.as_str()),
-            Value::opt_bytes(target.device.as_ref().map(|id| &id.0.as_bytes()[..])),
-            Value::opt_bytes(target.command.as_ref().map(|id| &id.0.as_bytes()[..])),
-            Value::opt_bytes(target.detail.as_deref().map(kept)),
-        ];
-        if sql.execute(TEXT, &params)? == 0 {
-            return Err(stale());
-        }
-        counters.add((target.job, target.state), 1);
+    let rows: Vec<_> = targets.iter().map(row).collect();
+    if insert_new(sql, "job_target (job, place, state, device, command, detail)", &rows)? < rows.len() as u64 {
+        return Err(stale());
     }
+    targets.iter().for_each(|target| counters.add((target.job, target.state), 1));
     Ok(())
+}
+
+fn row(target: &JobTarget) -> Vec<Value<'_>> {
+    vec![
+        Value::Bytes(target.job.0.as_bytes()),
+        Value::Int(to_db(target.place)),
+        Value::Text(target.state.as_str()),
+        Value::opt_bytes(target.device.as_ref().map(|id| &id.0.as_bytes()[..])),
+        Value::opt_bytes(target.command.as_ref().map(|id| &id.0.as_bytes()[..])),
+        Value::opt_bytes(target.detail.as_deref().map(kept)),
+    ]
 }
 
 pub(crate) fn end(sql: &mut dyn Sql, end: &TargetEnd, counters: &mut JobCounters) -> Done {

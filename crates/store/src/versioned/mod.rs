@@ -8,10 +8,10 @@ pub(crate) mod tests;
 
 use crate::{
     effects::{Done, Refused},
-    engine::sql::{Sql, SqlError, Value, query_one, to_db},
+    engine::sql::{Sql, SqlError, Value, insert_new, parameters, query_all, query_one, to_db},
 };
 use landfall_model::{Cause, Error};
-use std::sync::OnceLock;
+use std::{collections::HashSet, sync::OnceLock};
 
 /// A table of records `R`. The place of a column is the number of its parameter.
 pub(crate) struct Table<R: 'static> {
@@ -64,6 +64,8 @@ pub(crate) enum Cell<'r> {
 /// The texts of a table's statements.
 pub(crate) struct Statements {
     pub(crate) insert: String,
+    /// The table and its columns.
+    into: String,
     /// An update of a record whose placed columns stay, if the table has such columns: a database that is told to set an indexed column writes
     /// the index even where the value is the same.
     pub(crate) in_place: Option<String>,
@@ -173,24 +175,29 @@ impl<R> Table<R> {
     pub(crate) fn statements(&self) -> &Statements {
         self.statements.get_or_init(|| Statements {
             insert: self.insert(),
+            into: self.into(),
             in_place: self.columns.iter().any(|column| column.role == Role::Placed).then(|| self.update(false)),
             update: self.update(true),
             version: format!("SELECT version FROM {} WHERE {} = ?1", self.name, self.columns[0].name),
         })
     }
 
-    fn insert(&self) -> String {
+    fn into(&self) -> String {
         let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
-        let into = format!("INSERT INTO {} ({})", self.name, names.join(", "));
+        format!("{} ({})", self.name, names.join(", "))
+    }
+
+    fn insert(&self) -> String {
+        let into = format!("INSERT INTO {}", self.into());
         let device = match self.kind {
             Kind::Registry { .. } => None,
             Kind::OfDevice(device) => Some(device),
         };
-        let value = |(place, name): (usize, &&str)| match device == Some(*name) {
+        let value = |(place, column): (usize, &Column<R>)| match device == Some(column.name) {
             true => "id".to_owned(),
             false => format!("?{}", place + 1),
         };
-        let values = names.iter().enumerate().map(value).collect::<Vec<_>>().join(", ");
+        let values = self.columns.iter().enumerate().map(value).collect::<Vec<_>>().join(", ");
         match device {
             None => format!("{into} VALUES ({values}) ON CONFLICT DO NOTHING"),
             Some(device) => {
@@ -252,6 +259,22 @@ impl<R> Table<R> {
         self.keep_or(sql, r, doc, |_, error| Ok(Refused::Batch(error)))
     }
 
+    /// As [`Self::keep`] for new records of devices, many to a statement; tells of each whether it is kept.
+    pub(crate) fn keep_new(&self, sql: &mut dyn Sql, records: &[(&R, &str)]) -> Result<Vec<bool>, Refused> {
+        let Kind::OfDevice(device) = self.kind else { return records.iter().map(|(r, doc)| self.keep(sql, r, doc)).collect() };
+        let cells: Vec<Vec<Cell<'_>>> = records.iter().map(|(r, doc)| self.cells(r, doc)).collect();
+        let rows = cells.iter().map(|cells| cells.iter().map(Cell::value).collect::<Vec<_>>());
+        let device = self.place(device) - 1;
+        let there = there(sql, cells.iter().map(|cells| cells[device].value()))?;
+        let kept: Vec<bool> =
+            cells.iter().map(|cells| matches!(cells[device].value(), Value::Bytes(id) if there.contains(id))).collect();
+        let rows: Vec<_> = rows.zip(&kept).filter(|(_, kept)| **kept).map(|(row, _)| row).collect();
+        if insert_new(sql, &self.statements().into, &rows)? < rows.len() as u64 {
+            return Err(moved());
+        }
+        Ok(kept)
+    }
+
     /// As [`Self::put`]; `taken` says more of a collision with another record.
     pub(crate) fn put_or(
         &self,
@@ -308,6 +331,25 @@ pub(crate) fn stale() -> Refused {
 fn stale_or_gone(sql: &mut dyn Sql, device: Value<'_>) -> Done {
     match query_one(sql, "SELECT version FROM device WHERE id = ?1", &[device], |row| row.seq(0))? {
         None => Ok(()),
-        Some(_) => Err(Refused::Batch(Error::new(Cause::Stale, "the record or its place changed meanwhile"))),
+        Some(_) => Err(moved()),
     }
+}
+
+fn moved() -> Refused {
+    Refused::Batch(Error::new(Cause::Stale, "the record or its place changed meanwhile"))
+}
+
+/// Which of these devices are there.
+fn there<'v>(sql: &mut dyn Sql, devices: impl Iterator<Item = Value<'v>>) -> Result<HashSet<Vec<u8>>, SqlError> {
+    /// Devices that one statement asks for; the last one fills up what is missing.
+    const AT_ONCE: usize = 100;
+    let text = format!("SELECT id FROM device WHERE id IN {}", parameters(1, AT_ONCE));
+    let devices: Vec<Value<'_>> = devices.collect();
+    let mut there = HashSet::new();
+    for some in devices.chunks(AT_ONCE) {
+        let mut params = some.to_vec();
+        params.resize(AT_ONCE, some[some.len() - 1]);
+        there.extend(query_all(sql, &text, &params, |row| Ok(row.bytes(0)?.to_vec()))?);
+    }
+    Ok(there)
 }

@@ -185,3 +185,29 @@ pub async fn retention_of_commands(place: Place) {
     assert_eq!((store.prune(late).await, store.commands(&all, ALL).await.unwrap().total), (Ok(true), 501));
     assert_eq!((store.prune(late).await, store.commands(&all, ALL).await.unwrap().total), (Ok(false), 1));
 }
+
+/// As a job makes them: whatever their number, they are written as one by one.
+pub async fn many_commands_at_once(place: Place) {
+    let store = place.open();
+    let (one, gone) = (one_device(&store, "one").await, device(AccountId(fresh_uuid()), AppId(fresh_uuid()), "gone"));
+    let more: Vec<Device> = (0..129).map(|i| device(one.account, one.app(), &format!("n{i}"))).collect();
+    store.commit(Batch { writes: more.iter().map(write_device).collect(), events: vec![] }).await.unwrap();
+    let all: Vec<&Device> = more.iter().chain([&one, &gone]).collect();
+    let put_all = async |commands: &[Command]| {
+        let writes = commands.iter().map(write).chain([write(&command(&one, 77, START))]).collect();
+        store.commit(Batch { writes, events: vec![] }).await
+    };
+    let made: Vec<Command> = all.iter().map(|device| command(device, 1, START)).collect();
+    for refused in [command(&one, 1, START), made[3].clone(), Command { id: made[5].id, ..command(&one, 2, START) }] {
+        let twice: Vec<Command> = made.iter().cloned().chain([refused]).collect();
+        assert_eq!(cause(put_all(&twice).await), Cause::Stale);
+        assert_eq!(store.command(made[0].id).await, Ok(None), "a refused batch leaves nothing");
+    }
+    put_all(&made).await.unwrap();
+    for command in &made {
+        let kept = Some(command.clone()).filter(|command| command.device != gone.id);
+        assert_eq!(store.command(command.id).await, Ok(kept));
+    }
+    assert_eq!(places(&store.open_commands(one.id).await.unwrap()), [1, 77]);
+    assert_eq!(cause(put_all(&made).await), Cause::Stale);
+}

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Clients that are not ours against the real program: curl, mosquitto_pub/mosquitto_sub over TLS, a mosquitto bridge, the vendor's device SDK,
-# paho-mqtt (3.1.1 and 5, TCP, TLS, WebSocket);
+# paho-mqtt (3.1.1 and 5, TCP, TLS, WebSocket; as an AgentLite gateway);
 # then those of LwM2M (lwm2m/run.sh) and of Device-to-Cloud (onem2m/run.sh), small programs written the way public ones are (programs/run.sh),
 # requests made of the contract documents (contracts/run.sh), generated clients (openapi/run.sh), and public suites against the MQTT library alone (broker.sh).
 # Prints "ok NAME" or "FAIL NAME why" for each thing tried; the exit status is 0 when nothing failed.
@@ -169,6 +169,9 @@ try curl-hub-status-seen online
 try curl-hub-remove hub -X DELETE "$bind/devices/$child"
 stranger() { ! device_api -u "${gateway}_0_1_$stamp:0000" -X DELETE "$bind/devices/$gateway"; }
 try curl-hub-refused stranger
+
+# A gateway in Python, from its binding to its unbinding.
+try agentlite-gateway .venv/bin/python tests/foreign/agentlite_gateway.py "$(port https)" "$(port bind)" "$app_id" "$token" "$ca"
 
 # MQTT 3.1, as modems speak it.
 try mosquitto_pub-31 mosquitto_pub -V mqttv31 "${mosquitto[@]}" -t "/huawei/v1/devices/$id/data/json" -m "$report"

@@ -1,6 +1,8 @@
 //! Random sequences of operations by three applications, one of which acts for another and one of another account, against a model that is as small
 //! as the rules. Every answer is judged by the contract too. `LANDFALL_SEQUENCES=N` plays N of them instead of those that are the same in every run.
 
+mod waiting;
+
 use crate::oceanconnect::DIALECT;
 use axum::{Router, body::Body, http::Request};
 use hyper::service::Service;
@@ -21,6 +23,8 @@ use std::{collections::BTreeSet, sync::Arc};
 /// Sequences of a usual run, and the longest of them.
 const SEQUENCES: u32 = 24;
 const STEPS: usize = 60;
+/// Commands that may wait for a device.
+const PENDING_MOST: usize = 20;
 /// Whoever is not among the applications.
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 /// Who has authorised whom: the first the second. The third is of another account.
@@ -51,6 +55,11 @@ enum Act {
     Command(usize),
     Cancel(usize),
     Commands,
+    Revoke(usize),
+    Revocations,
+    Set(usize, u64),
+    Shadow(usize),
+    Settings(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -66,8 +75,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => some.clone().prop_map(Act::Unsubscribe),
         1 => Just(Act::Subscriptions),
         3 => some.clone().prop_map(Act::Command),
-        1 => some.prop_map(Act::Cancel),
+        1 => some.clone().prop_map(Act::Cancel),
         2 => Just(Act::Commands),
+        1 => some.clone().prop_map(Act::Revoke),
+        1 => Just(Act::Revocations),
+        2 => (some.clone(), 0_u64..100).prop_map(|(device, value)| Act::Set(device, value)),
+        1 => some.clone().prop_map(Act::Shadow),
+        1 => some.prop_map(Act::Settings),
     ];
     let of = prop_oneof![3 => Just(None), 2 => (0_usize..4).prop_map(Some)];
     prop::collection::vec((0_usize..3, of, act).prop_map(|(by, of, act)| Step { by, of, act }), 1..STEPS)
@@ -99,6 +113,9 @@ struct Play {
     devices: Vec<Made>,
     subscriptions: Vec<Made>,
     commands: Vec<Made>,
+    revocations: Vec<Made>,
+    /// What was set at which device, oldest first.
+    settings: Vec<(usize, u64)>,
 }
 
 impl Play {
@@ -125,6 +142,8 @@ impl Play {
             devices: vec![],
             subscriptions: vec![],
             commands: vec![],
+            revocations: vec![],
+            settings: vec![],
         }
     }
 
@@ -167,6 +186,8 @@ impl Play {
                 self.subscriptions(by, of, *act).await
             }
             Act::Command(_) | Act::Cancel(_) | Act::Commands => self.commands(by, of, *act).await,
+            Act::Revoke(_) | Act::Revocations => self.revocations(by, of, *act).await,
+            Act::Set(..) | Act::Shadow(_) | Act::Settings(_) => self.shadows(by, of, *act).await,
         }
     }
 
@@ -206,7 +227,9 @@ impl Play {
                 let answer = self.call(by, "DELETE", &path(n), None).await?;
                 if let Some(at) = verdict(&answer, device(n))? {
                     self.devices[at].gone = true;
-                    self.commands.iter_mut().filter(|command| command.what == at).for_each(|command| command.gone = true);
+                    let of_it = self.commands.iter_mut().chain(&mut self.revocations).filter(|made| made.what == at);
+                    of_it.for_each(|made| made.gone = true);
+                    self.settings.retain(|(device, _)| *device != at);
                 }
             }
             _ => {
@@ -276,6 +299,9 @@ impl Play {
                 let body = json!({"deviceId": id(&self.devices, n), "command": command, "expireTime": 600});
                 let answer = self.call(by, "POST", &format!("{all}{query}"), Some(body)).await?;
                 let expected = scope.and_then(|app| Ok((app, visible(&self.devices, n, app, "100418", "100418")?)));
+                let expected = expected.and_then(|(app, device)| {
+                    if self.pending(device).count() < PENDING_MOST { Ok((app, device)) } else { Err("100223") }
+                });
                 if let Some((app, device)) = verdict(&answer, expected)? {
                     self.commands.push(Made { name: "PENDING".into(), ..made(&answer["commandId"], by, app, device) });
                 }

@@ -19,7 +19,7 @@ pub trait JobStore: Send + Sync {
     async fn jobs_over_before(&self, before: Time, limit: u32) -> Result<Vec<JobId>>;
     /// The block that has the target at a place.
     async fn job_block(&self, job: JobId, place: u64) -> Result<Option<JobBlock>>;
-    /// Targets that match, by place. Those that are not begun are told as [`TargetState::Waiting`].
+    /// Targets that match, by place; where several states are asked for, those of the first come first. Those that are not begun are told as [`TargetState::Waiting`].
     async fn job_targets(&self, filter: &TargetFilter, page: PageRequest) -> Result<Page<JobTarget>>;
     /// Targets of a job in one of the states of those that were begun, by place from `from` on, at most `limit`.
     async fn begun_targets(&self, job: JobId, state: TargetState, from: u64, limit: u32) -> Result<Vec<JobTarget>>;
@@ -45,8 +45,8 @@ pub struct JobFilter {
 pub struct TargetFilter {
     /// Of this job.
     pub job: JobId,
-    /// In this state.
-    pub state: Option<TargetState>,
+    /// In one of these states; none: in any.
+    pub states: Vec<TargetState>,
     /// This device.
     pub device: Option<DeviceId>,
     /// With this command.

@@ -8,7 +8,7 @@ use crate::{
 use landfall_core::store::TargetFilter;
 use landfall_model::{Command, CommandId, DeviceId, Job, JobCounts, JobId, JobTarget, Page, PageRequest, TargetState, Targets};
 
-/// A page of the targets of a job, by place.
+/// A page of the targets of a job, by place; those in some states state by state.
 pub(super) fn page(
     sql: &mut dyn Sql,
     (job, counts): &(Job, JobCounts),
@@ -18,7 +18,7 @@ pub(super) fn page(
     let (from, size) = (page.offset(), u64::from(page.size));
     if filter.device.is_some() || filter.command.is_some() {
         let fits = |target: &JobTarget| {
-            filter.state.is_none_or(|state| state == target.state)
+            (filter.states.is_empty() || filter.states.contains(&target.state))
                 && filter.device.is_none_or(|device| target.device == Some(device))
                 && filter.command.is_none_or(|command| target.command == Some(command))
         };
@@ -32,20 +32,23 @@ pub(super) fn page(
         let skipped = usize::try_from(from).unwrap_or(usize::MAX);
         return Ok(Page { total, items: found.into_iter().skip(skipped).take(page.size as usize).collect() });
     }
-    match filter.state {
-        None => {
-            let to = from.saturating_add(size).min(job.total);
-            let mut items = begun(sql, job.id, from, to.min(job.begun))?;
-            items.extend(waiting(sql, job.id, from.max(job.begun), to)?);
-            Ok(Page { total: job.total, items })
-        }
-        Some(TargetState::Waiting) => {
-            let from = from.saturating_add(job.begun);
-            let items = waiting(sql, job.id, from, from.saturating_add(size).min(job.total))?;
-            Ok(Page { total: job.total.saturating_sub(job.begun), items })
-        }
-        Some(state) => Ok(Page { total: of_state(counts, state), items: in_state(sql, job.id, state, page)? }),
+    if filter.states.is_empty() {
+        let to = from.saturating_add(size).min(job.total);
+        let mut items = begun(sql, job.id, from, to.min(job.begun))?;
+        items.extend(waiting(sql, job.id, from.max(job.begun), to)?);
+        return Ok(Page { total: job.total, items });
     }
+    let (mut total, mut skipped, mut items) = (0, from, vec![]);
+    for state in &filter.states {
+        let there = of_state(job, counts, *state);
+        let wanted = size - items.len() as u64;
+        if skipped < there && wanted > 0 {
+            items.extend(in_state(sql, job, *state, skipped, wanted)?);
+        }
+        skipped = skipped.saturating_sub(there);
+        total += there;
+    }
+    Ok(Page { total, items })
 }
 
 /// Targets in a state, by place from `from` on.
@@ -65,12 +68,16 @@ pub(super) fn in_state_from(
     query_all(sql, &text, &params, |row| targets::read(job, row))
 }
 
-/// The index alone is walked to the first of the page.
-fn in_state(sql: &mut dyn Sql, job: JobId, state: TargetState, page: PageRequest) -> SqlResult<Vec<JobTarget>> {
+/// The index alone is walked to the first of them.
+fn in_state(sql: &mut dyn Sql, job: &Job, state: TargetState, skipped: u64, limit: u64) -> SqlResult<Vec<JobTarget>> {
+    if state == TargetState::Waiting {
+        let from = job.begun + skipped;
+        return waiting(sql, job.id, from, (from + limit).min(job.total));
+    }
     let text = "SELECT place FROM job_target WHERE job = ?1 AND state = ?2 ORDER BY place LIMIT 1 OFFSET ?3";
-    let params = [Value::Bytes(job.0.as_bytes()), Value::Text(state.as_str()), Value::Int(to_db(page.offset()))];
+    let params = [Value::Bytes(job.id.0.as_bytes()), Value::Text(state.as_str()), Value::Int(to_db(skipped))];
     match query_one(sql, text, &params, |row| row.seq(0))? {
-        Some(first) => in_state_from(sql, job, state, first, page.size),
+        Some(first) => in_state_from(sql, job.id, state, first, u32::try_from(limit).unwrap_or(u32::MAX)),
         None => Ok(vec![]),
     }
 }
@@ -132,9 +139,9 @@ fn of_device(sql: &mut dyn Sql, job: &Job, device: DeviceId) -> SqlResult<Vec<Jo
     Ok(found)
 }
 
-fn of_state(counts: &JobCounts, state: TargetState) -> u64 {
+fn of_state(job: &Job, counts: &JobCounts, state: TargetState) -> u64 {
     match state {
-        TargetState::Waiting => 0,
+        TargetState::Waiting => job.total.saturating_sub(job.begun),
         TargetState::Running => counts.running,
         TargetState::Succeeded => counts.succeeded,
         TargetState::Failed => counts.failed,

@@ -65,7 +65,7 @@ async fn counts(store: &SharedStore, job: &Job) -> JobCounts {
 }
 
 fn any(job: &Job) -> TargetFilter {
-    TargetFilter { job: job.id, state: None, device: None, command: None }
+    TargetFilter { job: job.id, states: vec![], device: None, command: None }
 }
 
 async fn places(store: &SharedStore, filter: &TargetFilter, page: PageRequest) -> (u64, Vec<(u64, TargetState)>) {
@@ -247,7 +247,7 @@ pub async fn counts_are_exact_whatever_ends(place: Place) {
 }
 
 pub async fn targets_by_page_begun_or_not(place: Place) {
-    use TargetState::{Failed, Running, Succeeded, Waiting};
+    use TargetState::{Expired, Failed, Running, Succeeded, Waiting};
     let store = place.open();
     let (ids, made) = (devices(8), job(account("a").id, None, "one"));
     let one = Job { total: 8, begun: 4, ..made };
@@ -273,7 +273,8 @@ pub async fn targets_by_page_begun_or_not(place: Place) {
     let waiting = |place: u64, device| JobTarget { device, ..target(&one, place, Waiting) };
     let left = [waiting(4, Some(ids[4])), waiting(5, Some(ids[5])), waiting(6, None), waiting(7, None)];
     assert_eq!(all.items[4..], left);
-    let in_state = |state| TargetFilter { state: Some(state), ..any(&one) };
+    let in_states = |states: &[TargetState]| TargetFilter { states: states.to_vec(), ..any(&one) };
+    let in_state = |state| in_states(&[state]);
     let page = |no| PageRequest { no, size: 3 };
     let cases = [
         (any(&one), page(1), 8, vec![(3, Failed), (4, Waiting), (5, Waiting)]),
@@ -286,6 +287,10 @@ pub async fn targets_by_page_begun_or_not(place: Place) {
         (in_state(Succeeded), page(0), 1, vec![(1, Succeeded)]),
         (in_state(Succeeded), page(1), 1, vec![]),
         (in_state(Running), page(0), 1, vec![(0, Running)]),
+        (in_states(&[Failed, Waiting]), page(0), 6, vec![(2, Failed), (3, Failed), (4, Waiting)]),
+        (in_states(&[Failed, Waiting]), page(1), 6, vec![(5, Waiting), (6, Waiting), (7, Waiting)]),
+        (in_states(&[Waiting, Expired, Failed]), PageRequest { no: 1, size: 5 }, 6, vec![(3, Failed)]),
+        (in_states(&[Expired, Succeeded]), page(0), 1, vec![(1, Succeeded)]),
     ];
     for (filter, page, total, expected) in cases {
         assert_eq!(places(&store, &filter, page).await, (total, expected), "{filter:?} {page:?}");
@@ -322,8 +327,8 @@ pub async fn targets_by_device_and_command(place: Place) {
         (of(ids[2]), vec![(2, Waiting)]),
         (of(ids[1_002]), vec![(1_002, Waiting)]),
         (of(DeviceId(fresh_uuid())), vec![]),
-        (TargetFilter { state: Some(Running), ..of(ids[0]) }, vec![(0, Running)]),
-        (TargetFilter { state: Some(Waiting), ..of(ids[0]) }, vec![]),
+        (TargetFilter { states: vec![Running], ..of(ids[0]) }, vec![(0, Running)]),
+        (TargetFilter { states: vec![Waiting], ..of(ids[0]) }, vec![]),
         (with(made.id), vec![(0, Running)]),
         (TargetFilter { device: Some(ids[1]), ..with(made.id) }, vec![]),
         (with(CommandId(fresh_uuid())), vec![]),
@@ -334,11 +339,13 @@ pub async fn targets_by_device_and_command(place: Place) {
         assert_eq!(places(&store, &filter, ALL).await, (expected.len() as u64, expected), "{filter:?}");
     }
     assert_eq!(places(&store, &of(ids[0]), PageRequest { no: 1, size: 1 }).await, (1, vec![]));
-    // What became of it is known when device and command are gone.
+    // What became of it is known when device and command are gone: it ended with them.
     commit(&store, [Write::DeleteDevice(device.id)]).await.unwrap();
     for filter in [of(ids[0]), with(made.id)] {
         assert_eq!(places(&store, &filter, ALL).await, (1, vec![(0, Failed)]));
     }
+    let (_, counts) = store.job(one.id).await.unwrap().unwrap();
+    assert_eq!((counts.running, counts.failed), (0, 1));
 }
 
 /// Whichever comes first, the command or the end of its device.

@@ -73,7 +73,7 @@ async fn reboot(domain: &Ground, scope: &Scope, devices: Vec<DeviceId>) -> Job {
 }
 
 async fn target(domain: &Ground, job: &Job, place: u64) -> (TargetState, Option<String>) {
-    let filter = landfall_core::TargetFilter { job: job.id, state: None, device: None, command: None };
+    let filter = landfall_core::TargetFilter { job: job.id, states: vec![], device: None, command: None };
     let page = PageRequest { no: place, size: 1 };
     let found = domain.core.store().job_targets(&filter, page).await.unwrap().items.remove(0);
     (found.state, found.detail)

@@ -4,7 +4,7 @@ use super::*;
 use landfall_core::TargetFilter;
 
 async fn in_state(domain: &Ground, job: JobId, state: TargetState) -> Vec<JobTarget> {
-    let filter = TargetFilter { job, state: Some(state), device: None, command: None };
+    let filter = TargetFilter { job, states: vec![state], device: None, command: None };
     domain.core.store().job_targets(&filter, ALL).await.unwrap().items
 }
 

@@ -27,7 +27,7 @@ async fn an_application_sees_its_own_jobs_an_operator_those_of_the_account_and_n
     assert_eq!(domain.core.jobs(&theirs.all, filter.clone(), ALL).await.unwrap().total, 0);
     assert_eq!(domain.core.jobs(&mine.all, filter, ALL).await.unwrap().total, 1);
     for (scope, id) in [(&theirs.scope, job.id), (&theirs.all, job.id), (&other, job.id), (&mine.scope, own.id)] {
-        let targets = TargetFilter { job: id, state: None, device: None, command: None };
+        let targets = TargetFilter { job: id, states: vec![], device: None, command: None };
         let refusals = [
             cause(domain.core.job(scope, id).await),
             cause(domain.core.job_targets(scope, &targets, ALL).await),
@@ -88,7 +88,7 @@ async fn a_job_stops_when_its_application_may_no_longer_act() {
         let (stopped, counts) = now(&domain, job.id).await;
         assert_eq!((stopped.state, stopped.reason.as_deref()), (JobState::Stopped, Some(reason.as_str())), "{what}");
         assert_eq!((counts.stopped, stopped.is_over()), (300, true));
-        let filter = TargetFilter { job: job.id, state: None, device: None, command: None };
+        let filter = TargetFilter { job: job.id, states: vec![], device: None, command: None };
         let targets = domain.core.job_targets(&tenant.all, &filter, ALL).await.unwrap().items;
         assert!(targets.iter().all(|target| target.detail.as_deref() == Some(reason.as_str())), "each says why");
         let told = told_of(&domain, job.id).await;

@@ -20,7 +20,7 @@ async fn every_target_is_begun_once_through_a_restart_at_every_commit() {
     assert_eq!((counts.succeeded, counts.failed, counts.over()), (950, 150, 1_100));
     assert_eq!((done.started_at, done.finished_at), (Some(domain.core.now()), Some(domain.core.now())));
     assert_each_once(&domain, &job, &["over finished 1100"]).await;
-    let filter = landfall_core::TargetFilter { job: job.id, state: None, device: None, command: None };
+    let filter = landfall_core::TargetFilter { job: job.id, states: vec![], device: None, command: None };
     let targets = domain.core.job_targets(&tenant.scope, &filter, ALL).await.unwrap();
     let places: Vec<u64> = targets.items.iter().map(|target| target.place).collect();
     assert_eq!((targets.total, places), (1_100, (0..1_100).collect()));

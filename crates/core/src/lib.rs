@@ -35,6 +35,7 @@ pub use account::principal::Scope;
 pub use account::{AccountChange, NewAccount};
 pub use bell::Bell;
 pub use clock::{Clock, ClockChange, ClockDoubt, TimeBounds};
+pub use command::batch::{BatchOrder, BatchTask, Selection, SubTask, Tag};
 pub use command::call::{CallRequest, CallTaken};
 pub use command::{CommandRequest, Outcome, Step, Work, WorkOf};
 pub use device::change::DeviceChange;

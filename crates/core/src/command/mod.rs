@@ -1,5 +1,6 @@
 //! Cached commands (1.7.1 to 1.7.3): queued for the device, sent one after the other, followed to their result.
 
+pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod revocation;
 mod state;
@@ -15,10 +16,10 @@ use crate::{
     uplink::message,
 };
 use landfall_model::{
-    Batch, Cause, Command, CommandId, CommandState, Device, DeviceId, Error, Event, EventBody, Page, PageRequest, Product,
-    ResourceId, Result, ServiceCommand, Time, Write,
+    Batch, Cause, Command, CommandId, Device, DeviceId, Error, Event, EventBody, Page, PageRequest, Product, ResourceId, Result,
+    ServiceCommand, Time, Write,
 };
-use state::Times;
+use state::{Numbers, Times};
 use std::{borrow::Cow, sync::Arc};
 
 /// What an application wants a device to do.
@@ -128,13 +129,15 @@ impl Core {
         let device = self.device(scope, device).await?;
         let product =
             self.product_of(&device).await.map_err(|_| Error::new(Cause::ServiceNotFound, "the device has no product"))?;
-        let paras = check_request(&product, &request)?;
+        check_sends(request.max_retransmit)?;
+        let paras = check_call_of(&product, (&request.service_id, &request.method), &request.paras)?;
         let (app, by) = (scope.name_at(&device), scope.by);
         if let Some(url) = &request.callback_url {
             self.check_address(url).map_err(|error| error.at("callbackUrl"))?;
         }
         self.check_takes_work(&device, &product, "command.access").await?;
-        self.check_zombie(&device).await?;
+        let seen = self.store.device_state(device.id).await?.last_seen;
+        self.check_seen(&device, seen)?;
         let expire_s = request.expire_s.unwrap_or(self.settings.command_expire_s);
         if expire_s == 0 && !self.live.takes(device.id, Takes::Work) {
             return Err(Error::new(Cause::DeviceOffline, "the device has no registration, so nothing can be sent at once"));
@@ -151,30 +154,13 @@ impl Core {
                     let mut whole = address.map_err(|error| error.at("callbackUrl"))?.made;
                     let mid = self.next_number(|mid| open.iter().any(|command| command.mid == mid));
                     let place = self.store.last_command_place(device.id).await? + 1;
+                    let numbers = Numbers { id, mid, place };
                     let command = Command {
-                        id,
-                        account: device.account,
-                        app,
-                        by,
-                        job: None,
-                        device: device.id,
-                        version: 1,
-                        place,
-                        mid,
-                        service_id: request.service_id.clone(),
-                        method: request.method.clone(),
-                        paras: paras.to_string(),
-                        callback_url: request.callback_url.clone(),
                         expire_s: request.expire_s,
                         max_retransmit: request.max_retransmit,
-                        state: CommandState::Pending,
-                        created_at: now,
-                        issued_times: 0,
-                        issued_at: None,
-                        delivered_at: None,
-                        executed_at: None,
-                        result: None,
+                        callback_url: request.callback_url.clone(),
                         due_at: Some(self.end_of(wait_s.into())),
+                        ..state::pending(&device, (app, by), numbers, (&request.service_id, &request.method, &paras), now)
                     };
                     whole.writes.push(Write::Command(Box::new(command.clone())));
                     Ok((whole, command))
@@ -185,9 +171,15 @@ impl Core {
         Ok(command)
     }
 
-    /// Whether what waits can ever reach the device: `TakesNoWork`, with a why record, where it is here by an access of calls, behind a gateway,
-    /// or of a product that says it comes by MQTT and without a registration. Any other that is not here may come by an access of work.
+    /// [`Core::takes_work`], whose refusal leaves a why record.
     pub(crate) async fn check_takes_work(&self, device: &Device, product: &Product, step: &'static str) -> Result<()> {
+        let taken = self.takes_work(device, product).await;
+        taken.inspect_err(|error| self.refused(device, step, error))
+    }
+
+    /// Whether what waits can ever reach the device: `TakesNoWork` where it is here by an access of calls, behind a gateway, or of a product that
+    /// says it comes by MQTT and without a registration. Any other that is not here may come by an access of work.
+    async fn takes_work(&self, device: &Device, product: &Product) -> Result<()> {
         if self.live.takes(device.id, Takes::Work) {
             return Ok(());
         }
@@ -202,14 +194,12 @@ impl Core {
             return Ok(());
         };
         let detail = format!("the device {why}, so nothing can wait for it; call its services while it is connected (1.7.7)");
-        let error = Error::new(Cause::TakesNoWork, detail);
-        self.refused(device, step, &error);
-        Err(error)
+        Err(Error::new(Cause::TakesNoWork, detail))
     }
 
-    /// A device that was not seen for long takes no commands (1.7.1: seven days).
-    async fn check_zombie(&self, device: &Device) -> Result<()> {
-        let seen = self.store.device_state(device.id).await?.last_seen.max(device.heard_at).unwrap_or(device.created_at);
+    /// A device that was not seen for long takes no commands (1.7.1: seven days). `last_seen`: when it last reported or connected.
+    fn check_seen(&self, device: &Device, last_seen: Option<Time>) -> Result<()> {
+        let seen = last_seen.max(device.heard_at).unwrap_or(device.created_at);
         if seen < self.now().minus_s(self.settings.zombie_after_s.into()) {
             return Err(Error::new(Cause::DeviceZombie, "the device was not seen for too long"));
         }
@@ -398,23 +388,34 @@ impl Core {
     }
 }
 
-/// The parameters as the model spells them, once all is known to fit.
-fn check_request<'a>(product: &Product, request: &'a CommandRequest) -> Result<Cow<'a, str>> {
-    if request.max_retransmit > 3 {
+/// Sends after the first are 0 to 3.
+fn check_sends(max_retransmit: u8) -> Result<()> {
+    if max_retransmit > 3 {
         return Err(Error::invalid("maxRetransmit", "must be 0 to 3"));
     }
-    if request.paras.len() > 65_536 {
+    Ok(())
+}
+
+/// What a command has to be for any product.
+fn check_form(method: &str, paras: &str) -> Result<()> {
+    if paras.len() > 65_536 {
         return Err(Error::invalid("command.paras", "must be at most 64 KiB"));
     }
-    if !(1..=128).contains(&request.method.chars().count()) {
+    if !(1..=128).contains(&method.chars().count()) {
         return Err(Error::invalid("command.method", "must be 1 to 128 characters"));
     }
-    let service = product.service(&request.service_id);
+    Ok(())
+}
+
+/// The parameters as the model spells them, once all is known to fit.
+fn check_call_of<'a>(product: &Product, (service_id, method): (&str, &str), paras: &'a str) -> Result<Cow<'a, str>> {
+    check_form(method, paras)?;
+    let service = product.service(service_id);
     let service =
         service.ok_or_else(|| Error::new(Cause::ServiceNotFound, "the product has no such service").at("command.serviceId"))?;
-    let model = service.command(&request.method);
+    let model = service.command(method);
     let model = model.ok_or_else(|| Error::invalid("command.method", "the service has no such command"))?;
-    let checked = check_call(model, &request.paras).and_then(|paras| check_raw(product, service, &paras).map(|()| paras));
+    let checked = check_call(model, paras).and_then(|paras| check_raw(product, service, &paras).map(|()| paras));
     checked.map_err(|error| {
         let path = error.path.as_deref().unwrap_or_default();
         let path = if path.is_empty() { "command.paras".to_owned() } else { format!("command.paras.{path}") };

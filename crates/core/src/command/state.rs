@@ -2,8 +2,9 @@
 //!
 //! Pure: what was loaded, what happened and the time come in; the next states go out.
 
+use super::batch;
 use crate::Outcome;
-use landfall_model::{Cause, Command, CommandState, Error, Result, TargetEnd, TargetState, Time};
+use landfall_model::{AppId, Cause, Command, CommandId, CommandState, Device, Error, Result, TargetEnd, TargetState, Time};
 
 /// The times that a change of state goes by.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +15,52 @@ pub(crate) struct Times {
     pub ack_by: Time,
     /// When what is acknowledged now must have its result.
     pub result_by: Time,
+}
+
+/// What tells a command from the others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbers {
+    /// Id.
+    pub id: CommandId,
+    /// Number on the device side.
+    pub mid: u16,
+    /// Place in the device's queue.
+    pub place: u64,
+}
+
+/// A command as it is made, in the name of `app` and for `by`: of a service, a method and parameters that fit the product.
+pub(crate) fn pending(
+    device: &Device,
+    (app, by): (Option<AppId>, Option<AppId>),
+    numbers: Numbers,
+    (service_id, method, paras): (&str, &str, &str),
+    now: Time,
+) -> Command {
+    Command {
+        id: numbers.id,
+        account: device.account,
+        app,
+        by,
+        job: None,
+        device: device.id,
+        version: 1,
+        place: numbers.place,
+        mid: numbers.mid,
+        service_id: service_id.to_owned(),
+        method: method.to_owned(),
+        paras: paras.to_owned(),
+        callback_url: None,
+        expire_s: None,
+        max_retransmit: 0,
+        state: CommandState::Pending,
+        created_at: now,
+        issued_times: 0,
+        issued_at: None,
+        delivered_at: None,
+        executed_at: None,
+        result: None,
+        due_at: None,
+    }
 }
 
 /// The command without validity that goes out before everything else, even to a device that sleeps.
@@ -112,11 +159,7 @@ pub(crate) fn end_of_target(command: &Command) -> Option<TargetEnd> {
         CommandState::Timeout => TargetState::TimedOut,
         CommandState::Expired => TargetState::Expired,
     };
-    let detail = match command.state {
-        CommandState::Canceled => Some("the command was canceled".to_owned()),
-        _ => command.result.clone(),
-    };
-    Some(TargetEnd { job, place, state, detail })
+    Some(TargetEnd { job, place, state, detail: Some(batch::outcome(command)) })
 }
 
 /// Sent at once or never.

@@ -166,17 +166,18 @@ impl Core {
         Ok(Decided(whole, After::Begun(targets)))
     }
 
-    /// Targets under way end. First in the batch, so that what their kind withdraws ends them no other way.
+    /// Targets under way end, unless their kind ends them in another way.
     async fn end_running(&self, task: &dyn Task, job: &Job, state: TargetState, how: &Try) -> Result<Decided> {
         let running = self.store.begun_targets(job.id, TargetState::Running, 0, how.count() as u32).await?;
         if running.is_empty() {
             return Err(Error::new(Cause::Internal, "a job counts targets under way that are not there"));
         }
         let end = |target: &JobTarget| TargetEnd { job: job.id, place: target.place, state, detail: job.reason.clone() };
-        let mut whole = batch(running.iter().map(|target| Write::EndTarget(end(target))).collect(), vec![]);
-        if let Try::With(_) = how {
-            whole.merge(task.end(self, job, &running, state).await?);
-        }
+        let mut whole = match how {
+            Try::With(_) => task.end(self, job, &running, state).await?,
+            Try::GiveUp(_) | Try::Alone(_) => Batch::default(),
+        };
+        whole.writes.extend(running.iter().map(|target| Write::EndTarget(end(target))));
         Ok(Decided(whole, After::Nothing))
     }
 

@@ -1,11 +1,11 @@
 //! What a kind of job is to the engine, and the one list of them.
 
-use crate::Core;
+use crate::{Core, command::batch::Commands};
 use async_trait::async_trait;
 use landfall_model::{Batch, Error, Job, JobBlock, JobCounts, JobId, JobKind, JobTarget, Result, TargetState, Targets, Time};
 
 /// Every kind of job; a new one is a line here.
-pub(crate) const TASKS: &[&dyn Task] = &[];
+pub(crate) const TASKS: &[&dyn Task] = &[&Commands];
 
 /// One kind of job.
 ///
@@ -46,7 +46,8 @@ pub trait Task: Sync {
         let _ = (core, job, targets);
     }
 
-    /// What goes with targets that were under way and end by a stop or by time: what was not sent is withdrawn.
+    /// What goes with targets that were under way and end by a stop or by time: what was not sent is withdrawn. A target that this ends keeps that
+    /// end.
     async fn end(&self, core: &Core, job: &Job, targets: &[JobTarget], state: TargetState) -> Result<Batch> {
         let _ = (core, job, targets, state);
         Ok(Batch::default())

@@ -287,7 +287,7 @@ impl Core {
     }
 
     /// Whose device it is not, the access protocol tells: it knows what named the device.
-    fn note_error(&self, of: (AccountId, DeviceId), identity: String, step: &'static str, error: &Error) {
+    pub(crate) fn note_error(&self, of: (AccountId, DeviceId), identity: String, step: &'static str, error: &Error) {
         if error.cause != Cause::DeviceNotFound {
             self.why_of(of, identity, step, error);
         }

@@ -82,7 +82,7 @@ impl Guest {
     }
 }
 
-async fn acting(domain: &Ground, app: &App, secret: &str, target: &App) -> Scope {
+pub async fn acting(domain: &Ground, app: &App, secret: &str, target: &App) -> Scope {
     let token = domain.core.login(&app.id.to_string(), secret).await.unwrap().access;
     let caller = domain.core.authenticate(&app.id.to_string(), token.expose()).await.unwrap();
     domain.core.act_for(&caller, Some(&target.id.to_string())).await.unwrap()

@@ -131,6 +131,8 @@ fn codes(error: &Error) -> &'static [&'static str] {
         Cause::CommandUnknown => &["102203"],
         Cause::CommandMuted => &["100432"],
         Cause::NodeIdTaken => &["100426"],
+        Cause::NameTaken => &["105002"],
+        Cause::ResourceNotFound => &["105005"],
         Cause::SubscriptionExists => &["100227"],
         Cause::CallbackInvalid => &["100222"],
         Cause::DeviceOffline => &["100428"],
@@ -139,8 +141,8 @@ fn codes(error: &Error) -> &'static [&'static str] {
         Cause::GatewayOffline => &["100450"],
         Cause::DeviceLimit => &["100412"],
         Cause::Overloaded | Cause::Stopping => &["100501"],
-        // A device with too many waiting calls; an application with too many subscriptions.
-        Cause::TooMany => &["100501", "100227"],
+        // A device with too many waiting calls; an application with too many subscriptions, or too many batches under way.
+        Cause::TooMany => &["100501", "100227", "105001"],
         Cause::CodecNotFound | Cause::CodecFailed => &["100001"],
         Cause::InvalidField => error.path.as_deref().map(own_codes).unwrap_or_default(),
         _ => &[],

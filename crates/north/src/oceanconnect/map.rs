@@ -1,17 +1,19 @@
 //! From the model to the contract's bodies, and limits that several bodies share.
 
 use super::{
-    Fault,
+    Fault, batch,
     info::DeviceInfoBody,
     wire::{
-        CapabilityBody, CommandBody, CommandResultBody, DeviceBody, DeviceCommandBody, LimitsBody, ParaBody, PointBody,
-        PropertyBody, ResponseBody, RevocationBody, SentCommand, ServiceBody, ServiceInfoBody, ServiceShadowBody, SettingBody,
-        ShadowBody, SubscriptionBody,
+        BatchBody, BatchTag, BatchTaskBody, CapabilityBody, CommandBody, CommandResultBody, DeviceBody, DeviceCommandBody,
+        LimitsBody, OutputBody, ParaBody, PointBody, PropertyBody, RefusalBody, ResponseBody, RevocationBody, SelectionBody,
+        SentCommand, ServiceBody, ServiceInfoBody, ServiceShadowBody, SettingBody, ShadowBody, SubTaskBody, SubTaskParam,
+        SubscriptionBody,
     },
 };
+use landfall_core::{BatchOrder, BatchTask, Selection, SubTask};
 use landfall_model::{
-    AppId, Command, CommandId, CommandState, Desired, Device, DeviceView, HistoryPoint, Parameter, Product, Reported, RevokeTask,
-    Service, ServiceCommand, Setting, Subscription, SubscriptionKind, Time,
+    AppId, Command, CommandId, CommandState, Desired, Device, DeviceView, HistoryPoint, Job, JobCounts, JobState, Parameter,
+    Product, Reported, RevokeTask, Service, ServiceCommand, Setting, Subscription, SubscriptionKind, TargetState, Time,
 };
 use serde_json::value::RawValue;
 
@@ -234,5 +236,184 @@ pub(super) fn setting(setting: &Setting) -> SettingBody<'_> {
         app_id: app_id(setting.app),
         desired: raw(&setting.desired),
         timestamp: setting.at.compact(),
+    }
+}
+
+/// A batch task (1.8.2); `tags` only where they were asked for.
+pub(super) fn batch_task<'a>(task: &'a BatchTask, operator: &'a str, tags: bool) -> BatchTaskBody<'a> {
+    let BatchTask { job, counts, order } = task;
+    let over = counts.over();
+    let progress = match (job.is_over(), job.choosing.is_some()) {
+        (true, _) => 1_000,
+        // More may be chosen than there is now.
+        (false, true) => 0,
+        (false, false) => permille(over, job.total).min(999),
+    };
+    BatchTaskBody {
+        task_id: job.id.to_string(),
+        task_name: &job.name,
+        app_id: app_id(job.app),
+        operator,
+        task_from: if job.by.is_some() { "Northbound" } else { "Portal" },
+        task_type: "DeviceCmd",
+        status: task_status(job, counts),
+        start_time: job.created_at.compact(),
+        timeout: order.timeout_min,
+        progress,
+        total_cnt: job.total,
+        success_cnt: counts.succeeded,
+        fail_cnt: counts.failed + counts.stopped,
+        timeout_cnt: counts.timed_out,
+        expired_cnt: counts.expired,
+        complete_cnt: over,
+        success_rate: permille(counts.succeeded, job.total),
+        param: batch_param(order),
+        tags: tags.then(|| order.tags.iter().map(|tag| BatchTag { tag_name: &tag.name, tag_value: &tag.value }).collect()),
+    }
+}
+
+/// Rounded down; of nothing: 0.
+fn permille(part: u64, whole: u64) -> u64 {
+    part.saturating_mul(1_000).checked_div(whole).unwrap_or(0)
+}
+
+/// What an operator has paused goes on, and what one has stopped is complete. Commands expire with the task, which may be over by that alone.
+fn task_status(job: &Job, counts: &JobCounts) -> &'static str {
+    let by_time = job.due_at.is_some_and(|due| job.finished_at >= Some(due)) && counts.expired + counts.timed_out > 0;
+    match job.state {
+        JobState::Waiting => "Pending",
+        JobState::Paused if job.begun == 0 => "Pending",
+        JobState::Running | JobState::Paused => "Running",
+        JobState::Finished if !by_time => "Complete",
+        JobState::Stopped => "Complete",
+        JobState::TimedOut | JobState::Finished => "Timeout",
+    }
+}
+
+fn batch_param(order: &BatchOrder) -> BatchBody<'_> {
+    let none = SelectionBody::default();
+    let (kind, selection) = match &order.selection {
+        Selection::Devices(list) => ("DeviceList", SelectionBody { device_list: Some(list), ..none }),
+        Selection::Model { device_type, manufacturer_id, model } => (
+            "DeviceType",
+            SelectionBody { device_type: Some(device_type), manufacturer_id: Some(manufacturer_id), model: Some(model), ..none },
+        ),
+        Selection::Location(location) => ("DeviceArea", SelectionBody { device_location: Some(location), ..none }),
+        Selection::GroupsNamed(list) => ("GroupList", SelectionBody { group_list: Some(list), ..none }),
+        Selection::Groups(list) => ("GroupIdList", SelectionBody { group_list: Some(list), ..none }),
+        Selection::All => ("Broadcast", none),
+    };
+    BatchBody {
+        r#type: kind,
+        selection,
+        command: SentCommand { service_id: &order.service_id, method: &order.method, paras: raw(&order.paras) },
+        callback_url: order.callback_url.as_deref(),
+        max_retransmit: order.max_retransmit,
+        group_tag: order.group_tag.as_deref(),
+    }
+}
+
+/// A sub-task (1.8.3): `output` where it has a command, `error` where it has none and why.
+pub(super) fn sub_task(sub_task: &SubTask) -> SubTaskBody {
+    let status = match sub_task.state {
+        TargetState::Waiting => "Pending",
+        TargetState::Running => "WaitResult",
+        TargetState::Succeeded => "Success",
+        TargetState::Failed | TargetState::Stopped => "Fail",
+        TargetState::TimedOut | TargetState::Expired => "Timeout",
+    };
+    let output = sub_task.command.map(|command| {
+        let ended = sub_task.ended.as_ref();
+        let command_result = ended.map(|(state, detail)| result(*state, detail.as_deref()));
+        packed(&OutputBody { request_id: command_id(command), command_result })
+    });
+    let error = sub_task.refused.as_ref().map(|error| {
+        let (_, error_code, error_desc) = batch::SUB_TASK.row(&Fault::Core(error.clone()));
+        packed(&RefusalBody { error_code, error_desc })
+    });
+    let param = SubTaskParam { device_id: sub_task.device.clone(), command_id: sub_task.command.map(command_id) };
+    SubTaskBody { status, output, error, param }
+}
+
+/// JSON in a text. Structs of texts and JSON that was read before always serialize.
+fn packed(body: &impl serde::Serialize) -> String {
+    serde_json::to_string(body).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_model::{AccountId, Cause, Error, JobId, JobKind};
+
+    #[test]
+    fn states_of_jobs_have_the_words_of_tasks() {
+        use JobState::{Finished, Paused, Running, Stopped, TimedOut, Waiting};
+        let job = Job {
+            id: JobId::from_random([1; 16]),
+            account: AccountId::from_random([1; 16]),
+            version: 1,
+            app: None,
+            by: None,
+            kind: JobKind::Commands,
+            name: "j".into(),
+            order: String::new(),
+            state: Waiting,
+            reason: None,
+            retry_of: None,
+            choosing: None,
+            total: 1,
+            begun: 0,
+            in_flight: 1,
+            created_at: Time(0),
+            started_at: None,
+            finished_at: None,
+            due_at: Some(Time(5)),
+        };
+        for (state, begun, finished_at, expired, word) in [
+            (Waiting, 0, None, 0, "Pending"),
+            (Paused, 0, None, 0, "Pending"),
+            (Paused, 1, None, 0, "Running"),
+            (Running, 1, None, 0, "Running"),
+            (Finished, 1, Some(Time(4)), 1, "Complete"),
+            (Finished, 1, Some(Time(5)), 0, "Complete"),
+            (Finished, 1, Some(Time(5)), 1, "Timeout"),
+            (Stopped, 1, Some(Time(4)), 0, "Complete"),
+            (TimedOut, 1, None, 0, "Timeout"),
+        ] {
+            let (job, counts) = (Job { state, begun, finished_at, ..job.clone() }, JobCounts { expired, ..JobCounts::default() });
+            assert_eq!(task_status(&job, &counts), word, "{state:?} {finished_at:?} {expired}");
+        }
+        assert_eq!((permille(1, 3), permille(3, 3), permille(0, 0), permille(1_000_000, 1_000_000)), (333, 1_000, 0, 1_000));
+    }
+
+    #[test]
+    fn output_and_error_are_packed() {
+        let command = CommandId("108a9c71-462a-48e0-9426-e06e844d47ba".parse().unwrap());
+        let part = |state, command, refused, ended| {
+            let body = sub_task(&SubTask { state, device: "d".into(), command, refused, ended });
+            (body.status, body.output.unwrap_or_default(), body.error.unwrap_or_default())
+        };
+        let output = |result: &str| format!(r#"{{"requestId":"108a9c71462a48e09426e06e844d47ba","commandResult":{result}}}"#);
+        let gone = Error::new(Cause::DeviceNotFound, "");
+        let not_there = r#"{"error_code":"100403","error_desc":"The device is not existed."}"#;
+        let failed = Some((CommandState::Failed, Some(r#"{"a": 1}"#.to_owned())));
+        for (found, expected) in [
+            (part(TargetState::Waiting, None, None, None), ("Pending", String::new(), "")),
+            (part(TargetState::Running, Some(command), None, None), ("WaitResult", output("null"), "")),
+            (part(TargetState::Failed, None, Some(gone), None), ("Fail", String::new(), not_there)),
+            (
+                part(TargetState::Failed, Some(command), None, failed),
+                ("Fail", output(r#"{"resultCode":"FAILED","resultDetail":{"a": 1}}"#), ""),
+            ),
+            (
+                part(TargetState::Expired, Some(command), None, Some((CommandState::Expired, None))),
+                ("Timeout", output(r#"{"resultCode":"EXPIRED","resultDetail":null}"#), ""),
+            ),
+            (part(TargetState::TimedOut, None, None, None), ("Timeout", String::new(), "")),
+            (part(TargetState::Stopped, None, None, None), ("Fail", String::new(), "")),
+            (part(TargetState::Succeeded, Some(command), None, None), ("Success", output("null"), "")),
+        ] {
+            assert_eq!((found.0, found.1, found.2.as_str()), expected);
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The OceanConnect northbound API (spec/oceanconnect/huawei-northbound.md): operations ([`OPERATIONS`]) and notifications over the core.
 //!
-//! Absent: batches, groups, upgrades and the MQTT channel of subscriptions; their paths are answered with 404 and an error body.
+//! Absent: groups, upgrades and the MQTT channel of subscriptions; their paths are answered with 404 and an error body.
 
+mod batch;
 mod body;
 mod call;
 mod capability;

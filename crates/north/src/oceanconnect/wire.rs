@@ -1,8 +1,10 @@
 //! Bodies of the contract as serde types. Field names, order and null rules are those of its schemas; limits are checked by the readers.
 
+mod batch;
 mod command;
 mod shadow;
 
+pub(super) use batch::*;
 pub(super) use command::*;
 pub(super) use shadow::*;
 

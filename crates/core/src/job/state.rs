@@ -18,9 +18,13 @@ pub(super) enum Step {
 }
 
 impl Step {
-    /// Whether it can be tried with fewer targets.
-    pub(super) fn has_targets(self) -> bool {
-        matches!(self, Self::Begin(_) | Self::End(_))
+    /// With how many targets it is tried first.
+    pub(super) fn count(self, part: usize) -> usize {
+        match self {
+            Self::Begin(count) => count,
+            Self::End(_) => part,
+            Self::TimeOut | Self::Choose | Self::Finish => 1,
+        }
     }
 }
 

@@ -64,7 +64,7 @@ impl Core {
         let part = task.part().clamp(1, JobBlock::SIZE);
         let Some(step) = state::next(seen, counts, self.earliest(), part) else { return Ok(false) };
         let _turn = self.turns.take_all(&[Record::Job(seen.id)]).await?;
-        let (mut how, mut refusals) = (Try::With(if step.has_targets() { part } else { 1 }), 0);
+        let (mut how, mut refusals) = (Try::With(step.count(part)), 0);
         loop {
             let Some((job, counts)) = self.store.job(seen.id).await? else { return Ok(true) };
             let Some(step) = state::next(&job, &counts, self.earliest(), part) else { return Ok(true) };

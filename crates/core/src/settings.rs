@@ -54,7 +54,7 @@ pub struct Settings {
     pub devices: Option<u64>,
     /// Claims of secrets that the nodes of a product may make in a minute (one-model-one-secret); 0: any number.
     pub claims_per_minute: u32,
-    /// Jobs that are not over, of the whole server.
+    /// Jobs that are not over, of the whole server, at most [`Settings::MOST_JOBS`].
     pub jobs: u64,
     /// Jobs of an account that are not over.
     pub jobs_per_account: u64,
@@ -64,6 +64,11 @@ pub struct Settings {
     pub job_retention_s: u32,
     /// Resources that one discovery looks at before it answers with what it has.
     pub discovery_targets: usize,
+}
+
+impl Settings {
+    /// Jobs that the engine looks at in one turn.
+    pub const MOST_JOBS: u32 = 100_000;
 }
 
 impl Default for Settings {

@@ -334,7 +334,11 @@ impl Config {
         if self.limits.abnormal_after_s >= self.limits.offline_after_s {
             return Err("limits.abnormal_after_s must be below limits.offline_after_s".into());
         }
+        if self.limits.jobs > u64::from(Settings::MOST_JOBS) {
+            return Err(format!("limits.jobs must be at most {}", Settings::MOST_JOBS));
+        }
         for (name, value) in [
+            ("limits.job_in_flight", self.limits.job_in_flight as usize),
             ("store.statement_s", self.store.statement_s as usize),
             ("push.concurrency", self.push.concurrency),
             ("codec.workers", self.codec.workers),

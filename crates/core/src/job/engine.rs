@@ -1,12 +1,10 @@
 //! Whose turn it is: accounts in turn, the jobs of an account in turn, one step each.
 
-use crate::{Bell, Core};
+use crate::{Bell, Core, Settings};
 use landfall_model::{AccountId, Error, Job, JobCounts, JobId, Result, Time};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 
-/// Jobs that are looked at in one turn: more than there may be.
-const LISTED: u32 = 100_000;
 /// Accounts that get a step in one turn; the others come first in the next.
 const ACCOUNTS: usize = 16;
 /// Milliseconds for which a job rests after a fault of the server's: at first, and at most.
@@ -86,7 +84,7 @@ impl Core {
     /// One turn of the jobs: a step of one job of each account that has something to do. Call again while there is more, then when the bell
     /// rings and from time to time. One at a time may call it.
     pub async fn turn_jobs(&self) -> Result<JobsTurn> {
-        let open = self.store.open_jobs(LISTED).await?;
+        let open = self.store.open_jobs(Settings::MOST_JOBS).await?;
         let lanes = self.jobs.order.lock().lanes(open, self.now());
         let (mut turn, mut accounts) = (JobsTurn::default(), 0);
         for (account, jobs) in lanes {

@@ -29,6 +29,13 @@ fn each_protocol_has_its_section_and_its_addresses() {
 }
 
 #[test]
+fn limits_of_jobs_have_limits() {
+    assert!(load(&[("LANDFALL_LIMITS_JOB_IN_FLIGHT", "0")]).unwrap_err().contains("must be at least 1"));
+    assert!(load(&[("LANDFALL_LIMITS_JOBS", "100001")]).unwrap_err().contains("limits.jobs must be at most 100000"));
+    assert!(load(&[("LANDFALL_LIMITS_JOBS", "100000")]).is_ok());
+}
+
+#[test]
 fn variables_override() {
     let config = load(&[
         ("LANDFALL_LISTEN_MQTT_WS", "off"),

@@ -12,6 +12,7 @@ mod doors;
 mod golden;
 mod journey;
 mod kill;
+mod kill_batch;
 mod mqtt;
 mod onem2m;
 mod push;

@@ -6,11 +6,11 @@
 use super::{
     api::{self, App},
     device::Device,
-    receiver::{Push, Receiver},
+    receiver::Receiver,
     server::{Server, until},
 };
 use landfall_testkit::world::Seeded;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -37,7 +37,7 @@ fn kill_9_loses_nothing_acknowledged_and_repeats_nothing_confirmed() {
     let mut deaths = vec![];
     for round in 0..ROUNDS {
         let after = 10 + random.next() % 100;
-        for (device, values) in publish_until_killed(&mut server, &devices, round * 100_000, after) {
+        for (device, values) in publish_until_its_end(&mut server, &devices, (round * 100_000, after), Server::kill) {
             acknowledged.entry(device).or_default().extend(values);
         }
         deaths.push(receiver.pushes().len());
@@ -51,16 +51,23 @@ fn kill_9_loses_nothing_acknowledged_and_repeats_nothing_confirmed() {
         let lost: Vec<_> = values.iter().filter(|value| !kept.contains(value)).collect();
         assert!(lost.is_empty(), "{device} lost {lost:?}");
         until("all pushes", || {
-            let pushed: BTreeSet<u64> =
-                receiver.confirmed().iter().filter(|push| push.body["deviceId"] == **device).filter_map(value).collect();
+            let confirmed = receiver.confirmed();
+            let bodies = confirmed.iter().map(|push| &push.body).filter(|body| body["deviceId"] == **device);
+            let pushed: BTreeSet<u64> = bodies.filter_map(value).collect();
             kept.is_subset(&pushed).then_some(())
         });
     }
-    check_repeats(&receiver.confirmed(), &deaths);
+    let confirmed: Vec<_> = receiver.confirmed().into_iter().map(|push| push.body).collect();
+    check_repeats(&confirmed, &deaths);
 }
 
-/// Every device reports one value after the other until, after so many reports of all, the server is killed; gives what was acknowledged.
-fn publish_until_killed(server: &mut Server, devices: &[(String, String)], first: u64, after: u64) -> Vec<(String, Vec<u64>)> {
+/// Every device reports one value after the other, from the first, until, after so many reports of all, the server ends; gives what was acknowledged.
+pub fn publish_until_its_end(
+    server: &mut Server,
+    devices: &[(String, String)],
+    (first, after): (u64, u64),
+    end: impl FnOnce(&mut Server),
+) -> Vec<(String, Vec<u64>)> {
     let acknowledged = Arc::new(AtomicU64::new(0));
     let publishers: Vec<_> = devices.iter().map(|(id, secret)| (id.clone(), Device::login(server, id, secret))).collect();
     let threads: Vec<_> = publishers
@@ -82,11 +89,11 @@ fn publish_until_killed(server: &mut Server, devices: &[(String, String)], first
         })
         .collect();
     until("enough reports", || (acknowledged.load(Ordering::SeqCst) >= after).then_some(()));
-    server.kill();
+    end(server);
     threads.into_iter().map(|thread| thread.join().unwrap()).collect()
 }
 
-fn kept_values(app: &App<'_>, device: &str) -> BTreeSet<u64> {
+pub fn kept_values(app: &App<'_>, device: &str) -> BTreeSet<u64> {
     let history = app.history(device, 2000);
     let points = history["deviceDataHistoryDTOs"].as_array().unwrap();
     let values: BTreeSet<u64> = points.iter().filter_map(|point| point["data"]["temperature"].as_u64()).collect();
@@ -95,11 +102,11 @@ fn kept_values(app: &App<'_>, device: &str) -> BTreeSet<u64> {
 }
 
 /// A value may come twice only around a death, and only the newest one of its device then.
-fn check_repeats(confirmed: &[Push], deaths: &[usize]) {
+pub fn check_repeats(confirmed: &[Value], deaths: &[usize]) {
     let mut newest: BTreeMap<String, (u64, usize)> = BTreeMap::new();
-    for (place, push) in confirmed.iter().enumerate() {
-        let device = push.body["deviceId"].as_str().unwrap().to_owned();
-        let value = value(push).unwrap();
+    for (place, body) in confirmed.iter().enumerate() {
+        let device = body["deviceId"].as_str().unwrap().to_owned();
+        let value = value(body).unwrap();
         if let Some((before, at)) = newest.get(&device) {
             let died_between = deaths.iter().any(|death| *at < *death && *death <= place);
             let repeated = value == *before && died_between;
@@ -112,6 +119,6 @@ fn check_repeats(confirmed: &[Push], deaths: &[usize]) {
     }
 }
 
-fn value(push: &Push) -> Option<u64> {
-    push.body["service"]["data"]["temperature"].as_u64()
+pub fn value(body: &Value) -> Option<u64> {
+    body["service"]["data"]["temperature"].as_u64()
 }

@@ -4,6 +4,7 @@ mod admin;
 mod agentlite;
 mod api;
 mod bodies;
+mod channel;
 mod commands;
 mod configured;
 mod database;

@@ -17,7 +17,7 @@ use crate::{
 };
 use landfall_model::{
     Batch, Cause, Command, CommandId, Device, DeviceId, Error, Event, EventBody, Page, PageRequest, Product, ResourceId, Result,
-    ServiceCommand, Time, Write,
+    ServiceCommand, SubscriptionId, Time, Write,
 };
 use state::{Numbers, Times};
 use std::{borrow::Cow, sync::Arc};
@@ -359,7 +359,14 @@ impl Core {
     /// The batch that writes the next states of a command and tells them (1.6.7.12); its creation is told to nobody.
     async fn told(&self, states: &[Command]) -> Result<Batch> {
         let Some(Command { account, app, by, callback_url, .. }) = states.first() else { return Ok(Batch::default()) };
-        let Address { id: address, made: mut whole } = self.address(*account, (*app, *by), callback_url.as_deref()).await?;
+        let Address { id, made: mut whole } = self.address(*account, (*app, *by), callback_url.as_deref()).await?;
+        whole.merge(self.told_to(id, states));
+        Ok(whole)
+    }
+
+    /// The same, to an address that is known.
+    fn told_to(&self, address: Option<SubscriptionId>, states: &[Command]) -> Batch {
+        let mut whole = Batch::default();
         for command in states {
             let (command_id, state, result) = (command.id, command.state, command.result.clone());
             let body = EventBody::CommandChanged { command: command_id, state, result, address };
@@ -368,7 +375,7 @@ impl Core {
             whole.writes.push(Write::Command(Box::new(command.clone())));
         }
         whole.writes.extend(states.last().and_then(state::end_of_target).map(Write::EndTarget));
-        Ok(whole)
+        whole
     }
 
     /// What a command means at its device: paths of the model, else a frame of the codec.

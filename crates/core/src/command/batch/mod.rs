@@ -11,7 +11,7 @@ pub(super) use order::outcome;
 pub use order::{BatchOrder, BatchTask, Selection, SubTask, Tag};
 
 use super::{check_call_of, check_form, check_sends, state};
-use crate::{Begun, Chosen, Core, NewJob, Scope, TargetFilter, Task, Wake, store::Addressee};
+use crate::{Begun, Chosen, Core, NewJob, Scope, TargetFilter, Task, Wake, store::Addressee, subscription::address::Address};
 use async_trait::async_trait;
 use landfall_model::{
     Batch, Cause, Command, CommandId, CommandState, DeviceId, Error, Job, JobBlock, JobCounts, JobId, JobKind, JobTarget, Page,
@@ -233,16 +233,17 @@ impl Core {
     /// is on its way goes its own way.
     async fn withdraw_commands(&self, targets: &[JobTarget], ends: TargetState) -> Result<Batch> {
         let ids: Vec<CommandId> = targets.iter().filter_map(|target| target.command).collect();
-        let mut whole = Batch::default();
-        for command in self.store.commands_by_id(&ids).await? {
-            if command.state != CommandState::Pending {
-                continue;
-            }
+        let mut unsent = self.store.commands_by_id(&ids).await?;
+        unsent.retain(|command| command.state == CommandState::Pending);
+        let Some(Command { account, app, by, callback_url, .. }) = unsent.first() else { return Ok(Batch::default()) };
+        // All commands of a batch have one address.
+        let Address { id, made: mut whole } = self.address(*account, (*app, *by), callback_url.as_deref()).await?;
+        for command in &unsent {
             let next = match ends {
-                TargetState::TimedOut => state::over(&command, self.now()),
-                _ => state::canceled(&command)?,
+                TargetState::TimedOut => state::over(command, self.now()),
+                _ => state::canceled(command)?,
             };
-            whole.merge(self.told(&[next]).await?);
+            whole.merge(self.told_to(id, &[next]));
         }
         if ends != TargetState::TimedOut {
             whole.writes.retain(|write| !matches!(write, Write::EndTarget(_)));

@@ -3,6 +3,7 @@
 mod admin;
 mod agentlite;
 mod api;
+mod batches;
 mod bodies;
 mod channel;
 mod commands;

@@ -54,16 +54,24 @@ fn a_batch_that_is_killed_ten_times_leaves_each_device_one_command() {
         found["pagination"]["totalSize"].as_u64().unwrap()
     };
     for death in 1..=DEATHS {
-        until("some commands", || (commands(&server) >= death * BETWEEN).then_some(()));
+        reach(death * BETWEEN, || commands(&server));
         server.kill();
         server.resume();
     }
     assert!(commands(&server) < FLEET, "it was killed half way");
-    until("the other commands", || (commands(&server) >= FLEET).then_some(()));
+    reach(FLEET, || commands(&server));
     let shown = call(&server, "GET", &format!("/iocm/app/batchtask/v1.1.0/tasks/{task}"), None);
     assert_eq!([&shown["totalCnt"], &shown["failCnt"], &shown["completeCnt"]], [FLEET, 0, 0]);
     assert!(server.stop());
     beside(&server, async |store, _| count(store, task.parse().unwrap()).await);
+}
+
+/// Waits until there are so many, for as long as they become more.
+fn reach(count: u64, now: impl Fn() -> u64) {
+    let mut there = now();
+    while there < count {
+        there = until("more of them", || Some(now()).filter(|more| *more > there));
+    }
 }
 
 /// Does something with the database of a server that is not up.

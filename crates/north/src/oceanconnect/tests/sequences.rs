@@ -1,6 +1,7 @@
 //! Random sequences of operations by three applications, one of which acts for another and one of another account, against a model that is as small
 //! as the rules. Every answer is judged by the contract too. `LANDFALL_SEQUENCES=N` plays N of them instead of those that are the same in every run.
 
+mod batches;
 mod waiting;
 
 use crate::oceanconnect::DIALECT;
@@ -60,6 +61,9 @@ enum Act {
     Set(usize, u64),
     Shadow(usize),
     Settings(usize),
+    /// By its name, over two devices.
+    Batch(usize, [usize; 2]),
+    Task(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -81,7 +85,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Act::Revocations),
         2 => (some.clone(), 0_u64..100).prop_map(|(device, value)| Act::Set(device, value)),
         1 => some.clone().prop_map(Act::Shadow),
-        1 => some.prop_map(Act::Settings),
+        1 => some.clone().prop_map(Act::Settings),
+        2 => (0_usize..12, some.clone(), some.clone()).prop_map(|(name, one, other)| Act::Batch(name, [one, other])),
+        2 => some.prop_map(Act::Task),
     ];
     let of = prop_oneof![3 => Just(None), 2 => (0_usize..4).prop_map(Some)];
     prop::collection::vec((0_usize..3, of, act).prop_map(|(by, of, act)| Step { by, of, act }), 1..STEPS)
@@ -106,7 +112,7 @@ const USUAL: Strangers = ("100203", "100217");
 const SUBSCRIBING: Strangers = ("100217", "100217");
 
 struct Play {
-    _ground: Ground,
+    ground: Ground,
     service: TowerToHyperService<Router>,
     apps: Vec<(Arc<App>, String)>,
     product_of: [String; 3],
@@ -116,6 +122,9 @@ struct Play {
     revocations: Vec<Made>,
     /// What was set at which device, oldest first.
     settings: Vec<(usize, u64)>,
+    tasks: Vec<Made>,
+    /// The task and the command of each sub-task, in order.
+    sub_tasks: Vec<(usize, Option<usize>)>,
 }
 
 impl Play {
@@ -135,7 +144,7 @@ impl Play {
         }
         let router = (DIALECT.routes)(Arc::clone(&ground.core), json!({ "calls_per_minute": 0 })).unwrap();
         Self {
-            _ground: ground,
+            ground,
             service: TowerToHyperService::new(router),
             apps,
             product_of: [own.clone(), own, foreign],
@@ -144,6 +153,8 @@ impl Play {
             commands: vec![],
             revocations: vec![],
             settings: vec![],
+            tasks: vec![],
+            sub_tasks: vec![],
         }
     }
 
@@ -188,6 +199,8 @@ impl Play {
             Act::Command(_) | Act::Cancel(_) | Act::Commands => self.commands(by, of, *act).await,
             Act::Revoke(_) | Act::Revocations => self.revocations(by, of, *act).await,
             Act::Set(..) | Act::Shadow(_) | Act::Settings(_) => self.shadows(by, of, *act).await,
+            Act::Batch(name, over) => self.batch(by, of, name, over).await,
+            Act::Task(n) => self.task(by, of, n).await,
         }
     }
 

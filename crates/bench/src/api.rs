@@ -21,6 +21,8 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
+const SUBSCRIPTIONS: &str = "/iocm/app/sub/v1.2.0/subscriptions";
+
 /// A kept connection.
 pub struct Http {
     sender: SendRequest<Full<Bytes>>,
@@ -102,6 +104,8 @@ pub struct App {
     pub id: String,
     /// `Authorization` of its calls.
     pub bearer: String,
+    /// Its secret.
+    pub secret: String,
 }
 
 /// A device with its secret.
@@ -137,7 +141,7 @@ async fn log_in(http: &mut Http, id: &str, secret: &str) -> Outcome<App> {
     let (status, answer) = http.call(Method::POST, "/iocm/app/sec/v1.1.0/login", &headers, form.into()).await?;
     let answer: Value = serde_json::from_slice(&answer).map_err(|e| format!("login: {status} {e}"))?;
     let token = answer["accessToken"].as_str().ok_or_else(|| format!("login: {status} {answer}"))?;
-    Ok(App { id: id.to_owned(), bearer: format!("Bearer {token}") })
+    Ok(App { id: id.to_owned(), bearer: format!("Bearer {token}"), secret: secret.to_owned() })
 }
 
 /// Makes the product of all measurements and returns its id (admin API).
@@ -235,9 +239,20 @@ pub async fn register_keyed(
 
 /// Subscribes an application to the reports of its devices (1.6.1).
 pub async fn subscribe(http: &mut Http, app: &App, callback_url: &str) -> Outcome<()> {
+    subscribe_over(http, app, "HTTP", callback_url).await
+}
+
+/// The same over a channel.
+pub async fn subscribe_over(http: &mut Http, app: &App, channel: &str, callback_url: &str) -> Outcome<()> {
     let headers = [("app_key", app.id.as_str()), ("authorization", app.bearer.as_str())];
-    let body = json!({ "notifyType": "deviceDataChanged", "callbackUrl": callback_url });
-    http.json(Method::POST, "/iocm/app/sub/v1.2.0/subscriptions", &headers, &body, 201).await.map(drop)
+    let body = json!({ "notifyType": "deviceDataChanged", "callbackUrl": callback_url, "channel": channel });
+    http.json(Method::POST, SUBSCRIPTIONS, &headers, &body, 201).await.map(drop)
+}
+
+/// Ends all that the application has subscribed over a channel (1.6.6).
+pub async fn unsubscribe(http: &mut Http, app: &App, channel: &str) -> Outcome<()> {
+    let headers = [("app_key", app.id.as_str()), ("authorization", app.bearer.as_str())];
+    http.json(Method::DELETE, &format!("{SUBSCRIPTIONS}?channel={channel}"), &headers, &Value::Null, 204).await.map(drop)
 }
 
 /// A page of a device's history (1.5.3), as it came.

@@ -1,4 +1,4 @@
-//! The few MQTT 3.1.1 packets a load generator needs. Absent: subscriptions, QoS 2, everything a device needs besides.
+//! The few MQTT 3.1.1 packets a load generator needs. Absent: QoS 2, everything a device needs besides.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -29,6 +29,37 @@ impl Login {
         }
         framed(0x10, &body)
     }
+}
+
+/// SUBSCRIBE to one topic with QoS 1 (MQTT 3.1.1, 3.8).
+pub fn subscribe(topic: &str) -> Vec<u8> {
+    let mut body = vec![0, 1];
+    push_text(&mut body, topic);
+    body.push(1);
+    framed(0x82, &body)
+}
+
+/// PUBACK (MQTT 3.1.1, 3.4).
+pub fn acknowledgement(id: u16) -> [u8; 4] {
+    let [high, low] = id.to_be_bytes();
+    [0x40, 2, high, low]
+}
+
+/// Identifier and payload of a message of QoS 1.
+pub type Message<'a> = (u16, &'a [u8]);
+
+/// Takes one packet from the front of `bytes`, with the message if it is one of QoS 1, and its length; `None` while it is incomplete.
+pub fn delivery(bytes: &[u8]) -> Option<(Option<Message<'_>>, usize)> {
+    let (_, total) = parse(bytes)?;
+    Some((message(bytes.get(..total)?), total))
+}
+
+fn message(packet: &[u8]) -> Option<Message<'_>> {
+    let (first, rest) = packet.split_first()?;
+    let (_, header) = remaining_length(rest)?;
+    let (topic_bytes, rest) = rest.get(header..)?.split_first_chunk()?;
+    let (id, payload) = rest.get(usize::from(u16::from_be_bytes(*topic_bytes))..)?.split_first_chunk()?;
+    (first & 0xf6 == 0x32).then_some((u16::from_be_bytes(*id), payload))
 }
 
 fn password(hour: &str, secret: &str) -> String {
@@ -160,6 +191,22 @@ mod tests {
     fn a_connect_packet() {
         let login = Login { client_id: "c".into(), username: "u".into(), password: "p".into() };
         assert_eq!(login.connect(258), b"\x10\x13\x00\x04MQTT\x04\xc2\x01\x02\x00\x01c\x00\x01u\x00\x01p");
+    }
+
+    #[test]
+    fn messages_are_taken_one_by_one() {
+        assert_eq!(subscribe("t"), b"\x82\x06\x00\x01\x00\x01t\x01");
+        assert_eq!(acknowledgement(0x0102), *b"\x40\x02\x01\x02");
+        let cases = [
+            (&b"\x32\x07\x00\x01t\x01\x02ab\x40"[..], Some((Some((0x0102, &b"ab"[..])), 9))),
+            (b"\x3a\x05\x00\x01t\x00\x01", Some((Some((1, b"")), 7))),
+            (b"\x30\x05\x00\x01tab", Some((None, 7))),
+            (b"\x90\x03\x00\x01\x01", Some((None, 5))),
+            (b"\x32\x07\x00\x01t", None),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(delivery(bytes), expected, "{bytes:?}");
+        }
     }
 
     #[test]

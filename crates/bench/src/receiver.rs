@@ -1,8 +1,12 @@
-//! A receiver of pushes: HTTP/1.1 with kept connections, on a thread of its own, answering 200 to everything or nothing at all.
+//! Receivers of pushes, each on a thread of its own: HTTP/1.1 with kept connections, answering 200 to everything or nothing at all; or one
+//! client of the channel MQTT that acknowledges everything.
 //!
 //! Absent: chunked bodies, pipelining, TLS. A request that it cannot read closes the connection.
 
-use crate::{Outcome, clock, mqtt::read_stamp};
+use crate::{
+    Outcome, clock,
+    mqtt::{acknowledgement, delivery, read_stamp},
+};
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -58,13 +62,30 @@ impl Receiver {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        Self::on_a_thread(address, move |seen| accept(listener, seen, epoch))
+    }
+
+    /// One connection to an MQTT broker that opens with these packets, CONNECT and SUBSCRIBE. Each message counts as a request.
+    pub fn connect(broker: SocketAddr, opening: Vec<u8>, epoch: Instant) -> Outcome<Self> {
+        let stream = std::net::TcpStream::connect(broker)?;
+        stream.set_nonblocking(true)?;
+        Self::on_a_thread(broker, move |seen| async move {
+            // A connection that breaks shows as pushes that never come.
+            let _ = take(stream, &opening, &seen, epoch).await;
+        })
+    }
+
+    fn on_a_thread<F>(address: SocketAddr, work: impl FnOnce(Arc<Mutex<Seen>>) -> F + Send + 'static) -> Outcome<Self>
+    where
+        F: Future<Output = ()>,
+    {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (stop, stopped) = oneshot::channel();
         let shared = seen.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("receiver".into()).spawn(move || {
             runtime.block_on(async move {
-                tokio::select! { () = accept(listener, shared, epoch) => {} _ = stopped => {} }
+                tokio::select! { () = work(shared) => {} _ = stopped => {} }
             });
         })?;
         Ok(Self { address, seen, stop: Some(stop), thread: Some(thread) })
@@ -158,6 +179,28 @@ async fn serve(mut stream: TcpStream, seen: &Mutex<Seen>, epoch: Instant) -> Out
             return Ok(());
         }
     }
+}
+
+/// Acknowledges whatever comes, in one write for each read.
+async fn take(stream: std::net::TcpStream, opening: &[u8], seen: &Mutex<Seen>, epoch: Instant) -> Outcome<()> {
+    let mut stream = TcpStream::from_std(stream)?;
+    stream.set_nodelay(true)?;
+    stream.write_all(opening).await?;
+    let (mut buffer, mut counted, mut answers) = (Vec::with_capacity(65_536), None, Vec::new());
+    while stream.read_buf(&mut buffer).await? > 0 {
+        let mut done = 0;
+        while let Some((message, bytes)) = delivery(buffer.get(done..).unwrap_or_default()) {
+            if let Some((id, payload)) = message {
+                note(seen, payload, false, &mut counted, epoch);
+                answers.extend(acknowledgement(id));
+            }
+            done += bytes;
+        }
+        buffer.drain(..done);
+        stream.write_all(&answers).await?;
+        answers.clear();
+    }
+    Ok(())
 }
 
 fn note(seen: &Mutex<Seen>, body: &[u8], hangs: bool, counted: &mut Option<u64>, epoch: Instant) {

@@ -113,10 +113,16 @@ fn codes(error: &Error) -> &'static [&'static str] {
         // The tables of 1.6 do not list 100203.
         Cause::AppNotFound => &["100203", "100217"],
         Cause::AppNotAuthorized => &["100217"],
-        Cause::DeviceNotFound => &["100403", "100418"],
-        Cause::DeviceForeign => &["100418", "100403"],
+        // The last are those of 1.9.7 and 1.9.8.
+        Cause::DeviceNotFound => &["100403", "100418", "100604"],
+        Cause::DeviceForeign => &["100418", "100403", "100604"],
         Cause::ProductNotFound => &["600002"],
         Cause::SubscriptionNotFound => &["100225"],
+        // Of a group of devices, or of a batch.
+        Cause::ResourceNotFound => &["100603", "105005"],
+        Cause::NameTaken => &["100602", "105002"],
+        // 1.9.1 blames the list of devices.
+        Cause::GroupFull => &["100609", "100601"],
         Cause::ServiceNotFound => &["100444", "100431"],
         Cause::ModelNotFound => &["100425"],
         Cause::CommandNotFound => &["100434"],
@@ -131,8 +137,6 @@ fn codes(error: &Error) -> &'static [&'static str] {
         Cause::CommandUnknown => &["102203"],
         Cause::CommandMuted => &["100432"],
         Cause::NodeIdTaken => &["100426"],
-        Cause::NameTaken => &["105002"],
-        Cause::ResourceNotFound => &["105005"],
         Cause::SubscriptionExists => &["100227"],
         Cause::CallbackInvalid => &["100222"],
         Cause::DeviceOffline => &["100428"],
@@ -141,8 +145,9 @@ fn codes(error: &Error) -> &'static [&'static str] {
         Cause::GatewayOffline => &["100450"],
         Cause::DeviceLimit => &["100412"],
         Cause::Overloaded | Cause::Stopping => &["100501"],
-        // A device with too many waiting calls; an application with too many subscriptions, or too many batches under way.
-        Cause::TooMany => &["100501", "100227", "105001"],
+        // A device with too many waiting calls; an application with too many subscriptions, or too many batches under way; an account with too many
+        // groups.
+        Cause::TooMany => &["100501", "100227", "105001", "100607"],
         Cause::CodecNotFound | Cause::CodecFailed => &["100001"],
         Cause::InvalidField => error.path.as_deref().map(own_codes).unwrap_or_default(),
         _ => &[],
@@ -249,8 +254,10 @@ mod tests {
             for cause in Cause::ALL {
                 let (status, code, _) = operation.errors.row(&Fault::Core(Error::new(*cause, "why")));
                 let known = operation.errors.rows.iter().any(|r| r.1 == code) || [INTERNAL.1, CONGESTION.1].contains(&code);
-                let extra =
-                    ["delete_device", "get_device_activation", "get_device_shadow"].contains(&operation.id) && code == INVALID.1;
+                // What these take cannot be out of range.
+                let takes_ids =
+                    ["delete_device", "get_device_activation", "get_device_shadow", "delete_device_group", "get_device_group"];
+                let extra = takes_ids.contains(&operation.id) && code == INVALID.1;
                 assert!(known || extra, "{} {cause:?}: {status} {code}", operation.id);
             }
         }
@@ -318,6 +325,25 @@ mod tests {
             ("get_device_shadow", Fault::NoAppKey, UNAUTHENTICATED_SHADOW),
             ("modify_device_shadow", core(Cause::DeviceNotFound), NO_DEVICE),
             ("get_device_shadow", core(Cause::DeviceNotFound), FOREIGN_DEVICE),
+            ("create_device_group", core(Cause::TooMany), (200, "100607", "The devGroup has reached the limit.")),
+            ("create_device_group", core(Cause::GroupFull), (400, "100609", "Too much devices to add.")),
+            ("create_device_group", core(Cause::NameTaken), (200, "100602", "The device group name has been used.")),
+            (
+                "modify_device_group",
+                core(Cause::GroupFull),
+                (200, "100601", "The number of device in the group has reach the max."),
+            ),
+            ("delete_device_group", core(Cause::ResourceNotFound), (200, "100603", "The device group is not existed")),
+            ("get_device_group", core(Cause::ResourceNotFound), (200, "100603", "The device group is not existed.")),
+            ("list_device_groups", core(Cause::AppNotAuthorized), NOT_AUTHORIZED_200),
+            ("add_device_group_members", core(Cause::AppNotAuthorized), NOT_AUTHORIZED),
+            (
+                "add_device_group_members",
+                core(Cause::DeviceForeign),
+                (400, "100604", "The device group request parameter is invalid."),
+            ),
+            ("remove_device_group_members", Fault::Missing("deviceIds"), INVALID),
+            ("list_device_group_members", Fault::Missing("devGroupId"), INVALID),
             ("modify_device_shadow", core(Cause::ModelNotFound), (200, "100425", "The special deviceCapability is not exist.")),
         ];
         for (id, fault, expected) in cases {

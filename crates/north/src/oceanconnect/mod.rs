@@ -1,6 +1,6 @@
 //! The OceanConnect northbound API (spec/oceanconnect/huawei-northbound.md): operations ([`OPERATIONS`]) and notifications over the core.
 //!
-//! Absent: groups, upgrades and the MQTT channel of subscriptions; their paths are answered with 404 and an error body.
+//! Absent: upgrades; their paths are answered with 404 and an error body.
 
 mod batch;
 mod body;
@@ -10,6 +10,7 @@ mod command;
 mod device;
 mod errors;
 mod flow;
+mod group;
 mod history;
 mod info;
 mod key;

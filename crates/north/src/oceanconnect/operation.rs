@@ -2,7 +2,7 @@
 //! follow from it.
 
 use super::{
-    Errors, OceanConnect, batch, call, capability, command, device, history, key, register,
+    Errors, OceanConnect, batch, call, capability, command, device, group, history, key, register,
     request::{open, served},
     revocation, shadow, subscription, token,
 };
@@ -72,6 +72,15 @@ operations! {
          | "/iocm/app/data/v1.2.0/deviceCapabilities"              get_device_capabilities     served capability::list, capability::LIST;
     get    "/iocm/app/data/v1.2.0/deviceDataHistory"
          | "/iocm/app/data/v1.1.0/deviceDataHistory"               list_device_data_history    served history::list, history::LIST;
+    get    "/iocm/app/devgroup/v1.3.0/devGroups"                   list_device_groups          served group::list, group::LIST;
+    post   "/iocm/app/devgroup/v1.3.0/devGroups"                   create_device_group         served group::create, group::CREATE;
+    delete "/iocm/app/devgroup/v1.3.0/devGroups/{devGroupId}"      delete_device_group         served group::delete, group::DELETE;
+    get    "/iocm/app/devgroup/v1.3.0/devGroups/{devGroupId}"      get_device_group            served group::get, group::GET;
+    put    "/iocm/app/devgroup/v1.3.0/devGroups/{devGroupId}"      modify_device_group         served group::modify, group::MODIFY;
+    post   "/iocm/app/dm/v1.1.0/devices/addDevGroupTagToDevices"   add_device_group_members    served group::add, group::ADD;
+    post   "/iocm/app/dm/v1.1.0/devices/deleteDevGroupTagFromDevices"
+                                                                   remove_device_group_members served group::remove, group::REMOVE;
+    get    "/iocm/app/dm/v1.2.0/devices/ids"                       list_device_group_members   served group::members, group::MEMBERS;
     get    "/iocm/app/dm/v1.4.0/devices"
          | "/iocm/app/dm/v1.3.0/devices"
          | "/iocm/app/dm/v1.1.0/devices"                           list_devices                served device::list, device::LIST;

@@ -2,10 +2,12 @@
 
 mod batch;
 mod command;
+mod group;
 mod shadow;
 
 pub(super) use batch::*;
 pub(super) use command::*;
+pub(super) use group::*;
 pub(super) use shadow::*;
 
 use super::info::DeviceInfoBody;

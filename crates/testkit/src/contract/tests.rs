@@ -16,7 +16,7 @@ fn the_committed_contract_is_whole() {
     let contract = Contract::oceanconnect();
     assert_eq!(contract.operations().len(), 46);
     assert_eq!(contract.pushes().count(), 20, "17 notifyTypes, the command status and two callbacks without a body of their own");
-    assert_eq!(contract.error_pairs().count(), 421, "415 rows, and six of ours");
+    assert_eq!(contract.error_pairs().count(), 424, "415 rows, and nine of ours");
     assert!(contract.operations().iter().all(|o| !o.id.is_empty() && !o.section.is_empty() && !o.answers.is_empty()));
     for (operation, row) in contract.error_pairs() {
         let listed = operation.answers.get(&row.http).is_some_and(|a| a.failure.is_some());

@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, path::Path};
 
 #[test]
 fn golden_answers() {
-    let server = Server::start_with(&[("LANDFALL_NORTHBOUND_CALLS_PER_MINUTE", "0")]);
+    let server = Server::start_with(&[("LANDFALL_NORTHBOUND_CALLS_PER_MINUTE", "0"), ("LANDFALL_LIMITS_GROUPS", "5")]);
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../north/src/oceanconnect/golden");
     let mut faults = vec![];
     for (n, path) in golden::files(&dir).unwrap().into_iter().enumerate() {

@@ -17,6 +17,7 @@ struct Side<'a> {
     task: String,
     batch: String,
     provisioning: String,
+    group: String,
     account_id: String,
     account_token: String,
 }
@@ -43,8 +44,10 @@ fn side<'a>(server: &'a Server, name: &str) -> Side<'a> {
         json!({"appId": app.id, "timeout": 10, "taskName": format!("batch-of-{name}"), "taskType": "DeviceCmd", "param": param});
     let batch = text(&app.call("POST", "/iocm/app/batchtask/v1.1.0/tasks", Some(body)).json(), "taskID");
     let provisioning = provisioning(server, name, &app.id);
+    let group = json!({"name": format!("groupOf{name}"), "deviceIds": [device]});
+    let group = text(&app.call("POST", "/iocm/app/devgroup/v1.3.0/devGroups", Some(group)).json(), "id");
     let (account_id, account_token) = (text(&made.json(), "accountId"), text(&made.json(), "token"));
-    Side { app, product, device, subscription, command, task, batch, provisioning, account_id, account_token }
+    Side { app, product, device, subscription, command, task, batch, provisioning, group, account_id, account_token }
 }
 
 /// A provisioning request whose node lacks its keys, so that it failed.
@@ -67,9 +70,9 @@ fn no_northbound_operation_crosses_the_wall() {
     let (device, other_app) = (&theirs.device, &theirs.app.id);
     let call = |method: &str, path: String, body: Option<Value>| {
         let answer = mine.app.call(method, &path, body);
-        let node = "node-of-theirs".to_owned();
-        for secret in [&theirs.device, &theirs.product, &theirs.subscription, &theirs.command, &theirs.task, &theirs.batch, &node]
-        {
+        let names = ["node-of-theirs".to_owned(), "groupOftheirs".to_owned()];
+        let ids = [&theirs.device, &theirs.product, &theirs.subscription, &theirs.command, &theirs.task, &theirs.batch];
+        for secret in ids.into_iter().chain(&names) {
             assert!(!answer.text.contains(secret.as_str()), "{method} {path}: {}", answer.text);
         }
         answer
@@ -81,7 +84,8 @@ fn no_northbound_operation_crosses_the_wall() {
                 .replace("{serviceId}", "Switch")
                 .replace("{subscriptionId}", &theirs.subscription)
                 .replace("{deviceCommandId}", &theirs.command)
-                .replace("{taskId}", &theirs.batch);
+                .replace("{taskId}", &theirs.batch)
+                .replace("{devGroupId}", &theirs.group);
             assert!(!path.contains('{'), "{path} has a parameter that this test does not know");
             let names_theirs = template.contains('{');
             for query in
@@ -136,6 +140,23 @@ fn no_northbound_operation_crosses_the_wall() {
         call("GET", format!("/iocm/app/data/v1.1.0/deviceCapabilities{q}"), None);
         call("GET", format!("/iocm/app/sub/v1.2.0/subscriptions{q}"), None);
     }
+    for foreign in [String::new(), format!("?accessAppId={other_app}")] {
+        let refused = |answer: api::Answer| assert!(answer.json()["error_code"].is_string(), "{answer:?}");
+        let named = format!("/iocm/app/devgroup/v1.3.0/devGroups/{}{foreign}", theirs.group);
+        refused(call("GET", named.clone(), None));
+        refused(call("PUT", named.clone(), Some(json!({"name": "mine", "maxDevNum": 1}))));
+        refused(call("DELETE", named, None));
+        let members = format!("/iocm/app/dm/v1.2.0/devices/ids?devGroupId={}{}", theirs.group, foreign.replace('?', "&"));
+        refused(call("GET", members, None));
+        for verb in ["addDevGroupTagToDevices", "deleteDevGroupTagFromDevices"] {
+            for (group, member) in [(&theirs.group, &mine.device), (&mine.group, device), (&theirs.group, device)] {
+                let body = json!({"devGroupId": group, "deviceIds": [member]});
+                refused(mine.app.call("POST", &format!("/iocm/app/dm/v1.1.0/devices/{verb}{foreign}"), Some(body)));
+            }
+        }
+        let made = json!({"name": "more", "deviceIds": [device]});
+        refused(call("POST", "/iocm/app/devgroup/v1.3.0/devGroups".into(), Some(made)));
+    }
     let body = json!({"notifyType": "bindDevice", "callbackUrl": "http://127.0.0.1:9/", "appId": other_app});
     assert!(call("POST", "/iocm/app/sub/v1.2.0/subscriptions".into(), Some(body)).status >= 400);
     call("DELETE", "/iocm/app/sub/v1.2.0/subscriptions".into(), None);
@@ -144,6 +165,8 @@ fn no_northbound_operation_crosses_the_wall() {
     let shown = theirs.app.call("GET", &format!("/iocm/app/dm/v1.4.0/devices/{device}"), None);
     assert_eq!((shown.status, &shown.json()["deviceInfo"]["name"]), (200, &Value::Null), "untouched");
     assert_eq!(theirs.app.call("GET", "/iocm/app/sub/v1.2.0/subscriptions", None).json()["totalCount"], 1);
+    let groups = theirs.app.call("GET", "/iocm/app/devgroup/v1.3.0/devGroups", None).json();
+    assert_eq!((&groups["list"][0]["name"], &groups["list"][0]["curDevNum"]), (&json!("groupOftheirs"), &json!(1)));
     let commands = theirs.app.call("GET", "/iocm/app/cmd/v1.4.0/deviceCommands", None).json();
     let pending =
         commands["data"].as_array().unwrap().iter().filter(|one| one["deviceId"] == *device && one["status"] == "PENDING");

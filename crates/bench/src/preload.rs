@@ -159,6 +159,7 @@ mod tests {
             limits: Default::default(),
             token: None,
             originator: None,
+            session: None,
             created_at: at,
         };
         let writes = vec![Write::Account(Box::new(account)), Write::App(Box::new(app)), Write::Device(Box::new(device.clone()))];

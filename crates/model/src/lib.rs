@@ -17,7 +17,7 @@ mod secret;
 mod subscription;
 mod time;
 
-pub use account::app::{App, AppLimits, TokenSlot};
+pub use account::app::{App, AppLimits, ReceiverSession, TokenSlot};
 pub use account::{Account, AccountSettings};
 pub use batch::{Batch, DeviceLimit, Write};
 pub use command::call::{CallState, ServiceCall};

@@ -61,6 +61,8 @@ pub struct Accept {
     pub assigned_client_id: Option<String>,
     /// Session expiry if it differs from the one asked for, seconds; told to MQTT 5 clients.
     pub session_expiry_s: Option<u32>,
+    /// The identifier of outbound messages after which new ones go on, as [`crate::Connection::last_packet_id`] gave it; 0: at 1.
+    pub last_packet_id: u16,
     /// Limits that hold from here on instead of those of [`crate::Connection::new`], for a client of another kind.
     pub limits: Option<Arc<Limits>>,
 }

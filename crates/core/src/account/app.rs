@@ -101,6 +101,7 @@ impl Core {
             limits: new.limits,
             token: None,
             originator: None,
+            session: None,
             created_at: self.now(),
         };
         self.store.commit(batch(vec![Write::App(Box::new(app.clone()))], vec![])).await?;

@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod authority;
 pub(crate) mod principal;
+mod receiver;
 
 use crate::{Core, Operator, account::authority::digest, batch, turns::Record};
 use landfall_model::{Account, AccountId, AccountSettings, Cause, Error, Page, PageRequest, Result, Secret, Write};

@@ -1,6 +1,6 @@
 //! Northbound applications (1.3).
 
-use crate::{AccountId, AppId, Digest, Originator, Time};
+use crate::{AccountId, AppId, Digest, Originator, SubscribedFilter, Time};
 use serde::{Deserialize, Serialize};
 
 /// An application: a principal of an account with `appId` and secret.
@@ -27,6 +27,9 @@ pub struct App {
     /// As whom it comes to the resource tree, if it may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub originator: Option<Originator>,
+    /// The session that it keeps with the listener over which it receives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<ReceiverSession>,
     /// When it was made.
     pub created_at: Time,
 }
@@ -39,6 +42,15 @@ pub struct AppLimits {
     pub calls_per_minute: Option<u32>,
     /// Devices it may own (100412).
     pub devices: Option<u64>,
+}
+
+/// What is kept of the session of an application that receives over MQTT. What is on its way to it is not: the push has a durable cursor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiverSession {
+    /// Subscriptions, with the QoS granted: 1 or 2.
+    pub subscriptions: Vec<SubscribedFilter>,
+    /// When it ends; none while the application is connected.
+    pub expires_at: Option<Time>,
 }
 
 /// A token pair, kept as digests.

@@ -153,7 +153,7 @@ async fn enter(
         resume: kept.session.clone(),
         assigned_client_id: None,
         session_expiry_s: Some(expiry_s),
-        limits: None,
+        ..Accept::default()
     };
     Ok((kept, accept))
 }

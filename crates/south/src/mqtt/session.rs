@@ -190,16 +190,22 @@ impl Role {
         subscriptions: Vec<Subscription>,
         new_qos2: &[u16],
     ) -> Result<(), DisconnectReason> {
+        if let Some(seat) = &self.seat {
+            let kept = seat.keep(&peer.mqtt, &subscriptions, None).await;
+            return kept.map_err(|error| self.unkept(peer, &error));
+        }
         let (Some(session), Some(caller)) = (&mut self.session, self.client.device()) else { return Ok(()) };
         let qos2_received = [machine.qos2_received(), new_qos2].concat();
         session.kept_qos2.clone_from(&qos2_received);
         session.is_kept = true;
         let saved = SavedSession { subscriptions, qos2_received, ..SavedSession::default() };
         let stored = kept::stored(caller.device(), &self.client, saved, |_| None);
-        peer.mqtt.core.keep_session(caller, stored, machine.session_expiry_s()).await.map_err(|error| {
-            self.note(peer, "mqtt.session", error.cause.as_str(), error.to_string());
-            DisconnectReason::ServerBusy
-        })
+        peer.mqtt.core.keep_session(caller, stored, machine.session_expiry_s()).await.map_err(|error| self.unkept(peer, &error))
+    }
+
+    fn unkept(&self, peer: &Peer, error: &Error) -> DisconnectReason {
+        self.note(peer, "mqtt.session", error.cause.as_str(), error.to_string());
+        DisconnectReason::ServerBusy
     }
 
     /// To be called when the machine has new subscriptions. Gives a message that is due now.
@@ -349,7 +355,7 @@ impl Role {
     /// (`stopping`), and there is room for its next connection.
     pub(crate) async fn end(self, mqtt: &Mqtt, machine: Connection, stopping: bool) {
         if let Some(seat) = self.seat {
-            return seat.end(mqtt, machine);
+            return seat.end(mqtt, machine).await;
         }
         let (Some(session), Some(caller)) = (self.session, self.client.device()) else { return };
         if let Err(error) = session.settle(mqtt, &self.client, caller, machine).await {

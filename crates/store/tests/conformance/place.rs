@@ -102,6 +102,7 @@ pub fn app(account: AccountId, name: &str) -> App {
         limits: AppLimits::default(),
         token: None,
         originator: None,
+        session: None,
         created_at: START,
     }
 }

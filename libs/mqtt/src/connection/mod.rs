@@ -170,6 +170,11 @@ impl Connection {
         self.outbound.released()
     }
 
+    /// The newest identifier that an outbound message was given; 0: none was.
+    pub fn last_packet_id(&self) -> u16 {
+        self.outbound.last_id()
+    }
+
     /// The subscription that takes messages of `topic`, with the highest quality of service if there are several [MQTT-3.3.5-1]; none that is
     /// shared. [`crate::matched`] says more.
     pub fn subscription_for(&self, topic: &str) -> Option<&Subscription> {

@@ -58,6 +58,7 @@ impl Connection {
         if let Some(seconds) = accept.session_expiry_s {
             self.session_expiry_s = seconds;
         }
+        self.outbound.go_on_after(accept.last_packet_id);
         if let Some(saved) = accept.resume {
             self.subscriptions = saved.subscriptions;
             self.inbound.qos2_received = saved.qos2_received;

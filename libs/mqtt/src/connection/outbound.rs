@@ -48,6 +48,14 @@ impl Outbound {
         self.window = self.receive_maximum.min(limits.outbound_inflight).max(1);
     }
 
+    pub(super) fn go_on_after(&mut self, id: u16) {
+        self.last_id = id;
+    }
+
+    pub(super) fn last_id(&self) -> u16 {
+        self.last_id
+    }
+
     pub(super) fn packet_bytes(&self) -> usize {
         self.peer_packet_bytes.map_or(usize::MAX, |bytes| bytes as usize)
     }

@@ -93,6 +93,15 @@ fn measured(value: u64) -> Value {
 
 #[test]
 fn a_client_loses_nothing_by_restarts_and_kill_9() {
+    restarts_and_kills(QoS::AtLeastOnce);
+}
+
+#[test]
+fn a_client_of_qos_2_loses_nothing_either() {
+    restarts_and_kills(QoS::ExactlyOnce);
+}
+
+fn restarts_and_kills(qos: QoS) {
     let mut server = Server::start();
     let account = api::account(&server, "channel");
     let product = api::thermometer(&server, &account);
@@ -102,7 +111,7 @@ fn a_client_loses_nothing_by_restarts_and_kill_9() {
     let devices: Vec<_> = (0..DEVICES).map(|n| app.register(&format!("n{n}"), &product)).collect();
     let (id, secret, token) = (app.id.clone(), app.secret.clone(), app.token.clone());
     assert_eq!(subscriber.connect(&server), Ok(false));
-    subscriber.subscribe(QoS::AtLeastOnce);
+    subscriber.subscribe(qos);
     let (mut random, mut deaths) = (Seeded::new(11), vec![]);
     for round in 0..ROUNDS {
         let after = 10 + random.next() % 100;
@@ -112,8 +121,10 @@ fn a_client_loses_nothing_by_restarts_and_kill_9() {
         });
         deaths.push(subscriber.at_its_end());
         server.resume();
-        if !subscriber.connect(&server).unwrap() {
-            subscriber.subscribe(QoS::AtLeastOnce);
+        let present = subscriber.connect(&server).unwrap();
+        assert_eq!(present, qos == QoS::AtLeastOnce, "the subscription outlives the server, the exchanges of QoS 2 do not");
+        if !present {
+            subscriber.subscribe(qos);
         }
     }
     let app = App { server: &server, id, secret, token };

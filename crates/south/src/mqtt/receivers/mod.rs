@@ -1,7 +1,7 @@
 //! Which applications hold a connection in this process, and the way of their notifications to each of them.
 //!
-//! Absent: topics and who may connect (the face); packets. What of a session outlives its connection is kept here, in memory: the push has a
-//! durable cursor, so a restart of the server repeats what was not confirmed, as what it is, and loses nothing.
+//! Absent: topics and who may connect (the face); packets. What of a session outlives its connection is kept here, in memory. Only its
+//! subscriptions are durable: the push has a cursor, so a restart of the server repeats what was not confirmed, as what it is, and loses nothing.
 
 mod post;
 mod seat;
@@ -43,6 +43,7 @@ struct Inner {
 /// A session without a connection.
 struct Kept {
     session: SavedSession,
+    last_packet_id: u16,
     until: Time,
 }
 

@@ -10,10 +10,10 @@ use crate::{
     },
 };
 use landfall_core::{AppCaller, Hindrance, ParcelId, Unreceived};
-use landfall_model::{AppId, Error, SubscriptionId};
+use landfall_model::{Error, SubscribedFilter, SubscriptionId};
 use landfall_mqtt::{
-    Accept, ConnectRefusal, ConnectRequest, Connection, Delivery, DisconnectReason, DropReason, Qos, ReleasedMessage,
-    SavedSession,
+    Accept, ConnectRefusal, ConnectRequest, Connection, Delivery, DisconnectReason, DropReason, Filter, Qos, ReleasedMessage,
+    SavedSession, Subscription,
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -27,7 +27,7 @@ const AT_ONCE_BYTES: usize = 65_536;
 
 /// A connection of an application that holds its place.
 pub(crate) struct Seat {
-    app: AppId,
+    caller: AppCaller,
     topic: Arc<str>,
     place: Arc<Place>,
     handle: Arc<Handle>,
@@ -49,8 +49,7 @@ pub(crate) async fn seat(
     caller: &AppCaller,
     topic: &Arc<str>,
 ) -> Result<(Seat, Accept), Refused> {
-    let app = caller.app().id;
-    let (place, handle) = mqtt.applications.enter(app);
+    let (place, handle) = mqtt.applications.enter(caller.app().id);
     let turn = within(TAKE_OVER, Arc::clone(&place.session).lock_owned()).await;
     let outcome = match &turn {
         Some(_) => resume(mqtt, request, caller, &place).await,
@@ -59,9 +58,16 @@ pub(crate) async fn seat(
             Err(Refused::new(ConnectRefusal::ServerUnavailable, "app.still-ending", detail))
         }
     };
-    let mut seat = Seat { app, topic: Arc::clone(topic), place, handle, turn, at_least_once: HashSet::new() };
+    let mut seat = Seat { caller: caller.clone(), topic: Arc::clone(topic), place, handle, turn, at_least_once: HashSet::new() };
+    let outcome = match outcome {
+        Ok((Some(session), last)) => {
+            let kept = seat.keep(mqtt, &session.subscriptions, None).await;
+            kept.map(|()| (Some(session), last)).map_err(|error| Refused::lookup(&error))
+        }
+        other => other,
+    };
     match outcome {
-        Ok(session) => {
+        Ok((session, last_packet_id)) => {
             let outbound = session.iter().flat_map(|session| &session.outbound);
             let at_least_once = outbound.filter(|message| message.delivery.qos == Qos::AtLeastOnce);
             seat.at_least_once = at_least_once.map(|message| message.delivery.token).collect();
@@ -69,6 +75,7 @@ pub(crate) async fn seat(
                 session_present: session.is_some(),
                 resume: session.map(Box::new),
                 session_expiry_s: Some(request.session_expiry_s.min(mqtt.core.settings().session_s)),
+                last_packet_id,
                 limits: Some(Arc::clone(&mqtt.receiver_limits)),
                 ..Accept::default()
             };
@@ -81,20 +88,23 @@ pub(crate) async fn seat(
     }
 }
 
-/// The kept session, if there is one and it is wanted.
+/// The kept session, if there is one and it is wanted, and the packet identifier after which it goes on.
 async fn resume(
     mqtt: &Mqtt,
     request: &ConnectRequest,
     caller: &AppCaller,
     place: &Place,
-) -> Result<Option<SavedSession>, Refused> {
+) -> Result<(Option<SavedSession>, u16), Refused> {
     // From here on a change of the credentials closes this connection; one that came before is seen now.
     mqtt.core.still_proven(caller).await.map_err(|error| Refused::unproven(&error))?;
     let now = mqtt.core.now();
     let kept = place.inner.lock().kept.take().filter(|kept| !request.clean_start && now < kept.until);
-    let Some(Kept { session, .. }) = kept else {
+    let Some(Kept { session, last_packet_id, .. }) = kept else {
         place.inner.lock().post.keep_sent(|_, _| false);
-        return Ok(None);
+        // Not those at which an earlier run began: a client may hold some of its identifiers although it was told that the session is gone.
+        let somewhere = u16::try_from(now.0.rem_euclid(1 << 16)).unwrap_or_default();
+        let stored = stored(mqtt, request, caller).await.map_err(|error| Refused::lookup(&error))?;
+        return Ok((stored, somewhere));
     };
     let sent: HashMap<u64, ParcelId> = place.inner.lock().post.sent().collect();
     let barred = barred(mqtt, sent.values().map(|id| id.subscription)).await.map_err(|error| Refused::lookup(&error))?;
@@ -103,7 +113,26 @@ async fn resume(
     let left: HashSet<u64> = session.outbound.iter().map(|message| message.delivery.token).collect();
     let released: HashSet<u64> = session.qos2_released.iter().map(|released| released.token).collect();
     place.inner.lock().post.keep_sent(|token, _| !is_barred(token) && (left.contains(&token) || released.contains(&token)));
-    Ok(Some(session))
+    Ok((Some(session), last_packet_id))
+}
+
+/// The subscriptions that an earlier run of the server kept. Those of QoS 2 are no whole session: its exchanges are lost, so the client must be told
+/// that it is gone, or it would wait for their ends.
+async fn stored(mqtt: &Mqtt, request: &ConnectRequest, caller: &AppCaller) -> Result<Option<SavedSession>, Error> {
+    let Some(stored) = mqtt.core.receiver_session(caller).await? else { return Ok(None) };
+    let subscriptions = stored.subscriptions.iter();
+    let whole: Option<Vec<_>> = subscriptions
+        .map(|kept| {
+            Some(Subscription::new(
+                Filter::new(&kept.filter).ok()?,
+                Qos::from_level(kept.qos).filter(|qos| *qos == Qos::AtLeastOnce)?,
+            ))
+        })
+        .collect();
+    match whole.filter(|_| !request.clean_start) {
+        Some(subscriptions) => Ok(Some(SavedSession { subscriptions, ..SavedSession::default() })),
+        None => mqtt.core.drop_receiver_session(caller).await.map(|()| None),
+    }
 }
 
 /// Those of the subscriptions that are not served any more: what was sent for them is not sent again.
@@ -141,7 +170,7 @@ impl Seat {
         let is_new = Arc::ptr_eq(&inner.holder, &self.handle) && machine.is_open() && inner.post.receives(qos);
         drop(inner);
         if is_new {
-            mqtt.core.clients().arrived(self.app);
+            mqtt.core.clients().arrived(self.caller.app().id);
         }
     }
 
@@ -228,12 +257,20 @@ impl Seat {
     }
 
     /// The end, after [`Seat::part`]: the session is kept or forgotten, and there is room for the next connection.
-    pub(crate) fn end(self, mqtt: &Mqtt, machine: Connection) {
+    pub(crate) async fn end(self, mqtt: &Mqtt, machine: Connection) {
         let seconds = machine.session_expiry_s().min(mqtt.core.settings().session_s);
+        let settled = if seconds > 0 {
+            self.keep(mqtt, machine.subscriptions(), Some(seconds)).await
+        } else {
+            mqtt.core.drop_receiver_session(&self.caller).await
+        };
+        if let Err(error) = settled {
+            tracing::warn!(app = %self.caller.app().id, %error, "the session of an application could not be kept");
+        }
         let mut inner = self.place.inner.lock();
         if seconds > 0 {
-            let until = mqtt.core.now().plus_s(seconds.into());
-            inner.kept = Some(Kept { session: machine.into_session(), until });
+            let (last_packet_id, until) = (machine.last_packet_id(), mqtt.core.now().plus_s(seconds.into()));
+            inner.kept = Some(Kept { session: machine.into_session(), last_packet_id, until });
         } else {
             inner.post.keep_sent(|_, _| false);
         }
@@ -241,7 +278,14 @@ impl Seat {
         self.leave(&mqtt.applications);
     }
 
+    /// Makes subscriptions durable, for `seconds` once the connection is over.
+    pub(crate) async fn keep(&self, mqtt: &Mqtt, subscriptions: &[Subscription], seconds: Option<u32>) -> Result<(), Error> {
+        let filter = |kept: &Subscription| SubscribedFilter { filter: kept.filter.as_str().to_owned(), qos: kept.qos as u8 };
+        let filters: Vec<_> = subscriptions.iter().map(filter).collect();
+        mqtt.core.keep_receiver_session(&self.caller, &filters, seconds).await
+    }
+
     fn leave(self, applications: &Applications) {
-        applications.leave(self.app, &self.place, &self.handle, self.turn);
+        applications.leave(self.caller.app().id, &self.place, &self.handle, self.turn);
     }
 }

@@ -204,6 +204,43 @@ async fn a_session_ends_when_it_is_due() {
 }
 
 #[tokio::test]
+async fn a_restart_keeps_subscriptions_of_qos_1_and_begins_those_of_qos_2_anew() {
+    let mut ground = Ground::new().await;
+    for (qos, present) in [(1, 1), (2, 0)] {
+        let (mut receiver, _) = ground.receiver(KEEPS).await;
+        receiver.listen(qos).await;
+        let delivery = ground.deliver(ground.parcel(1));
+        let (lost, ()) = tokio::join!(delivery, async {
+            receiver.message(0x30 | qos << 1).await;
+            receiver.client.hang_up().await;
+        });
+        assert_eq!(hindrance(lost), Hindrance::Away);
+        let config = ground.mqtt.config.clone();
+        ground.mqtt = Mqtt::new(ground.core.clone(), config);
+        let arrival = ground.core.clients().arrivals(ground.app.id);
+        let (mut receiver, connack) = ground.receiver(KEEPS).await;
+        assert_eq!((connack, arrival.rung().now_or_never().is_some()), (vec![present, 0], present == 1), "QoS {qos}");
+        if present == 0 {
+            receiver.listen(qos).await;
+        }
+        let (taken, ()) = tokio::join!(ground.deliver(ground.parcel(1)), async {
+            let (id, said) = receiver.message(0x30 | qos << 1).await;
+            assert_eq!(said, 1, "as a message of its own");
+            receiver.answer(if qos == 1 { 0x40 } else { 0x50 }, id).await;
+            if qos == 2 {
+                receiver.client.expect(0x62).await;
+                receiver.answer(0x70, id).await;
+            }
+        });
+        assert_eq!(taken, Ok(()));
+        receiver.client.leave().await;
+        ground.receiver(Wishes::default()).await.0.client.leave().await;
+        let app = ground.core.app(&ground.all, ground.app.id).await.unwrap();
+        assert_eq!(app.session, None, "a clean session forgets");
+    }
+}
+
+#[tokio::test]
 async fn rights_are_judged_before_anything_is_sent_again() {
     let ground = Ground::new().await;
     let [kept, ended] = [NotifyType::DeviceAdded, NotifyType::DeviceDeleted].map(|kind| ground.subscription(kind));

@@ -38,6 +38,7 @@ fn app(n: u8) -> App {
         limits: AppLimits::default(),
         token: None,
         originator: None,
+        session: None,
         created_at: Time(1),
     }
 }

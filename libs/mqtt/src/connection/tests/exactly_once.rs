@@ -115,6 +115,18 @@ fn other_limits_hold_once_the_client_is_known() {
 }
 
 #[test]
+fn identifiers_go_on_where_they_ended() {
+    for (last, next, end) in [(0, 1, 1), (7, 8, 8), (u16::MAX, 1, 1)] {
+        let mut bench = Bench::new(Limits::default());
+        bench.data(&super::connect(4));
+        bench.input(Input::Accept(crate::Accept { last_packet_id: last, ..crate::Accept::default() }));
+        bench.input(Input::Deliver(delivery(1, Qos::AtLeastOnce)));
+        assert_eq!(bench.connection.outbound().next().and_then(|message| message.packet_id), Some(next), "after {last}");
+        assert_eq!(bench.connection.last_packet_id(), end);
+    }
+}
+
+#[test]
 fn an_exchange_fills_its_place_until_pubcomp() {
     let mut bench = Bench::open_with(4, Limits { outbound_inflight: 1, ..Limits::default() }, None);
     bench.input(Input::Deliver(delivery(1, Qos::ExactlyOnce)));

@@ -156,14 +156,16 @@ pub async fn make_product(http: &mut Http, admin_token: &str) -> Outcome<String>
     add_product(http, admin_token, &model).await
 }
 
-/// Makes the product of the LwM2M measurements, with one resource to be observed, and returns its id (admin API).
+/// Makes the product of the LwM2M measurements, with one resource to be observed and one command, and returns its id (admin API).
 pub async fn make_lwm2m_product(http: &mut Http, admin_token: &str) -> Outcome<String> {
     let model = json!({
         "manufacturerId": "bench", "manufacturerName": "Bench", "deviceType": "RoomSensor", "model": "L1", "protocolType": "LWM2M",
         "name": "Room sensor", "format": "json",
         "services": [{ "serviceId": "Temperature", "serviceType": "Temperature", "properties": [
             { "propertyName": "temperature", "dataType": "decimal", "min": "-60", "max": "200", "method": "RE", "path": "/3303/0/5700" }
-        ] }]
+        ], "commands": [{ "commandName": "SET_MIN", "paras": [
+            { "paraName": "celsius", "dataType": "decimal", "min": "-60", "max": "200", "required": true, "path": "/3303/0/5603" }
+        ] }] }]
     });
     add_product(http, admin_token, &model).await
 }
@@ -214,6 +216,14 @@ pub async fn register_all(
     Ok(all.into_iter().map(|(_, device)| device).collect())
 }
 
+/// Body of 1.4.1 for an LwM2M device, which may come in whenever it likes.
+pub fn keyed_registration(product: &str, node_id: &str, psk_hex: &str) -> Value {
+    json!({ "nodeId": node_id, "verifyCode": node_id, "timeout": 0, "psk": psk_hex, "isSecure": true, "productId": product })
+}
+
+/// Path of 1.4.1.
+pub const REGISTER_KEYED: &str = "/iocm/app/reg/v1.1.0/deviceCredentials";
+
 /// Registers LwM2M devices with these node ids and one pre-shared key (1.4.1), over some connections.
 pub async fn register_keyed(
     connections: &mut [Http],
@@ -226,11 +236,7 @@ pub async fn register_keyed(
     let headers = [("app_key", app.id.as_str()), ("authorization", app.bearer.as_str())];
     let work = connections.iter_mut().enumerate().map(|(lane, http)| async move {
         for node_id in node_ids.iter().skip(lane).step_by(lanes) {
-            // A timeout of 0: the device may come in whenever it likes.
-            let body = json!({
-                "nodeId": node_id, "verifyCode": node_id, "timeout": 0, "psk": psk_hex, "isSecure": true, "productId": product
-            });
-            http.json(Method::POST, "/iocm/app/reg/v1.1.0/deviceCredentials", &headers, &body, 200).await?;
+            http.json(Method::POST, REGISTER_KEYED, &headers, &keyed_registration(product, node_id, psk_hex), 200).await?;
         }
         Outcome::Ok(())
     });

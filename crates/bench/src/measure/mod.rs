@@ -1,5 +1,6 @@
 //! The measurements, one file each. Every one starts its own servers in a folder of its own and removes it.
 
+mod batch;
 mod connections;
 mod history;
 mod latency;
@@ -39,6 +40,8 @@ pub enum Measure {
     History,
     /// Start with many devices, and their lists.
     Start,
+    /// A batch task over many devices.
+    Batch,
     /// Full DTLS handshakes.
     Lwm2mHandshakes,
     /// Encrypted requests.
@@ -71,6 +74,7 @@ impl Measure {
             Self::Registrations => registrations::measure(bench, &dir).await,
             Self::History => history::measure(bench, &dir).await,
             Self::Start => start::measure(bench, &dir).await,
+            Self::Batch => batch::measure(bench, &dir).await,
             Self::Lwm2mHandshakes => lwm2m::handshakes::measure(bench, &dir).await,
             Self::Lwm2mRequests => lwm2m::requests::measure(bench, &dir).await,
             Self::Lwm2mRegistrations => lwm2m::registrations::measure(bench, &dir).await,
@@ -108,6 +112,8 @@ pub struct Scale {
     pub queries: usize,
     /// Devices on disk at the start.
     pub start_devices: usize,
+    /// Devices of one batch task.
+    pub batch_devices: usize,
     /// DTLS handshakes of one run.
     pub handshakes: usize,
     /// LwM2M registrations of one run.
@@ -136,6 +142,7 @@ impl Scale {
                 history_points: 100,
                 queries: 200,
                 start_devices: 5_000,
+                batch_devices: 5_000,
                 handshakes: 1_000,
                 registrations: 1_000,
                 fleet: 5_000,
@@ -155,6 +162,7 @@ impl Scale {
                 history_points: 1_000,
                 queries: 2_000,
                 start_devices: 1_000_000,
+                batch_devices: 1_000_000,
                 handshakes: 20_000,
                 registrations: 20_000,
                 fleet: 100_000,

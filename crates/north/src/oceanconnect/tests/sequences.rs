@@ -2,6 +2,7 @@
 //! as the rules. Every answer is judged by the contract too. `LANDFALL_SEQUENCES=N` plays N of them instead of those that are the same in every run.
 
 mod batches;
+mod groups;
 mod waiting;
 
 use crate::oceanconnect::DIALECT;
@@ -64,6 +65,13 @@ enum Act {
     /// By its name, over two devices.
     Batch(usize, [usize; 2]),
     Task(usize),
+    /// By its name, with its greatest size and a device.
+    Group(usize, usize, usize),
+    Join(usize, usize),
+    Leave(usize, usize),
+    Ungroup(usize),
+    Members(usize),
+    Groups,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -87,7 +95,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => some.clone().prop_map(Act::Shadow),
         1 => some.clone().prop_map(Act::Settings),
         2 => (0_usize..12, some.clone(), some.clone()).prop_map(|(name, one, other)| Act::Batch(name, [one, other])),
-        2 => some.prop_map(Act::Task),
+        2 => some.clone().prop_map(Act::Task),
+        2 => (0_usize..4, 0_usize..3, some.clone()).prop_map(|(name, most, device)| Act::Group(name, most, device)),
+        3 => (some.clone(), some.clone()).prop_map(|(group, device)| Act::Join(group, device)),
+        1 => (some.clone(), some.clone()).prop_map(|(group, device)| Act::Leave(group, device)),
+        1 => some.clone().prop_map(Act::Ungroup),
+        2 => some.prop_map(Act::Members),
+        1 => Just(Act::Groups),
     ];
     let of = prop_oneof![3 => Just(None), 2 => (0_usize..4).prop_map(Some)];
     prop::collection::vec((0_usize..3, of, act).prop_map(|(by, of, act)| Step { by, of, act }), 1..STEPS)
@@ -125,6 +139,9 @@ struct Play {
     tasks: Vec<Made>,
     /// The task and the command of each sub-task, in order.
     sub_tasks: Vec<(usize, Option<usize>)>,
+    groups: Vec<Made>,
+    /// The greatest size of each group (0: none) and its devices.
+    members: Vec<(usize, BTreeSet<usize>)>,
 }
 
 impl Play {
@@ -155,6 +172,8 @@ impl Play {
             settings: vec![],
             tasks: vec![],
             sub_tasks: vec![],
+            groups: vec![],
+            members: vec![],
         }
     }
 
@@ -201,6 +220,8 @@ impl Play {
             Act::Set(..) | Act::Shadow(_) | Act::Settings(_) => self.shadows(by, of, *act).await,
             Act::Batch(name, over) => self.batch(by, of, name, over).await,
             Act::Task(n) => self.task(by, of, n).await,
+            Act::Group(..) | Act::Join(..) | Act::Leave(..) | Act::Ungroup(_) => self.group(by, of, *act).await,
+            Act::Members(_) | Act::Groups => self.grouped(by, of, *act).await,
         }
     }
 
@@ -243,6 +264,7 @@ impl Play {
                     let of_it = self.commands.iter_mut().chain(&mut self.revocations).filter(|made| made.what == at);
                     of_it.for_each(|made| made.gone = true);
                     self.settings.retain(|(device, _)| *device != at);
+                    self.members.iter_mut().for_each(|(_, members)| members.retain(|member| *member != at));
                 }
             }
             _ => {

@@ -163,6 +163,16 @@ pub struct JobCounts {
     pub stopped: u64,
 }
 
+impl JobId {
+    /// An id that is in the order of `at`, with 40 of the given random bits.
+    pub fn new(at: Time, random: [u8; 16]) -> Self {
+        let mut id = [0; 16];
+        id[..6].copy_from_slice(&at.0.to_be_bytes()[2..]);
+        id[6..11].copy_from_slice(&random[..5]);
+        Self(uuid::Uuid::from_bytes(id))
+    }
+}
+
 impl Job {
     /// Greatest order.
     pub const ORDER_BYTES: usize = 131_072;
@@ -309,5 +319,29 @@ impl JobCounts {
     /// Targets that are over.
     pub fn over(&self) -> u64 {
         self.succeeded + self.failed + self.timed_out + self.expired + self.stopped
+    }
+
+    /// How many are in a state; none are told as waiting.
+    pub fn of(mut self, state: TargetState) -> u64 {
+        self.at(state).map_or(0, |n| *n)
+    }
+
+    /// So many more are in a state, or fewer.
+    pub fn add(&mut self, state: TargetState, more: i64) {
+        if let Some(n) = self.at(state) {
+            *n = n.saturating_add_signed(more);
+        }
+    }
+
+    fn at(&mut self, state: TargetState) -> Option<&mut u64> {
+        match state {
+            TargetState::Waiting => None,
+            TargetState::Running => Some(&mut self.running),
+            TargetState::Succeeded => Some(&mut self.succeeded),
+            TargetState::Failed => Some(&mut self.failed),
+            TargetState::TimedOut => Some(&mut self.timed_out),
+            TargetState::Expired => Some(&mut self.expired),
+            TargetState::Stopped => Some(&mut self.stopped),
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     engine::sql::{Sql, SqlError, SqlResult, Value},
     job::targets::{self, JobCounters},
 };
-use landfall_model::{ContainerState, DeviceId, Error, Event, Resource, ResourceId};
+use landfall_model::{ContainerState, DeviceId, Error, Event, Resource, ResourceId, TargetState};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Why a step was not done.
@@ -50,6 +50,8 @@ pub(crate) struct Effects {
     pub(crate) dropped: Vec<ResourceId>,
     /// Devices whose outgoing messages changed.
     pub(crate) outgoing: Vec<DeviceId>,
+    /// How many more targets of jobs are in which state.
+    pub(crate) targets: Vec<(TargetState, i64)>,
     /// Counters that changed, also by earlier batches of the group.
     pub(crate) counters: Counters,
 }
@@ -100,6 +102,11 @@ impl<K: Ord> Changes<K> {
                 *self.group.entry(key).or_default() += n;
             }
         }
+    }
+
+    /// The changes of the batch at hand.
+    pub(crate) fn at_hand(&self) -> impl Iterator<Item = (&K, i64)> {
+        self.batch.iter().map(|(key, n)| (key, *n))
     }
 
     /// The sum of those from a key on, as long as they are `of` the same.

@@ -9,6 +9,7 @@ use crate::{
         sql::given_up,
     },
     extension::{Subscribers, Telling},
+    job::targets::Tally,
     stream::{pending::Pending, ring::Ring},
 };
 use landfall_model::{
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) lost: watch::Sender<Option<String>>,
     pub(crate) batches: AtomicU64,
     pub(crate) commits: AtomicU64,
+    pub(crate) targets: Mutex<Tally>,
 }
 
 impl Shared {
@@ -47,6 +49,7 @@ impl Shared {
             lost: watch::Sender::new(None),
             batches: AtomicU64::default(),
             commits: AtomicU64::default(),
+            targets: Mutex::default(),
             options,
         }
     }

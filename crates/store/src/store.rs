@@ -187,6 +187,7 @@ impl UpkeepStore for SharedStore {
             })
             .await?;
         let shared = &self.0.shared;
+        let targets = *shared.targets.lock();
         Ok(StoreStats {
             devices,
             pending_points: shared.pending.lock().points(),
@@ -195,6 +196,8 @@ impl UpkeepStore for SharedStore {
             oldest_seq: oldest_seq.unsigned_abs(),
             wal_bytes: self.0.checkpoints.wal_bytes(),
             overdue_lists: self.0.readers.overdue(),
+            targets_begun: targets.begun,
+            targets_ended: targets.ended,
         })
     }
 }

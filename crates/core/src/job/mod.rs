@@ -16,7 +16,8 @@ pub use task::{Begun, Chosen, NewJob, Task};
 
 use crate::{Bell, Core, JobFilter, Scope, TargetFilter, account::check_name, batch, turns::Record};
 use landfall_model::{
-    AccountId, AppId, Cause, Error, Job, JobCounts, JobId, JobKind, JobState, JobTarget, Page, PageRequest, Result, Write,
+    AccountId, AppId, Cause, Error, Job, JobCounts, JobId, JobKind, JobState, JobTarget, Page, PageRequest, Result, TargetState,
+    Write,
 };
 
 /// Characters of a name.
@@ -114,6 +115,21 @@ impl Core {
     pub async fn job_targets(&self, scope: &Scope, filter: &TargetFilter, page: PageRequest) -> Result<Page<JobTarget>> {
         self.job(scope, filter.job).await?;
         self.store.job_targets(filter, page).await
+    }
+
+    /// Targets of a job of the scope in one of the states of those that were begun, by place from `from` on, with how many are in that state in
+    /// all. `ResourceNotFound`.
+    pub async fn begun_targets(
+        &self,
+        scope: &Scope,
+        id: JobId,
+        state: TargetState,
+        from: u64,
+        limit: u32,
+    ) -> Result<Page<JobTarget>> {
+        let (_, counts) = self.job(scope, id).await?;
+        let items = self.store.begun_targets(id, state, from, limit).await?;
+        Ok(Page { total: counts.of(state), items })
     }
 
     /// Begins no further target until the job is resumed; what is under way goes on. `ResourceNotFound`, `JobNotReady`.

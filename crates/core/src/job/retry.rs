@@ -15,12 +15,12 @@ impl Core {
     pub async fn retry_job(&self, scope: &Scope, id: JobId, name: Option<String>) -> Result<Job> {
         let (first, counts) = self.job(scope, id).await?;
         state::to_retry(&first, &counts)?;
-        let (id, now) = (JobId::from_random(self.random_16()), self.now());
+        let (id, now) = (JobId::new(self.now(), self.random_16()), self.now());
         let job = Job {
             id,
             version: 1,
             by: scope.by,
-            name: name.unwrap_or_else(|| format!("{} {id}", first.name.chars().take(super::NAME - 37).collect::<String>())),
+            name: name.unwrap_or_else(|| format!("{}-{id}", first.name.chars().take(super::NAME - 37).collect::<String>())),
             state: JobState::Waiting,
             reason: None,
             retry_of: Some(first.id),

@@ -1,7 +1,7 @@
 //! What keeps a store well.
 
 use async_trait::async_trait;
-use landfall_model::{Result, Time};
+use landfall_model::{JobCounts, Result, Time};
 
 /// Retention, and what operators see.
 #[async_trait]
@@ -31,4 +31,8 @@ pub struct StoreStats {
     pub wal_bytes: u64,
     /// Lists that were ended by their deadline since the start.
     pub overdue_lists: u64,
+    /// Targets of jobs that were begun since the start.
+    pub targets_begun: u64,
+    /// Targets that ended since the start, by outcome; those that are under way are not counted.
+    pub targets_ended: JobCounts,
 }

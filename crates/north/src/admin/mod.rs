@@ -1,4 +1,4 @@
-//! The admin API under /api/v1, for operators: accounts, applications, products, devices, provisioning,
+//! The admin API under /api/v1, for operators: accounts, applications, products, devices, provisioning, jobs,
 //! subscriptions, settings and status.
 //!
 //! Authentication is a bearer token (`Core::operator`): the server's sees every account, that of an account only its own. The query
@@ -12,6 +12,7 @@ mod codecs;
 mod devices;
 mod error;
 mod import;
+mod jobs;
 mod manage;
 pub mod observe;
 mod onem2m;

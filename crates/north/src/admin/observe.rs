@@ -8,8 +8,8 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use landfall_core::{Count, Metric, StoreStats};
-use landfall_model::{Cause, Error, Time};
+use landfall_core::{Core, Count, JobFilter, Metric, StoreStats};
+use landfall_model::{Cause, Error, JobKind, PageRequest, TargetState, Time};
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -24,8 +24,6 @@ use std::{
 
 use super::ops::Snapshot;
 
-/// Open provisioning requests that are counted; no more are taken.
-const OPEN_SHOWN: u32 = 1_000;
 /// Milliseconds for which a probe of the store is good.
 const PROBE_MS: u64 = 1_000;
 /// How long a probe may take.
@@ -87,7 +85,8 @@ async fn metrics(State(observed): State<Observed>, headers: HeaderMap) -> Result
         refusals: core.why().counts(),
         calls_refused: core.why().call_counts(),
         unrecorded: core.why().suppressed(),
-        open_requests: core.store().open_provisionings(OPEN_SHOWN).await?.len() as u64,
+        open_requests: open_of(core, Some(JobKind::Provisioning)).await?,
+        open_jobs: open_of(core, None).await?,
         nodes_made,
         nodes_failed,
         withheld: core.withheld_total(),
@@ -96,6 +95,12 @@ async fn metrics(State(observed): State<Observed>, headers: HeaderMap) -> Result
     let text = rendered(&observed.admin.ops.metrics(), &stats, &numbers, core.now());
     let text = text.map_err(|_| Error::new(Cause::Internal, "the metrics could not be written"))?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+}
+
+/// Jobs of a kind, or of all, that are not over.
+async fn open_of(core: &Core, kind: Option<JobKind>) -> landfall_model::Result<u64> {
+    let filter = JobFilter { kind, over: Some(false), ..JobFilter::default() };
+    Ok(core.store().jobs(&filter, PageRequest { no: 0, size: 1 }).await?.total)
 }
 
 /// What the core counts.
@@ -108,6 +113,7 @@ struct CoreNumbers {
     calls_refused: Vec<([&'static str; 3], u64)>,
     unrecorded: u64,
     open_requests: u64,
+    open_jobs: u64,
     nodes_made: u64,
     nodes_failed: u64,
     withheld: u64,
@@ -144,6 +150,8 @@ fn rendered(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers, now:
     }
     registry.register("refusals_by_check", "Refusals by step and check", by_check(&numbers.refusals));
     registry.register("calls_refused", "Calls refused by dialect, operation and check", by_call(&numbers.calls_refused));
+    let ends = TargetState::ALL.into_iter().filter(|state| state.is_over()).map(|state| (state, stats.targets_ended.of(state)));
+    registry.register("job_targets_ended", "Targets of jobs that ended, by outcome", by_outcome(ends));
     for (name, help, value) in totals(snapshot, stats, numbers) {
         let counter = Counter::<u64>::default();
         counter.inc_by(value);
@@ -176,6 +184,7 @@ fn totals(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers) -> Vec
         ("codec_runs", "Codec runs", snapshot.codec_runs),
         ("codec_failures", "Codec runs that failed", snapshot.codec_failures),
         ("codec_refused", "Codec runs refused: the codec rests after time-outs, or too many wait", snapshot.codec_refused),
+        ("job_targets_begun", "Targets of jobs that were begun", stats.targets_begun),
         ("nodes_provisioned", "Nodes that were provisioned", numbers.nodes_made),
         ("nodes_failed", "Nodes that could not be provisioned", numbers.nodes_failed),
         ("refusals", "Refusals, each with its reason", numbers.refused()),
@@ -196,6 +205,7 @@ fn states(snapshot: &Snapshot, stats: &StoreStats, numbers: &CoreNumbers) -> Vec
     let devices = [("devices", "Registered devices", stats.devices)];
     let others = [
         ("store_pending_points", "Points that wait to be cut into chunks", stats.pending_points),
+        ("jobs_open", "Jobs that are not over", numbers.open_jobs),
         ("provisioning_requests_open", "Provisioning requests that are not finished", numbers.open_requests),
         ("clock_doubted", "1 while the clock is not trusted after a jump: nothing expires then", numbers.clock_doubted),
         ("events_newest", "Newest place of the event stream", numbers.newest),
@@ -231,6 +241,14 @@ fn by_call(refusals: &[([&str; 3], u64)]) -> Labelled<Counter> {
     family
 }
 
+fn by_outcome(ends: impl Iterator<Item = (TargetState, u64)>) -> Labelled<Counter> {
+    let family = Labelled::<Counter>::default();
+    for (state, count) in ends {
+        family.get_or_create(&vec![("outcome".to_owned(), state.as_str().to_owned())]).inc_by(count);
+    }
+    family
+}
+
 fn gauge(value: u64) -> Gauge {
     let gauge = Gauge::default();
     gauge.set(signed(value));
@@ -244,6 +262,7 @@ fn signed(value: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::{super::ops::Certificate, *};
+    use landfall_model::JobCounts;
 
     #[test]
     fn a_scrape_holds_the_numbers() {
@@ -271,6 +290,7 @@ mod tests {
             calls_refused: vec![(["oceanconnect", "get_device", "panic"], 2)],
             unrecorded: 12,
             open_requests: 1,
+            open_jobs: 2,
             nodes_made: 98,
             nodes_failed: 3,
             withheld: 8,
@@ -294,6 +314,7 @@ mod tests {
             "landfall_calls_refused_total{dialect=\"oceanconnect\",operation=\"get_device\",check=\"panic\"} 2",
             "landfall_refusals_unrecorded_total 12",
             "landfall_provisioning_requests_open 1",
+            "landfall_jobs_open 2",
             "landfall_nodes_provisioned_total 98",
             "landfall_nodes_failed_total 3",
             "landfall_notices_withheld_total 8",
@@ -308,9 +329,17 @@ mod tests {
 
     #[test]
     fn a_scrape_tells_of_the_stores_log_and_lists() {
-        let stats = StoreStats { wal_bytes: 4_120, overdue_lists: 2, ..StoreStats::default() };
+        let targets_ended = JobCounts { succeeded: 7, timed_out: 2, ..JobCounts::default() };
+        let stats = StoreStats { wal_bytes: 4_120, overdue_lists: 2, targets_begun: 10, targets_ended, ..StoreStats::default() };
         let text = rendered(&Snapshot::default(), &stats, &CoreNumbers::default(), Time(0)).unwrap();
-        for line in ["landfall_store_wal_bytes 4120", "landfall_store_lists_overdue_total 2"] {
+        for line in [
+            "landfall_store_wal_bytes 4120",
+            "landfall_store_lists_overdue_total 2",
+            "landfall_job_targets_begun_total 10",
+            "landfall_job_targets_ended_total{outcome=\"succeeded\"} 7",
+            "landfall_job_targets_ended_total{outcome=\"timed-out\"} 2",
+            "landfall_job_targets_ended_total{outcome=\"stopped\"} 0",
+        ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
         }
     }

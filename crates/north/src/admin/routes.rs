@@ -1,7 +1,7 @@
 //! The one list of operations: the router is made of it, and a test holds it against the OpenAPI document.
 
 use super::{
-    Admin, FORM, accounts, apps, codecs, devices, error, manage, onem2m, package::PACKAGE_BYTES, products, queue, register,
+    Admin, FORM, accounts, apps, codecs, devices, error, jobs, manage, onem2m, package::PACKAGE_BYTES, products, queue, register,
     server, subscriptions,
 };
 use crate::http::guarded;
@@ -60,6 +60,13 @@ operations! {
     put    "/devices/{device}/shadow"               setDesired            queue::set_desired;
     get    "/devices/{device}/state"                showDeviceState       devices::state;
     get    "/devices/{device}/why"                  listDeviceWhy         devices::why;
+    get    "/jobs"                                  listJobs              jobs::list;
+    get    "/jobs/{job}"                            showJob               jobs::show;
+    post   "/jobs/{job}/pause"                      pauseJob              jobs::pause;
+    post   "/jobs/{job}/resume"                     resumeJob             jobs::resume;
+    post   "/jobs/{job}/retry"                      retryJob              jobs::retry;
+    post   "/jobs/{job}/stop"                       stopJob               jobs::stop;
+    get    "/jobs/{job}/targets"                    listJobTargets        jobs::targets;
     get    "/openapi.yaml"                          showDocument          server::document;
     get    "/products"                              listProducts          products::list;
     post   "/products"                              createProduct         products::create;

@@ -11,6 +11,7 @@ mod connect;
 mod csv;
 mod device;
 mod import;
+mod job;
 mod lwm2m;
 mod onem2m;
 mod output;
@@ -40,6 +41,8 @@ pub enum Command {
     Device(Group<device::Action>),
     /// Lists of nodes that become devices in the background
     Provisioning(Group<onem2m::provisioning::Action>),
+    /// Long work on many targets
+    Job(Group<job::Action>),
     /// Cached commands to LwM2M devices
     #[command(name = "command")]
     Queue(Group<command::Action>),
@@ -86,6 +89,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Codec(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Device(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Provisioning(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::Job(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Queue(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Lwm2m(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Subscription(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
@@ -204,6 +208,14 @@ mod tests {
             "landfall provisioning failed 0123456789abcdef01234567 --json-request again.json",
             "landfall provisioning check f.json --app shop",
             "landfall provisioning submit f.json --app shop --watch",
+            "landfall job list --app shop --kind commands --state open --page 1",
+            "landfall job show 00000000-0000-4000-8000-000000000000",
+            "landfall job watch 00000000-0000-4000-8000-000000000000 --json",
+            "landfall job pause 00000000-0000-4000-8000-000000000000",
+            "landfall job resume 00000000-0000-4000-8000-000000000000",
+            "landfall job stop 00000000-0000-4000-8000-000000000000",
+            "landfall job failed 00000000-0000-4000-8000-000000000000 --json",
+            "landfall job retry 00000000-0000-4000-8000-000000000000 --name again --watch",
             "landfall settings show",
             "landfall status --server https://example.org:8743 --token-file t",
             "landfall completions bash",

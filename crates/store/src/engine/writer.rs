@@ -208,6 +208,7 @@ impl Writer {
                 for step in job.steps.drain(..) {
                     self.shared.committed(step.write, &mut pending);
                 }
+                self.shared.targets.lock().count(&effects.targets);
                 effects.resources.drain(..).for_each(|r| self.shared.caches.put_resource(r));
                 self.shared.caches.drop_resources(&effects.dropped);
             }
@@ -379,6 +380,7 @@ fn apply(
     let mut effects = Effects { counters: std::mem::take(counters), ..Effects::default() };
     let refused = apply_steps(sql, job, newest, now, &mut effects)?;
     *counters = std::mem::take(&mut effects.counters);
+    effects.targets = counters.jobs.at_hand().map(|((_, state), n)| (*state, n)).collect();
     counters.end(refused.is_none());
     if guarded {
         sql.batch(if refused.is_some() { "ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one" } else { "RELEASE SAVEPOINT one" })?;

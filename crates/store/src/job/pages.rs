@@ -140,13 +140,5 @@ fn of_device(sql: &mut dyn Sql, job: &Job, device: DeviceId) -> SqlResult<Vec<Jo
 }
 
 fn of_state(job: &Job, counts: &JobCounts, state: TargetState) -> u64 {
-    match state {
-        TargetState::Waiting => job.total.saturating_sub(job.begun),
-        TargetState::Running => counts.running,
-        TargetState::Succeeded => counts.succeeded,
-        TargetState::Failed => counts.failed,
-        TargetState::TimedOut => counts.timed_out,
-        TargetState::Expired => counts.expired,
-        TargetState::Stopped => counts.stopped,
-    }
+    if state == TargetState::Waiting { job.total.saturating_sub(job.begun) } else { counts.of(state) }
 }

@@ -10,10 +10,27 @@ use crate::{
     stream::{record::Malformed, replay::id},
     versioned::stale,
 };
-use landfall_model::{CommandId, DeviceId, JobId, JobTarget, TargetEnd, TargetState};
+use landfall_model::{CommandId, DeviceId, JobCounts, JobId, JobTarget, TargetEnd, TargetState};
 
 /// What is selected of a target.
 pub(super) const COLUMNS: &str = "place, state, device, command, detail";
+
+/// Targets since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) begun: u64,
+    pub(crate) ended: JobCounts,
+}
+
+impl Tally {
+    /// Counts what a batch changed. A target that ends leaves another state, so that only its beginning counts in the sum.
+    pub(crate) fn count(&mut self, changes: &[(TargetState, i64)]) {
+        self.begun = self.begun.saturating_add_signed(changes.iter().map(|(_, n)| n).sum());
+        for (state, n) in changes.iter().filter(|(state, _)| state.is_over()) {
+            self.ended.add(*state, *n);
+        }
+    }
+}
 
 /// Changes of counts that are not written yet.
 pub(crate) type JobCounters = Changes<(JobId, TargetState)>;

@@ -234,6 +234,7 @@ pub async fn counts_are_exact_whatever_ends(place: Place) {
     let (ends, refused) = tokio::join!(ends, futures_util::future::join_all((0..N).map(refused)));
     ends.into_iter().for_each(|done| drop(done.unwrap()));
     refused.into_iter().for_each(|done| assert_eq!(cause(done), Cause::Stale));
+    let told = store.stats().await.unwrap();
     drop(store);
     let store = place.open();
     let mut states: BTreeMap<TargetState, u64> = BTreeMap::new();
@@ -243,6 +244,7 @@ pub async fn counts_are_exact_whatever_ends(place: Place) {
     let found = counts(&store, &one).await;
     let each = [found.succeeded, found.failed, found.timed_out, found.expired, found.stopped];
     assert_eq!((found.running, found.over(), states), (0, N, over.into_iter().zip(each).collect()));
+    assert_eq!((told.targets_begun, told.targets_ended), (2 * N, found));
     assert_eq!(counts(&store, &other).await, JobCounts { running: N, ..JobCounts::default() });
 }
 

@@ -91,7 +91,7 @@ async fn failed_targets_are_tried_again_by_a_new_job() {
     assert_eq!(told_of(&domain, again.id).await, expected);
     assert_eq!(cause(domain.core.retry_job(scope, job.id, Some("again".into())).await), Cause::NameTaken);
     let third = domain.core.retry_job(scope, job.id, None).await.unwrap();
-    assert_eq!(third.name, format!("j {}", third.id));
+    assert_eq!(third.name, format!("j-{}", third.id));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What a dialect keeps beside the records of devices, and how that follows them: the one list through which the rest of the core reaches it.
 
+pub(crate) use crate::onem2m::provisioning::Nodes;
+
 use crate::{Core, Work, device::added, onem2m};
 use async_trait::async_trait;
 use landfall_model::{Batch, Device, DeviceInfo, Group, Result, Subscription, Time};

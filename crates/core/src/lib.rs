@@ -84,7 +84,6 @@ pub struct Core {
     admin_token: Digest,
     why: WhyLog,
     mids: AtomicU32,
-    provisioning: Bell,
     jobs: job::Engine,
     tasks: &'static [&'static dyn Task],
     claims: device::claim::Claims,
@@ -125,7 +124,6 @@ impl Core {
             admin_token: parts.admin_token,
             why: WhyLog::default(),
             mids: AtomicU32::new(u32::from(u16::from_le_bytes(first))),
-            provisioning: Bell::default(),
             jobs: job::Engine::default(),
             tasks: job::TASKS,
             claims: device::claim::Claims::default(),
@@ -154,11 +152,6 @@ impl Core {
     /// The applications that receive notifications over a connection of their own.
     pub fn clients(&self) -> &Arc<Clients> {
         &self.clients
-    }
-
-    /// Rings when there are nodes to be provisioned.
-    pub fn provisioning_bell(&self) -> &Bell {
-        &self.provisioning
     }
 
     /// Limits and defaults.

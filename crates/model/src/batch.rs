@@ -2,9 +2,8 @@
 
 use crate::{
     Account, AccountId, App, Append, CallId, Command, ContainerChange, Cursor, Device, DeviceId, Error, Event, Group, GroupId,
-    Job, JobBlock, JobId, JobTarget, Observed, Product, ProductId, Provisioning, ProvisioningFailure, ProvisioningPart,
-    Redecoded, Registration, Resource, ResourceId, RevokeTask, SecureSession, ServiceCall, Setting, Shadow, StoredSession,
-    Subscription, SubscriptionId, TargetEnd,
+    Job, JobBlock, JobId, JobTarget, Observed, Product, ProductId, Redecoded, Registration, Resource, ResourceId, RevokeTask,
+    SecureSession, ServiceCall, Setting, Shadow, StoredSession, Subscription, SubscriptionId, TargetEnd,
 };
 use uuid::Uuid;
 
@@ -95,12 +94,6 @@ pub enum Write {
         subject: ResourceId,
         labels: Vec<String>,
     },
-    /// `ResourceExists` where the account has another one of this name.
-    Provisioning(Box<Provisioning>),
-    ProvisioningPart(Box<ProvisioningPart>),
-    ProvisioningFailure(Box<ProvisioningFailure>),
-    /// Also drops its parts and failures.
-    DeleteProvisioning(ResourceId),
     /// `NameTaken` where its application has another job of this kind and name.
     Job(Box<Job>),
     /// Stands after its job; `ResourceNotFound` where that is gone, `Stale` where the block is there already, `TooMany` beyond

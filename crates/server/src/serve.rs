@@ -37,10 +37,6 @@ const RENEW_S: u64 = 3_600;
 const JOBS_MS: u64 = 1_000;
 /// Milliseconds in which ends of targets gather before jobs are looked at again.
 const GATHER_MS: u64 = 20;
-/// Milliseconds after which provisioning looks for work that nobody told of.
-const PROVISION_MS: u64 = 1_000;
-/// Greatest wait after failures of it.
-const PROVISION_FAILED_MS: u64 = 16_000;
 /// Seconds for requests under way when the server ends.
 const GRACE_S: u64 = 10;
 
@@ -143,7 +139,6 @@ pub async fn start(config: &Config, data: &Path, once: Once) -> Result<Server, S
     listen(config, sockets, &tls, &core, logins, running, &stopping, &mut tasks)?;
     tasks.spawn(tls.watch(stopping.clone()));
     work_on_jobs(core.clone(), stopping.clone(), &mut tasks);
-    provision(core.clone(), stopping.clone(), &mut tasks);
     background(core, origin.clone(), stopping, &mut tasks);
     write_ports(data, &listeners)?;
     ready.store(true, Ordering::Release);
@@ -323,32 +318,6 @@ async fn turn_jobs(core: &Core, stopping: &watch::Receiver<bool>) -> landfall_mo
             break;
         }
     }
-    Ok(())
-}
-
-/// Provisions nodes: first those that the last run left, then whenever a list came.
-fn provision(core: Arc<Core>, mut stopping: watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
-    tasks.spawn(async move {
-        let mut failed_ms = 0;
-        loop {
-            match provision_all(&core, &stopping).await {
-                Ok(()) => failed_ms = 0,
-                Err(error) => {
-                    failed_ms = (failed_ms * 2).clamp(PROVISION_MS, PROVISION_FAILED_MS);
-                    tracing::error!(%error, "provisioning failed and is tried again in {failed_ms} ms");
-                }
-            }
-            tokio::select! {
-                () = core.provisioning_bell().rung(), if failed_ms == 0 => {}
-                () = tokio::time::sleep(Duration::from_millis(failed_ms.max(PROVISION_MS))) => {}
-                _ = stopping.wait_for(|stop| *stop) => return,
-            }
-        }
-    });
-}
-
-async fn provision_all(core: &Core, stopping: &watch::Receiver<bool>) -> landfall_model::Result<()> {
-    while !*stopping.borrow() && core.provision_some().await? {}
     Ok(())
 }
 

@@ -101,10 +101,6 @@ impl Shared {
             | Write::CountRetrieval(_)
             | Write::DeleteInstance(_)
             | Write::Labels { .. } => (),
-            Write::Provisioning(_)
-            | Write::ProvisioningPart(_)
-            | Write::ProvisioningFailure(_)
-            | Write::DeleteProvisioning(_) => (),
             Write::Job(_) | Write::JobBlock(_) | Write::JobTargets(_) | Write::EndTarget(_) | Write::DeleteJob(_) => (),
         }
     }

@@ -16,7 +16,6 @@ use crate::{
     job::{self, JOB},
     onem2m::{
         instances, labels,
-        provisioning::{self, PROVISIONING},
         resources::{self, RESOURCE},
     },
     product::PRODUCT,
@@ -157,10 +156,6 @@ impl Step {
             Write::CountRetrieval(id) => instances::count_retrieval(sql, *id, effects),
             Write::DeleteInstance(id) => instances::delete(sql, *id, effects),
             Write::Labels { account, subject, labels } => labels::put_labels(sql, *account, *subject, labels),
-            Write::Provisioning(r) => PROVISIONING.put(sql, &**r, doc),
-            Write::ProvisioningPart(r) => provisioning::put_part(sql, r, doc),
-            Write::ProvisioningFailure(r) => provisioning::put_failure(sql, r, doc),
-            Write::DeleteProvisioning(id) => provisioning::delete_request(sql, *id),
             Write::Job(r) => JOB.put(sql, &**r, doc),
             Write::JobBlock(r) => job::put_block(sql, r),
             Write::JobTargets(r) => job::targets::begin(sql, r, &mut effects.counters.jobs),
@@ -236,9 +231,6 @@ fn plan(write: &Write) -> Result<Plan> {
         Write::Labels { labels, .. } => {
             Ok(Plan { more: labels.iter().map(|label| 64 + label.len()).sum(), ..bare }.texts(labels))
         }
-        Write::Provisioning(r) => Plan::row(&PROVISIONING, &**r),
-        Write::ProvisioningPart(r) => Plan::json(r),
-        Write::ProvisioningFailure(r) => Plan::json(r),
         Write::Job(r) => Plan::row(&JOB, &**r),
         Write::JobBlock(r) => {
             let bytes = match &r.targets {
@@ -267,7 +259,6 @@ fn plan(write: &Write) -> Result<Plan> {
         | Write::CountNotice(_)
         | Write::CountRetrieval(_)
         | Write::DeleteInstance(_)
-        | Write::DeleteProvisioning(_)
         | Write::DeleteJob(_) => Ok(bare),
     }
 }

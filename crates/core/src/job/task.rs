@@ -1,11 +1,11 @@
 //! What a kind of job is to the engine, and the one list of them.
 
-use crate::{Core, command::batch::Commands};
+use crate::{Core, command::batch::Commands, extension::Nodes};
 use async_trait::async_trait;
 use landfall_model::{Batch, Error, Job, JobBlock, JobCounts, JobId, JobKind, JobTarget, Result, TargetState, Targets, Time};
 
 /// Every kind of job; a new one is a line here.
-pub(crate) const TASKS: &[&dyn Task] = &[&Commands];
+pub(crate) const TASKS: &[&dyn Task] = &[&Commands, &Nodes];
 
 /// One kind of job.
 ///

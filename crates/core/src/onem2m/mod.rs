@@ -16,8 +16,8 @@ pub use edit::{InfoChange, SelfDescription, VERSION_LABEL, known_attributes};
 pub use fault::NodeFault;
 pub use group::{GROUP_DEFINITION, is_device_group};
 pub use originator::OriginCaller;
-pub use provisioning::{FailedNode, PROVISIONING_NODES, ProvisioningRequest, Refusal};
-pub use store::{Claim, InstanceStore, NodeStore, ProvisioningStore, ResourceFilter, ResourceStore, TakenNames};
+pub use provisioning::{FailedNode, PROVISIONING_NODES, Provisioning, ProvisioningRequest, Refusal};
+pub use store::{Claim, InstanceStore, NodeStore, ResourceFilter, ResourceStore, TakenNames};
 pub use tree::{
     ContainerLimits, Criteria, DEVICE_INFO, Discovered, NewInstance, NewResource, OUTCOME_PREFIX, ResourceChange, Right, Target,
     Withheld, info_of, node_name,

@@ -1,10 +1,10 @@
-//! What the domain asks of a store about the oneM2M tree and provisioning.
+//! What the domain asks of a store about the oneM2M tree.
 
 use crate::store::DeviceStore;
 use async_trait::async_trait;
 use landfall_model::{
-    AccountId, AppId, ContainerState, Device, DeviceId, DeviceName, Instance, Page, PageRequest, Provisioning,
-    ProvisioningFailure, ProvisioningPart, Resource, ResourceId, ResourceKind, Result, Sort, Time,
+    AccountId, ContainerState, Device, DeviceId, DeviceName, Instance, Page, PageRequest, Resource, ResourceId, ResourceKind,
+    Result, Sort, Time,
 };
 use std::sync::Arc;
 
@@ -74,23 +74,6 @@ pub trait NodeStore: DeviceStore {
     async fn device_by_prefix(&self, first: [u8; 11]) -> Result<Option<Arc<Device>>>;
     /// What stands in the way of each of these new devices of the account.
     async fn claims(&self, account: AccountId, claims: Vec<Claim>) -> Result<Vec<TakenNames>>;
-}
-
-/// Requests to provision nodes.
-#[async_trait]
-pub trait ProvisioningStore: Send + Sync {
-    /// One provisioning request.
-    async fn provisioning(&self, id: ResourceId) -> Result<Option<Provisioning>>;
-    /// The request of this name in the account.
-    async fn provisioning_named(&self, account: AccountId, name: &str) -> Result<Option<Provisioning>>;
-    /// Requests of an account, or of one application of it, newest first.
-    async fn provisionings(&self, account: AccountId, app: Option<AppId>, page: PageRequest) -> Result<Page<Provisioning>>;
-    /// Requests that are not finished, oldest first, at most `limit`.
-    async fn open_provisionings(&self, limit: u32) -> Result<Vec<Provisioning>>;
-    /// The part of a request that holds the node at this place, with the first of its nodes.
-    async fn provisioning_part(&self, request: ResourceId, place: u32) -> Result<Option<ProvisioningPart>>;
-    /// Nodes of a request that failed, in the order of the list.
-    async fn provisioning_failures(&self, request: ResourceId, page: PageRequest) -> Result<Page<ProvisioningFailure>>;
 }
 
 /// Which resources.

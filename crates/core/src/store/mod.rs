@@ -15,7 +15,7 @@ mod stream;
 mod subscription;
 mod upkeep;
 
-pub use crate::onem2m::{Claim, InstanceStore, NodeStore, ProvisioningStore, ResourceFilter, ResourceStore, TakenNames};
+pub use crate::onem2m::{Claim, InstanceStore, NodeStore, ResourceFilter, ResourceStore, TakenNames};
 pub use account::{AccountStore, AppStore};
 pub use command::{CallStore, CommandFilter, CommandStore, RevokeFilter, SettingFilter, ShadowStore};
 pub use device::{DeviceFilter, DeviceListStore, DeviceState, DeviceStore, Due, NameClash};
@@ -48,7 +48,7 @@ sum! {
     /// Everything is written by [`Commit::commit`] alone. Reads see every commit that was answered before they began.
     /// Errors: `Internal` for a broken database, `Overloaded` for a full queue, `Stopping` after shutdown began.
     Store: Commit AccountStore AppStore ProductStore DeviceStore DeviceListStore FleetStore GroupStore MemberStore HistoryStore SubscriptionStore CallStore CommandStore
-        ShadowStore PresenceStore EventStore UpkeepStore ResourceStore InstanceStore NodeStore ProvisioningStore JobStore
+        ShadowStore PresenceStore EventStore UpkeepStore ResourceStore InstanceStore NodeStore JobStore
 }
 
 /// The only way to write.

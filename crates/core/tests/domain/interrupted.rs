@@ -12,9 +12,11 @@ async fn no_node_fails_for_want_of_the_database() {
     let request = ProvisioningRequest { nodes: vec![node("a"), node("b")], ..ProvisioningRequest::default() };
     let request = core.request_provisioning(&by, request).await.unwrap();
     domain.beside("ALTER TABLE device_count RENAME TO hidden");
-    assert_eq!(cause(core.provision_some().await), Cause::Internal);
+    let failed = core.turn_jobs().await.unwrap().failed;
+    assert_eq!(failed.iter().map(|(_, error)| error.cause).collect::<Vec<_>>(), [Cause::Internal]);
     domain.beside("ALTER TABLE hidden RENAME TO device_count");
-    while core.provision_some().await.unwrap() {}
+    domain.advance_s(1);
+    while core.turn_jobs().await.unwrap().more {}
     let done = core.provisioning(&tenant.scope, request.id).await.unwrap();
     assert_eq!((done.done, done.failed), (2, 0));
 }

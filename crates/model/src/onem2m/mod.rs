@@ -10,7 +10,7 @@ mod time;
 pub use node::{Managed, ManagedKind, Node, NodeInfo, NodeObservation};
 pub use notice::{Changed, Notice, NoticeBatch};
 pub use originator::Originator;
-pub use provisioning::{NodeRequest, Provisioning, ProvisioningFailure, ProvisioningPart};
+pub use provisioning::NodeRequest;
 pub use resource::{
     AccountPart, Append, ContainerChange, ContainerState, DevicePart, IdKind, Instance, MessageBox, NODE_INFOS, NotAResourceId,
     Resource, ResourceId, ResourceKind,

@@ -3,7 +3,9 @@
 //! A device needs no records of its own for its node and what hangs under it: their ids are derived from the device's, and those of an
 //! account's fixed places from the account's. Absent: nodes and what describes them, which are part of the device ([`crate::Node`]).
 
-use crate::{AccountId, AppId, Channel, DeviceId, GroupId, ManagedKind, Subscription, SubscriptionId, SubscriptionKind, Time};
+use crate::{
+    AccountId, AppId, Channel, DeviceId, GroupId, JobId, ManagedKind, Subscription, SubscriptionId, SubscriptionKind, Time,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 use std::{borrow::Cow, fmt, str::FromStr};
@@ -159,9 +161,23 @@ impl ResourceId {
 
     /// The group that it stands for, where it stands for one.
     pub fn as_group(self) -> GroupId {
+        GroupId(self.record())
+    }
+
+    /// The provisioning request that a job works off.
+    pub fn of_job(job: JobId) -> Self {
+        Self::derived(job.0, 0)
+    }
+
+    /// The job that works it off, where it is a provisioning request.
+    pub fn as_job(self) -> JobId {
+        JobId(self.record())
+    }
+
+    fn record(self) -> Uuid {
         let mut id = [0; 16];
         id[..11].copy_from_slice(&self.0[..11]);
-        GroupId(Uuid::from_bytes(id))
+        Uuid::from_bytes(id)
     }
 
     /// Place of an account.
@@ -474,6 +490,8 @@ mod tests {
         let record = ResourceId::new(Time(1_700_000_000_000), [3; 16]);
         let group = GroupId::new(Time(1_700_000_000_000), [3; 16]);
         assert_eq!((ResourceId::of_group(group), record.as_group()), (record, group));
+        let job = JobId::new(Time(1_700_000_000_000), [3; 16]);
+        assert_eq!((ResourceId::of_job(job), record.as_job()), (record, job));
         assert_eq!(record.kind(), Some(IdKind::Record));
         assert_eq!(record.outcome().kind(), Some(IdKind::Outcome(record)));
         assert_eq!(ResourceId([0xff; 12]).kind(), None);

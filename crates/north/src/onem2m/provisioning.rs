@@ -3,8 +3,8 @@
 //! Absent: the form of the list, which operators' requests share, and what becomes of each node, which is the core's.
 
 use super::list::{DEFINITION, node_json, parse_request};
-use landfall_core::{Core, OUTCOME_PREFIX, OriginCaller, Target};
-use landfall_model::{AccountId, AccountPart, PageRequest, Provisioning, ProvisioningFailure, ResourceId, Result, Time};
+use landfall_core::{Core, FailedNode, OUTCOME_PREFIX, OriginCaller, Provisioning, Target};
+use landfall_model::{AccountId, AccountPart, PageRequest, ResourceId, Result, Time};
 use serde_json::{Map, Value, json};
 
 /// `cnd` of an outcome.
@@ -29,7 +29,7 @@ pub(super) async fn show_request(core: &Core, request: &Provisioning) -> Result<
 pub(super) async fn show_outcome(core: &Core, request: &Provisioning) -> Result<Map<String, Value>> {
     let mut failures = vec![];
     for no in 0.. {
-        let page = core.store().provisioning_failures(request.id, PageRequest { no, size: PAGE }).await?;
+        let page = core.failed_nodes(request, PageRequest { no, size: PAGE }).await?;
         failures.extend(page.items.iter().map(failure));
         if page.items.is_empty() || failures.len() as u64 >= page.total {
             break;
@@ -60,15 +60,14 @@ fn request_form(request: &Provisioning, list: Vec<Value>) -> Map<String, Value> 
 fn outcome_form(request: &Provisioning, failures: Vec<Value>) -> Map<String, Value> {
     let over = request.finished_at.unwrap_or(request.created_at);
     let mut shown = flex_container(request.account, request.id.outcome(), AccountPart::Responses, over);
-    let (total, failed) = (request.total, request.failed);
-    let processed = total.saturating_sub(failed);
+    let (total, processed, failed) = (request.total, request.made, request.failed);
     put(
         &mut shown,
         [
             ("cnd", OUTCOME_DEFINITION.into()),
             ("rn", format!("{OUTCOME_PREFIX}{}", request.id).into()),
             ("reqRD", request.id.to_string().into()),
-            ("resSs", if failed == 0 { 1 } else { 2 }.into()),
+            ("resSs", if processed == total { 1 } else { 2 }.into()),
             ("geEMe", format!("Total to be provisioned: {total}; Successfully processed: {processed}; Errors: {failed}").into()),
             ("inEMs", failures.into()),
             ("cr", request.creator.as_str().into()),
@@ -78,8 +77,8 @@ fn outcome_form(request: &Provisioning, failures: Vec<Value>) -> Map<String, Val
     shown
 }
 
-fn failure(failure: &ProvisioningFailure) -> Value {
-    json!({ "niD": failure.node_id, "errMe": failure.message })
+fn failure(failed: &FailedNode) -> Value {
+    json!({ "niD": failed.node.node_id, "errMe": failed.message })
 }
 
 fn flex_container(account: AccountId, id: ResourceId, below: AccountPart, at: Time) -> Map<String, Value> {
@@ -106,20 +105,21 @@ fn put<const N: usize>(shown: &mut Map<String, Value>, fields: [(&str, Value); N
 mod tests {
     use super::*;
     use crate::onem2m::list::{parse_body, request_json};
-    use landfall_model::AppId;
+    use landfall_model::{AppId, NodeRequest};
 
-    fn request(failed: u32) -> Provisioning {
+    fn request(failed: u64) -> Provisioning {
         let at = Time(1_732_180_667_984);
         Provisioning {
             id: ResourceId::new(at, [7; 16]),
             account: AccountId::from_random([1; 16]),
             app: AppId::from_random([2; 16]),
-            version: 3,
             name: "myProvisioningRequest01".to_owned(),
             creator: "CmyApplication".to_owned(),
             labels: vec![],
+            state: "finished",
             total: 3,
             done: 3,
+            made: 3 - failed,
             failed,
             created_at: at,
             started_at: Some(at),
@@ -155,12 +155,8 @@ mod tests {
     #[test]
     fn an_outcome_counts_what_was_done_and_names_what_failed() {
         let id = request(0).id;
-        let failed = ProvisioningFailure {
-            request: id,
-            place: 1,
-            node_id: "urn:gsma:imei:351934546700116".to_owned(),
-            message: "device profile not supported".to_owned(),
-        };
+        let node = NodeRequest { node_id: "urn:gsma:imei:351934546700116".to_owned(), ..NodeRequest::default() };
+        let failed = FailedNode { place: 1, message: "device profile not supported".to_owned(), node };
         let shown = Value::Object(outcome_form(&request(1), vec![failure(&failed)]));
         let parent = ResourceId::of_account(request(0).account, AccountPart::Responses).to_string();
         let expected = json!({

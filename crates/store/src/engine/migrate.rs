@@ -3,7 +3,7 @@
 use crate::{
     device::identities,
     engine::sql::{Sql, SqlError, SqlResult, query_one},
-    onem2m::{access_points, grouped},
+    onem2m::{access_points, grouped, provisioned},
 };
 
 /// One step forward.
@@ -15,7 +15,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 23] = [
+const STEPS: [Step; 25] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -39,6 +39,8 @@ const STEPS: [Step; 23] = [
     Step::Ddl(include_str!("../../migrations/0024_channels.sql")),
     Step::Ddl(include_str!("../../migrations/0020_jobs.sql")),
     Step::Ddl(include_str!("../../migrations/0021_group_counts.sql")),
+    Step::Code(provisioned::fill),
+    Step::Ddl(include_str!("../../migrations/0022_provisioned.sql")),
 ];
 
 /// The schema this program writes.

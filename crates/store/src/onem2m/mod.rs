@@ -1,4 +1,4 @@
-//! The oneM2M tree and provisioning.
+//! The oneM2M tree.
 
 pub(crate) mod access_points;
 pub(crate) mod claims;
@@ -7,7 +7,7 @@ pub(crate) mod instances;
 pub(crate) mod labels;
 pub(crate) mod notices;
 mod older;
-pub(crate) mod provisioning;
+pub(crate) mod provisioned;
 mod read;
 pub(crate) mod resources;
 pub(crate) mod subscribers;
@@ -20,10 +20,9 @@ use landfall_model::{ResourceId, Time};
 /// Resources that are over, at once; each goes with what is below it.
 const RESOURCES: i64 = 50;
 
-/// Deletes instances, resources and provisioning requests that are over; true when more may be left.
+/// Deletes instances and resources that are over; true when more may be left.
 pub(crate) fn prune(sql: &mut dyn Sql, now: Time, limit: i64, dropped: &mut Vec<ResourceId>) -> SqlResult<bool> {
     let mut more = instances::prune(sql, now, limit)? >= limit.unsigned_abs();
     more |= resources::prune(sql, now, RESOURCES, dropped)?;
-    more |= provisioning::prune(sql, now, limit)?;
     Ok(more)
 }

@@ -1,4 +1,4 @@
-//! What readers of the tree and of provisioning get.
+//! What readers of the tree get.
 
 use crate::{
     device::lists,
@@ -6,16 +6,13 @@ use crate::{
         documents::parse,
         sql::{Value, query_one, storable},
     },
-    onem2m::{claims, instances, labels, provisioning, resources},
+    onem2m::{claims, instances, labels, resources},
     store::{LIST_LIMIT, SharedStore},
 };
 use async_trait::async_trait;
-use landfall_core::store::{
-    Claim, DeviceStore, InstanceStore, NodeStore, ProvisioningStore, ResourceFilter, ResourceStore, TakenNames,
-};
+use landfall_core::store::{Claim, DeviceStore, InstanceStore, NodeStore, ResourceFilter, ResourceStore, TakenNames};
 use landfall_model::{
-    AccountId, AppId, Cause, ContainerState, Device, Error, Instance, Page, PageRequest, Provisioning, ProvisioningFailure,
-    ProvisioningPart, Resource, ResourceId, Result, Sort, Time,
+    AccountId, Cause, ContainerState, Device, Error, Instance, Page, PageRequest, Resource, ResourceId, Result, Sort, Time,
 };
 use std::sync::Arc;
 
@@ -170,36 +167,5 @@ impl NodeStore for SharedStore {
             return Err(Error::new(Cause::TooMany, "at most 1000 claims can be looked at at once"));
         }
         self.read(move |sql| claims::taken(sql, account, &claims)).await
-    }
-}
-
-#[async_trait]
-impl ProvisioningStore for SharedStore {
-    async fn provisioning(&self, id: ResourceId) -> Result<Option<Provisioning>> {
-        self.read(move |sql| provisioning::request(sql, id)).await
-    }
-
-    async fn provisioning_named(&self, account: AccountId, name: &str) -> Result<Option<Provisioning>> {
-        if !storable(name) {
-            return Ok(None);
-        }
-        let name = name.to_owned();
-        self.read(move |sql| provisioning::named(sql, account, &name)).await
-    }
-
-    async fn provisionings(&self, account: AccountId, app: Option<AppId>, page: PageRequest) -> Result<Page<Provisioning>> {
-        self.scan(account, move |sql| provisioning::list(sql, account, app, page)).await
-    }
-
-    async fn open_provisionings(&self, limit: u32) -> Result<Vec<Provisioning>> {
-        self.read(move |sql| provisioning::open(sql, limit)).await
-    }
-
-    async fn provisioning_part(&self, request: ResourceId, place: u32) -> Result<Option<ProvisioningPart>> {
-        self.read(move |sql| provisioning::part(sql, request, place)).await
-    }
-
-    async fn provisioning_failures(&self, request: ResourceId, page: PageRequest) -> Result<Page<ProvisioningFailure>> {
-        self.read(move |sql| provisioning::failures(sql, request, page)).await
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     account::{ACCOUNT, APP},
     command::COMMAND,
     device::shadows::SHADOW,
-    onem2m::{provisioning::PROVISIONING, resources::RESOURCE},
+    onem2m::resources::RESOURCE,
     product::PRODUCT,
     subscription::SUBSCRIPTION,
 };
@@ -62,15 +62,6 @@ fn tree_statements_are_these() {
          AND originator IS NOT DISTINCT FROM ?8 AND created_at = ?10 \
          AND NOT EXISTS (SELECT 1 FROM resource o WHERE o.parent = ?4 AND o.name = ?5 AND o.id <> ?1)",
         "SELECT version FROM resource WHERE id = ?1",
-    );
-    check(
-        &PROVISIONING,
-        "INSERT INTO provisioning (id, version, account, app, name, created_at, finished_at, doc) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
-        "UPDATE provisioning SET version = ?2, account = ?3, app = ?4, name = ?5, created_at = ?6, finished_at = ?7, doc = ?8 \
-         WHERE id = ?1 AND version + 1 = ?2 \
-         AND NOT EXISTS (SELECT 1 FROM provisioning o WHERE o.account = ?3 AND o.name = ?5 AND o.id <> ?1)",
-        "SELECT version FROM provisioning WHERE id = ?1",
     );
 }
 

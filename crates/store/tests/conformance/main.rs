@@ -28,7 +28,7 @@ mod stream;
 mod time;
 mod tls;
 
-use onem2m::{instances, labels, provisioning, tree};
+use onem2m::{claims, instances, labels, tree};
 use place::Place;
 use std::future::Future;
 
@@ -95,8 +95,7 @@ conformance! {
         notices_say_what_their_batch_made instances_go_with_their_last_retrieval;
     origin: the_number_comes_back_where_it_was_left a_copy_is_in_another_place;
     labels: subjects_are_found_by_labels labels_go_with_their_subject;
-    provisioning: requests_are_versioned_and_named parts_hold_their_places failures_by_page claims_name_who_is_there
-        finished_requests_go_in_time;
+    claims: claims_name_who_is_there;
     life: a_crash_loses_nothing a_crash_inside_a_flush_repeats_nothing a_second_process_is_refused shutdown_drains
         small_chunks_are_merged a_lost_connection_is_replaced another_writer_ends_the_store a_lock_that_another_took_ends_the_store
         a_probe_writes a_clean_end_leaves_one_file a_database_that_is_gone_is_no_fresh_start;

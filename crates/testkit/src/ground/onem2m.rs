@@ -17,11 +17,14 @@ impl Tenant {
 
 impl Ground {
     /// Provisions these nodes to the end; returns how many failed.
-    pub async fn provision(&self, by: &OriginCaller, nodes: Vec<NodeRequest>) -> u32 {
+    pub async fn provision(&self, by: &OriginCaller, nodes: Vec<NodeRequest>) -> u64 {
         let request = ProvisioningRequest { name: None, labels: vec![], nodes };
         let request = self.core.request_provisioning(by, request).await.unwrap();
-        while self.core.provision_some().await.unwrap() {}
-        self.core.store().provisioning(request.id).await.unwrap().unwrap().failed
+        while self.core.turn_jobs().await.unwrap().more {}
+        match self.core.find_id(by, request.id).await.unwrap() {
+            Target::Request(request) => request.failed,
+            other => panic!("{other:?} is no request"),
+        }
     }
 
     /// The resource that is made below `parent`.

@@ -74,8 +74,7 @@ impl Core {
         match id.kind().ok_or_else(not_found)? {
             IdKind::Record => self.record(account, id).await,
             IdKind::Outcome(request) => {
-                let found = self.store.provisioning(request).await?;
-                let found = found.filter(|found| found.account == account && found.finished_at.is_some());
+                let found = self.provisioning_of(account, request).await?.filter(|found| found.finished_at.is_some());
                 found.map(|found| Target::Outcome(Box::new(found))).ok_or_else(not_found)
             }
             IdKind::Account(first, part) if first == account.0.as_bytes()[..11] => Ok(Target::Place(part)),
@@ -96,7 +95,7 @@ impl Core {
             let within = Box::pin(self.target(account, found.container)).await?;
             return Ok(Target::Instance(Box::new(found), Box::new(within)));
         }
-        let found = self.store.provisioning(id).await?.filter(|found| found.account == account);
+        let found = self.provisioning_of(account, id).await?;
         found.map(|found| Target::Request(Box::new(found))).ok_or_else(not_found)
     }
 
@@ -145,7 +144,7 @@ impl Core {
         let found = match at {
             Target::Place(AccountPart::Base) => self.device_shown_as(by.account.id, name).await?.map(Target::Node),
             Target::Place(AccountPart::Requests) => {
-                self.store.provisioning_named(by.account.id, name).await?.map(|found| Target::Request(Box::new(found)))
+                self.provisioning_named(by.account.id, name).await?.map(|found| Target::Request(Box::new(found)))
             }
             Target::Place(AccountPart::Responses) => {
                 let id = name.strip_prefix(OUTCOME_PREFIX).and_then(|id| id.parse::<ResourceId>().ok()).ok_or_else(not_found)?;
@@ -206,7 +205,7 @@ impl Core {
             }
             Target::Place(place @ (AccountPart::Requests | AccountPart::Responses)) if wanted(28) => {
                 while let Some(next) = window.next() {
-                    let found = self.store.provisionings(by.account.id, Some(by.app.id), next).await?;
+                    let found = self.provisionings_of(by.account.id, Some(by.app.id), next).await?;
                     let shown = found.items.into_iter().map(|one| match place {
                         AccountPart::Requests => Some(Target::Request(Box::new(one))),
                         _ => Some(Target::Outcome(Box::new(one))),

@@ -1,9 +1,10 @@
 //! What an address stands for, what every resource has (id, type, name, labels, times, parent), and what may be made below.
 
 use super::{CREDENTIALS, DEVICE_INFO, OUTCOME_PREFIX, info_of, node_name};
+use crate::onem2m::Provisioning;
 use landfall_model::{
-    AccountId, AccountPart, Device, DeviceId, DevicePart, Instance, ManagedKind, MessageBox, Provisioning, Resource, ResourceId,
-    ResourceKind, Time,
+    AccountId, AccountPart, Device, DeviceId, DevicePart, Instance, ManagedKind, MessageBox, Resource, ResourceId, ResourceKind,
+    Time,
 };
 use std::sync::Arc;
 

@@ -45,8 +45,8 @@ impl Core {
             }
             Mark::Devices(no, after) => self.next_devices(by, at, no, after).await?,
             Mark::Requests(no) => {
-                let found =
-                    self.store.provisionings(by.account.id, Some(by.app.id), PageRequest { no, size: limit }).await?.items;
+                let page = PageRequest { no, size: limit };
+                let found = self.provisionings_of(by.account.id, Some(by.app.id), page).await?.items;
                 let next = (found.len() == limit as usize).then_some(Mark::Requests(no + 1));
                 let shown = found.into_iter().map(Box::new).map(match at {
                     Target::Place(AccountPart::Requests) => Target::Request,

@@ -1,8 +1,8 @@
 //! Provisioning in virtual time: turns, names that other dialects took, limits, dry runs, and tokens that end.
 
-use crate::{Ground, cause, new_device, onem2m::tree::node};
-use landfall_core::{AppChange, ProvisioningRequest, RegisterDevice, Target};
-use landfall_model::{AppLimits, Cause, NodeRequest, PageRequest, Provisioning, ResourceId, Secret};
+use crate::{Ground, Tenant, cause, new_device, onem2m::tree::node};
+use landfall_core::{AppChange, Provisioning, ProvisioningRequest, RegisterDevice, Target};
+use landfall_model::{AppLimits, Cause, JobState, NodeRequest, PageRequest, ResourceId, Secret};
 
 const ALL: PageRequest = PageRequest { no: 0, size: 1_000 };
 
@@ -10,12 +10,12 @@ fn request(nodes: Vec<NodeRequest>) -> ProvisioningRequest {
     ProvisioningRequest { nodes, ..ProvisioningRequest::default() }
 }
 
-async fn state(domain: &Ground, id: ResourceId) -> Provisioning {
-    domain.core.store().provisioning(id).await.unwrap().unwrap()
+async fn state(domain: &Ground, tenant: &Tenant, id: ResourceId) -> Provisioning {
+    domain.core.provisioning(&tenant.scope, id).await.unwrap()
 }
 
-async fn messages(domain: &Ground, id: ResourceId) -> Vec<String> {
-    let failures = domain.core.store().provisioning_failures(id, ALL).await.unwrap();
+async fn messages(domain: &Ground, request: &Provisioning) -> Vec<String> {
+    let failures = domain.core.failed_nodes(request, ALL).await.unwrap();
     failures.items.into_iter().map(|failure| failure.message).collect()
 }
 
@@ -24,16 +24,19 @@ async fn a_short_request_does_not_wait_for_a_long_one() {
     let domain = Ground::new(71).await;
     let tenant = domain.tenant("t").await;
     let by = tenant.origin(&domain, "Capp").await;
-    let long = domain.core.request_provisioning(&by, request((0..350).map(|n| node(&format!("l{n}"))).collect())).await.unwrap();
+    let long = domain.core.request_provisioning(&by, request((0..650).map(|n| node(&format!("l{n}"))).collect())).await.unwrap();
     let short = domain.core.request_provisioning(&by, request(vec![node("s")])).await.unwrap();
-    assert!(domain.core.provision_some().await.unwrap(), "there was something to do");
-    let (long_now, short_now) = (state(&domain, long.id).await, state(&domain, short.id).await);
+    // A part of each, then the end of the short one.
+    for _ in 0..4 {
+        assert!(domain.core.turn_jobs().await.unwrap().more, "there was something to do");
+    }
+    let (long_now, short_now) = (state(&domain, &tenant, long.id).await, state(&domain, &tenant, short.id).await);
     assert_eq!((short_now.done, short_now.finished_at), (1, Some(domain.core.now())));
-    assert!(long_now.done > 0 && long_now.done < 350 && long_now.finished_at.is_none(), "{long_now:?}");
+    assert!(long_now.done > 0 && long_now.done < 650 && long_now.finished_at.is_none(), "{long_now:?}");
     domain.advance_s(5);
-    while domain.core.provision_some().await.unwrap() {}
-    let long_now = state(&domain, long.id).await;
-    assert_eq!((long_now.done, long_now.failed, long_now.finished_at), (350, 0, Some(domain.core.now())));
+    while domain.core.turn_jobs().await.unwrap().more {}
+    let long_now = state(&domain, &tenant, long.id).await;
+    assert_eq!((long_now.done, long_now.failed, long_now.finished_at), (650, 0, Some(domain.core.now())));
     assert_eq!(long_now.started_at, short_now.finished_at);
 }
 
@@ -60,7 +63,7 @@ async fn what_another_dialect_took_is_taken() {
         node("good"),
     ];
     let made = domain.core.request_provisioning(&by, request(list)).await.unwrap();
-    while domain.core.provision_some().await.unwrap() {}
+    while domain.core.turn_jobs().await.unwrap().more {}
     let conflict = |name: &str| format!("conflicting credentials for AddEndPointRequest {name}");
     let expected = [
         format!("Node with nodeID urn:gsma:imei:own already exists, The existed node resourceName = {}", own.id),
@@ -72,7 +75,7 @@ async fn what_another_dialect_took_is_taken() {
         // A device without a node is found under its id.
         format!("{} device already exists", own.id),
     ];
-    assert_eq!(messages(&domain, made.id).await, expected);
+    assert_eq!(messages(&domain, &made).await, expected);
 }
 
 /// Devices of the profile SCS-UDP have no key; one that they have is checked like any other.
@@ -95,14 +98,14 @@ async fn nodes_without_a_key_are_made_where_the_profile_knows_none() {
         NodeRequest { node_id: "urn:gsma:imei:bare".into(), ..udp("other") },
     ];
     let made = domain.core.request_provisioning(&by, request(list)).await.unwrap();
-    while domain.core.provision_some().await.unwrap() {}
+    while domain.core.turn_jobs().await.unwrap().more {}
     let expected = [
         "psk info is missing",
         "conflicting credentials for AddEndPointRequest twice",
         "psk info is missing",
         "Node with nodeID urn:gsma:imei:bare already exists, The existed node resourceName = bare",
     ];
-    assert_eq!(messages(&domain, made.id).await, expected);
+    assert_eq!(messages(&domain, &made).await, expected);
     for (name, secure) in [("bare", false), ("empty", false), ("keyed", true)] {
         let Target::Node(device) = domain.at(&by, name).await else { panic!("{name} is a node") };
         let credentials = &device.credentials;
@@ -176,4 +179,52 @@ async fn access_tokens_end_and_the_lasting_one_does_not() {
     assert_eq!(may(lasting.clone()).await, Ok(()));
     domain.core.rotate_originator_token(&tenant.all, tenant.app.id).await.unwrap();
     assert_eq!(cause(may(lasting).await), Cause::Unauthenticated, "its successor ended it");
+}
+
+/// What a job can is a list's too: it rests, it is stopped, and what failed is tried again under a name of its own in the tree.
+#[tokio::test]
+async fn lists_are_paused_stopped_and_tried_again() {
+    let domain = Ground::new(79).await;
+    let (tenant, other) = (domain.tenant("t").await, domain.tenant("other").await);
+    let by = tenant.origin(&domain, "Capp").await;
+    let core = &domain.core;
+    let mut nodes: Vec<NodeRequest> = (0..250).map(|n| node(&format!("n{n}"))).collect();
+    nodes[3].profile = "none".into();
+    let made = core.request_provisioning(&by, request(nodes)).await.unwrap();
+    let (job, scope) = (made.job(), &tenant.scope);
+    assert!(core.turn_jobs().await.unwrap().more);
+    core.pause_job(scope, job).await.unwrap();
+    assert!(!core.turn_jobs().await.unwrap().more);
+    let rests = state(&domain, &tenant, made.id).await;
+    assert!(rests.state == "paused" && rests.done > 0 && rests.done < 250 && rests.finished_at.is_none(), "{rests:?}");
+    assert_eq!(cause(core.stop_job(&other.all, job).await), Cause::ResourceNotFound, "another account's");
+    core.stop_job(scope, job).await.unwrap();
+    while core.turn_jobs().await.unwrap().more {}
+    let stopped = state(&domain, &tenant, made.id).await;
+    assert_eq!((stopped.state, stopped.done, stopped.made + 1, stopped.failed), ("stopped", 250, rests.done, 1));
+    let again = core.retry_job(scope, job, None).await.unwrap();
+    while core.turn_jobs().await.unwrap().more {}
+    let (over, counts) = core.job(scope, again.id).await.unwrap();
+    assert_eq!((over.state, over.total, counts.failed), (JobState::Finished, 1, 1));
+    let Target::Request(shown) = domain.at(&by, &format!("device-provisioning/request/{}", again.name)).await else { panic!() };
+    assert_eq!((shown.job(), core.provisioning_nodes(&shown).await.unwrap()[0].node_id.as_str()), (again.id, "urn:gsma:imei:n3"));
+}
+
+/// Lists of two accounts are worked off side by side; a frozen application's is stopped, with the reason.
+#[tokio::test]
+async fn a_list_ends_with_the_rights_of_its_application() {
+    let domain = Ground::new(80).await;
+    let (tenant, other) = (domain.tenant("t").await, domain.tenant("other").await);
+    let (by, by_other) = (tenant.origin(&domain, "Capp").await, other.origin(&domain, "Cother").await);
+    let list = |name: &str| request((0..250).map(|n| node(&format!("{name}{n}"))).collect());
+    let frozen = domain.core.request_provisioning(&by, list("a")).await.unwrap();
+    let free = domain.core.request_provisioning(&by_other, list("b")).await.unwrap();
+    assert!(domain.core.turn_jobs().await.unwrap().more);
+    let change = AppChange { frozen: Some(true), ..AppChange::default() };
+    domain.core.change_app(&tenant.all, tenant.app.id, change).await.unwrap();
+    while domain.core.turn_jobs().await.unwrap().more {}
+    let (job, counts) = domain.core.job(&tenant.all, frozen.job()).await.unwrap();
+    assert_eq!((job.state, counts.over()), (JobState::Stopped, 250));
+    assert!(counts.succeeded < 250 && job.reason.is_some(), "{job:?} {counts:?}");
+    assert_eq!(domain.core.provisioning(&other.scope, free.id).await.unwrap().made, 250);
 }

@@ -12,8 +12,8 @@ use axum::{
     extract::{DefaultBodyLimit, FromRequest, Path, Request},
     http::StatusCode,
 };
-use landfall_core::{FailedNode, Scope};
-use landfall_model::{Cause, NodeRequest, PageRequest, Provisioning, Time};
+use landfall_core::{FailedNode, Provisioning, Scope};
+use landfall_model::{Cause, NodeRequest, PageRequest, Time};
 use serde_json::{Value, json};
 
 /// Failed nodes that are read at once.
@@ -59,7 +59,7 @@ pub(in crate::admin) async fn dry_run(over: Over, ListBody(body): ListBody) -> A
     let nodes = parse_body(body)?.nodes;
     let outcomes = over.core.try_provisioning(&scope, &nodes).await?;
     let refused = nodes.iter().zip(outcomes).enumerate();
-    let refused = refused.filter_map(|(place, (node, outcome))| Some(refusal(place, node, &outcome?.message)));
+    let refused = refused.filter_map(|(place, (node, outcome))| Some(refusal(place as u64, node, &outcome?.message)));
     let refused: Vec<Value> = refused.collect();
     Ok(Json(json!({ "total": nodes.len(), "good": nodes.len() - refused.len(), "failed": refused.len(), "refused": refused })))
 }
@@ -73,7 +73,7 @@ pub(in crate::admin) async fn show(over: Over, Path(which): Path<String>) -> Ans
 pub(in crate::admin) async fn failures(over: Over, Path(which): Path<String>) -> Answer {
     let page = over.params.paged(&[])?;
     let of = one(&over, &which).await?;
-    let render = |failed: &FailedNode| refusal(failed.failure.place as usize, &failed.node, &failed.failure.message);
+    let render = |failed: &FailedNode| refusal(failed.place, &failed.node, &failed.message);
     Ok(listed(&over.core.failed_nodes(&of, page).await?, render))
 }
 
@@ -103,26 +103,22 @@ async fn one(over: &Over, text: &str) -> Result<Provisioning, Refusal> {
     Ok(over.core.provisioning(&over.scope, id).await?)
 }
 
-fn refusal(place: usize, node: &NodeRequest, message: &str) -> Value {
+fn refusal(place: u64, node: &NodeRequest, message: &str) -> Value {
     json!({ "place": place, "nodeId": node.node_id, "name": node.name, "message": message })
 }
 
 /// A request and how far it is.
 fn request(request: &Provisioning, now: Time) -> Value {
-    let state = match (request.started_at, request.finished_at) {
-        (_, Some(_)) => "finished",
-        (Some(_), None) => "running",
-        (None, None) => "waiting",
-    };
     let pace = pace(request, now);
     json!({
         "requestId": request.id,
+        "jobId": request.job(),
         "accountId": request.account,
         "appId": request.app,
         "name": request.name,
         "originator": request.creator,
         "labels": request.labels,
-        "state": state,
+        "state": request.state,
         "total": request.total,
         "done": request.done,
         "failed": request.failed,
@@ -141,10 +137,9 @@ fn pace(request: &Provisioning, now: Time) -> Option<(f64, Option<Time>)> {
     if spent_ms <= 0 || request.done == 0 {
         return None;
     }
-    let per_s = f64::from(request.done) * 1_000.0 / spent_ms as f64;
-    let left = i64::from(request.total.saturating_sub(request.done));
-    let left_ms = spent_ms.saturating_mul(left) / i64::from(request.done);
-    let end = request.finished_at.is_none().then(|| Time(now.0.saturating_add(left_ms)));
+    let per_s = request.done as f64 * 1_000.0 / spent_ms as f64;
+    let left_ms = request.total.saturating_sub(request.done) as f64 * 1_000.0 / per_s;
+    let end = request.finished_at.is_none().then(|| Time(now.0.saturating_add(left_ms as i64)));
     Some(((per_s * 10.0).round() / 10.0, end))
 }
 
@@ -159,12 +154,13 @@ mod tests {
             id: ResourceId::new(Time(0), [1; 16]),
             account: AccountId::from_random([1; 16]),
             app: AppId::from_random([2; 16]),
-            version: 1,
             name: "r".into(),
             creator: "Cc".into(),
             labels: vec![],
+            state: "waiting",
             total: 1_000,
             done: 0,
+            made: 0,
             failed: 0,
             created_at: Time(10_000),
             started_at: None,
@@ -175,12 +171,12 @@ mod tests {
             (&shown["state"], &shown["nodesPerSecond"], &shown["expectedEnd"]),
             (&json!("waiting"), &json!(null), &json!(null))
         );
-        let running = Provisioning { done: 250, failed: 3, started_at: Some(Time(10_100)), ..taken };
+        let running = Provisioning { state: "running", done: 250, failed: 3, started_at: Some(Time(10_100)), ..taken };
         let shown = request(&running, Time(12_000));
         assert_eq!((&shown["state"], &shown["nodesPerSecond"]), (&json!("running"), &json!(125.0)));
         assert_eq!(shown["expectedEnd"], "1970-01-01T00:00:18.000Z");
         assert_eq!(request(&running, Time(10_000))["nodesPerSecond"], json!(null), "no time went by");
-        let over = Provisioning { done: 1_000, finished_at: Some(Time(14_000)), ..running };
+        let over = Provisioning { state: "finished", done: 1_000, finished_at: Some(Time(14_000)), ..running };
         let shown = request(&over, Time(99_000));
         assert_eq!((&shown["state"], &shown["nodesPerSecond"]), (&json!("finished"), &json!(250.0)));
         assert_eq!((&shown["finishedAt"], &shown["expectedEnd"]), (&json!("1970-01-01T00:00:14.000Z"), &json!(null)));

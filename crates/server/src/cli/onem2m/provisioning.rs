@@ -133,7 +133,7 @@ async fn watch(client: &Client, out: &Output, request: &str) -> Done {
         bar.set_length(shown["total"].as_u64().unwrap_or_default());
         bar.set_position(shown["done"].as_u64().unwrap_or_default());
         bar.set_message(pace(&shown));
-        if shown["state"] == "finished" {
+        if !shown["finishedAt"].is_null() {
             break shown;
         }
         tokio::time::sleep(LOOK).await;

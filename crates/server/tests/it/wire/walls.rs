@@ -18,6 +18,7 @@ struct Side<'a> {
     batch: String,
     provisioning: String,
     group: String,
+    job: String,
     account_id: String,
     account_token: String,
 }
@@ -43,15 +44,15 @@ fn side<'a>(server: &'a Server, name: &str) -> Side<'a> {
     let body =
         json!({"appId": app.id, "timeout": 10, "taskName": format!("batch-of-{name}"), "taskType": "DeviceCmd", "param": param});
     let batch = text(&app.call("POST", "/iocm/app/batchtask/v1.1.0/tasks", Some(body)).json(), "taskID");
-    let provisioning = provisioning(server, name, &app.id);
+    let (provisioning, job) = provisioning(server, name, &app.id);
     let group = json!({"name": format!("groupOf{name}"), "deviceIds": [device]});
     let group = text(&app.call("POST", "/iocm/app/devgroup/v1.3.0/devGroups", Some(group)).json(), "id");
     let (account_id, account_token) = (text(&made.json(), "accountId"), text(&made.json(), "token"));
-    Side { app, product, device, subscription, command, task, batch, provisioning, group, account_id, account_token }
+    Side { app, product, device, subscription, command, task, batch, provisioning, group, job, account_id, account_token }
 }
 
-/// A provisioning request whose node lacks its keys, so that it failed.
-fn provisioning(server: &Server, account: &str, app: &str) -> String {
+/// A provisioning request whose node lacks its keys, so that it failed, and its job.
+fn provisioning(server: &Server, account: &str, app: &str) -> (String, String) {
     let originator = json!({"originator": format!("C{account}")});
     let set = admin(server, "PUT", &format!("/apps/{app}/originator?account={account}"), Some(originator));
     assert_eq!(set.status, 200, "{}", set.text);
@@ -60,7 +61,7 @@ fn provisioning(server: &Server, account: &str, app: &str) -> String {
     let request = json!({"dtiot:noPRt": {"cnd": "com.telekom.iot.orchestrator.nodeProvisioningRequest", "reqLt": [node]}});
     let made = admin(server, "POST", &format!("/provisioning?account={account}&app={app}"), Some(request));
     assert_eq!(made.status, 201, "{}", made.text);
-    text(&made.json(), "requestId")
+    (text(&made.json(), "requestId"), text(&made.json(), "jobId"))
 }
 
 #[test]
@@ -194,13 +195,14 @@ fn no_admin_operation_crosses_the_wall() {
             .replace("{subscription}", &theirs.subscription)
             .replace("{command}", &theirs.command)
             .replace("{request}", &theirs.provisioning)
+            .replace("{job}", &theirs.job)
             .replace("{version}", "1");
         assert!(!path.contains('{'), "{path} has a parameter that this test does not know");
         let path = if path.starts_with("/api/v1") { path } else { format!("/api/v1{path}") };
         for query in [String::new(), format!("?account={}", theirs.account_id), "?account=theirs".to_owned()] {
             let answer = send(&server, &operation.method, &format!("{path}{query}"), &headers, Some(b"{}"));
             let secrets = [&theirs.app.id, &theirs.device, &theirs.product, &theirs.subscription, &theirs.account_id];
-            for secret in secrets.into_iter().chain([&theirs.task, &theirs.provisioning]) {
+            for secret in secrets.into_iter().chain([&theirs.task, &theirs.provisioning, &theirs.job]) {
                 assert!(!answer.text.contains(secret.as_str()), "{} {path}{query}: {}", operation.method, answer.text);
             }
             let names_theirs = operation.template.contains('{');

@@ -11,7 +11,7 @@ use crate::{
         postgres::Target,
         sql::{Canceller, RowFn, Sql, SqlResult, Value, query_all},
     },
-    onem2m::{instances, provisioning, resources},
+    onem2m::{instances, resources},
     stream::{history::history, record::tests::scratch},
     subscription::read::subscriptions,
 };
@@ -220,8 +220,5 @@ fn every_filter_of_other_lists_has_an_index() {
         lists::due(sql, Due::Silent(DeviceStatus::Online, Time(9)), after, 5).unwrap();
         lists::due(sql, Due::Expired(Time(9)), after, 5).unwrap();
         lists::connected(sql, Some(device), 5).unwrap();
-        for app in [None, Some(app)] {
-            provisioning::list(sql, account, app, PAGE).unwrap();
-        }
     });
 }

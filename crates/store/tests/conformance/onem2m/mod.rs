@@ -1,6 +1,6 @@
-//! The oneM2M tree and provisioning.
+//! The oneM2M tree.
 
+pub mod claims;
 pub mod instances;
 pub mod labels;
-pub mod provisioning;
 pub mod tree;

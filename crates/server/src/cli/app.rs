@@ -21,7 +21,7 @@ const COLUMNS: Columns<'_> = &[
 const WHY: Columns<'_> = &[
     ("TIME", "/at"),
     ("REQUEST", "/call/requestId"),
-    ("DIALECT", "/call/dialect"),
+    ("STEP", "/step"),
     ("OPERATION", "/call/operation"),
     ("STATUS", "/call/status"),
     ("CODE", "/call/code"),
@@ -89,7 +89,7 @@ pub enum Action {
         /// Id or name
         other: String,
     },
-    /// List why calls of an application were refused; `device why` without DEVICE lists those of nobody known
+    /// List why calls and connections of an application were refused; `device why` without DEVICE lists those of nobody known
     Why {
         /// Id or name
         which: String,

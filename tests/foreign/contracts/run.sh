@@ -40,7 +40,10 @@ api() { curl -sS --fail-with-body --cacert "$ca" -H "app_key: $app_id" -H "Autho
 device=$(api -d '{"nodeId":"contract-1","productId":"'"$product"'","timeout":0}' "$https/iocm/app/reg/v1.1.0/deviceCredentials" | json deviceId)
 subscription=$(api -d '{"notifyType":"deviceAdded","callbackUrl":"http://192.0.2.1:9/"}' "$https/iocm/app/sub/v1.2.0/subscriptions" | json subscriptionId)
 command=$(api -d '{"deviceId":"'"$device"'","command":{"serviceId":"Device","method":"REBOOT","paras":{}}}' "$https/iocm/app/cmd/v1.4.0/deviceCommands" | json commandId)
-try ids test -n "$device" -a -n "$subscription" -a -n "$command"
+group_id=$(api -d '{"name":"contract1","deviceIds":["'"$device"'"]}' "$https/iocm/app/devgroup/v1.3.0/devGroups" | json id)
+task=$(api -d '{"appId":"'"$app_id"'","taskName":"contract-1","taskType":"DeviceCmd","timeout":10,"param":{"type":"Broadcast","command":{"serviceId":"Device","method":"REBOOT","paras":{}}}}' \
+    "$https/iocm/app/batchtask/v1.1.0/tasks" | json taskID)
+try ids test -n "$device" -a -n "$subscription" -a -n "$command" -a -n "$group_id" -a -n "$task"
 parameters=
 try oceanconnect oceanconnect
 cat >"$work/known.toml" <<PARAMETERS
@@ -50,6 +53,8 @@ gatewayId = "$device"
 subscriptionId = "$subscription"
 deviceCommandId = "$command"
 serviceId = "Device"
+devGroupId = "$group_id"
+taskId = "$task"
 appId = "$app_id"
 PARAMETERS
 parameters=$work/known.toml

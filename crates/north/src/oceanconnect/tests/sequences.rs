@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Sequences of a usual run, and the longest of them.
-const SEQUENCES: u32 = 24;
+const SEQUENCES: u32 = 48;
 const STEPS: usize = 60;
 /// Commands that may wait for a device.
 const PENDING_MOST: usize = 20;
@@ -96,8 +96,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => some.clone().prop_map(Act::Settings),
         2 => (0_usize..12, some.clone(), some.clone()).prop_map(|(name, one, other)| Act::Batch(name, [one, other])),
         2 => some.clone().prop_map(Act::Task),
-        2 => (0_usize..4, 0_usize..3, some.clone()).prop_map(|(name, most, device)| Act::Group(name, most, device)),
-        3 => (some.clone(), some.clone()).prop_map(|(group, device)| Act::Join(group, device)),
+        3 => (0_usize..4, 0_usize..2, some.clone()).prop_map(|(name, most, device)| Act::Group(name, most, device)),
+        5 => (some.clone(), some.clone()).prop_map(|(group, device)| Act::Join(group, device)),
         1 => (some.clone(), some.clone()).prop_map(|(group, device)| Act::Leave(group, device)),
         1 => some.clone().prop_map(Act::Ungroup),
         2 => some.prop_map(Act::Members),

@@ -11,6 +11,7 @@ mod caller;
 mod codecs;
 mod devices;
 mod error;
+mod groups;
 mod import;
 mod jobs;
 mod manage;

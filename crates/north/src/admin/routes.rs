@@ -1,8 +1,8 @@
 //! The one list of operations: the router is made of it, and a test holds it against the OpenAPI document.
 
 use super::{
-    Admin, FORM, accounts, apps, codecs, devices, error, jobs, manage, onem2m, package::PACKAGE_BYTES, products, queue, register,
-    server, subscriptions,
+    Admin, FORM, accounts, apps, codecs, devices, error, groups, jobs, manage, onem2m, package::PACKAGE_BYTES, products, queue,
+    register, server, subscriptions,
 };
 use crate::http::guarded;
 use axum::{Router, extract::DefaultBodyLimit, http::Method, routing};
@@ -60,6 +60,11 @@ operations! {
     put    "/devices/{device}/shadow"               setDesired            queue::set_desired;
     get    "/devices/{device}/state"                showDeviceState       devices::state;
     get    "/devices/{device}/why"                  listDeviceWhy         devices::why;
+    get    "/groups"                                listGroups            groups::list;
+    get    "/groups/{group}"                        showGroup             groups::show;
+    get    "/groups/{group}/members"                listGroupMembers      groups::members;
+    post   "/groups/{group}/members"                addGroupMembers       groups::add;
+    post   "/groups/{group}/members/remove"         removeGroupMembers    groups::remove;
     get    "/jobs"                                  listJobs              jobs::list;
     get    "/jobs/{job}"                            showJob               jobs::show;
     post   "/jobs/{job}/pause"                      pauseJob              jobs::pause;

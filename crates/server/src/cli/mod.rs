@@ -10,6 +10,7 @@ mod command;
 mod connect;
 mod csv;
 mod device;
+mod group;
 mod import;
 mod job;
 mod lwm2m;
@@ -39,6 +40,8 @@ pub enum Command {
     Codec(Group<codec::Action>),
     /// Devices
     Device(Group<device::Action>),
+    /// Groups of devices, and who is in them
+    Group(Group<group::Action>),
     /// Lists of nodes that become devices in the background
     Provisioning(Group<onem2m::provisioning::Action>),
     /// Long work on many targets
@@ -88,6 +91,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Product(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Codec(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Device(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::Group(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Provisioning(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Job(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Queue(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
@@ -208,6 +212,10 @@ mod tests {
             "landfall provisioning failed 0123456789abcdef01234567 --json-request again.json",
             "landfall provisioning check f.json --app shop",
             "landfall provisioning submit f.json --app shop --watch",
+            "landfall group list --app shop --name floor --page 1",
+            "landfall group members 1 --after d",
+            "landfall group add 1 d e",
+            "landfall group remove 1 --file -",
             "landfall job list --app shop --kind commands --state open --page 1",
             "landfall job show 00000000-0000-4000-8000-000000000000",
             "landfall job watch 00000000-0000-4000-8000-000000000000 --json",

@@ -195,6 +195,7 @@ fn no_admin_operation_crosses_the_wall() {
             .replace("{subscription}", &theirs.subscription)
             .replace("{command}", &theirs.command)
             .replace("{request}", &theirs.provisioning)
+            .replace("{group}", &theirs.group)
             .replace("{job}", &theirs.job)
             .replace("{version}", "1");
         assert!(!path.contains('{'), "{path} has a parameter that this test does not know");

@@ -1,6 +1,6 @@
 //! Batches of commands (1.8.1): which devices they have, what each gets of it, and how it ends.
 
-use super::{Ground, Tenant, cause, commands::reboot, new_device, sensor};
+use super::{Ground, Tenant, cause, commands::reboot, groups::shown_to, new_device, sensor};
 use landfall_core::{
     AppChange, BatchOrder, CommandFilter, NewApp, NewGroup, Outcome, RegisterDevice, Scope, Selection, Settings, SubTask,
     SubscriptionFilter, Tag, TargetFilter, WorkOf,
@@ -193,6 +193,48 @@ async fn every_selection_has_its_devices_once_and_none_that_came_later() {
     let filter = |scope: &Scope| CommandFilter { account: scope.account(), app: None, device: None, after: None, before: None };
     assert_eq!(core.commands(&scene.theirs.all, filter(&scene.theirs.all), ALL).await.unwrap().total, 0);
     assert_eq!(core.commands(&others, filter(&others), ALL).await.unwrap().total, 0);
+}
+
+/// A group may have devices of applications that let its owner act for them; the owner's batches have its own devices all the same.
+#[tokio::test]
+async fn a_group_gives_only_devices_that_the_application_sees() {
+    let scene = Scene::new(14).await;
+    let (core, mine) = (&scene.domain.core, &scene.mine);
+    let other = core.create_app(&mine.all, NewApp { name: "other".into(), limits: AppLimits::default() }).await.unwrap().0;
+    let others = core.narrow(&mine.all, other.id).await.unwrap();
+    core.authorize_app(&mine.all, other.id, mine.app.id, true).await.unwrap();
+    let [own, shared, lost] = [scene.sensor("own").await, scene.sensor("shared").await, scene.sensor("lost").await];
+    let foreign = core.register_device(&others, new_device("foreign", &scene.sensors)).await.unwrap();
+    shown_to(&scene.domain, &shared, &[mine.app.id, other.id]).await;
+    let group = NewGroup { name: "g".into(), description: None, max_members: 0, devices: vec![] };
+    let group = core.create_group(&mine.scope, group).await.unwrap();
+    let all = [&own, &shared, &lost, &foreign].map(|device| device.id);
+    core.join_group(&mine.all, group.id, &all).await.unwrap();
+    assert_eq!(core.group_size(&mine.all, group.id).await, Ok(4), "an operator puts all of them in");
+    shown_to(&scene.domain, &lost, &[other.id]).await;
+    for (name, selection) in
+        [("ids", Selection::Groups(vec![group.id.to_string()])), ("names", Selection::GroupsNamed(vec!["g".into()]))]
+    {
+        let job = scene.begun(name, order(selection)).await;
+        let parts = scene.parts(&job).await;
+        assert!(parts.iter().all(|part| part.command.is_some()), "{name}: {parts:?}");
+        assert_eq!(parts.into_iter().map(|part| part.device).collect::<BTreeSet<_>>(), ids([&own, &shared]), "{name}");
+    }
+    // Who is no longer seen when its turn comes has no command either.
+    let job = scene.made("late", order(Selection::Groups(vec![group.id.to_string()]))).await;
+    let chosen = core.turn_jobs().await.unwrap();
+    assert!(chosen.more && scene.counts(&job).await.1 == [0; 6], "chosen and not begun: {chosen:?}");
+    shown_to(&scene.domain, &shared, &[other.id]).await;
+    scene.work().await;
+    let late = scene.part(&job, &shared).await;
+    assert_eq!((late.command, late.refused.map(|error| error.cause)), (None, Some(Cause::DeviceForeign)));
+    let commands = core.commands(
+        &others,
+        CommandFilter { account: others.account(), app: None, device: None, after: None, before: None },
+        ALL,
+    );
+    let foreigns: Vec<_> = commands.await.unwrap().items.into_iter().filter(|command| command.device == foreign.id).collect();
+    assert_eq!(foreigns, [], "none for the device of the other");
 }
 
 #[tokio::test]

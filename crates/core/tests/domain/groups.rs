@@ -41,7 +41,7 @@ async fn many(domain: &Ground, like: &Device, n: usize) -> Vec<DeviceId> {
 }
 
 /// Lets exactly these applications see a device.
-async fn shown_to(domain: &Ground, device: &Device, apps: &[AppId]) {
+pub async fn shown_to(domain: &Ground, device: &Device, apps: &[AppId]) {
     let now = domain.reread(device).await;
     let next = Device { principals: apps.iter().copied().collect(), version: now.version + 1, ..(*now).clone() };
     domain.core.store().commit(Batch { writes: vec![Write::Device(Box::new(next))], events: vec![] }).await.unwrap();

@@ -20,6 +20,11 @@ fn list(server: &Server, account: &str, nodes: usize, bad: &[usize]) -> String {
     let app = admin(server, "POST", &format!("/apps?account={account}"), Some(json!({"name": "meters"}))).json();
     let path = format!("/apps/{}/originator?account={account}", text(&app, "appId"));
     assert_eq!(admin(server, "PUT", &path, Some(json!({"originator": format!("C{account}")}))).status, 200);
+    nodes_of(server, account, nodes, bad)
+}
+
+/// The nodes of such a list for an originator that is there.
+pub fn nodes_of(server: &Server, account: &str, nodes: usize, bad: &[usize]) -> String {
     let node = |n: usize| {
         let mut keys = vec![format!("psk-id:{account}{n}"), format!("psk:{KEY}")];
         keys.truncate(if bad.contains(&n) { 1 } else { 2 });

@@ -12,6 +12,7 @@ mod database;
 mod device;
 mod doors;
 mod golden;
+mod groups;
 mod jobs;
 mod journey;
 mod kill;

@@ -108,6 +108,13 @@ pub struct App {
     pub secret: String,
 }
 
+impl App {
+    /// Of its calls.
+    pub fn headers(&self) -> [(&str, &str); 2] {
+        [("app_key", &self.id), ("authorization", &self.bearer)]
+    }
+}
+
 /// A device with its secret.
 #[derive(Clone)]
 pub struct Device {

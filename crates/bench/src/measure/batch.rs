@@ -1,7 +1,7 @@
 //! A batch task over many devices (1.8.1): from the request to its acceptance, then until each device has its command, and the memory that it
-//! takes. The devices are away, so that their commands wait. There is no peer: none of them has batch tasks.
+//! takes. The devices are away, so that their commands wait. There is no peer: none of them has batch tasks. After it, a group of the same devices.
 
-use super::Bench;
+use super::{Bench, groups};
 use crate::{
     Outcome,
     api::{self, App, Http},
@@ -15,6 +15,7 @@ use crate::{
     table::Row,
 };
 use hyper::Method;
+use landfall_model::DeviceId;
 use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
 
@@ -34,7 +35,7 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
     if process::free_disk(dir)? < count as u64 * DISK_PER_DEVICE {
         return Err(format!("{:.0} GiB of free disk are needed", gib(count as u64 * DISK_PER_DEVICE)).into());
     }
-    let (server, app) = filled(&bench.program, &dir.join("landfall"), count).await?;
+    let (server, app, devices) = filled(&bench.program, &dir.join("landfall"), count).await?;
     clock::pause(SETTLE);
     let mut http = server.http().await?;
     let (before, _) = process::memory(server.pid())?;
@@ -51,12 +52,14 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
     }
     let (done, more) = (began.elapsed() - accepted, (most - before) as f64 / f64::from(1 << 20));
     check(&mut http, &app, &task, count).await?;
+    clock::pause(SETTLE);
+    let group = groups::measure(&mut http, &app, &devices).await?;
     server.stop()?;
     let (accepted_s, per_s) = (accepted.as_secs_f64(), count as f64 / done.as_secs_f64());
-    let devices = whole(count as f64);
-    Ok(vec![
+    let of = whole(count as f64);
+    let mut rows = vec![
         Row::new(
-            format!("batch task (1.8.1) over {devices} devices, from the request to its acceptance"),
+            format!("batch task (1.8.1) over {of} devices, from the request to its acceptance"),
             format!("{accepted_s:.3} s"),
         )
         .aims(format!("< {AIM_S} s"), accepted_s < AIM_S),
@@ -64,28 +67,28 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
             .aims(format!("≥ {}", whole(AIM_PER_S)), per_s >= AIM_PER_S),
         Row::new("resident memory more meanwhile, at most", format!("{} MiB", whole(more)))
             .aims(format!("< {AIM_MIB} MiB"), more < AIM_MIB),
-    ])
+    ];
+    rows.extend(group);
+    Ok(rows)
 }
 
 /// A server with an application and its devices, and with nothing in memory yet.
-async fn filled(program: &Path, data: &Path, count: usize) -> Outcome<(Landfall, App)> {
+async fn filled(program: &Path, data: &Path, count: usize) -> Outcome<(Landfall, App, Vec<DeviceId>)> {
     let scene = Scene::fresh(program, data).await?;
     let mut http = scene.server.http().await?;
     let product = api::make_lwm2m_product(&mut http, &scene.server.admin_token()?).await?;
     let body = api::keyed_registration(&product, "batch", PSK);
-    let made = http.json(Method::POST, api::REGISTER_KEYED, &headers(&scene.app), &body, 200).await?;
-    let template = api::Device::new(api::text(&made, "deviceId")?.to_owned(), String::new());
+    let made = http.json(Method::POST, api::REGISTER_KEYED, &scene.app.headers(), &body, 200).await?;
+    let first = api::text(&made, "deviceId")?;
+    let template = api::Device::new(first.to_owned(), String::new());
     let app = scene.app;
     drop(http);
     scene.server.stop()?;
     let preload = Preload::open(data, &[template]).await?;
-    preload.devices("batch", count - 1).await?;
+    let mut devices = preload.devices("batch", count - 1).await?;
+    devices.push(first.parse()?);
     preload.close().await;
-    Ok((Landfall::start(program, data)?, app))
-}
-
-fn headers(app: &App) -> [(&str, &str); 2] {
-    [("app_key", &app.id), ("authorization", &app.bearer)]
+    Ok((Landfall::start(program, data)?, app, devices))
 }
 
 /// The id of a new task over all devices.
@@ -94,20 +97,20 @@ async fn order(http: &mut Http, app: &App) -> Outcome<String> {
     let body = json!({
         "appId": app.id, "timeout": 2880, "taskName": "bench", "taskType": "DeviceCmd", "param": { "type": "Broadcast", "command": command }
     });
-    let made = http.json(Method::POST, TASKS, &headers(app), &body, 200).await?;
+    let made = http.json(Method::POST, TASKS, &app.headers(), &body, 200).await?;
     Ok(api::text(&made, "taskID")?.to_owned())
 }
 
 /// How many commands the application has (1.7.2).
 async fn commands(http: &mut Http, app: &App) -> Outcome<u64> {
     let path = format!("/iocm/app/cmd/v1.4.0/deviceCommands?appId={}&pageNo=0&pageSize=1", app.id);
-    let page = http.json(Method::GET, &path, &headers(app), &Value::Null, 200).await?;
+    let page = http.json(Method::GET, &path, &app.headers(), &Value::Null, 200).await?;
     Ok(page["pagination"]["totalSize"].as_u64().ok_or_else(|| format!("no totalSize in {page}"))?)
 }
 
 /// All devices must have been chosen, and none of them failed.
 async fn check(http: &mut Http, app: &App, task: &str, count: usize) -> Outcome<()> {
-    let task = http.json(Method::GET, &format!("{TASKS}/{task}"), &headers(app), &Value::Null, 200).await?;
+    let task = http.json(Method::GET, &format!("{TASKS}/{task}"), &app.headers(), &Value::Null, 200).await?;
     let whole = task["totalCnt"] == json!(count) && task["failCnt"] == json!(0);
     if whole { Ok(()) } else { Err(format!("the task is not what was asked for: {task}").into()) }
 }

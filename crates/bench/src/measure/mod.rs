@@ -2,6 +2,7 @@
 
 mod batch;
 mod connections;
+mod groups;
 mod history;
 mod latency;
 mod lists;
@@ -40,7 +41,7 @@ pub enum Measure {
     History,
     /// Start with many devices, and their lists.
     Start,
-    /// A batch task over many devices.
+    /// A batch task over many devices, and a group of them.
     Batch,
     /// Full DTLS handshakes.
     Lwm2mHandshakes,

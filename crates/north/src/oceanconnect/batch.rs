@@ -199,12 +199,12 @@ fn task_id(text: Option<&str>) -> Result<JobId, Fault> {
 pub(super) const SUB_TASK: Errors = Errors::of(&[
     (200, "100403", "The device is not existed."),
     row::NO_DEVICE_200,
-    (200, "100428", "The device is not online."),
-    (200, "100431", "The serviceType is not exist."),
+    row::OFFLINE,
+    row::NO_SERVICE,
     row::INVALID_100022,
-    (400, "100223", "Command counts has reached the upLimit."),
+    row::COMMAND_LIMIT,
     row::NOT_AUTHORIZED,
-    (403, "100612", "Device is zombie."),
+    row::ZOMBIE,
     row::COMMAND_INTERNAL,
     row::CONGESTION,
 ])

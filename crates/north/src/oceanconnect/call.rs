@@ -15,7 +15,7 @@ pub(super) const SEND: Errors = Errors::of(&[
     row::NO_APP_200,
     row::NOT_AUTHORIZED_200,
     row::NO_DEVICE_200,
-    (200, "100428", "The device is not online."),
+    row::OFFLINE,
     (200, "100432", "The device command is muted."),
     row::INVALID_100022,
     (400, "102203", "CommandName is invalid."),

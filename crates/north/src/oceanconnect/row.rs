@@ -24,6 +24,10 @@ pub(super) const WRONG_SECRET: Row = (401, "100208", "AppId or secret is not rig
 pub(super) const BAD_CODE: Row = (400, "100003", "Invalid verify code.");
 pub(super) const NO_APP_KEY: Row = (401, "100025", "AppId for auth not exist.");
 pub(super) const NO_DEVICE_200: Row = (200, "100418", "The deviceData is not existed.");
+pub(super) const OFFLINE: Row = (200, "100428", "The device is not online.");
+pub(super) const NO_SERVICE: Row = (200, "100431", "The serviceType is not exist.");
+pub(super) const COMMAND_LIMIT: Row = (400, "100223", "Command counts has reached the upLimit.");
+pub(super) const ZOMBIE: Row = (403, "100612", "Device is zombie.");
 pub(super) const NO_APP_200: Row = (200, "100203", "The application is not existed.");
 pub(super) const NOT_AUTHORIZED_200: Row = (200, "100217", "The application hasn't been authorized.");
 /// 1.4.8 and 1.4.9 print it so.

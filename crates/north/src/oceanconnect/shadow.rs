@@ -13,7 +13,7 @@ use landfall_model::{Cause, Page, PageRequest};
 
 pub(super) const MODIFY: Errors = Errors::of(&[
     (200, "100425", "The special deviceCapability is not exist."),
-    (200, "100431", "The serviceType is not exist."),
+    row::NO_SERVICE,
     (400, "107002", "The properties is empty in database."),
     (400, "107003", "The request properties is unknown."),
     row::INVALID,

@@ -25,7 +25,7 @@ const AIM_MIB: f64 = 500.0;
 const DISK_PER_DEVICE: u64 = 10_000;
 const PSK: &str = "00112233445566778899aabbccddeeff";
 const SETTLE: Duration = Duration::from_secs(2);
-/// Between two looks at how far it is: each counts the commands that there are. The times are as exact as this.
+/// Between two looks at how far it is. The times are as exact as this.
 const POLL: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(600);
 const TASKS: &str = "/iocm/app/batchtask/v1.1.0/tasks";
@@ -43,7 +43,7 @@ pub(super) async fn measure(bench: &mut Bench, dir: &Path) -> Outcome<Vec<Row>> 
     let task = order(&mut http, &app).await?;
     let accepted = began.elapsed();
     let mut most = before;
-    while commands(&mut http, &app).await? < count as u64 {
+    while waiting(&mut http, &app, &task).await? < count as u64 {
         most = most.max(process::memory(server.pid())?.0);
         if began.elapsed() > PATIENCE {
             return Err(format!("the batch is not done after {PATIENCE:?}").into());
@@ -101,11 +101,11 @@ async fn order(http: &mut Http, app: &App) -> Outcome<String> {
     Ok(api::text(&made, "taskID")?.to_owned())
 }
 
-/// How many commands the application has (1.7.2).
-async fn commands(http: &mut Http, app: &App) -> Outcome<u64> {
-    let path = format!("/iocm/app/cmd/v1.4.0/deviceCommands?appId={}&pageNo=0&pageSize=1", app.id);
+/// How many sub-tasks have their command (1.8.3).
+async fn waiting(http: &mut Http, app: &App, task: &str) -> Outcome<u64> {
+    let path = format!("/iocm/app/batchtask/v1.1.0/taskDetails?taskId={task}&status=WaitResult&pageNo=0&pageSize=1");
     let page = http.json(Method::GET, &path, &app.headers(), &Value::Null, 200).await?;
-    Ok(page["pagination"]["totalSize"].as_u64().ok_or_else(|| format!("no totalSize in {page}"))?)
+    Ok(page["totalCount"].as_u64().ok_or_else(|| format!("no totalCount in {page}"))?)
 }
 
 /// All devices must have been chosen, and none of them failed.

@@ -1,5 +1,6 @@
 //! Identifiers: 128-bit values made by the caller from given random bytes, printed as RFC 9562 UUIDs.
 
+use crate::Time;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use uuid::Uuid;
@@ -60,6 +61,22 @@ ids! {
     TaskId;
     /// A job: `taskID` of 1.8.1.
     JobId;
+}
+
+/// The beginning of an id that is in the order of `at`: 48 bits of time, 40 of the given random bits.
+pub(crate) fn ordered(at: Time, random: [u8; 16]) -> [u8; 11] {
+    let mut id = [0; 11];
+    id[..6].copy_from_slice(&at.0.to_be_bytes()[2..]);
+    id[6..].copy_from_slice(&random[..5]);
+    id
+}
+
+impl CommandId {
+    /// An id (UUID version 7) that is in the order of `at`, with 74 of the given random bits: what is written together lies together.
+    pub fn new(at: Time, random: [u8; 16]) -> Self {
+        let [_, _, _, _, _, _, rest @ ..] = random;
+        Self(uuid::Builder::from_unix_timestamp_millis(at.0.max(0).cast_unsigned(), &rest).into_uuid())
+    }
 }
 
 impl SubscriptionId {

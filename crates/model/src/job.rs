@@ -1,6 +1,6 @@
 //! Jobs: long work on many targets, each of which has an outcome of its own.
 
-use crate::{AccountId, AppId, CommandId, DeviceId, JobId, Time};
+use crate::{AccountId, AppId, CommandId, DeviceId, JobId, Time, id::ordered};
 use serde::{Deserialize, Serialize};
 
 /// One kind of work on many targets. How many are in which state is counted beside it ([`JobCounts`]).
@@ -167,8 +167,7 @@ impl JobId {
     /// An id that is in the order of `at`, with 40 of the given random bits.
     pub fn new(at: Time, random: [u8; 16]) -> Self {
         let mut id = [0; 16];
-        id[..6].copy_from_slice(&at.0.to_be_bytes()[2..]);
-        id[6..11].copy_from_slice(&random[..5]);
+        id[..11].copy_from_slice(&ordered(at, random));
         Self(uuid::Uuid::from_bytes(id))
     }
 }

@@ -142,7 +142,8 @@ impl Core {
         if expire_s == 0 && !self.live.takes(device.id, Takes::Work) {
             return Err(Error::new(Cause::DeviceOffline, "the device has no registration, so nothing can be sent at once"));
         }
-        let (id, now) = (CommandId::from_random(self.random_16()), self.now());
+        let now = self.now();
+        let id = CommandId::new(now, self.random_16());
         let wait_s = if expire_s == 0 { self.settings.immediate_command_s } else { expire_s };
         let command = self
             .decide(&[Record::Device(device.id)], || {

@@ -9,8 +9,9 @@ use landfall_model::{
     Batch, Cause, Error, Job, JobBlock, JobCounts, JobState, JobTarget, Result, TargetEnd, TargetState, Targets, Time, Write,
 };
 
-/// Choices of targets that one commit takes.
+/// Choices of targets that one commit takes, and targets from which on it takes no further.
 const CHOICES: usize = 10;
+const ENOUGH: usize = CHOICES * JobBlock::SIZE;
 
 /// What a step writes, and what follows its commit.
 struct Decided(Batch, After);
@@ -132,7 +133,7 @@ impl Core {
     async fn choose_targets(&self, task: &dyn Task, job: &Job) -> Result<Decided> {
         let (mut targets, mut choosing) = (Targets::Rows(vec![]), job.choosing.clone());
         for _ in 0..CHOICES {
-            let Some(at) = &choosing else { break };
+            let Some(at) = choosing.as_ref().filter(|_| targets.len() < ENOUGH) else { break };
             let chosen = match job.retry_of {
                 Some(first) => self.choose_again(first, at).await?,
                 None => task.choose(self, job, at).await?,

@@ -63,7 +63,7 @@ pub trait Task: Sync {
 /// Targets as a kind chose them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
-    /// At most [`JobBlock::SIZE`]; there may be none, though others follow.
+    /// Some thousands, or as many as fit a commit; there may be none, though others follow.
     pub targets: Targets,
     /// Where the choice goes on; none: these were the last.
     pub next: Option<String>,

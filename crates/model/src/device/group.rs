@@ -1,6 +1,6 @@
 //! Groups of devices.
 
-use crate::{AccountId, AppId, GroupId, Time};
+use crate::{AccountId, AppId, GroupId, Time, id::ordered};
 use serde::{Deserialize, Serialize};
 
 /// A named set of devices of one account. A device may be in many groups, a group may have a million devices; who is in which is a relation.
@@ -38,8 +38,7 @@ impl GroupId {
     /// An id that is in the order of `at`, with 40 of the given random bits.
     pub fn new(at: Time, random: [u8; 16]) -> Self {
         let mut id = [0; 16];
-        id[..6].copy_from_slice(&at.0.to_be_bytes()[2..]);
-        id[6..11].copy_from_slice(&random[..5]);
+        id[..11].copy_from_slice(&ordered(at, random));
         Self(uuid::Uuid::from_bytes(id))
     }
 }

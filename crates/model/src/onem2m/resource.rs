@@ -5,6 +5,7 @@
 
 use crate::{
     AccountId, AppId, Channel, DeviceId, GroupId, JobId, ManagedKind, Subscription, SubscriptionId, SubscriptionKind, Time,
+    id::ordered,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
@@ -131,8 +132,7 @@ impl ResourceId {
     /// An id that is in the order of `at`, with 40 of the given random bits.
     pub fn new(at: Time, random: [u8; 16]) -> Self {
         let mut id = [0; 12];
-        id[..6].copy_from_slice(&at.0.to_be_bytes()[2..]);
-        id[6..11].copy_from_slice(&random[..5]);
+        id[..11].copy_from_slice(&ordered(at, random));
         Self(id)
     }
 

@@ -10,6 +10,8 @@ use crate::{
 use landfall_model::{Cause, DeviceId, Error, GroupId, Job, JobBlock, PageRequest, ProductId, Result, Sort, Targets, Time};
 use serde::{Deserialize, Serialize};
 
+/// Devices of a list that are chosen together, 2 MiB of ids.
+const RUN: usize = 131_072;
 /// Products that are looked at together.
 const PRODUCTS: u32 = 100;
 
@@ -99,6 +101,8 @@ impl Core {
         Ok((devices, last))
     }
 
+    /// A run of those that were registered one after the other, by id: what is kept of devices is kept by their ids, so that each part of a job
+    /// finds and writes what lies together.
     async fn listed(
         &self,
         job: &Job,
@@ -113,8 +117,10 @@ impl Core {
             sort: Sort::Ascending,
             ..DeviceFilter::of(job.account)
         };
-        let found = self.store.device_ids_after(&filter, after, JobBlock::SIZE as u32).await?;
-        let next = found.last().filter(|_| found.len() == JobBlock::SIZE).map(|(at, id)| Cursor::Listed(*at, *id));
-        Ok((found.into_iter().map(|(_, id)| id).collect(), next))
+        let found = self.store.device_ids_after(&filter, after, RUN as u32).await?;
+        let next = found.last().filter(|_| found.len() == RUN).map(|(at, id)| Cursor::Listed(*at, *id));
+        let mut devices: Vec<DeviceId> = found.into_iter().map(|(_, id)| id).collect();
+        devices.sort_unstable();
+        Ok((devices, next))
     }
 }

@@ -207,8 +207,8 @@ impl Core {
         self.check_seen(device, there.last_seen)?;
         state::check_room(&there.open, self.settings.commands_per_device)?;
         let mid = self.next_number(|mid| there.open.iter().any(|command| command.mid == mid));
-        let numbers = state::Numbers { id: CommandId::from_random(self.random_16()), mid, place: there.last_place + 1 };
         let now = self.now();
+        let numbers = state::Numbers { id: CommandId::new(now, self.random_16()), mid, place: there.last_place + 1 };
         let left_s = job.due_at.map(|due| u32::try_from((due.0 - now.0).div_euclid(1_000)).unwrap_or(0).max(1));
         let call = (order.service_id.as_str(), order.method.as_str(), paras.as_str());
         Ok(Command {

@@ -25,6 +25,7 @@ mod subscription;
 mod throttle;
 mod turns;
 mod uplink;
+mod user;
 mod why;
 mod world;
 
@@ -65,11 +66,15 @@ pub use throttle::{ShutOut, Throttle};
 pub use uplink::acknowledgement::Owed;
 pub use uplink::message::{Item, Message};
 pub use uplink::{Reading, Taken, json};
+pub use user::{Right, UserCaller};
 pub use why::{ApiCall, Why, WhyLog};
 pub use world::{CallbackPolicy, CodecRun, PayloadCodec, World};
 
-use landfall_model::{Batch, Digest, Event, EventBody, Result, Time, Write};
-use std::sync::{Arc, atomic::AtomicU32};
+use landfall_model::{Batch, DeviceId, Digest, Event, EventBody, Result, Time, Write};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
 
 /// The one domain behind every protocol and dialect.
 pub struct Core {
@@ -84,6 +89,7 @@ pub struct Core {
     admin_token: Digest,
     why: WhyLog,
     mids: AtomicU32,
+    stamps: AtomicU64,
     jobs: job::Engine,
     tasks: &'static [&'static dyn Task],
     claims: device::claim::Claims,
@@ -124,6 +130,7 @@ impl Core {
             admin_token: parts.admin_token,
             why: WhyLog::default(),
             mids: AtomicU32::new(u32::from(u16::from_le_bytes(first))),
+            stamps: AtomicU64::new(0),
             jobs: job::Engine::default(),
             tasks: job::TASKS,
             claims: device::claim::Claims::default(),
@@ -201,6 +208,20 @@ impl Core {
         let mut bytes = [0; 16];
         self.world.random(&mut bytes);
         bytes
+    }
+
+    /// A number of 60 bits, greater than all that were given out: milliseconds, and 12 bits that count within them.
+    fn stamp(&self) -> u64 {
+        let now = self.now().0.max(0).cast_unsigned() << 12;
+        let last = self.stamps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1)));
+        now.max(last.unwrap_or_default() + 1)
+    }
+
+    /// The id of a new device; those of devices that are made together lie together.
+    fn new_device_id(&self) -> DeviceId {
+        let mut random = [0; 8];
+        self.world.random(&mut random);
+        DeviceId::stamped(self.stamp(), random)
     }
 
     /// A generated credential of `bytes` random bytes, in hex.

@@ -61,6 +61,10 @@ ids! {
     TaskId;
     /// A job: `taskID` of 1.8.1.
     JobId;
+    /// An alarm of a device.
+    AlarmId;
+    /// An event of a device.
+    DeviceEventId;
 }
 
 /// The beginning of an id that is in the order of `at`: 48 bits of time, 40 of the given random bits.
@@ -71,11 +75,16 @@ pub(crate) fn ordered(at: Time, random: [u8; 16]) -> [u8; 11] {
     id
 }
 
+/// A UUID of version 7 that is in the order of `at`, with 74 of the given random bits.
+pub(crate) fn version_7(at: Time, random: [u8; 16]) -> Uuid {
+    let [_, _, _, _, _, _, rest @ ..] = random;
+    uuid::Builder::from_unix_timestamp_millis(at.0.max(0).cast_unsigned(), &rest).into_uuid()
+}
+
 impl CommandId {
     /// An id (UUID version 7) that is in the order of `at`, with 74 of the given random bits: what is written together lies together.
     pub fn new(at: Time, random: [u8; 16]) -> Self {
-        let [_, _, _, _, _, _, rest @ ..] = random;
-        Self(uuid::Builder::from_unix_timestamp_millis(at.0.max(0).cast_unsigned(), &rest).into_uuid())
+        Self(version_7(at, random))
     }
 }
 

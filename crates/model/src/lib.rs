@@ -3,6 +3,7 @@
 //! Absent on purpose: behaviour beyond small accessors, any runtime, socket, clock, randomness or database.
 
 mod account;
+mod alarm;
 mod batch;
 mod command;
 mod device;
@@ -10,6 +11,7 @@ mod error;
 mod event;
 mod id;
 mod job;
+mod object;
 mod onem2m;
 mod page;
 mod product;
@@ -18,7 +20,9 @@ mod subscription;
 mod time;
 
 pub use account::app::{App, AppLimits, ReceiverSession, TokenSlot};
+pub use account::user::{PasswordHash, Role, User};
 pub use account::{Account, AccountSettings};
+pub use alarm::{Alarm, AlarmStatus, DeviceEvent, Severity};
 pub use batch::{Batch, DeviceLimit, Write};
 pub use command::call::{CallState, ServiceCall};
 pub use command::{Command, CommandState, RevokeState, RevokeTask};
@@ -29,13 +33,17 @@ pub use device::name::DeviceName;
 pub use device::principals::Principals;
 pub use device::registration::{Observed, Registration, SecureSession};
 pub use device::report::{Frame, HistoryPoint, KeptFrame, Redecoded, Report, Reported, ServiceReport};
+pub use device::request::{DeviceRequest, RequestState};
 pub use device::session::{OutboundMessage, StoredSession, SubscribedFilter};
 pub use device::shadow::{Desired, Setting, Shadow};
 pub use device::{AccessMode, Credentials, Device, DeviceStatus, DeviceView, MutedCommand, NodeType, StatusDetail, Tag};
 pub use error::{Cause, Error, ErrorKind, Result};
 pub use event::{BindResult, Confirmation, Event, EventBody, NotifyType, ProductChange, StoredEvent};
-pub use id::{AccountId, AppId, CallId, CommandId, DeviceId, GroupId, JobId, ProductId, Seq, SubscriptionId, TaskId};
+pub use id::{
+    AccountId, AlarmId, AppId, CallId, CommandId, DeviceEventId, DeviceId, GroupId, JobId, ProductId, Seq, SubscriptionId, TaskId,
+};
 pub use job::{Job, JobBlock, JobCounts, JobKind, JobState, JobTarget, TargetEnd, TargetState, Targets};
+pub use object::{ChildKind, ExternalId, Object, ObjectId, ObjectOf};
 pub use onem2m::*;
 pub use page::{Page, PageRequest, Sort};
 pub use product::{

@@ -89,7 +89,7 @@ impl Core {
         let mut whole = batch(self.device_limit(product.account, Some(app), 1).await?, vec![]);
         let now = self.now();
         let secret = Secret::new(self.generated(10));
-        let mut device = Device::new(DeviceId::from_random(self.random_16()), product.account, app, node_id, now);
+        let mut device = Device::new(self.new_device_id(), product.account, app, node_id, now);
         device.access = AccessMode::Secret;
         device.credentials.secret = Some(secret.clone());
         device.credentials.psk = Some(Secret::new(self.generated(16)));

@@ -71,7 +71,7 @@ impl Core {
         info: DeviceInfo,
     ) -> Result<Arc<Device>> {
         check_node_id(node_id)?;
-        let id = DeviceId::from_random(self.random_16());
+        let id = self.new_device_id();
         self.decide(&[Record::Device(gateway.device)], || {
             Box::pin(async {
                 let parent = self.caller_device(gateway).await?;

@@ -95,7 +95,7 @@ impl Core {
         let product = self.named_product(scope.account, request.product.as_ref()).await?;
         self.check_device_limit(scope.account, app, 1).await?;
         let now = self.now();
-        let mut device = Device::new(DeviceId::from_random(self.random_16()), scope.account, app, request.node_id.clone(), now);
+        let mut device = Device::new(self.new_device_id(), scope.account, app, request.node_id.clone(), now);
         device.access = request.access;
         device.info = Arc::new(request.info.clone());
         device.credentials = self.first_credentials(request);

@@ -3,31 +3,37 @@
 //! Who needs little takes the traits of its nouns; [`Store`] is all of them. What is of the oneM2M tree stands with it.
 
 mod account;
+mod alarm;
 mod command;
 mod device;
 mod fleet;
 mod group;
 mod history;
 mod job;
+mod object;
 mod presence;
 mod product;
 mod stream;
 mod subscription;
 mod upkeep;
+mod user;
 
 pub use crate::onem2m::{Claim, InstanceStore, NodeStore, ResourceFilter, ResourceStore, TakenNames};
 pub use account::{AccountStore, AppStore};
+pub use alarm::{AlarmFilter, AlarmStore, DeviceEventFilter};
 pub use command::{CallStore, CommandFilter, CommandStore, RevokeFilter, SettingFilter, ShadowStore};
 pub use device::{DeviceFilter, DeviceListStore, DeviceState, DeviceStore, Due, NameClash};
 pub use fleet::{Addressee, Fleet, FleetOf, FleetStore};
 pub use group::{GroupStore, Member, MemberSlice, MemberStore, MembersFrom};
 pub use history::{FramePage, FrameQuery, HistoryOf, HistoryQuery, HistoryStore};
 pub use job::{JobFilter, JobStore, TargetFilter};
+pub use object::{ObjectFilter, ObjectStore};
 pub use presence::PresenceStore;
 pub use product::ProductStore;
 pub use stream::EventStore;
 pub use subscription::{SubscriptionFilter, SubscriptionStore};
 pub use upkeep::{StoreStats, UpkeepStore};
+pub use user::{DeviceRequestStore, UserStore};
 
 use async_trait::async_trait;
 use landfall_model::{Batch, Result, Seq};

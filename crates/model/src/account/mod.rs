@@ -1,6 +1,7 @@
 //! Accounts: the walls between customers.
 
 pub(crate) mod app;
+pub(crate) mod user;
 
 use crate::{AccountId, Digest, Time};
 use serde::{Deserialize, Serialize};
@@ -30,10 +31,13 @@ pub struct AccountSettings {
     pub event_retention_days: u32,
     /// Days for which history is kept, 1 to 3650; a device's `dataAgingTime` (1.4.4) may be shorter.
     pub history_retention_days: u32,
+    /// The application that sees the devices which onboard by themselves or with a user; none: those are the account's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_app: Option<crate::AppId>,
 }
 
 impl Default for AccountSettings {
     fn default() -> Self {
-        Self { event_retention_days: 7, history_retention_days: 90 }
+        Self { event_retention_days: 7, history_retention_days: 90, device_app: None }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod name;
 pub(crate) mod principals;
 pub(crate) mod registration;
 pub(crate) mod report;
+pub(crate) mod request;
 pub(crate) mod session;
 pub(crate) mod shadow;
 
@@ -64,6 +65,9 @@ pub struct Device {
     /// What it is in the resource tree, if it was provisioned or changed there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Arc<Node>>,
+    /// Name of the user that owns it, where one does: a device that logs in as this user speaks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Arc<str>>,
 }
 
 impl Device {
@@ -98,6 +102,7 @@ impl Device {
             modified_at: now,
             heard_at: None,
             node: None,
+            owner: None,
         }
     }
 

@@ -53,7 +53,7 @@ impl Core {
                 outcome = refused(NodeFault::CreateDeviceObjects, error.detail.to_string());
             }
             seen.good += u64::from(outcome.is_ok());
-            let id = DeviceId::from_random(self.random_16());
+            let id = self.new_device_id();
             judged.push((outcome.map(|key| Arc::new(device(id, account, app, node, key, now))), there));
         }
         Ok(judged)

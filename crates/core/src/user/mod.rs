@@ -1,0 +1,89 @@
+//! Users: who logs in with a name and a password, and what each may.
+
+use crate::{Core, DeviceCaller, Scope, account::principal::Principal};
+use landfall_model::{AccountId, Cause, Device, DeviceId, Error, Result, Role, User};
+use std::sync::Arc;
+
+/// A user that showed its password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserCaller {
+    pub(crate) user: Arc<User>,
+}
+
+/// What a user may be asked to have before something is done for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// See what is of its account; of a device: what it reaches.
+    See,
+    /// Make objects and say what devices say; of a device: for what it reaches.
+    Speak,
+    /// Change whatever is of its account.
+    Administer,
+    /// Ask for the credentials of devices.
+    Bootstrap,
+}
+
+impl UserCaller {
+    /// The user.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Its account; [`AccountId::MANAGEMENT`] for a user of the server itself.
+    pub fn account(&self) -> AccountId {
+        self.user.account
+    }
+
+    /// `Forbidden` for a user that has not this right.
+    pub fn need(&self, right: Right) -> Result<()> {
+        let may = match self.user.role {
+            Role::Admin => right != Right::Bootstrap,
+            Role::Reader => right == Right::See,
+            Role::Device => matches!(right, Right::See | Right::Speak),
+            Role::Bootstrap => right == Right::Bootstrap,
+        };
+        if may { Ok(()) } else { Err(Error::new(Cause::Forbidden, format!("the user has no right to this: {right:?}"))) }
+    }
+
+    /// Authority over all of its account, where its role reaches that; a device's does not. `Forbidden`.
+    pub fn scope(&self) -> Result<Scope> {
+        match self.user.role {
+            Role::Admin | Role::Reader => Principal::operator(Some(self.user.account)).over(self.user.account),
+            Role::Device | Role::Bootstrap => Err(Error::new(Cause::Forbidden, "the user reaches no whole account")),
+        }
+    }
+
+    /// Whether it reaches a device by the device's own record: all of its account, or what it owns.
+    pub(crate) fn owns(&self, device: &Device) -> bool {
+        device.account == self.user.account
+            && match self.user.role {
+                Role::Admin | Role::Reader => true,
+                Role::Device => device.owner.as_deref() == Some(&*self.user.name),
+                Role::Bootstrap => false,
+            }
+    }
+}
+
+impl Core {
+    /// A device that a user reaches: any of its account; for a device what it owns, and what is behind that. `DeviceNotFound`, also where it is
+    /// there and not reached.
+    pub async fn reached_device(&self, caller: &UserCaller, id: DeviceId) -> Result<Arc<Device>> {
+        let unknown = || Error::new(Cause::DeviceNotFound, "there is no such device");
+        let device = self.store.device(id).await?.ok_or_else(unknown)?;
+        if caller.owns(&device) {
+            return Ok(device);
+        }
+        let gateway = match device.gateway {
+            Some(gateway) if device.account == caller.account() => self.store.device(gateway).await?,
+            _ => None,
+        };
+        gateway.filter(|gateway| caller.owns(gateway)).map(|_| device).ok_or_else(unknown)
+    }
+
+    /// The device itself as a caller, for what a user that reaches it says in its name. `DeviceNotFound`, `Forbidden`.
+    pub async fn speak_for(&self, caller: &UserCaller, id: DeviceId) -> Result<(DeviceCaller, Arc<Device>)> {
+        caller.need(Right::Speak)?;
+        let device = self.reached_device(caller, id).await?;
+        Ok((self.device_caller(&device), device))
+    }
+}

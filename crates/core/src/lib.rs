@@ -66,7 +66,7 @@ pub use throttle::{ShutOut, Throttle};
 pub use uplink::acknowledgement::Owed;
 pub use uplink::message::{Item, Message};
 pub use uplink::{Reading, Taken, json};
-pub use user::{Right, UserCaller};
+pub use user::{Permission, UserCaller};
 pub use why::{ApiCall, Why, WhyLog};
 pub use world::{CallbackPolicy, CodecRun, PayloadCodec, World};
 

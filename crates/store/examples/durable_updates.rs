@@ -48,6 +48,7 @@ fn device(i: u64, version: u64) -> Device {
         modified_at: Time(1_700_000_000_000),
         heard_at: Some(now()),
         node: None,
+        owner: None,
     }
 }
 

@@ -12,7 +12,7 @@ pub struct UserCaller {
 
 /// What a user may be asked to have before something is done for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Right {
+pub enum Permission {
     /// See what is of its account; of a device: what it reaches.
     See,
     /// Make objects and say what devices say; of a device: for what it reaches.
@@ -34,15 +34,15 @@ impl UserCaller {
         self.user.account
     }
 
-    /// `Forbidden` for a user that has not this right.
-    pub fn need(&self, right: Right) -> Result<()> {
+    /// `Forbidden` for a user that has not this permission.
+    pub fn need(&self, permission: Permission) -> Result<()> {
         let may = match self.user.role {
-            Role::Admin => right != Right::Bootstrap,
-            Role::Reader => right == Right::See,
-            Role::Device => matches!(right, Right::See | Right::Speak),
-            Role::Bootstrap => right == Right::Bootstrap,
+            Role::Admin => permission != Permission::Bootstrap,
+            Role::Reader => permission == Permission::See,
+            Role::Device => matches!(permission, Permission::See | Permission::Speak),
+            Role::Bootstrap => permission == Permission::Bootstrap,
         };
-        if may { Ok(()) } else { Err(Error::new(Cause::Forbidden, format!("the user has no right to this: {right:?}"))) }
+        if may { Ok(()) } else { Err(Error::new(Cause::Forbidden, format!("the user has no right to this: {permission:?}"))) }
     }
 
     /// Authority over all of its account, where its role reaches that; a device's does not. `Forbidden`.
@@ -82,7 +82,7 @@ impl Core {
 
     /// The device itself as a caller, for what a user that reaches it says in its name. `DeviceNotFound`, `Forbidden`.
     pub async fn speak_for(&self, caller: &UserCaller, id: DeviceId) -> Result<(DeviceCaller, Arc<Device>)> {
-        caller.need(Right::Speak)?;
+        caller.need(Permission::Speak)?;
         let device = self.reached_device(caller, id).await?;
         Ok((self.device_caller(&device), device))
     }

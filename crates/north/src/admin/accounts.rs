@@ -24,6 +24,7 @@ impl SettingsBody {
         AccountSettings {
             event_retention_days: self.event_retention_days.unwrap_or(base.event_retention_days),
             history_retention_days: self.history_retention_days.unwrap_or(base.history_retention_days),
+            device_app: base.device_app,
         }
     }
 }

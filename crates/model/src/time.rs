@@ -1,7 +1,11 @@
 //! Points in time, always an argument, never read here.
 
 use serde::{Deserialize, Serialize};
-use time::{OffsetDateTime, PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
+use time::{
+    Date, OffsetDateTime, PrimitiveDateTime,
+    format_description::{BorrowedFormatItem, well_known::Iso8601},
+    macros::format_description,
+};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,6 +60,18 @@ impl Time {
         Self::parsed(text, ISO).or_else(|| Self::parsed(text, ISO_SECONDS)).or_else(|| Self::parse_compact(text))
     }
 
+    /// Reads a date, or a time with or without an offset, as ISO 8601 writes them; UTC where there is none, and milliseconds rounded down.
+    pub fn parse_iso8601(text: &str) -> Option<Self> {
+        if text.len() > 40 {
+            return None;
+        }
+        let form = &Iso8601::PARSING;
+        let at = OffsetDateTime::parse(text, form)
+            .or_else(|_| PrimitiveDateTime::parse(text, form).map(PrimitiveDateTime::assume_utc))
+            .or_else(|_| Date::parse(text, form).map(|date| date.midnight().assume_utc()));
+        i64::try_from(at.ok()?.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
+    }
+
     pub(crate) fn formatted(self, form: &[BorrowedFormatItem<'_>]) -> String {
         let clamped = self.0.clamp(0, 253_402_300_799_999);
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(clamped) * 1_000_000)
@@ -76,6 +92,25 @@ impl Time {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_of_any_offset_are_read() {
+        let at = 1_778_092_785_501;
+        for (text, ms) in [
+            ("2026-05-06T18:39:45.501Z", at),
+            ("2026-05-06T20:39:45.501+02:00", at),
+            ("2026-05-06T18:39:45.5019-00:00", at),
+            ("2026-05-06T20:39:45.501+0200", at),
+            ("2026-05-06T18:39:45.501", at),
+            ("2026-05-06T18:39:45+00:00", at - 501),
+            ("2026-05-06", 1_778_025_600_000),
+        ] {
+            assert_eq!(Time::parse_iso8601(text), Some(Time(ms)), "{text}");
+        }
+        for bad in ["", "now", "2026-13-01", "2026-05-06T25:00:00Z", "20261"] {
+            assert_eq!(Time::parse_iso8601(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn compact_times_are_read_and_written() {

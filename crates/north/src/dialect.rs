@@ -24,8 +24,8 @@ pub struct Dialect {
     pub routes: fn(Arc<Core>, Value) -> Result<Router, String>,
     /// What it answers where a handler panicked.
     pub form: Form,
-    /// How its subscribers are told.
-    pub notifier: &'static dyn Notifier,
+    /// How its subscribers are told, where it has any that are told by a push.
+    pub notifier: Option<&'static dyn Notifier>,
 }
 
 /// [`Dialect::settings`] of a type.

@@ -1,7 +1,7 @@
 //! The list of dialects: `server` reads their sections of the configuration, mounts their routes and tells their subscribers through it, and
 //! names none.
 
-use crate::{dialect::Dialect, http::guarded, oceanconnect, onem2m, openapi::Document};
+use crate::{cumulocity, dialect::Dialect, http::guarded, oceanconnect, onem2m, openapi::Document};
 use axum::Router;
 use landfall_core::{Core, Notifier};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Every dialect.
-pub const DIALECTS: &[Dialect] = &[oceanconnect::DIALECT, onem2m::DIALECT];
+pub const DIALECTS: &[Dialect] = &[oceanconnect::DIALECT, onem2m::DIALECT, cumulocity::DIALECT];
 
 /// What the configuration says of each dialect.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +24,7 @@ struct Section {
 impl Sections {
     /// How the dialects that are on tell their subscribers; those of the others rest.
     pub fn notifiers(&self) -> Vec<&'static dyn Notifier> {
-        DIALECTS.iter().filter(|dialect| self.on(dialect).is_some()).map(|dialect| dialect.notifier).collect()
+        DIALECTS.iter().filter(|dialect| self.on(dialect).is_some()).filter_map(|dialect| dialect.notifier).collect()
     }
 
     /// The OpenAPI documents of the dialects that are on.
@@ -162,6 +162,7 @@ mod tests {
         let expected = [
             ("/iocm", r#"{"error_code":"50252","error_desc":"Internal server error."}"#),
             ("/device-management-orchestrator/v3", r#"{"m2m:dbg":"internal server error"}"#),
+            ("/devicecontrol", r#"{"error":"general/internalError","message":"internal server error"}"#),
             ("/api/v1", r#"{"error":{"cause":"Internal","detail":"internal server error","path":null}}"#),
             ("/iota/device/v1", r#"{"result":255,"errorCode":"Internal","errorDesc":"internal error"}"#),
         ];

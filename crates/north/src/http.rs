@@ -11,6 +11,7 @@ mod intake;
 mod origin;
 mod preface;
 mod reason;
+mod rest;
 mod room;
 mod wire;
 
@@ -22,6 +23,7 @@ pub use intake::{Pace, Unread, whole_body};
 pub(crate) use origin::Origin;
 pub(crate) use reason::Call;
 pub use reason::Reason;
+pub(crate) use rest::Rest;
 
 use axum::{extract::DefaultBodyLimit, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};

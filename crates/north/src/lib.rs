@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod bind;
+pub mod cumulocity;
 pub mod dialect;
 pub mod dialects;
 pub mod http;

@@ -30,18 +30,11 @@ pub use operation::{OPERATIONS, Operation};
 
 use crate::{
     dialect::{self, Dialect},
-    http::Form,
+    http::{Form, Rest},
 };
-use axum::{
-    Router,
-    extract::{MatchedPath, Request},
-    http::Method,
-    routing::any,
-};
+use axum::Router;
 use errors::{Errors, Fault};
 use flow::FlowControl;
-use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
 use landfall_core::Core;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -58,7 +51,7 @@ pub const DIALECT: Dialect = Dialect {
         Ok(router(Arc::new(OceanConnect { core, settings, flow: FlowControl::new() })))
     },
     form: Form { api: "oceanconnect", echoes: &[], failed: |_, _| errors::failed() },
-    notifier: &notify::Notifications,
+    notifier: Some(&notify::Notifications),
 };
 
 /// What an operator may tune in the dialect.
@@ -84,49 +77,28 @@ struct OceanConnect {
 
 /// The routes of the dialect, all under /iocm and /iodm.
 fn router(state: Arc<OceanConnect>) -> Router {
-    refusing_the_rest(operation::routes().with_state(state))
+    REST.refused(operation::routes().with_state(state))
 }
 
-/// Answers with an error body whatever else there is under /iocm and /iodm. A path with slashes too many, of a base address that ends in one or of
-/// a program that ends its own with one, is the path without them.
-fn refusing_the_rest(operations: Router) -> Router {
-    let operations = operations.method_not_allowed_fallback(async || errors::wrong_method());
-    let tidy = TowerToHyperService::new(operations.clone().fallback(async || errors::unsupported()));
-    let rest = any(move |request: Request| {
-        let (tidy, request) = (tidy.clone(), tidied(request));
-        async move {
-            match request {
-                Some(request) => tidy.call(request).await.unwrap_or_else(|never| match never {}),
-                None => errors::unsupported(),
-            }
-        }
-    });
-    let prefixes = DIALECT.prefixes.iter().flat_map(|prefix| [(*prefix).to_owned(), format!("/{prefix}")]);
-    let paths = prefixes.flat_map(|prefix| [format!("{prefix}/"), format!("{prefix}/{{*rest}}"), prefix]);
-    paths.fold(operations, |router, path| router.route(&path, rest.clone()))
-}
-
-/// The request without slashes too many; none where it has none. A deletion whose last segment is empty has lost its id: it is not one of all.
-fn tidied(mut request: Request) -> Option<Request> {
-    let uri = request.uri();
-    let segments: Vec<_> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
-    let path = format!("/{}", segments.join("/"));
-    let lost_its_id = request.method() == Method::DELETE && uri.path().ends_with('/') && operation::deletes_below(&path);
-    if path == uri.path() || lost_its_id {
-        return None;
-    }
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    *request.uri_mut() = format!("{path}{query}").parse().ok()?;
-    request.extensions_mut().remove::<MatchedPath>();
-    Some(request)
-}
+/// Whatever else there is under them gets an error body.
+const REST: Rest = Rest {
+    prefixes: DIALECT.prefixes,
+    unknown: |_| errors::unsupported(),
+    wrong_method: |_| errors::wrong_method(),
+    deletes_below: operation::deletes_below,
+};
 
 #[cfg(test)]
 mod tests {
     mod sequences;
 
     use super::*;
-    use axum::routing::{delete, get};
+    use axum::{
+        extract::Request,
+        routing::{delete, get},
+    };
+    use hyper::service::Service;
+    use hyper_util::service::TowerToHyperService;
 
     #[tokio::test]
     async fn paths_and_methods_of_no_operation_get_an_error_body() {
@@ -135,7 +107,7 @@ mod tests {
             .route("/iocm/app/dm/v1.4.0/devices", get(async || "list"))
             .route("/iocm/app/sub/v1.2.0/subscriptions", delete(async || "all gone"))
             .route("/iocm/app/sub/v1.2.0/subscriptions/{subscriptionId}", delete(async || "one gone"));
-        let service = TowerToHyperService::new(refusing_the_rest(known));
+        let service = TowerToHyperService::new(REST.refused(known));
         let cases = [
             ("GET", "/iocm/app/dm/v1.4.0/devices", 200, "list"),
             ("GET", "/iocm/app/dm/v1.4.0/devices/d", 200, "one"),

@@ -63,7 +63,7 @@ pub const DIALECT: Dialect = Dialect {
         echoes: &["accept", "fullname", "x-m2m-ri"],
         failed: |headers, now| answer(Err(Fault::broken()), &primitive::echo(headers), now),
     },
-    notifier: &notify::Notices,
+    notifier: Some(&notify::Notices),
 };
 
 const BASE: &str = "/device-management-orchestrator/v3/";

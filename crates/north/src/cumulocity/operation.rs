@@ -1,0 +1,52 @@
+//! The one list of operations: the router and what the tests hold to the contract follow from it.
+
+use super::{
+    Cumulocity,
+    request::{open, served},
+};
+use axum::{Router, routing};
+use landfall_core::Permission;
+use std::sync::Arc;
+
+/// An operation of the contract.
+#[derive(Debug)]
+pub struct Operation {
+    /// In lower case.
+    pub method: &'static str,
+    /// As the contract writes it.
+    pub path: &'static str,
+    /// `operationId` in the contract.
+    pub id: &'static str,
+    /// The name in the media type of its answer.
+    pub media: &'static str,
+}
+
+/// `method path id permission handler media;` The permission is one of [`Permission`], or `open` where everybody may.
+macro_rules! operations {
+    ($($method:ident $path:literal $id:ident $permission:ident $handler:path, $media:literal;)*) => {
+        /// Every operation that this version has, sorted by path.
+        pub const OPERATIONS: &[Operation] = &[$(operations!(@one $method $path $id $media)),*];
+
+        pub(super) fn routes() -> Router<Arc<Cumulocity>> {
+            let router = Router::new();
+            $(
+                let operation = &operations!(@one $method $path $id $media);
+                let router = router.route($path, routing::$method(operations!(@served operation $permission $handler)));
+            )*
+            router
+        }
+    };
+    (@one $method:ident $path:literal $id:ident $media:literal) => {
+        Operation { method: stringify!($method), path: $path, id: stringify!($id), media: $media }
+    };
+    (@served $operation:ident open $handler:path) => { open($operation, $handler) };
+    (@served $operation:ident $permission:ident $handler:path) => { served($operation, Permission::$permission, $handler) };
+}
+
+operations! {}
+
+/// Whether there is a deletion of what is below this path.
+pub(super) fn deletes_below(path: &str) -> bool {
+    let paths = OPERATIONS.iter().filter(|operation| operation.method == "delete").map(|operation| operation.path);
+    paths.filter_map(|template| template.rsplit_once("/{")).any(|(list, _)| list == path)
+}

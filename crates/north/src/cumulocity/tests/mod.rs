@@ -1,0 +1,105 @@
+//! The dialect over a core with two tenants, in virtual time, without a listener.
+
+mod golden;
+
+use super::{Cumulocity, OPERATIONS, Settings, router};
+use crate::http::{Origin, Peer, guarded};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::Request,
+};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use landfall_testkit::{Contract, Ground, golden::Bindings, ground::Tenant};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Bytes of an answer.
+const ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// What the tests of the dialect stand on.
+pub(super) struct Scene {
+    pub ground: Ground,
+    pub mine: Tenant,
+    pub theirs: Tenant,
+    service: TowerToHyperService<Router>,
+}
+
+/// A request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    pub headers: &'a [(&'a str, &'a str)],
+    pub body: &'a [u8],
+}
+
+/// An answer, and the operation it was held to the contract of; none for a path of none.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    pub operation: Option<String>,
+}
+
+impl Answer {
+    /// The body.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+}
+
+impl Scene {
+    pub async fn new() -> Self {
+        let ground = Ground::new(14).await;
+        let (mine, theirs) = ground.two_tenants().await;
+        let state = Arc::new(Cumulocity { core: ground.core.clone(), settings: Settings::default() });
+        let core = ground.core.clone();
+        let routes = guarded(router(state), super::DIALECT.form, move || core.now());
+        Self { ground, mine, theirs, service: TowerToHyperService::new(routes) }
+    }
+
+    /// What golden files may name.
+    pub fn bindings(&self) -> Bindings {
+        Bindings::default()
+    }
+
+    /// The answer, which the contract has; panics with what is wrong with it.
+    pub async fn answer(&self, asked: Asked<'_>) -> Answer {
+        let request = Request::builder().method(asked.method).uri(asked.path);
+        let request = asked.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let mut request = request.body(Body::from(asked.body.to_vec())).unwrap();
+        request.extensions_mut().insert(Origin::of(true, Some("landfall.example")));
+        request.extensions_mut().insert(Peer(([192, 0, 2, 1], 50_000).into()));
+        let response = self.service.call(request).await.unwrap();
+        let status = response.status().as_u16();
+        let text = |value: &axum::http::HeaderValue| value.to_str().unwrap().to_owned();
+        let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let body = to_bytes(response.into_body(), ANSWER_BYTES).await.unwrap().to_vec();
+        let operation = Contract::cumulocity().operation(asked.method, &tidy(asked.path));
+        let operation = operation.filter(|operation| OPERATIONS.iter().any(|one| one.id == operation.id));
+        if operation.is_some() {
+            let judged = Contract::cumulocity().check_answer(asked.method, &tidy(asked.path), status, &body);
+            judged.unwrap_or_else(|why| panic!("{} {}: {why}", asked.method, asked.path));
+        }
+        Answer { status, headers, body, operation: operation.map(|operation| operation.id.clone()) }
+    }
+}
+
+/// The path without slashes at its end.
+fn tidy(path: &str) -> String {
+    path.split('?').next().unwrap_or_default().trim_end_matches('/').to_owned()
+}
+
+#[test]
+fn the_contract_has_every_operation_with_its_path() {
+    for operation in OPERATIONS {
+        let contract = Contract::cumulocity().operation_by_id(operation.id);
+        let contract = contract.unwrap_or_else(|| panic!("no {} in the contract", operation.id));
+        assert_eq!((contract.method.to_lowercase().as_str(), contract.template.as_str()), (operation.method, operation.path));
+    }
+    let keys: Vec<_> = OPERATIONS.iter().map(|operation| (operation.path, operation.method)).collect();
+    assert!(keys.is_sorted(), "keep the list sorted");
+}

@@ -5,6 +5,7 @@
 
 mod access;
 mod account;
+mod alarm;
 mod bell;
 mod clock;
 mod command;
@@ -34,6 +35,8 @@ pub use account::app::{AppChange, NewApp, TokenPair};
 pub use account::authority::{AppCaller, DeviceCaller, Operator, digest};
 pub use account::principal::Scope;
 pub use account::{AccountChange, NewAccount};
+pub use alarm::event::{DeviceEventChange, DeviceEventQuery, NewDeviceEvent};
+pub use alarm::{AlarmChange, AlarmQuery, NewAlarm};
 pub use bell::Bell;
 pub use clock::{Clock, ClockChange, ClockDoubt, TimeBounds};
 pub use command::batch::{BatchOrder, BatchTask, Selection, SubTask, Tag};
@@ -57,8 +60,8 @@ pub use product::trial::{CodecTrial, CommandSample, CommandTrial, Decoded};
 pub use receiver::{Clients, Hindrance, Parcel, ParcelId, Receivers, Unreceived};
 pub use settings::Settings;
 pub use store::{
-    CommandFilter, Committed, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryOf, HistoryQuery, JobFilter,
-    NameClash, RevokeFilter, SettingFilter, Store, StoreStats, SubscriptionFilter, TargetFilter,
+    AlarmFilter, CommandFilter, Committed, DeviceEventFilter, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryOf,
+    HistoryQuery, JobFilter, NameClash, RevokeFilter, SettingFilter, Store, StoreStats, SubscriptionFilter, TargetFilter,
 };
 pub use subscription::SubscribeRequest;
 pub use subscription::notifier::{Gathering, Needs, Notification, Notifier, Receipt, Subject, Verdict};

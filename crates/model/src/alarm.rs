@@ -125,4 +125,9 @@ impl AlarmStatus {
             Self::Cleared => "CLEARED",
         }
     }
+
+    /// Whether the alarm still stands.
+    pub fn is_open(self) -> bool {
+        self != Self::Cleared
+    }
 }

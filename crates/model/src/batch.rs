@@ -1,9 +1,10 @@
 //! What one decision changes: versioned writes and the events they mean, applied together or not at all.
 
 use crate::{
-    Account, AccountId, App, Append, CallId, Command, ContainerChange, Cursor, Device, DeviceId, Error, Event, Group, GroupId,
-    Job, JobBlock, JobId, JobTarget, Observed, Product, ProductId, Redecoded, Registration, Resource, ResourceId, RevokeTask,
-    SecureSession, ServiceCall, Setting, Shadow, StoredSession, Subscription, SubscriptionId, TargetEnd,
+    Account, AccountId, Alarm, AlarmId, App, Append, CallId, Command, ContainerChange, Cursor, Device, DeviceEvent,
+    DeviceEventId, DeviceId, Error, Event, Group, GroupId, Job, JobBlock, JobId, JobTarget, Observed, Product, ProductId,
+    Redecoded, Registration, Resource, ResourceId, RevokeTask, SecureSession, ServiceCall, Setting, Shadow, StoredSession,
+    Subscription, SubscriptionId, TargetEnd,
 };
 use uuid::Uuid;
 
@@ -36,7 +37,7 @@ pub enum Write {
     /// Refused where the owner would then have more devices than it may; comes before the devices that are added.
     DeviceLimit(Box<DeviceLimit>),
     Device(Box<Device>),
-    /// Also drops its state, history, calls, commands, shadow, registration, sessions, and the resources and instances below it; its id
+    /// Also drops its state, history, calls, commands, alarms, events, shadow, registration, sessions, and the resources and instances below it; its id
     /// stays known as a tombstone.
     DeleteDevice(DeviceId),
     Group(Box<Group>),
@@ -106,6 +107,11 @@ pub enum Write {
     EndTarget(TargetEnd),
     /// Also drops its targets.
     DeleteJob(JobId),
+    /// `Stale` where it is open and its device has another open one of its kind.
+    Alarm(Box<Alarm>),
+    DeleteAlarm(AlarmId),
+    DeviceEvent(Box<DeviceEvent>),
+    DeleteDeviceEvent(DeviceEventId),
 }
 
 /// How many devices somebody may have, looked at when the devices are written.

@@ -1,8 +1,8 @@
 //! Events: what happened, in the order in which it was committed.
 
 use crate::{
-    AccountId, AppId, CommandId, CommandState, DeviceId, DeviceView, Notice, Principals, ProductId, ProductKey, Report, Seq,
-    SubscriptionId, Time,
+    AccountId, Alarm, AppId, CommandId, CommandState, DeviceEvent, DeviceId, DeviceView, Notice, Principals, ProductId,
+    ProductKey, Report, Seq, SubscriptionId, Time,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -125,6 +125,10 @@ pub enum EventBody {
     },
     /// What a subscription to a resource asked to be told (TS-0001, 10.2.10).
     Notice(Box<Notice>),
+    /// An alarm was raised, counted up or changed.
+    AlarmChanged(Box<Alarm>),
+    /// An event of a device was told or changed.
+    DeviceEvent(Box<DeviceEvent>),
 }
 
 impl EventBody {
@@ -142,6 +146,7 @@ impl EventBody {
     pub fn has_subscribers(&self) -> bool {
         match self {
             Self::Notice(_) | Self::SubscriptionChanged(_) | Self::CommandChanged { .. } => false,
+            Self::AlarmChanged(_) | Self::DeviceEvent(_) => false,
             Self::MessageConfirmed { address, .. } => address.is_none(),
             _ => true,
         }

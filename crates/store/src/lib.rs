@@ -5,6 +5,7 @@
 //! reading the clock (time comes from the [`World`]), any rule of the domain.
 
 mod account;
+mod alarm;
 mod cache;
 mod command;
 mod device;

@@ -2,11 +2,12 @@
 
 use crate::{
     Options, SharedStore,
+    alarm::ALARMED,
     cache::{Cache, Hints},
-    command::work::Work,
+    command::work::{WORK, Work},
     engine::{
         queue::{Queue, Task, stopping},
-        sql::given_up,
+        sql::{Sql, SqlResult, given_up},
     },
     extension::{Subscribers, Telling},
     job::targets::Tally,
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) caches: Caches,
     pub(crate) work: Work,
+    /// Devices that may have open alarms.
+    pub(crate) alarmed: Work,
     pub(crate) pending: Mutex<Pending>,
     pub(crate) ring: Mutex<Ring>,
     /// The newest place; consumers wait on it.
@@ -43,6 +46,7 @@ impl Shared {
             queue: Queue::new(options.queue_batches, options.queue_bytes, given_up(options.statement())),
             caches: Caches::new(&options),
             work: Work::default(),
+            alarmed: Work::default(),
             pending: Mutex::new(Pending::default()),
             ring: Mutex::new(Ring::new(newest, options.ring_events, options.ring_bytes)),
             newest: watch::Sender::new(newest),
@@ -52,6 +56,12 @@ impl Shared {
             targets: Mutex::default(),
             options,
         }
+    }
+
+    /// Reads which devices have work, and which have open alarms.
+    pub(crate) fn load_work(&self, sql: &mut dyn Sql) -> SqlResult<()> {
+        self.work.load(sql, WORK)?;
+        self.alarmed.load(sql, ALARMED)
     }
 
     /// A write was committed. One arm a variant, so that the compiler asks what memory makes of a new one.
@@ -76,6 +86,7 @@ impl Shared {
             Write::DeleteDevice(id) => {
                 pending.forget(id);
                 self.work.forget(id);
+                self.alarmed.forget(id);
                 caches.devices.changed(id, None);
             }
             Write::DeviceLimit(_) | Write::Group(_) | Write::DeleteGroup(_) | Write::Join(..) | Write::Leave(..) => (),
@@ -101,6 +112,8 @@ impl Shared {
             | Write::CountRetrieval(_)
             | Write::DeleteInstance(_)
             | Write::Labels { .. } => (),
+            Write::Alarm(r) if r.status.is_open() => self.alarmed.set([r.device]),
+            Write::Alarm(_) | Write::DeleteAlarm(_) | Write::DeviceEvent(_) | Write::DeleteDeviceEvent(_) => (),
             Write::Job(_) | Write::JobBlock(_) | Write::JobTargets(_) | Write::EndTarget(_) | Write::DeleteJob(_) => (),
         }
     }

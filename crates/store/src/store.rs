@@ -75,7 +75,7 @@ impl SharedStore {
         let shared = Arc::new(Shared::new(options, start.newest));
         shared.pending.lock().trust(world.bounds().earliest);
         replay::replay(&mut *sql, &shared)?;
-        shared.work.load(&mut *sql)?;
+        shared.load_work(&mut *sql)?;
         shared.caches.subscribers.load(&mut *sql)?;
         shared.caches.telling.load(&mut *sql)?;
         sql.limit()?;

@@ -4,6 +4,7 @@
 
 use crate::{
     account::{ACCOUNT, APP},
+    alarm::{self, ALARM, DEVICE_EVENT},
     command::{self, COMMAND, calls},
     device::{
         groups::{self, GROUP},
@@ -161,6 +162,10 @@ impl Step {
             Write::JobTargets(r) => job::targets::begin(sql, r, &mut effects.counters.jobs),
             Write::EndTarget(r) => job::targets::end(sql, r, &mut effects.counters.jobs),
             Write::DeleteJob(id) => job::delete_job(sql, *id),
+            Write::Alarm(r) => alarm::put_alarm(sql, r, doc),
+            Write::DeleteAlarm(id) => delete(sql, "DELETE FROM alarm WHERE id = ?1", id.0.as_bytes()),
+            Write::DeviceEvent(r) => DEVICE_EVENT.put(sql, &**r, doc),
+            Write::DeleteDeviceEvent(id) => delete(sql, "DELETE FROM device_event WHERE id = ?1", id.0.as_bytes()),
         }
     }
 }
@@ -243,6 +248,8 @@ fn plan(write: &Write) -> Result<Plan> {
             let bytes = |detail: &Option<String>| 64 + detail.as_ref().map_or(0, String::len);
             Ok(Plan { more: r.iter().map(|target| bytes(&target.detail)).sum(), outcome: Outcome::DoneOrRefused, ..bare })
         }
+        Write::Alarm(r) => Plan::row(&ALARM, &**r),
+        Write::DeviceEvent(r) => Plan::row(&DEVICE_EVENT, &**r),
         Write::EndTarget(r) => Ok(Plan { more: r.detail.as_ref().map_or(0, String::len), ..bare }),
         Write::DeleteApp(_)
         | Write::DeleteProduct(_)
@@ -259,6 +266,8 @@ fn plan(write: &Write) -> Result<Plan> {
         | Write::CountNotice(_)
         | Write::CountRetrieval(_)
         | Write::DeleteInstance(_)
-        | Write::DeleteJob(_) => Ok(bare),
+        | Write::DeleteJob(_)
+        | Write::DeleteAlarm(_)
+        | Write::DeleteDeviceEvent(_) => Ok(bare),
     }
 }

@@ -60,6 +60,7 @@ fn notifications(subscription: &Subscription, event: &StoredEvent) -> Vec<Vec<u8
             vec![desired_delivered(device, service_id, properties, *delivered)]
         }
         EventBody::SubscriptionChanged(_) | EventBody::ProductModel { .. } | EventBody::Notice(_) => vec![],
+        EventBody::AlarmChanged(_) | EventBody::DeviceEvent(_) => vec![],
     }
 }
 
@@ -82,6 +83,7 @@ fn wanted(subscription: &Subscription, event: &Event) -> bool {
         EventBody::Reported(_) => NotifyType::DeviceDataChanged,
         EventBody::DesiredDelivered { .. } => NotifyType::DeviceDesiredPropertiesModifyStatusChanged,
         EventBody::CommandChanged { .. } | EventBody::SubscriptionChanged(_) | EventBody::Notice(_) => return false,
+        EventBody::AlarmChanged(_) | EventBody::DeviceEvent(_) => return false,
     };
     told == kind && event.body.has_subscribers()
 }

@@ -22,6 +22,9 @@ use landfall_model::{Command, DeviceId, Page, PageRequest, RevokeTask, TargetEnd
 use serde::de::DeserializeOwned;
 use std::sync::OnceLock;
 
+/// The newest first.
+const BY_AGE: &str = "created_at DESC, id DESC";
+
 /// Open commands of a device that are read at once.
 const OPEN_LIMIT: i64 = 1_000;
 
@@ -147,7 +150,7 @@ pub(crate) fn list(sql: &mut dyn Sql, filter: &CommandFilter, page: PageRequest)
     let mut conditions = Conditions::first_of(equal);
     conditions.and_id("account", Some(&filter.account.0));
     conditions.and_between("created_at", filter.after, filter.before);
-    visible_page(sql, conditions, "command", page)
+    visible_page(sql, conditions, "command", BY_AGE, page)
 }
 
 /// A page of revocation tasks, newest first.
@@ -165,21 +168,22 @@ pub(crate) fn revoke_tasks(sql: &mut dyn Sql, filter: &RevokeFilter, page: PageR
         false => conditions.and("account = #", account),
     }
     conditions.and_between("created_at", filter.after, filter.before);
-    visible_page(sql, conditions, "revoke_task", page)
+    visible_page(sql, conditions, "revoke_task", BY_AGE, page)
 }
 
-/// A page of what belongs to devices that are there, newest first. The index alone tells it where nothing has to be hidden.
-fn visible_page<T: DeserializeOwned>(
+/// A page of what belongs to devices that are there. The index alone tells it where nothing has to be hidden.
+pub(crate) fn visible_page<T: DeserializeOwned>(
     sql: &mut dyn Sql,
     mut conditions: Conditions<'_>,
     table: &str,
+    order: &str,
     page: PageRequest,
 ) -> SqlResult<Page<T>> {
     sql.begin_read()?;
     if unlinked::any(sql)? {
         conditions.and_also(&unlinked::visible(&format!("{table}.device")));
     }
-    let found = conditions.page_within(sql, table, "created_at DESC, id DESC", page, None)?;
+    let found = conditions.page_within(sql, table, order, page, None)?;
     sql.batch("COMMIT")?;
     Ok(found)
 }

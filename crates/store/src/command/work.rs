@@ -1,6 +1,7 @@
-//! Which devices may have open commands, desired values or outgoing messages, so that those that have none need no read.
+//! Which devices may have open commands, desired values or outgoing messages, so that those that have none need no read; and in the same way those
+//! that may have open alarms.
 //!
-//! The writer stamps a device with each command, shadow and outgoing message that it commits; whoever reads and finds nothing open takes the stamp away, unless a
+//! The writer stamps a device with each command, shadow and outgoing message (each open alarm) that it commits; whoever reads and finds nothing open takes the stamp away, unless a
 //! newer one was set meanwhile.
 
 use crate::engine::sql::{Row, Sql, SqlResult, query_all};
@@ -8,6 +9,10 @@ use landfall_model::DeviceId;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use uuid::Uuid;
+
+/// Devices that have commands that are not over, a shadow, or outgoing messages.
+pub(crate) const WORK: &str = "SELECT device FROM command WHERE state IN ('PENDING', 'SENT', 'DELIVERED') UNION SELECT device FROM shadow \
+     UNION SELECT device FROM container WHERE part = 4 AND instances > 0 AND device IS NOT NULL";
 
 /// Stamps by device; as many as devices have open work.
 #[derive(Default)]
@@ -20,12 +25,10 @@ struct Stamps {
 }
 
 impl Work {
-    /// Reads which devices have commands that are not over, a shadow, or outgoing messages.
-    pub(crate) fn load(&self, sql: &mut dyn Sql) -> SqlResult<()> {
-        const TEXT: &str = "SELECT device FROM command WHERE state IN ('PENDING', 'SENT', 'DELIVERED') UNION SELECT device FROM shadow \
-             UNION SELECT device FROM container WHERE part = 4 AND instances > 0 AND device IS NOT NULL";
+    /// Reads which devices a statement finds.
+    pub(crate) fn load(&self, sql: &mut dyn Sql, text: &str) -> SqlResult<()> {
         let id = |row: &dyn Row| Ok(Uuid::from_slice(row.bytes(0)?).ok().map(DeviceId));
-        let devices = query_all(sql, TEXT, &[], id)?;
+        let devices = query_all(sql, text, &[], id)?;
         self.set(devices.into_iter().flatten());
         Ok(())
     }

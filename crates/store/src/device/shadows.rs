@@ -33,7 +33,7 @@ pub(crate) fn put_setting(sql: &mut dyn Sql, r: &Setting, doc: &str) -> Done {
             Value::Bytes(r.account.0.as_bytes()),
             Value::Int(r.at.0),
             Value::Text(&r.service_id),
-            Value::Text(&properties(&r.desired)),
+            Value::Text(&names(&r.desired)),
             Value::Text(doc),
         ],
     )?;
@@ -102,13 +102,13 @@ fn of_gateway<'a>(
 }
 
 /// The keys of a JSON object, each a JSON string on a line of its own; empty for anything else.
-fn properties(desired: &str) -> String {
-    let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(desired).unwrap_or_default();
+pub(crate) fn names(object: &str) -> String {
+    let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(object).unwrap_or_default();
     keys.keys().map(|key| line(key)).collect()
 }
 
 /// A key as JSON, which holds no bare line end, between two of them.
-fn line(key: &str) -> String {
+pub(crate) fn line(key: &str) -> String {
     format!("\n{}\n", serde_json::Value::from(key))
 }
 
@@ -127,9 +127,9 @@ mod tests {
             (r#"{"a\nb\"\u0000":1}"#, "\n\"a\\nb\\\"\\u0000\"\n"),
         ];
         for (desired, expected) in cases {
-            assert_eq!(properties(desired), expected, "{desired}");
+            assert_eq!(names(desired), expected, "{desired}");
         }
-        let stored = properties(r#"{"ab":1,"c":"d"}"#);
+        let stored = names(r#"{"ab":1,"c":"d"}"#);
         for (key, found) in [("ab", true), ("c", true), ("a", false), ("b", false), ("d", false), ("AB", false), ("", false)] {
             assert_eq!(stored.contains(&line(key)), found, "{key}");
         }

@@ -19,14 +19,16 @@ const OWNERS: i64 = 200;
 const VISIBLE: &str = "NOT EXISTS (SELECT 1 FROM unlinked u WHERE u.owner = #)";
 
 /// Rows of a device that may be many; those of which it has few are deleted with it.
-const OF_DEVICE: [&str; 4] = [
+const OF_DEVICE: [&str; 6] = [
     "DELETE FROM chunk WHERE device = ?1 AND first_seq IN (SELECT first_seq FROM chunk WHERE device = ?1 LIMIT ?2)",
     "DELETE FROM command WHERE id IN (SELECT id FROM command WHERE device = ?1 LIMIT ?2)",
     "DELETE FROM revoke_task WHERE id IN (SELECT id FROM revoke_task WHERE device = ?1 LIMIT ?2)",
     "DELETE FROM setting WHERE id IN (SELECT id FROM setting WHERE device = ?1 LIMIT ?2)",
+    "DELETE FROM alarm WHERE id IN (SELECT id FROM alarm WHERE device = ?1 LIMIT ?2)",
+    "DELETE FROM device_event WHERE id IN (SELECT id FROM device_event WHERE device = ?1 LIMIT ?2)",
 ];
 
-/// The history, commands, settings and resources of a device that is gone are to go.
+/// The history, commands, settings, alarms, events and resources of a device that is gone are to go.
 pub(crate) fn put_device(sql: &mut dyn Sql, device: DeviceId) -> Done {
     put(sql, device.0.as_bytes(), DEVICE)?;
     Ok(())

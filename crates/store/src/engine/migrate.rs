@@ -15,7 +15,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 25] = [
+const STEPS: [Step; 26] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -41,6 +41,7 @@ const STEPS: [Step; 25] = [
     Step::Ddl(include_str!("../../migrations/0021_group_counts.sql")),
     Step::Code(provisioned::fill),
     Step::Ddl(include_str!("../../migrations/0022_provisioned.sql")),
+    Step::Ddl(include_str!("../../migrations/0029_telemetry.sql")),
 ];
 
 /// The schema this program writes.

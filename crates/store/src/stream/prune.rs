@@ -1,7 +1,8 @@
 //! Deletes what retention no longer keeps, a bounded number of rows at a time.
 //!
 //! The stream is shared by all accounts, so its rows are kept for the longest `event_retention_days` of any account. History goes by the
-//! arrival of its points, to a day: a chunk is deleted when its newest point is too old. Settings of shadows go with the history of their account.
+//! arrival of its points, to a day: a chunk is deleted when its newest point is too old. Settings of shadows, alarms that are over and events go with the
+//! history of their account.
 
 use crate::{
     device::unlinked,
@@ -33,7 +34,7 @@ pub(crate) fn prune(sql: &mut dyn Sql, now: Time, shared: &Shared) -> SqlResult<
     more |= prune_history(sql, now)?;
     more |= prune_small(sql, now)?;
     more |= prune_commands(sql, now)?;
-    more |= prune_settings(sql, now)?;
+    more |= prune_of_accounts(sql, now)?;
     let mut dropped = Vec::new();
     more |= extension::prune(sql, now, ROWS, &mut dropped)?;
     more |= unlinked::slice(sql, ROWS, &mut dropped)?;
@@ -109,14 +110,21 @@ fn prune_commands(sql: &mut dyn Sql, now: Time) -> SqlResult<bool> {
     Ok(full(commands) || full(tasks))
 }
 
-fn prune_settings(sql: &mut dyn Sql, now: Time) -> SqlResult<bool> {
+/// What goes with the history of its account.
+const OF_ACCOUNTS: [&str; 3] = [
+    "DELETE FROM setting WHERE id IN (SELECT id FROM setting WHERE account = ?1 AND at < ?2 ORDER BY at LIMIT ?3)",
+    "DELETE FROM alarm WHERE id IN (SELECT id FROM alarm WHERE account = ?1 AND over_at < ?2 ORDER BY over_at LIMIT ?3)",
+    "DELETE FROM device_event WHERE id IN \
+     (SELECT id FROM device_event WHERE account = ?1 AND created_at < ?2 ORDER BY created_at LIMIT ?3)",
+];
+
+fn prune_of_accounts(sql: &mut dyn Sql, now: Time) -> SqlResult<bool> {
     for (account, days) in history_days(sql)? {
-        let deleted = sql.execute(
-            "DELETE FROM setting WHERE id IN (SELECT id FROM setting WHERE account = ?1 AND at < ?2 ORDER BY at LIMIT ?3)",
-            &[Value::Bytes(&account), Value::Int(now.minus_s(days * DAY_S).0), Value::Int(ROWS)],
-        )?;
-        if full(deleted) {
-            return Ok(true);
+        let params = [Value::Bytes(&account), Value::Int(now.minus_s(days * DAY_S).0), Value::Int(ROWS)];
+        for text in OF_ACCOUNTS {
+            if full(sql.execute(text, &params)?) {
+                return Ok(true);
+            }
         }
     }
     Ok(false)

@@ -74,7 +74,7 @@ pub(crate) fn resume(sql: &mut dyn Sql, shared: &Shared, my_epoch: i64, known: u
         shared.ring.lock().begin_after(newest);
         shared.newest.send_replace(newest);
     }
-    shared.work.load(sql)?;
+    shared.load_work(sql)?;
     shared.caches.forget_all();
     shared.caches.subscribers.load(sql)?;
     shared.caches.telling.load(sql)?;

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)] // and it spawns what races.
 
 mod addresses;
+mod alarms;
 mod commands;
 mod counts;
 mod deletion;
@@ -82,6 +83,8 @@ conformance! {
     members: a_group_has_no_more_devices_than_it_may two_that_fill_a_group_cannot_both members_are_counted
         devices_in_many_groups_leave_them members_are_read_from_any_place who_sees_devices_is_said_in_their_order;
     addresses: addresses_stay_while_they_are_named addresses_stay_while_they_owe nothing_is_told_to_an_address_that_is_gone;
+    alarms: a_device_has_one_open_alarm_of_a_kind alarms_by_filter_and_page the_newest_open_alarm_of_some_devices
+        device_events_by_filter_and_page retention_of_alarms_and_events alarms_and_events_go_with_their_device;
     shadows: shadows_are_versioned settings_by_filter retention_of_settings;
     identities: names_that_mean_the_same_are_one_devices a_name_goes_with_its_device racing_names_have_one_winner;
     presence: psk_identities_are_unique registrations_come_and_go secure_sessions_page_over_all_numbers

@@ -273,6 +273,8 @@ fn word(body: &EventBody) -> String {
         EventBody::DesiredDelivered { service_id, delivered, .. } => format!("desired {service_id} {delivered}"),
         EventBody::SubscriptionChanged(_) => "subscription".into(),
         EventBody::ProductModel { change, .. } => format!("model {change:?}"),
+        EventBody::AlarmChanged(alarm) => format!("alarm {} {}", alarm.status.as_str(), alarm.count),
+        EventBody::DeviceEvent(event) => format!("event {}", event.kind),
         EventBody::Notice(notice) => format!("notice {}", notice.kind),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     account::accounts,
-    command,
+    alarm, command,
     device::{lists, shadows},
     engine::documents::named,
     engine::{
@@ -16,7 +16,8 @@ use crate::{
     subscription::read::subscriptions,
 };
 use landfall_core::{
-    CommandFilter, DeviceFilter, Due, HistoryOf, HistoryQuery, ResourceFilter, RevokeFilter, SettingFilter, SubscriptionFilter,
+    AlarmFilter, CommandFilter, DeviceEventFilter, DeviceFilter, Due, HistoryOf, HistoryQuery, ResourceFilter, RevokeFilter,
+    SettingFilter, SubscriptionFilter,
 };
 use landfall_model::*;
 use landfall_testkit::ground::place::Place;
@@ -181,6 +182,23 @@ fn every_filter_of_other_lists_has_an_index() {
             let (after, before) = (on(2).then_some(Time(1)), on(3).then_some(Time(2)));
             let filter = CommandFilter { account, app: on(0).then_some(app), device: on(1).then_some(device), after, before };
             command::list(sql, &filter, PAGE).unwrap();
+            for sort in [Sort::Ascending, Sort::Descending] {
+                let (device, from, to) = (on(1).then_some(device), after, before);
+                let filter = AlarmFilter {
+                    device,
+                    kinds: if on(0) { vec!["a".to_owned(), "b".to_owned()] } else { vec![] },
+                    statuses: if on(4) { vec![AlarmStatus::Active, AlarmStatus::Acknowledged] } else { vec![] },
+                    severities: if on(5) { vec![Severity::Major] } else { vec![] },
+                    from,
+                    to,
+                    sort,
+                    ..AlarmFilter::of(account)
+                };
+                alarm::alarms(sql, &filter, PAGE).unwrap();
+                let (kind, fragment) = (on(0).then(|| "x".to_owned()), on(4).then(|| "y".to_owned()));
+                let filter = DeviceEventFilter { device, kind, fragment, from, to, sort, ..DeviceEventFilter::of(account) };
+                alarm::device_events(sql, &filter, PAGE).unwrap();
+            }
             let filter = RevokeFilter {
                 account,
                 app: on(0).then_some(app),
@@ -216,6 +234,7 @@ fn every_filter_of_other_lists_has_an_index() {
             instances::list(sql, container, Time(1), sort, PAGE).unwrap();
         }
         instances::after(sql, container, Time(1), 7, 25).unwrap();
+        alarm::newest_open(sql, &[device]).unwrap();
         let after = (Time(1), device);
         lists::due(sql, Due::Silent(DeviceStatus::Online, Time(9)), after, 5).unwrap();
         lists::due(sql, Due::Expired(Time(9)), after, 5).unwrap();

@@ -11,7 +11,7 @@ use std::{fs, path::Path};
 /// The inputs of a target.
 type Seeds = Vec<Vec<u8>>;
 
-fn all() -> [(&'static str, Seeds); 16] {
+fn all() -> [(&'static str, Seeds); 17] {
     use seeds::{binary, text};
     [
         ("coap_endpoint", binary::coap_traffic()),
@@ -30,6 +30,7 @@ fn all() -> [(&'static str, Seeds); 16] {
         ("profile_package", text::profile_packages()),
         ("provisioning_list", text::provisioning_lists()),
         ("proxy_header", binary::proxy_headers()),
+        ("uploaded_table", text::uploaded_tables()),
     ]
 }
 

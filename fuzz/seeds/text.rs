@@ -90,3 +90,12 @@ pub fn profile_packages() -> Seeds {
     ];
     texts(&models).into_iter().chain([package]).collect()
 }
+
+/// How large the pieces are, then a form with a table.
+pub fn uploaded_tables() -> Seeds {
+    texts(&[
+        "\u{7}--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\nContent-Type: text/csv\r\n\r\nID;CREDENTIALS\r\na;\"1;\"\"\"\r\n\r\nb;2\r\n--B--\r\n",
+        "\u{1}--B\nContent-Disposition: form-data; name=file\n\n\u{feff}ID,\"TYPE\n,\"\na,b\n--B",
+        "Apreamble\r\n--B\r\nx: y\r\n\r\n\r\n--B\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\nID\tx\r\n\"\r\n--Bx",
+    ])
+}

@@ -4,9 +4,11 @@
 
 pub mod admin;
 pub mod bind;
+mod csv;
 pub mod cumulocity;
 pub mod dialect;
 pub mod dialects;
+pub mod fuzz;
 pub mod http;
 pub mod oceanconnect;
 pub mod onem2m;

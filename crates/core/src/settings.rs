@@ -50,6 +50,12 @@ pub struct Settings {
     pub call_addresses: u64,
     /// Devices behind one gateway.
     pub children: u64,
+    /// Requests for the credentials of devices that an account may have open.
+    pub device_requests: u64,
+    /// Times a minute that a device of one id may ask for its credentials; 0: any number.
+    pub credential_polls_per_device: u32,
+    /// Times a minute that devices at one address may ask for their credentials; 0: any number.
+    pub credential_polls_per_address: u32,
     /// Devices of an application that has no limit of its own; `None`: no limit.
     pub devices: Option<u64>,
     /// Claims of secrets that the nodes of a product may make in a minute (one-model-one-secret); 0: any number.
@@ -96,6 +102,9 @@ impl Default for Settings {
             subscriptions: 1_000,
             call_addresses: 1_000,
             children: 10_000,
+            device_requests: 100_000,
+            credential_polls_per_device: 60,
+            credential_polls_per_address: 6_000,
             devices: None,
             claims_per_minute: 600,
             jobs: 1_000,

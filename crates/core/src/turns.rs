@@ -37,6 +37,8 @@ pub(crate) enum Record {
     Group(GroupId),
     Job(JobId),
     Resource(ResourceId),
+    /// The request for a device of an id with this digest.
+    DeviceRequest([u8; 32]),
 }
 
 /// One try of [`Core::decide`].

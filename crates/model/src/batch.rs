@@ -100,6 +100,10 @@ pub enum Write {
     /// Stands after its job; `ResourceNotFound` where that is gone, `Stale` where the block is there already, `TooMany` beyond
     /// [`JobBlock::SIZE`].
     JobBlock(Box<JobBlock>),
+    /// `Stale` where there is one for this id already, of whatever account.
+    DeviceRequest(Box<crate::DeviceRequest>),
+    /// By the id of its device.
+    DeleteDeviceRequest(String),
     /// Targets that were begun, each once; they stand beside the job whose `begun` counts them. `ResourceNotFound` where that is gone, `Stale`
     /// where one was begun already, `TooMany` beyond [`JobBlock::SIZE`].
     JobTargets(Vec<JobTarget>),

@@ -114,6 +114,10 @@ causes! {
     NotFound CodecNotFound;
     /// No such resource of the tree (RSC 4004).
     NotFound ResourceNotFound;
+    /// No request for the credentials of such a device.
+    NotFound DeviceRequestNotFound;
+    /// There are no credentials for the device yet: its request is not accepted, or it showed another token.
+    NotFound CredentialsNotReady;
     /// A nodeId that another device has (100426).
     Conflict NodeIdTaken;
     /// A name that another record has.
@@ -126,6 +130,10 @@ causes! {
     Conflict AppInUse;
     /// A product that devices still use.
     Conflict ProductInUse;
+    /// The credentials of such a device are asked for already.
+    Conflict DeviceRequestExists;
+    /// A request that cannot be accepted, as its device did not ask yet.
+    Conflict DeviceNotAsked;
     /// A subscription of the same kind and scope (100227).
     Conflict SubscriptionExists;
     /// The command is over or on its way, so it cannot be canceled (100435).

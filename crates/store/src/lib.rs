@@ -9,6 +9,7 @@ mod alarm;
 mod cache;
 mod command;
 mod device;
+mod device_request;
 mod effects;
 mod engine;
 mod extension;

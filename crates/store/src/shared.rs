@@ -114,6 +114,7 @@ impl Shared {
             | Write::Labels { .. } => (),
             Write::Alarm(r) if r.status.is_open() => self.alarmed.set([r.device]),
             Write::Alarm(_) | Write::DeleteAlarm(_) | Write::DeviceEvent(_) | Write::DeleteDeviceEvent(_) => (),
+            Write::DeviceRequest(_) | Write::DeleteDeviceRequest(_) => (),
             Write::Job(_) | Write::JobBlock(_) | Write::JobTargets(_) | Write::EndTarget(_) | Write::DeleteJob(_) => (),
         }
     }

@@ -12,6 +12,7 @@ use crate::{
         record::{self, DEVICE},
         shadows::{self, SHADOW},
     },
+    device_request::{self, DEVICE_REQUEST},
     effects::{Done, Effects, delete},
     engine::{origin, sql::Sql},
     job::{self, JOB},
@@ -157,6 +158,8 @@ impl Step {
             Write::CountRetrieval(id) => instances::count_retrieval(sql, *id, effects),
             Write::DeleteInstance(id) => instances::delete(sql, *id, effects),
             Write::Labels { account, subject, labels } => labels::put_labels(sql, *account, *subject, labels),
+            Write::DeviceRequest(r) => DEVICE_REQUEST.put(sql, &**r, doc),
+            Write::DeleteDeviceRequest(id) => device_request::delete_request(sql, id),
             Write::Job(r) => JOB.put(sql, &**r, doc),
             Write::JobBlock(r) => job::put_block(sql, r),
             Write::JobTargets(r) => job::targets::begin(sql, r, &mut effects.counters.jobs),
@@ -236,6 +239,7 @@ fn plan(write: &Write) -> Result<Plan> {
         Write::Labels { labels, .. } => {
             Ok(Plan { more: labels.iter().map(|label| 64 + label.len()).sum(), ..bare }.texts(labels))
         }
+        Write::DeviceRequest(r) => Plan::row(&DEVICE_REQUEST, &**r),
         Write::Job(r) => Plan::row(&JOB, &**r),
         Write::JobBlock(r) => {
             let bytes = match &r.targets {
@@ -269,5 +273,6 @@ fn plan(write: &Write) -> Result<Plan> {
         | Write::DeleteJob(_)
         | Write::DeleteAlarm(_)
         | Write::DeleteDeviceEvent(_) => Ok(bare),
+        Write::DeleteDeviceRequest(_) => Ok(bare),
     }
 }

@@ -8,6 +8,7 @@ mod alarms;
 mod commands;
 mod counts;
 mod deletion;
+mod device_requests;
 mod fleet;
 mod frames;
 mod groups;
@@ -76,6 +77,7 @@ conformance! {
     commands: commands_are_versioned_and_placed many_commands_at_once open_commands_wait_in_order commands_by_filter_and_page revoke_tasks_by_filter
         retention_of_commands;
     fleet: a_fleet_has_each_device_once ids_are_listed_as_their_devices addressees_are_known_whole;
+    device_requests: device_requests_are_unique_on_the_server;
     groups: groups_are_versioned_and_named members_are_read_from_both_ends a_group_is_gone_at_once_and_its_members_leave_in_slices;
     jobs: jobs_are_versioned_and_named jobs_by_filter_and_page blocks_hold_their_places targets_are_begun_once
         counts_are_exact_whatever_ends targets_by_page_begun_or_not targets_by_device_and_command

@@ -91,7 +91,7 @@ impl Preload {
         let (account, app) = (self.template.account, self.template.app());
         // Values that differ, as those of thermometers do.
         let data = format!(r#"{{"temperature":{}.{}}}"#, 15 + below(10), below(10));
-        let service = ServiceReport { service_id: "Thermometer".into(), service_type: None, data, event_time: at };
+        let service = ServiceReport { service_id: "Thermometer".into(), service_type: None, data, event_time: at, meta: None };
         let report = Report { device, account, app, gateway: device, received_at: at, services: vec![service], raw: None };
         Event { account, principals: Some(app.into()), device: Some(device), at, body: EventBody::Reported(report) }
     }

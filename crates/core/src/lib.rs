@@ -15,6 +15,7 @@ mod extension;
 pub mod fuzz;
 mod group;
 mod job;
+mod measurement;
 mod metric;
 mod minutes;
 mod onem2m;
@@ -53,6 +54,7 @@ pub use device::{ProductRef, RegisterDevice};
 pub use device_request::{Accepting, NewDeviceRequest};
 pub use group::{GroupChange, NewGroup, members::Members};
 pub use job::{Begun, Chosen, JobsTurn, NewJob, Task};
+pub use measurement::{Measurement, MeasurementQuery, Measurements, NewMeasurement};
 pub use metric::{Count, Metric};
 pub use onem2m::*;
 pub use places::{Crowded, Place, Places, Taking, network};
@@ -63,7 +65,8 @@ pub use receiver::{Clients, Hindrance, Parcel, ParcelId, Receivers, Unreceived};
 pub use settings::Settings;
 pub use store::{
     AlarmFilter, CommandFilter, Committed, DeviceEventFilter, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryOf,
-    HistoryQuery, JobFilter, NameClash, RevokeFilter, SettingFilter, Store, StoreStats, SubscriptionFilter, TargetFilter,
+    HistoryQuery, JobFilter, NameClash, PointQuery, PointSlice, RevokeFilter, SettingFilter, Store, StoreStats,
+    SubscriptionFilter, TargetFilter,
 };
 pub use subscription::SubscribeRequest;
 pub use subscription::notifier::{Gathering, Needs, Notification, Notifier, Receipt, Subject, Verdict};

@@ -23,7 +23,7 @@ fn cpu_s() -> f64 {
 fn report(device: DeviceId, account: AccountId, app: AppId, n: u64) -> Event {
     let at = now();
     let data = format!("{{\"temperature\":{},\"battery\":87,\"state\":\"OPEN\",\"counter\":{n}}}", n % 40);
-    let services = vec![ServiceReport { service_id: "Meter".into(), service_type: None, data, event_time: at }];
+    let services = vec![ServiceReport { service_id: "Meter".into(), service_type: None, data, event_time: at, meta: None }];
     let report = Report { device, account, app: Some(app), gateway: device, received_at: at, services, raw: None };
     Event { account, principals: Some(app.into()), device: Some(device), at, body: EventBody::Reported(report) }
 }

@@ -21,10 +21,10 @@ const SLICE: u32 = 200;
 /// Commits of a change of many.
 const SLICES: u32 = 500;
 /// Characters of a kind and of a text.
-const KIND: usize = 256;
+pub(crate) const KIND: usize = 256;
 const TEXT: usize = 1_024;
 /// Bytes of everything else.
-const FRAGMENTS: usize = 65_536;
+pub(crate) const FRAGMENTS: usize = 65_536;
 
 /// An alarm as it is raised.
 #[derive(Clone, Debug, PartialEq)]
@@ -391,32 +391,42 @@ fn merged(fragments: &str, change: &Map<String, Value>) -> String {
 }
 
 /// Checks each of several; where there are several, the path begins with the place.
-fn check_each<T>(all: &[(DeviceId, T)], check: impl Fn(&T) -> Result<()>) -> Result<()> {
+pub(crate) fn check_each<T>(all: &[(DeviceId, T)], check: impl Fn(&T) -> Result<()>) -> Result<()> {
     if all.len() > AT_ONCE {
         return Err(Error::new(Cause::TooMany, format!("at most {AT_ONCE} are taken at once")));
     }
     for (place, (_, one)) in all.iter().enumerate() {
-        check(one).map_err(|error| match &error.path {
-            Some(path) if all.len() > 1 => {
-                let path = format!("{place}.{path}");
-                error.at(path)
-            }
-            _ => error,
-        })?;
+        check(one).map_err(|error| within(place, all.len(), error))?;
     }
     Ok(())
 }
 
+/// The error with the place of what it is about, where there are several.
+pub(crate) fn within(place: usize, of: usize, error: Error) -> Error {
+    match &error.path {
+        Some(path) if of > 1 => {
+            let path = format!("{place}.{path}");
+            error.at(path)
+        }
+        _ => error,
+    }
+}
+
 /// What alarms and events have in common.
 fn check_said(kind: &str, text: &str, fragments: &Map<String, Value>) -> Result<()> {
-    if kind.is_empty() || kind.chars().count() > KIND {
-        return Err(Error::invalid("type", format!("must have 1 to {KIND} characters")));
-    }
+    check_kind(kind)?;
     check_text(text)?;
     match Value::Object(fragments.clone()).to_string().len() {
         ..=FRAGMENTS => Ok(()),
         _ => Err(too_long()),
     }
+}
+
+pub(crate) fn check_kind(kind: &str) -> Result<()> {
+    if kind.is_empty() || kind.chars().count() > KIND {
+        return Err(Error::invalid("type", format!("must have 1 to {KIND} characters")));
+    }
+    Ok(())
 }
 
 fn check_text(text: &str) -> Result<()> {

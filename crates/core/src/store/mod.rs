@@ -25,7 +25,7 @@ pub use command::{CallStore, CommandFilter, CommandStore, RevokeFilter, SettingF
 pub use device::{DeviceFilter, DeviceListStore, DeviceState, DeviceStore, Due, NameClash};
 pub use fleet::{Addressee, Fleet, FleetOf, FleetStore};
 pub use group::{GroupStore, Member, MemberSlice, MemberStore, MembersFrom};
-pub use history::{FramePage, FrameQuery, HistoryOf, HistoryQuery, HistoryStore};
+pub use history::{FramePage, FrameQuery, HistoryOf, HistoryQuery, HistoryStore, PointQuery, PointSlice};
 pub use job::{JobFilter, JobStore, TargetFilter};
 pub use object::{ObjectFilter, ObjectStore};
 pub use presence::PresenceStore;

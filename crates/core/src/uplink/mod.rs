@@ -305,7 +305,7 @@ impl Core {
     }
 }
 
-fn report(device: &Device, services: Vec<ServiceReport>, raw: Option<Frame>, received_at: Time) -> Report {
+pub(crate) fn report(device: &Device, services: Vec<ServiceReport>, raw: Option<Frame>, received_at: Time) -> Report {
     let (account, app, gateway) = (device.account, device.app(), device.gateway_id());
     Report { device: device.id, account, app, gateway, received_at, services, raw }
 }
@@ -322,7 +322,8 @@ pub(crate) fn fit_all(product: &Product, items: Vec<Item<'_>>, received_at: Time
     (services, errors)
 }
 
-fn fit(product: &Product, item: &Item<'_>, received_at: Time) -> Result<ServiceReport> {
+/// What of a report received then its product takes.
+pub(crate) fn fit(product: &Product, item: &Item<'_>, received_at: Time) -> Result<ServiceReport> {
     let service = product.service(&item.service_id).ok_or_else(|| {
         Error::new(Cause::PayloadInvalid, format!("the product has no service {:.64}", item.service_id)).at("serviceId")
     })?;
@@ -334,5 +335,6 @@ fn fit(product: &Product, item: &Item<'_>, received_at: Time) -> Result<ServiceR
         service_type,
         data: item.data.clone().into_owned(),
         event_time: item.event_time.unwrap_or(received_at),
+        meta: None,
     })
 }

@@ -64,6 +64,9 @@ pub struct ServiceReport {
     pub data: String,
     /// When the device measured it; the time of receipt where it gave none.
     pub event_time: Time,
+    /// What its dialect keeps beside the values, a JSON object that no other one shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<String>,
 }
 
 impl ServiceReport {
@@ -89,6 +92,8 @@ pub struct Reported {
 /// One entry of a device's history (1.5.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryPoint {
+    /// The place of its report in the stream, which all points of the report have.
+    pub seq: Seq,
     /// The device.
     pub device: DeviceId,
     /// Its gateway at that time, or itself.
@@ -101,4 +106,6 @@ pub struct HistoryPoint {
     pub data: String,
     /// When the device measured it.
     pub event_time: Time,
+    /// What its dialect keeps beside the values.
+    pub meta: Option<String>,
 }

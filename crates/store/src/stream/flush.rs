@@ -271,7 +271,13 @@ mod tests {
     }
 
     fn report(n: u64) -> Report {
-        let service = ServiceReport { service_id: "s".into(), service_type: None, data: "{}".into(), event_time: Time(n as i64) };
+        let service = ServiceReport {
+            service_id: "s".into(),
+            service_type: None,
+            data: "{}".into(),
+            event_time: Time(n as i64),
+            meta: None,
+        };
         Report {
             device: device(n),
             account: AccountId(Uuid::nil()),

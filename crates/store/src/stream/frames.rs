@@ -112,6 +112,7 @@ fn fill_points(chunk: &Chunk, frames: &mut [KeptFrame]) -> Result<(), Malformed>
                 service_type: None,
                 data: point.data.to_owned(),
                 event_time: Time(point.event_time),
+                meta: None,
             });
         }
     })
@@ -178,7 +179,8 @@ fn rewrite(
         for service in again(redecoded, seq).unwrap_or_default() {
             touched.insert(service.service_id.clone());
             let (service_id, event_time, data) = (&service.service_id, service.event_time.0, &service.data);
-            points.push(PointView { seq, gateway, app, service_id, event_time, data });
+            let meta = service.meta.as_deref();
+            points.push(PointView { seq, gateway, app, service_id, event_time, data, meta });
         }
     }
     // Stable: the points of one frame stay in their order.

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 use landfall_core::HistoryQuery;
-use landfall_model::{DeviceId, HistoryPoint, Page, PageRequest, Time};
+use landfall_model::{DeviceId, HistoryPoint, Page, PageRequest, Seq, Time};
 use std::{borrow::Cow, ops::RangeInclusive};
 
 /// Points whose places are sorted at once; where a range has more, it is narrowed first.
@@ -201,14 +201,16 @@ fn items(sql: &mut dyn Sql, spans: &mut Spans, range: &Range, size: u32) -> SqlR
     Ok(found.into_iter().map(|(_, point)| point).collect())
 }
 
-fn owned(device: DeviceId, point: &PointView<'_>) -> HistoryPoint {
+pub(crate) fn owned(device: DeviceId, point: &PointView<'_>) -> HistoryPoint {
     HistoryPoint {
+        seq: Seq(point.seq),
         device,
         gateway: point.gateway,
         app: point.app,
         service_id: point.service_id.to_owned(),
         data: point.data.to_owned(),
         event_time: Time(point.event_time),
+        meta: point.meta.map(str::to_owned),
     }
 }
 
@@ -236,6 +238,7 @@ mod tests {
                 service_type: None,
                 data: format!("{seq}.{n}"),
                 event_time: Time(seq as i64 % 10),
+                meta: None,
             };
             let report = Report {
                 device: device(seq % devices),

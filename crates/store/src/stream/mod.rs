@@ -5,6 +5,7 @@ pub(crate) mod flush;
 pub(crate) mod frames;
 pub(crate) mod history;
 pub(crate) mod pending;
+pub(crate) mod points;
 pub(crate) mod prune;
 mod read;
 pub(crate) mod record;

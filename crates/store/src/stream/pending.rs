@@ -85,6 +85,7 @@ impl Entry {
                 service_id: &service.service_id,
                 event_time: service.event_time.0,
                 data: &service.data,
+                meta: service.meta.as_deref(),
             });
             self.n += 1;
             self.t0 = self.t0.min(service.event_time.0);

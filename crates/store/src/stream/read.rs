@@ -2,10 +2,10 @@
 
 use crate::{
     store::{LIST_LIMIT, SharedStore},
-    stream::{events, frames, history},
+    stream::{events, frames, history, points},
 };
 use async_trait::async_trait;
-use landfall_core::store::{EventStore, FramePage, FrameQuery, HistoryQuery, HistoryStore};
+use landfall_core::store::{EventStore, FramePage, FrameQuery, HistoryOf, HistoryQuery, HistoryStore, PointQuery, PointSlice};
 use landfall_model::{Cause, Error, HistoryPoint, Page, PageRequest, Result, Seq, StoredEvent, Time};
 
 #[async_trait]
@@ -15,6 +15,13 @@ impl HistoryStore for SharedStore {
         let waiting = self.shared().pending.lock().waiting(query.of);
         let account = self.account_of(Some(&query.of.id())).await?;
         self.scan(account, move |sql| history::history(sql, &query, waiting, page)).await
+    }
+
+    async fn points(&self, query: &PointQuery) -> Result<PointSlice> {
+        let query = *query;
+        let waiting = self.shared().pending.lock().waiting(HistoryOf::Device(query.device));
+        let account = self.account_of(Some(&query.device)).await?;
+        self.scan(account, move |sql| points::slice(sql, &query, waiting)).await
     }
 
     async fn frames(&self, query: &FrameQuery) -> Result<FramePage> {

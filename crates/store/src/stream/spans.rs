@@ -3,7 +3,7 @@
 
 use crate::{
     device::principals,
-    engine::sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+    engine::sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
     stream::{
         pending::Waiting,
         record::{Malformed, POINTS_VERSION, decode_points},
@@ -16,7 +16,7 @@ use std::{
     borrow::Cow,
     cmp::Reverse,
     collections::{HashMap, VecDeque},
-    ops::RangeInclusive,
+    ops::{ControlFlow, RangeInclusive},
 };
 
 /// Rows that are read at once: few at first, as the newest are mostly enough, then twice as many each time.
@@ -142,6 +142,16 @@ impl Spans {
         places: RangeInclusive<u64>,
         mut visit: impl FnMut(&mut dyn Sql, &Span) -> SqlResult<()>,
     ) -> SqlResult<()> {
+        self.while_wanted(sql, places, |sql, span| visit(sql, span).map(ControlFlow::Continue))
+    }
+
+    /// As [`Self::each`], until enough was visited.
+    pub(crate) fn while_wanted(
+        &mut self,
+        sql: &mut dyn Sql,
+        places: RangeInclusive<u64>,
+        mut visit: impl FnMut(&mut dyn Sql, &Span) -> SqlResult<ControlFlow<()>>,
+    ) -> SqlResult<()> {
         let list = |clause: &str, by| List {
             text: format!("{COLUMNS} {clause}"),
             by,
@@ -170,10 +180,48 @@ impl Spans {
             if span.last_seq < *places.start() {
                 return Ok(());
             }
-            if kept.holds(sql, span)? {
-                visit(sql, span)?;
+            if kept.holds(sql, span)? && visit(sql, span)?.is_break() {
+                return Ok(());
             }
         }
+    }
+
+    /// Visits the spans of a device that touch a place or are beyond it, the oldest first, until enough was visited.
+    pub(crate) fn onward(
+        &mut self,
+        sql: &mut dyn Sql,
+        from: u64,
+        mut visit: impl FnMut(&mut dyn Sql, &Span) -> SqlResult<ControlFlow<()>>,
+    ) -> SqlResult<()> {
+        const BEFORE: &str = "SELECT first_seq FROM chunk WHERE device = ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1";
+        let text =
+            format!("{COLUMNS} WHERE device = ?1 AND first_seq >= ?2 AND t1 >= ?3 AND t0 <= ?4 ORDER BY first_seq LIMIT ?5");
+        let of = self.of.id();
+        let before = query_one(sql, BEFORE, &[Value::Bytes(of.0.as_bytes()), Value::Int(to_db(from))], |row| row.seq(0))?;
+        let (mut next, mut limit) = (Some(before.unwrap_or(0)), ROWS_FIRST);
+        while let Some(first) = next {
+            let params = [
+                Value::Bytes(of.0.as_bytes()),
+                Value::Int(to_db(first)),
+                Value::Int(self.bounds.lo),
+                Value::Int(self.bounds.hi),
+                Value::Int(to_db(limit as u64)),
+            ];
+            let rows = query_all(sql, &text, &params, row)?;
+            next = rows.last().filter(|_| rows.len() == limit).map(|span| span.first_seq + 1);
+            limit = (2 * limit).min(ROWS_MAX);
+            for span in rows.iter().filter(|span| span.last_seq >= from) {
+                if self.kept.holds(sql, span)? && visit(sql, span)?.is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        for span in self.waiting.iter().rev().filter(|span| span.last_seq >= from) {
+            if self.kept.holds(sql, span)? && visit(sql, span)?.is_break() {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -199,23 +247,26 @@ impl List {
             Value::Int(bounds.hi),
             Value::Int(to_db(self.limit as u64)),
         ];
-        let found = query_all(sql, &self.text, &params, |row| {
-            Ok(Span {
-                device: DeviceId(id(row.bytes(0)?)?),
-                first_seq: row.seq(1)?,
-                last_seq: row.seq(2)?,
-                t0: row.int(3)?,
-                t1: row.int(4)?,
-                n: row.seq(5)?,
-                arrived_at: row.int(6)?,
-                body: None,
-            })
-        })?;
+        let found = query_all(sql, &self.text, &params, row)?;
         self.next = found.last().filter(|_| found.len() == self.limit).map(self.by);
         self.limit = (2 * self.limit).min(ROWS_MAX);
         self.rows = found.into();
         Ok(())
     }
+}
+
+/// A row of [`COLUMNS`].
+fn row(row: &dyn Row) -> SqlResult<Span> {
+    Ok(Span {
+        device: DeviceId(id(row.bytes(0)?)?),
+        first_seq: row.seq(1)?,
+        last_seq: row.seq(2)?,
+        t0: row.int(3)?,
+        t1: row.int(4)?,
+        n: row.seq(5)?,
+        arrived_at: row.int(6)?,
+        body: None,
+    })
 }
 
 /// Since when the history of each device is kept and seen, asked once a device; there are no more of them than a gateway may have behind it.

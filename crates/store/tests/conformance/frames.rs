@@ -25,6 +25,7 @@ fn services(at: Time, values: &[(&str, &str)]) -> Vec<ServiceReport> {
         service_type: None,
         data: (*data).into(),
         event_time: at,
+        meta: None,
     };
     values.iter().map(service).collect()
 }

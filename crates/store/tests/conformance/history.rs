@@ -41,6 +41,7 @@ pub async fn history_by_pages(place: Place) {
                 service_type: None,
                 data: format!("{i}.{k}"),
                 event_time: START,
+                meta: None,
             })
             .collect();
         store.commit(tell(vec![report_of(&de, place.now(), services)])).await.unwrap();
@@ -56,12 +57,14 @@ pub async fn history_by_pages(place: Place) {
     check(&store, &of(&de), &expected).await;
     let point = store.history(&of(&de), PageRequest { no: 0, size: 1 }).await.unwrap().items.remove(0);
     let whole = HistoryPoint {
+        seq: store.newest(),
         device: de.id,
         gateway: de.id,
         app: de.app(),
         service_id: "s1".into(),
         data: "19.1".into(),
         event_time: START,
+        meta: None,
     };
     assert_eq!(point, whole);
     let far = PageRequest { no: u64::MAX, size: 100 };
@@ -298,4 +301,66 @@ pub async fn flushing_never_hides_a_point(place: Place) {
     }
     writer.await.unwrap();
     assert_eq!(data(&store, &of(&de), ALL).await.0, 400);
+}
+
+/// The places of points that are read slice by slice, from the one end to the other.
+async fn walked(store: &SharedStore, query: PointQuery) -> Vec<u64> {
+    let (mut query, mut places) = (query, vec![]);
+    loop {
+        let slice = store.points(&query).await.unwrap();
+        places.extend(slice.points.iter().map(|point| point.seq.0));
+        query.beyond = slice.points.last().map(|point| point.seq).or(query.beyond);
+        if !slice.more {
+            return places;
+        }
+        assert!(!slice.points.is_empty());
+    }
+}
+
+pub async fn points_of_a_device_in_slices(place: Place) {
+    let store = place.open();
+    let (de, other) = (one_device(&store, "n").await, one_device(&store, "o").await);
+    let mut expected = Vec::new();
+    for i in 0..30 {
+        let service = |k: usize| ServiceReport {
+            service_id: format!("s{k}"),
+            service_type: None,
+            data: "{}".into(),
+            event_time: START.plus_s(i),
+            meta: (k == 0).then(|| format!(r#"{{"n":{i}}}"#)),
+        };
+        let both =
+            vec![report_of(&de, place.now(), (0..3).map(service).collect()), reported(&other, place.now(), "o", "1", START)];
+        let first = store.commit(tell(both)).await.unwrap().seq.0 - 1;
+        expected.push(first);
+        if i % 7 == 3 {
+            store.flush().await.unwrap();
+            place.pass_s(DAY_S);
+        }
+    }
+    let three = |places: &[u64]| places.iter().flat_map(|place| [*place; 3]).collect::<Vec<_>>();
+    let newest: Vec<u64> = expected.iter().rev().copied().collect();
+    for limit in [1, 4, 6, 1_000] {
+        let all =
+            PointQuery { device: de.id, from: None, to: None, beyond: None, sort: Sort::Ascending, now: place.now(), limit };
+        let down = PointQuery { sort: Sort::Descending, ..all };
+        assert_eq!(walked(&store, all).await, three(&expected));
+        assert_eq!(walked(&store, down).await, three(&newest));
+        let beyond = Some(Seq(expected[11]));
+        assert_eq!(walked(&store, PointQuery { beyond, ..all }).await, three(&expected[12..]));
+        assert_eq!(walked(&store, PointQuery { beyond, ..down }).await, three(&newest[19..]));
+        let (from, to) = (Some(START.plus_s(5)), Some(START.plus_s(25)));
+        assert_eq!(walked(&store, PointQuery { from, to, ..all }).await, three(&expected[5..25]));
+        assert_eq!(walked(&store, PointQuery { from, to, ..down }).await, three(&newest[5..25]));
+    }
+    let last =
+        PointQuery { device: de.id, from: None, to: None, beyond: None, sort: Sort::Descending, now: place.now(), limit: 1 };
+    let points = store.points(&last).await.unwrap().points;
+    let shown: Vec<_> = points.iter().map(|point| (point.service_id.as_str(), point.meta.as_deref())).collect();
+    assert_eq!(shown, [("s0", Some(r#"{"n":29}"#)), ("s1", None), ("s2", None)]);
+    let nobody = PointQuery { device: DeviceId(fresh_uuid()), ..last };
+    assert_eq!(store.points(&nobody).await, Ok(PointSlice::default()));
+    let aged = Device { data_aging_days: Some(1), ..next(&de, |_| ()) };
+    store.commit(put([write_device(&aged)])).await.unwrap();
+    assert!(walked(&store, last).await.len() < 90, "what has aged is not there");
 }

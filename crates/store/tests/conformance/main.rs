@@ -71,7 +71,7 @@ conformance! {
     stream: events_have_places_in_order a_refused_batch_takes_no_place events_are_read_from_anywhere waiting_ends_with_the_next_event
         places_by_time retention_of_events the_queue_is_bounded large_batches;
     history: history_by_pages history_by_time history_of_a_gateway history_of_every_child history_ages_by_receipt newest_values retention_of_history deleted_points_do_not_return
-        flushing_never_hides_a_point;
+        flushing_never_hides_a_point points_of_a_device_in_slices;
     frames: frames_are_kept_with_history frames_page_over_chunks a_crash_repeats_no_frame frames_go_with_history decoded_again_is_history
         devices_of_a_product;
     commands: commands_are_versioned_and_placed many_commands_at_once open_commands_wait_in_order commands_by_filter_and_page revoke_tasks_by_filter

@@ -271,7 +271,8 @@ pub fn secure(id: u64, device: DeviceId, state: &str) -> SecureSession {
 
 /// A report of one service.
 pub fn reported(device: &Device, at: Time, service: &str, data: &str, event_time: Time) -> Event {
-    let services = vec![ServiceReport { service_id: service.into(), service_type: None, data: data.into(), event_time }];
+    let services =
+        vec![ServiceReport { service_id: service.into(), service_type: None, data: data.into(), event_time, meta: None }];
     report_of(device, at, services)
 }
 

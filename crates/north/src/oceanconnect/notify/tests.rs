@@ -84,6 +84,7 @@ fn report(services: usize) -> EventBody {
         service_type: (n == 0).then(|| "Brightness".to_owned()),
         data: format!(r#"{{"z":{n}.50, "a":1}}"#),
         event_time: AT,
+        meta: Some("{}".into()),
     };
     EventBody::Reported(Report {
         device: device(),

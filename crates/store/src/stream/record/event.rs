@@ -15,6 +15,9 @@ const HAS_RAW: u8 = 2;
 const HAS_META: u8 = 4;
 /// More applications see the device than the one that registered it.
 const HAS_OTHERS: u8 = 8;
+/// Of a service: its type, and what is kept beside its values.
+const HAS_TYPE: u8 = 1;
+const HAS_BESIDE: u8 = 2;
 const NO_META: &str = "{}";
 
 /// Appends a record: its length, its kind, its body.
@@ -67,13 +70,9 @@ fn encode_report(out: &mut Vec<u8>, at: Time, report: &Report, others: &[AppId])
     put_u64(out, report.services.len() as u64);
     for service in &report.services {
         put_bytes(out, service.service_id.as_bytes());
-        match &service.service_type {
-            Some(kind) => {
-                out.push(1);
-                put_bytes(out, kind.as_bytes());
-            }
-            None => out.push(0),
-        }
+        let more = [(&service.service_type, HAS_TYPE), (&service.meta, HAS_BESIDE)];
+        out.push(more.iter().map(|(text, bit)| flag(text.is_some(), *bit)).sum());
+        more.iter().filter_map(|(text, _)| text.as_ref()).for_each(|text| put_bytes(out, text.as_bytes()));
         put_i64(out, service.event_time.0.wrapping_sub(at.0));
         put_bytes(out, service.data.as_bytes());
     }
@@ -161,14 +160,15 @@ fn decode_report(input: &mut Input<'_>) -> Read<Event> {
     let mut services = Vec::new();
     for _ in 0..input.u64()? {
         let service_id = input.str()?.to_owned();
-        let service_type = match input.byte()? {
-            0 => None,
-            1 => Some(input.str()?.to_owned()),
-            _ => return Err(Malformed),
-        };
+        let more = input.byte()?;
+        if more & !(HAS_TYPE | HAS_BESIDE) != 0 {
+            return Err(Malformed);
+        }
+        let service_type = if more & HAS_TYPE != 0 { Some(input.str()?.to_owned()) } else { None };
+        let meta = if more & HAS_BESIDE != 0 { Some(input.str()?.to_owned()) } else { None };
         let event_time = Time(at.0.wrapping_add(input.i64()?));
         let data = input.str()?.to_owned();
-        services.push(ServiceReport { service_id, service_type, data, event_time });
+        services.push(ServiceReport { service_id, service_type, data, event_time, meta });
     }
     let bytes = if flags & HAS_RAW != 0 { Some(input.bytes()?.to_vec()) } else { None };
     let meta = if flags & HAS_META != 0 { input.str()? } else { NO_META };

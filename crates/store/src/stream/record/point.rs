@@ -15,6 +15,8 @@ const CONTEXT: u8 = 1;
 const SERVICE: u8 = 2;
 /// Place and time are absolute.
 const ABSOLUTE: u8 = 4;
+/// What is kept beside the values follows them.
+const META: u8 = 8;
 
 /// A point inside a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,7 @@ pub(crate) struct PointView<'a> {
     pub(crate) service_id: &'a str,
     pub(crate) event_time: i64,
     pub(crate) data: &'a str,
+    pub(crate) meta: Option<&'a str>,
 }
 
 /// Builds a body.
@@ -43,7 +46,7 @@ impl PointWriter {
         let context = self.context != Some((point.gateway, point.app));
         let service = first || self.service != point.service_id;
         let flags = (u8::from(context) * CONTEXT) | (u8::from(service) * SERVICE) | (u8::from(first) * ABSOLUTE);
-        self.body.push(flags);
+        self.body.push(flags | (u8::from(point.meta.is_some()) * META));
         if context {
             put_id(&mut self.body, &point.gateway.0);
             put_app(&mut self.body, point.app);
@@ -58,6 +61,9 @@ impl PointWriter {
         put_u64(&mut self.body, point.seq.wrapping_sub(seq));
         put_i64(&mut self.body, point.event_time.wrapping_sub(time));
         put_bytes(&mut self.body, point.data.as_bytes());
+        if let Some(meta) = point.meta {
+            put_bytes(&mut self.body, meta.as_bytes());
+        }
         self.seq = point.seq;
         self.time = point.event_time;
     }
@@ -76,7 +82,7 @@ pub(crate) fn decode_points<'a>(body: &'a [u8], mut each: impl FnMut(PointView<'
     let (mut seq, mut time) = (0u64, 0i64);
     while !input.is_empty() {
         let flags = input.byte()?;
-        if flags & !(CONTEXT | SERVICE | ABSOLUTE) != 0 {
+        if flags & !(CONTEXT | SERVICE | ABSOLUTE | META) != 0 {
             return Err(Malformed);
         }
         if flags & CONTEXT != 0 {
@@ -90,7 +96,9 @@ pub(crate) fn decode_points<'a>(body: &'a [u8], mut each: impl FnMut(PointView<'
         }
         seq = seq.wrapping_add(input.u64()?);
         time = time.wrapping_add(input.i64()?);
-        each(view(&mut input, seq, time, context, service)?);
+        let point = view(&mut input, seq, time, context, service)?;
+        let meta = if flags & META != 0 { Some(input.str()?) } else { None };
+        each(PointView { meta, ..point });
     }
     Ok(())
 }
@@ -104,5 +112,5 @@ fn view<'a>(
 ) -> Read<PointView<'a>> {
     let (gateway, app) = context.ok_or(Malformed)?;
     let service_id = service.ok_or(Malformed)?;
-    Ok(PointView { seq, gateway, app, service_id, event_time, data: input.str()? })
+    Ok(PointView { seq, gateway, app, service_id, event_time, data: input.str()?, meta: None })
 }

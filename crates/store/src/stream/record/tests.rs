@@ -156,6 +156,7 @@ fn random_event(dice: &mut Dice) -> Event {
                     service_type: (dice.below(2) == 0).then(|| dice.text()),
                     data: dice.text(),
                     event_time: Time(dice.time()),
+                    meta: (dice.below(3) == 0).then(|| dice.text()),
                 })
                 .collect(),
             raw: (dice.below(3) == 0).then(|| Frame {
@@ -255,6 +256,7 @@ fn points_come_back_and_bodies_can_be_joined() {
                 service_id: &texts[dice.below(2) as usize],
                 event_time: dice.time(),
                 data: &texts[dice.below(4) as usize],
+                meta: (dice.below(3) == 0).then(|| texts[0].as_str()),
             })
             .collect();
         let cut = dice.below(count) as usize;

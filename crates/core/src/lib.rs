@@ -14,6 +14,7 @@ mod device_request;
 mod extension;
 pub mod fuzz;
 mod group;
+mod inventory;
 mod job;
 mod measurement;
 mod metric;
@@ -53,6 +54,7 @@ pub use device::shadow::DesiredRequest;
 pub use device::{ProductRef, RegisterDevice};
 pub use device_request::{Accepting, NewDeviceRequest};
 pub use group::{GroupChange, NewGroup, members::Members};
+pub use inventory::{DevicePlan, GroupPath, ManagedObject, NewObject, ObjectChange, plan_device_object};
 pub use job::{Begun, Chosen, JobsTurn, NewJob, Task};
 pub use measurement::{Measurement, MeasurementQuery, Measurements, NewMeasurement};
 pub use metric::{Count, Metric};
@@ -65,8 +67,8 @@ pub use receiver::{Clients, Hindrance, Parcel, ParcelId, Receivers, Unreceived};
 pub use settings::Settings;
 pub use store::{
     AlarmFilter, CommandFilter, Committed, DeviceEventFilter, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryOf,
-    HistoryQuery, JobFilter, NameClash, PointQuery, PointSlice, RevokeFilter, SettingFilter, Store, StoreStats,
-    SubscriptionFilter, TargetFilter,
+    HistoryQuery, JobFilter, Listed, NameClash, ObjectFilter, PointQuery, PointSlice, RevokeFilter, SettingFilter, Store,
+    StoreStats, SubscriptionFilter, TargetFilter,
 };
 pub use subscription::SubscribeRequest;
 pub use subscription::notifier::{Gathering, Needs, Notification, Notifier, Receipt, Subject, Verdict};

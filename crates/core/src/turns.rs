@@ -5,7 +5,7 @@
 
 use crate::Core;
 use landfall_model::{
-    AccountId, AppId, Batch, CallId, Cause, CommandId, DeviceId, Error, GroupId, JobId, ProductId, ResourceId, Result,
+    AccountId, AppId, Batch, CallId, Cause, CommandId, DeviceId, Error, GroupId, JobId, ObjectId, ProductId, ResourceId, Result,
     SubscriptionId, Time,
 };
 use parking_lot::Mutex;
@@ -39,6 +39,7 @@ pub(crate) enum Record {
     Resource(ResourceId),
     /// The request for a device of an id with this digest.
     DeviceRequest([u8; 32]),
+    Object(ObjectId),
 }
 
 /// One try of [`Core::decide`].

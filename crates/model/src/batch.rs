@@ -1,10 +1,10 @@
 //! What one decision changes: versioned writes and the events they mean, applied together or not at all.
 
 use crate::{
-    Account, AccountId, Alarm, AlarmId, App, Append, CallId, Command, ContainerChange, Cursor, Device, DeviceEvent,
-    DeviceEventId, DeviceId, Error, Event, Group, GroupId, Job, JobBlock, JobId, JobTarget, Observed, Product, ProductId,
-    Redecoded, Registration, Resource, ResourceId, RevokeTask, SecureSession, ServiceCall, Setting, Shadow, StoredSession,
-    Subscription, SubscriptionId, TargetEnd,
+    Account, AccountId, Alarm, AlarmId, App, Append, CallId, ChildKind, Command, ContainerChange, Cursor, Device, DeviceEvent,
+    DeviceEventId, DeviceId, Error, Event, ExternalId, Group, GroupId, Job, JobBlock, JobId, JobTarget, Object, ObjectId,
+    Observed, Product, ProductId, Redecoded, Registration, Resource, ResourceId, RevokeTask, SecureSession, ServiceCall, Setting,
+    Shadow, StoredSession, Subscription, SubscriptionId, TargetEnd,
 };
 use uuid::Uuid;
 
@@ -37,11 +37,11 @@ pub enum Write {
     /// Refused where the owner would then have more devices than it may; comes before the devices that are added.
     DeviceLimit(Box<DeviceLimit>),
     Device(Box<Device>),
-    /// Also drops its state, history, calls, commands, alarms, events, shadow, registration, sessions, and the resources and instances below it; its id
-    /// stays known as a tombstone.
+    /// Also drops its state, history, calls, commands, alarms, events, shadow, registration, sessions, object with links and external ids, and the
+    /// resources and instances below it; its id stays known as a tombstone.
     DeleteDevice(DeviceId),
     Group(Box<Group>),
-    /// Also takes its devices out of it.
+    /// Also takes its devices out of it, and drops its object.
     DeleteGroup(GroupId),
     /// Devices of its account join a group, at most [`Group::SLICE`]; those that are gone or in it are passed over. `ResourceNotFound` where the
     /// group is gone, `GroupFull` where it would have more than it may.
@@ -116,6 +116,19 @@ pub enum Write {
     DeleteAlarm(AlarmId),
     DeviceEvent(Box<DeviceEvent>),
     DeleteDeviceEvent(DeviceEventId),
+    /// `ResourceNotFound` where the device or group that it is of is gone.
+    Object(Box<Object>),
+    /// Also drops its links and external ids, if there is one with this id.
+    DeleteObject(ObjectId),
+    /// The last one goes below the first one; passed over where it is. `ResourceNotFound` where one of them is gone or they are of two accounts,
+    /// `ChildNotAllowed` where the first one is the last one or below it, `TooMany` where it has too many above it.
+    Child(ObjectId, ChildKind, ObjectId),
+    /// Passed over where it is not below it.
+    Unchild(ObjectId, ChildKind, ObjectId),
+    /// Names an object; passed over where that has the name. `NameTaken` where another one has, `ResourceNotFound` where the object is gone,
+    /// `TooMany` beyond [`ExternalId::MOST`].
+    ExternalId(Box<(ExternalId, ObjectId)>),
+    DeleteExternalId(Box<ExternalId>),
 }
 
 /// How many devices somebody may have, looked at when the devices are written.

@@ -24,10 +24,10 @@ pub struct Object {
     /// Its `type`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Name; none for a device or a group, whose own records have it.
+    /// Name; none for a device, whose own record has it. The record of a group has the path to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Name of the user that made it, or to whom it was given; for a device its record has it.
+    /// Name of the user that made it, or to whom it was given; for a device as its record has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// Everything else that was written, as a JSON object.
@@ -130,7 +130,20 @@ impl FromStr for ObjectId {
     }
 }
 
+impl ExternalId {
+    /// External ids of one object.
+    pub const MOST: usize = 100;
+}
+
+impl Object {
+    /// Names of fragments, the first ones by name, by which an object is found.
+    pub const INDEXED: usize = 100;
+}
+
 impl ChildKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Device, Self::Asset, Self::Addition];
+
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -15,6 +15,7 @@ mod engine;
 mod extension;
 mod job;
 mod lookup;
+mod object;
 mod onem2m;
 mod product;
 mod shared;

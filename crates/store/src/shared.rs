@@ -115,6 +115,12 @@ impl Shared {
             Write::Alarm(r) if r.status.is_open() => self.alarmed.set([r.device]),
             Write::Alarm(_) | Write::DeleteAlarm(_) | Write::DeviceEvent(_) | Write::DeleteDeviceEvent(_) => (),
             Write::DeviceRequest(_) | Write::DeleteDeviceRequest(_) => (),
+            Write::Object(_)
+            | Write::DeleteObject(_)
+            | Write::Child(..)
+            | Write::Unchild(..)
+            | Write::ExternalId(_)
+            | Write::DeleteExternalId(_) => (),
             Write::Job(_) | Write::JobBlock(_) | Write::JobTargets(_) | Write::EndTarget(_) | Write::DeleteJob(_) => (),
         }
     }

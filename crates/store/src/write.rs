@@ -16,6 +16,7 @@ use crate::{
     effects::{Done, Effects, delete},
     engine::{origin, sql::Sql},
     job::{self, JOB},
+    object::{self, OBJECT, links},
     onem2m::{
         instances, labels,
         resources::{self, RESOURCE},
@@ -25,7 +26,7 @@ use crate::{
     subscription::{self, SUBSCRIPTION, addresses},
     versioned::Table,
 };
-use landfall_model::{Cause, Command, Error, Result, Targets, Time, Write};
+use landfall_model::{Cause, Command, Error, ObjectId, Result, Targets, Time, Write};
 use serde::Serialize;
 
 /// A write, ready to be applied.
@@ -113,7 +114,10 @@ impl Step {
             Write::DeviceLimit(r) => record::check_device_limit(sql, r, &effects.counters.devices),
             Write::Device(r) => record::put_device(sql, r, doc, &mut effects.counters.devices),
             Write::Group(r) => groups::put_group(sql, r, doc, &effects.counters.devices),
-            Write::DeleteGroup(id) => Ok(groups::delete_group(sql, *id, &mut effects.counters.devices)?),
+            Write::DeleteGroup(id) => {
+                groups::delete_group(sql, *id, &mut effects.counters.devices)?;
+                Ok(object::delete_of_group(sql, *id)?)
+            }
             Write::Join(group, devices) => members::join(sql, *group, devices, &mut effects.counters.devices),
             Write::Leave(group, devices) => members::leave(sql, *group, devices, &mut effects.counters.devices),
             Write::Subscription(r) => subscription::put_subscription(sql, r, doc),
@@ -125,6 +129,7 @@ impl Step {
             Write::DeleteDevice(id) => {
                 if record::delete_device(sql, *id, now, &mut effects.counters.devices)? {
                     command::delete_open(sql, *id, &mut effects.counters.jobs)?;
+                    object::delete_object(sql, ObjectId::of_device(*id))?;
                     resources::delete_of_device(sql, *id, effects)?;
                 }
                 Ok(())
@@ -169,6 +174,12 @@ impl Step {
             Write::DeleteAlarm(id) => delete(sql, "DELETE FROM alarm WHERE id = ?1", id.0.as_bytes()),
             Write::DeviceEvent(r) => DEVICE_EVENT.put(sql, &**r, doc),
             Write::DeleteDeviceEvent(id) => delete(sql, "DELETE FROM device_event WHERE id = ?1", id.0.as_bytes()),
+            Write::Object(r) => object::put_object(sql, r, doc),
+            Write::DeleteObject(id) => Ok(object::delete_object(sql, *id)?),
+            Write::Child(parent, kind, child) => links::put(sql, *parent, *kind, *child),
+            Write::Unchild(parent, kind, child) => links::remove(sql, *parent, *kind, *child),
+            Write::ExternalId(r) => object::put_name(sql, &r.0, r.1),
+            Write::DeleteExternalId(name) => object::drop_name(sql, name),
         }
     }
 }
@@ -254,6 +265,13 @@ fn plan(write: &Write) -> Result<Plan> {
         }
         Write::Alarm(r) => Plan::row(&ALARM, &**r),
         Write::DeviceEvent(r) => Plan::row(&DEVICE_EVENT, &**r),
+        Write::Object(r) => Plan::row(&OBJECT, &**r),
+        Write::Child(..) => Ok(Plan { outcome: Outcome::DoneOrRefused, ..bare }),
+        Write::ExternalId(r) => {
+            let bare = Plan { more: r.0.kind.len() + r.0.value.len(), outcome: Outcome::DoneOrRefused, ..bare };
+            Ok(bare.texts([&r.0.kind, &r.0.value]))
+        }
+        Write::DeleteExternalId(r) => Ok(bare.texts([&r.kind, &r.value])),
         Write::EndTarget(r) => Ok(Plan { more: r.detail.as_ref().map_or(0, String::len), ..bare }),
         Write::DeleteApp(_)
         | Write::DeleteProduct(_)
@@ -272,7 +290,9 @@ fn plan(write: &Write) -> Result<Plan> {
         | Write::DeleteInstance(_)
         | Write::DeleteJob(_)
         | Write::DeleteAlarm(_)
-        | Write::DeleteDeviceEvent(_) => Ok(bare),
-        Write::DeleteDeviceRequest(_) => Ok(bare),
+        | Write::DeleteDeviceEvent(_)
+        | Write::DeleteDeviceRequest(_)
+        | Write::DeleteObject(_)
+        | Write::Unchild(..) => Ok(bare),
     }
 }

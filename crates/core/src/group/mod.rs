@@ -127,7 +127,8 @@ impl Core {
         }
     }
 
-    async fn gone(&self, group: &Group) -> Result<Batch> {
+    /// The batch of a group that goes.
+    pub(crate) async fn gone(&self, group: &Group) -> Result<Batch> {
         let mut whole = batch(vec![Write::DeleteGroup(group.id)], vec![]);
         whole.merge(self.group_followed(GroupEvent::Gone, group).await?);
         Ok(whole)

@@ -77,7 +77,8 @@ impl Core {
             Some(gateway) if device.account == caller.account() => self.store.device(gateway).await?,
             _ => None,
         };
-        gateway.filter(|gateway| caller.owns(gateway)).map(|_| device).ok_or_else(unknown)
+        let owned = gateway.is_some_and(|gateway| caller.owns(&gateway));
+        if owned || self.reaches_by_links(caller, &device).await? { Ok(device) } else { Err(unknown()) }
     }
 
     /// The device itself as a caller, for what a user that reaches it says in its name. `DeviceNotFound`, `Forbidden`.

@@ -7,6 +7,7 @@ use crate::{
     effects::Done,
     engine::sql::{Sql, SqlResult, Value, query_all, query_one},
     extension, job,
+    object::links,
 };
 use landfall_model::{DeviceId, GroupId, JobId, ResourceId};
 
@@ -71,6 +72,7 @@ pub(crate) fn slice(sql: &mut dyn Sql, limit: i64, dropped: &mut Vec<ResourceId>
             DEVICE => rows_of_device(sql, owner, left, dropped)?,
             GROUP => rows_of_group(sql, owner, left)?,
             JOB => job::delete_rows(sql, owner, left)?,
+            links::OBJECT => links::delete_slice(sql, owner, left)?,
             _ => extension::delete_of_owner(sql, owner, left, dropped)?,
         };
         if left <= 0 {

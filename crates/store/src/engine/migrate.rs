@@ -15,7 +15,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 27] = [
+const STEPS: [Step; 28] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -43,6 +43,7 @@ const STEPS: [Step; 27] = [
     Step::Ddl(include_str!("../../migrations/0022_provisioned.sql")),
     Step::Ddl(include_str!("../../migrations/0029_telemetry.sql")),
     Step::Ddl(include_str!("../../migrations/0026_requests.sql")),
+    Step::Ddl(include_str!("../../migrations/0027_objects.sql")),
 ];
 
 /// The schema this program writes.

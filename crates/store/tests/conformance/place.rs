@@ -76,7 +76,9 @@ pub fn copy_dir(from: &Path, to: &Path) {
 }
 
 pub fn fresh_uuid() -> Uuid {
-    Uuid::from_u64_pair(COUNTER.fetch_add(1, Ordering::SeqCst).wrapping_mul(0x9E37_79B9_7F4A_7C15), 0x8000_0000_0000_0001)
+    // Of version 4, as an id of a device tells that of its object.
+    let number = COUNTER.fetch_add(1, Ordering::SeqCst).wrapping_mul(0x9E37_79B9_7F4A_7C15) & !0xf000 | 0x4000;
+    Uuid::from_u64_pair(number, 0x8000_0000_0000_0001)
 }
 
 pub fn account(name: &str) -> Account {

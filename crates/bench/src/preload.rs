@@ -146,8 +146,15 @@ mod tests {
             credentials: Credentials { secret: Some(Secret::new("own")), ..Credentials::default() },
             ..Device::new(id, account, app, "first", at)
         };
-        let account =
-            Account { id: account, version: 1, name: "a".into(), token: None, settings: Default::default(), created_at: at };
+        let account = Account {
+            id: account,
+            version: 1,
+            name: "a".into(),
+            tenant: None,
+            token: None,
+            settings: Default::default(),
+            created_at: at,
+        };
         let app = App {
             id: app,
             account: account.id,

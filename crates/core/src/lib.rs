@@ -52,7 +52,7 @@ pub use device::history::HistoryFilter;
 pub use device::key::{NewKey, RefreshKey};
 pub use device::shadow::DesiredRequest;
 pub use device::{ProductRef, RegisterDevice};
-pub use device_request::{Accepting, NewDeviceRequest};
+pub use device_request::{Accepting, NewDeviceRequest, check_device_id};
 pub use group::{GroupChange, NewGroup, members::Members};
 pub use inventory::{DevicePlan, GroupPath, ManagedObject, NewObject, ObjectChange, plan_device_object};
 pub use job::{Begun, Chosen, JobsTurn, NewJob, Task};
@@ -76,7 +76,9 @@ pub use throttle::{ShutOut, Throttle};
 pub use uplink::acknowledgement::Owed;
 pub use uplink::message::{Item, Message};
 pub use uplink::{Reading, Taken, json};
-pub use user::{Permission, UserCaller};
+pub use user::change::{NewUser, UserChange};
+pub use user::password::{Hashing, PasswordKey};
+pub use user::{Permission, UserCaller, UserSessions};
 pub use why::{ApiCall, Why, WhyLog};
 pub use world::{CallbackPolicy, CodecRun, PayloadCodec, World};
 
@@ -104,6 +106,8 @@ pub struct Core {
     tasks: &'static [&'static dyn Task],
     claims: device::claim::Claims,
     group_marks: group::marks::Marks,
+    passwords: user::password::Passwords,
+    logins: user::sign_in::Logins,
     turns: turns::Turns,
 }
 
@@ -121,6 +125,10 @@ pub struct Parts {
     pub settings: Settings,
     /// Digest of the server's operator token.
     pub admin_token: Digest,
+    /// Of the passwords of devices.
+    pub password_key: PasswordKey,
+    /// Of the passwords of people.
+    pub hashing: Arc<dyn Hashing>,
 }
 
 impl Core {
@@ -128,6 +136,7 @@ impl Core {
     pub fn new(parts: Parts) -> Self {
         let mut first = [0; 2];
         parts.world.random(&mut first);
+        let logins = user::sign_in::Logins::new(&*parts.world, parts.settings.wrong_passwords_per_minute);
         Self {
             store: parts.store,
             world: parts.world,
@@ -145,6 +154,8 @@ impl Core {
             tasks: job::TASKS,
             claims: device::claim::Claims::default(),
             group_marks: group::marks::Marks::default(),
+            passwords: user::password::Passwords::new(parts.password_key, parts.hashing),
+            logins,
             turns: turns::Turns::default(),
         }
     }

@@ -40,6 +40,10 @@ pub struct Settings {
     pub accounts: u64,
     /// Applications of an account.
     pub apps: u64,
+    /// Users of an account who are people, and of the server itself.
+    pub users: u64,
+    /// Wrong passwords of a user in a minute after which addresses that took part in that must wait; 0: any number.
+    pub wrong_passwords_per_minute: u32,
     /// Products of an account.
     pub products: u64,
     /// Groups of devices of an account.
@@ -97,6 +101,8 @@ impl Default for Settings {
             session_s: 86_400,
             accounts: 10_000,
             apps: 1_000,
+            users: 10_000,
+            wrong_passwords_per_minute: 10,
             products: 10_000,
             groups: 10_000,
             subscriptions: 1_000,

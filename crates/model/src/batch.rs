@@ -4,7 +4,7 @@ use crate::{
     Account, AccountId, Alarm, AlarmId, App, Append, CallId, ChildKind, Command, ContainerChange, Cursor, Device, DeviceEvent,
     DeviceEventId, DeviceId, Error, Event, ExternalId, Group, GroupId, Job, JobBlock, JobId, JobTarget, Object, ObjectId,
     Observed, Product, ProductId, Redecoded, Registration, Resource, ResourceId, RevokeTask, SecureSession, ServiceCall, Setting,
-    Shadow, StoredSession, Subscription, SubscriptionId, TargetEnd,
+    Shadow, StoredSession, Subscription, SubscriptionId, TargetEnd, User,
 };
 use uuid::Uuid;
 
@@ -32,6 +32,10 @@ pub enum Write {
     Account(Box<Account>),
     App(Box<App>),
     DeleteApp(crate::AppId),
+    /// `NameTaken` where another user has its device id.
+    User(Box<User>),
+    /// By name, without regard to case.
+    DeleteUser(AccountId, String),
     Product(Box<Product>),
     DeleteProduct(ProductId),
     /// Refused where the owner would then have more devices than it may; comes before the devices that are added.

@@ -112,6 +112,8 @@ causes! {
     NotFound CommandNotFound;
     /// The product has no codec.
     NotFound CodecNotFound;
+    /// No user of this name in the account.
+    NotFound UserNotFound;
     /// No such resource of the tree (RSC 4004).
     NotFound ResourceNotFound;
     /// No request for the credentials of such a device.

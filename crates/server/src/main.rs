@@ -8,6 +8,7 @@ mod files;
 mod listeners;
 mod northbound;
 mod origin;
+mod password;
 mod serve;
 mod tls;
 mod wiring;

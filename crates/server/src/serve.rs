@@ -6,6 +6,7 @@ use crate::{
     listeners::Sockets,
     northbound,
     origin::Origin,
+    password,
     tls::Tls,
     wiring::{Callbacks, Codecs, Running},
     world::RealWorld,
@@ -87,6 +88,7 @@ pub async fn start(config: &Config, data: &Path, once: Once) -> Result<Server, S
     let store = open_store(config, data, world.clone(), once.new_database)?;
     let tls = Tls::start(data, &config.tls, world.clone(), once.forget_sessions)?;
     let token = admin_token(data, &*world)?;
+    let password_key = password::key(data, &*world)?;
     forget_ports(data);
     let codecs = Arc::new(Codecs::new(sandbox(config)?));
     let push_config = push_config(config, policy(config)?);
@@ -98,6 +100,8 @@ pub async fn start(config: &Config, data: &Path, once: Once) -> Result<Server, S
         callbacks: Arc::new(Callbacks(verifier)),
         settings: config.limits.clone(),
         admin_token: digest(&token),
+        password_key,
+        hashing: Arc::new(password::Argon2id::default()),
     }));
     default_account(&core, &token).await?;
     let origin = Origin::look(data, store.clone()).await?;
@@ -252,7 +256,7 @@ async fn default_account(core: &Core, token: &str) -> Result<(), String> {
     let operator = core.operator(token).await.map_err(|e| e.to_string())?;
     let some = core.accounts(&operator, PageRequest { no: 0, size: 1 }).await.map_err(|e| e.to_string())?;
     if some.total == 0 {
-        let new = NewAccount { name: "default".into(), settings: AccountSettings::default() };
+        let new = NewAccount { name: "default".into(), tenant: None, settings: AccountSettings::default() };
         core.create_account(&operator, new).await.map_err(|e| e.to_string())?;
     }
     Ok(())

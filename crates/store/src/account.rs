@@ -19,12 +19,17 @@ pub(crate) static ACCOUNT: Table<Account> = Table {
         key("id", |r| Cell::bytes(r.id.0.as_bytes())),
         version(),
         moves("name", |r| Cell::text(&r.name)),
+        moves("tenant", |r| Cell::Text(r.tenant_id().into_owned())),
         moves("history_days", |r| Cell::int(r.settings.history_retention_days)),
         moves("event_days", |r| Cell::int(r.settings.event_retention_days)),
         doc(),
     ],
     version: |r| r.version,
-    kind: Kind::Registry { unique: &[&["name"]], taken: Cause::NameTaken, detail: "another account has this name" },
+    kind: Kind::Registry {
+        unique: &[&["name"], &["tenant"]],
+        taken: Cause::NameTaken,
+        detail: "another account has this name or tenant id",
+    },
     statements: OnceLock::new(),
 };
 

@@ -22,6 +22,7 @@ mod shared;
 mod store;
 mod stream;
 mod subscription;
+mod user;
 mod versioned;
 mod write;
 

@@ -12,10 +12,11 @@ use crate::{
     extension::{Subscribers, Telling},
     job::targets::Tally,
     stream::{pending::Pending, ring::Ring},
+    user::UserKey,
 };
 use landfall_model::{
     Account, AccountId, App, AppId, Device, DeviceId, DeviceName, Product, ProductId, Resource, ResourceId, Result, Subscription,
-    SubscriptionId, Write,
+    SubscriptionId, User, Write,
 };
 use parking_lot::Mutex;
 use std::sync::{Arc, atomic::AtomicU64};
@@ -68,7 +69,12 @@ impl Shared {
     pub(crate) fn committed(&self, write: Write, pending: &mut Pending) {
         let caches = &self.caches;
         match write {
-            Write::Account(r) => caches.accounts.changed(r.id, Some(Arc::new(*r))),
+            Write::Account(r) => {
+                caches.tenants.put(r.tenant_id().into_owned(), r.id);
+                caches.accounts.changed(r.id, Some(Arc::new(*r)));
+            }
+            Write::User(r) => caches.put_user(Arc::new(*r)),
+            Write::DeleteUser(account, name) => caches.users.changed(UserKey::of(account, &name), None),
             Write::App(r) => caches.apps.changed(r.id, Some(Arc::new(*r))),
             Write::DeleteApp(id) => caches.apps.changed(id, None),
             Write::Product(r) => {
@@ -149,7 +155,12 @@ impl SharedStore {
 /// Records by id, and hints to ids.
 pub(crate) struct Caches {
     pub(crate) accounts: Cache<AccountId, Account>,
+    /// Accounts by their tenant ids.
+    pub(crate) tenants: Hints<String, AccountId>,
     pub(crate) apps: Cache<AppId, App>,
+    pub(crate) users: Cache<UserKey, User>,
+    /// Users by the ids of their devices.
+    pub(crate) device_users: Hints<String, UserKey>,
     pub(crate) products: Cache<ProductId, Product>,
     pub(crate) devices: Cache<DeviceId, Device>,
     pub(crate) subscriptions: Cache<SubscriptionId, Subscription>,
@@ -170,7 +181,10 @@ impl Caches {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             accounts: Cache::new(options.cache_records),
+            tenants: Hints::new(options.cache_records),
             apps: Cache::new(options.cache_records),
+            users: Cache::new(options.cache_devices),
+            device_users: Hints::new(options.cache_devices),
             products: Cache::new(options.cache_records),
             devices: Cache::new(options.cache_devices),
             subscriptions: Cache::new(options.cache_records),
@@ -182,6 +196,15 @@ impl Caches {
             subscribers: Subscribers::default(),
             telling: Telling::default(),
         }
+    }
+
+    /// A user was written.
+    pub(crate) fn put_user(&self, user: Arc<User>) {
+        let key = UserKey::of(user.account, &user.name);
+        if let Some(device) = &user.device_id {
+            self.device_users.put(device.clone(), key);
+        }
+        self.users.changed(key, Some(user));
     }
 
     /// A resource was written.
@@ -205,6 +228,7 @@ impl Caches {
     pub(crate) fn forget_all(&self) {
         self.accounts.forget_all();
         self.apps.forget_all();
+        self.users.forget_all();
         self.products.forget_all();
         self.devices.forget_all();
         self.subscriptions.forget_all();

@@ -24,6 +24,7 @@ use crate::{
     product::PRODUCT,
     stream::{frames, record::encode_registration},
     subscription::{self, SUBSCRIPTION, addresses},
+    user::{self, USER},
     versioned::Table,
 };
 use landfall_model::{Cause, Command, Error, ObjectId, Result, Targets, Time, Write};
@@ -125,6 +126,8 @@ impl Step {
             Write::Call(r) => calls::put_call(sql, r, doc),
             Write::Session(r) => presence::put_session(sql, r, doc),
             Write::DeleteApp(id) => delete(sql, "DELETE FROM app WHERE id = ?1", id.0.as_bytes()),
+            Write::User(r) => USER.put(sql, &**r, doc),
+            Write::DeleteUser(account, name) => delete(sql, "DELETE FROM users WHERE id = ?1", &user::key_of(*account, name)),
             Write::DeleteProduct(id) => delete(sql, "DELETE FROM product WHERE id = ?1", id.0.as_bytes()),
             Write::DeleteDevice(id) => {
                 if record::delete_device(sql, *id, now, &mut effects.counters.devices)? {
@@ -216,6 +219,8 @@ fn plan(write: &Write) -> Result<Plan> {
     match write {
         Write::Account(r) => Plan::row(&ACCOUNT, &**r),
         Write::App(r) => Plan::row(&APP, &**r),
+        Write::User(r) => Ok(Plan::row(&USER, &**r)?.texts([&r.name])),
+        Write::DeleteUser(_, name) => Ok(bare.texts([name])),
         Write::Product(r) => Plan::row(&PRODUCT, &**r),
         Write::DeviceLimit(_) => Ok(Plan { outcome: Outcome::Looked, ..bare }),
         Write::Device(r) => Plan::row(&DEVICE, &**r),

@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub struct NewAccount {
     /// Unique name, 1 to 64 characters.
     pub name: String,
+    /// Its tenant id; without one it is derived ([`Account::tenant_id`]).
+    pub tenant: Option<String>,
     /// Retention.
     pub settings: AccountSettings,
 }
@@ -23,6 +25,8 @@ pub struct NewAccount {
 pub struct AccountChange {
     /// New name.
     pub name: Option<String>,
+    /// New tenant id, by which all its users and devices name it; for the operator of the server.
+    pub tenant: Option<String>,
     /// New retention.
     pub settings: Option<AccountSettings>,
 }
@@ -32,6 +36,7 @@ impl Core {
     pub async fn create_account(&self, operator: &Operator, new: NewAccount) -> Result<(Arc<Account>, Secret)> {
         need_server(operator)?;
         check_name(&new.name, 64)?;
+        new.tenant.as_deref().map_or(Ok(()), check_tenant)?;
         check_settings(&new.settings)?;
         let total = self.store.accounts(None, PageRequest { no: 0, size: 1 }).await?.total;
         if total >= self.settings.accounts {
@@ -43,6 +48,7 @@ impl Core {
             id,
             version: 1,
             name: new.name,
+            tenant: new.tenant,
             token: Some(digest(&token)),
             settings: new.settings,
             created_at: self.now(),
@@ -56,19 +62,32 @@ impl Core {
         if let Some(name) = &change.name {
             check_name(name, 64)?;
         }
+        if let Some(tenant) = &change.tenant {
+            need_server(operator)?;
+            check_tenant(tenant)?;
+        }
         if let Some(settings) = &change.settings {
             check_settings(settings)?;
+            self.check_device_app(id, settings).await?;
         }
         self.decide(&[Record::Account(id)], || {
             Box::pin(async {
                 let mut account = (*self.account(operator, id).await?).clone();
                 account.version += 1;
                 account.name = change.name.clone().unwrap_or(account.name);
+                account.tenant = change.tenant.clone().or(account.tenant);
                 account.settings = change.settings.clone().unwrap_or(account.settings);
                 Ok((batch(vec![Write::Account(Box::new(account.clone()))], vec![]), Arc::new(account)))
             })
         })
         .await
+    }
+
+    /// `AppNotFound` where devices that onboard by themselves would be seen by an application that the account has not.
+    async fn check_device_app(&self, account: AccountId, settings: &AccountSettings) -> Result<()> {
+        let Some(app) = settings.device_app else { return Ok(()) };
+        let found = self.store.app(app).await?.filter(|app| app.account == account);
+        found.map(|_| ()).ok_or_else(|| Error::new(Cause::AppNotFound, "there is no such application").at("settings.deviceApp"))
     }
 
     /// Gives an account a new operator token; the old one ends at once.
@@ -124,6 +143,18 @@ pub(crate) fn check_name(name: &str, max_chars: usize) -> Result<()> {
     let chars = name.chars().count();
     if chars == 0 || chars > max_chars || name.chars().any(char::is_control) {
         return Err(Error::invalid("name", format!("must be 1 to {max_chars} characters without control characters")));
+    }
+    Ok(())
+}
+
+/// `InvalidField` for what no tenant id may be.
+fn check_tenant(tenant: &str) -> Result<()> {
+    let fits = tenant.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if !fits || tenant.is_empty() || tenant.len() > 32 {
+        return Err(Error::invalid("tenant", "must be 1 to 32 lower-case letters and digits"));
+    }
+    if tenant == Account::MANAGEMENT_TENANT {
+        return Err(Error::invalid("tenant", "is the tenant id of the server itself"));
     }
     Ok(())
 }

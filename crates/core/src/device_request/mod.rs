@@ -37,7 +37,7 @@ pub struct Accepting<'a> {
 }
 
 /// `InvalidField` for what is no id of a device.
-pub(crate) fn check_device_id(id: &str) -> Result<()> {
+pub fn check_device_id(id: &str) -> Result<()> {
     let wrong = |why: &'static str| Err(Error::invalid("id", why));
     match id {
         "" => wrong("must be given"),

@@ -54,7 +54,7 @@ sum! {
     /// Everything is written by [`Commit::commit`] alone. Reads see every commit that was answered before they began.
     /// Errors: `Internal` for a broken database, `Overloaded` for a full queue, `Stopping` after shutdown began.
     Store: Commit AccountStore AppStore ProductStore DeviceStore DeviceListStore FleetStore GroupStore MemberStore HistoryStore SubscriptionStore CallStore CommandStore
-        ShadowStore PresenceStore EventStore UpkeepStore ResourceStore InstanceStore NodeStore JobStore AlarmStore DeviceRequestStore ObjectStore
+        ShadowStore PresenceStore EventStore UpkeepStore ResourceStore InstanceStore NodeStore JobStore AlarmStore DeviceRequestStore ObjectStore UserStore
 }
 
 /// The only way to write.

@@ -1,8 +1,14 @@
 //! Users: who logs in with a name and a password, and what each may.
 
-use crate::{Core, DeviceCaller, Scope, account::principal::Principal};
-use landfall_model::{AccountId, Cause, Device, DeviceId, Error, Result, Role, User};
-use std::sync::Arc;
+pub(crate) mod change;
+pub(crate) mod credentials;
+pub(crate) mod password;
+pub(crate) mod sign_in;
+
+use crate::{CloseCause, Core, DeviceCaller, Scope, account::principal::Principal};
+use landfall_model::{Account, AccountId, Cause, Device, DeviceId, Error, Result, Role, User};
+use parking_lot::RwLock;
+use std::sync::{Arc, Weak};
 
 /// A user that showed its password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +70,40 @@ impl UserCaller {
     }
 }
 
+/// Connections of users that stay open. Each asks [`Core::still_signed_in`] before it serves what came from elsewhere, and ends when it is told.
+pub trait UserSessions: Send + Sync {
+    /// The user may not come any more, or has another password: its connections end.
+    fn close(&self, account: AccountId, name: &str, why: CloseCause);
+}
+
+/// Those who serve such connections.
+#[derive(Default)]
+pub(crate) struct Sessions(RwLock<Vec<Weak<dyn UserSessions>>>);
+
 impl Core {
+    /// Tells this one too, from now on and for as long as it lives, of users whose connections must end.
+    pub fn enlist_sessions<S: UserSessions + 'static>(&self, sessions: &Arc<S>) {
+        let sessions: Arc<dyn UserSessions> = sessions.clone();
+        let mut all = self.logins.sessions.0.write();
+        all.retain(|one| one.strong_count() > 0);
+        all.push(Arc::downgrade(&sessions));
+    }
+
+    /// To be called after a commit that took a user away, disabled it or gave it another role or password: its connections end.
+    pub fn user_changed(&self, account: AccountId, name: &str, why: CloseCause) {
+        let all: Vec<_> = self.logins.sessions.0.read().iter().filter_map(Weak::upgrade).collect();
+        all.iter().for_each(|one| one.close(account, name, why));
+    }
+
+    /// The tenant id of an account, or of the server itself. `AccountNotFound`.
+    pub async fn tenant_of(&self, account: AccountId) -> Result<String> {
+        if account == AccountId::MANAGEMENT {
+            return Ok(Account::MANAGEMENT_TENANT.to_owned());
+        }
+        let unknown = || Error::new(Cause::AccountNotFound, "there is no such account");
+        Ok(self.store.account(account).await?.ok_or_else(unknown)?.tenant_id().into_owned())
+    }
+
     /// A device that a user reaches: any of its account; for a device what it owns, and what is behind that. `DeviceNotFound`, also where it is
     /// there and not reached.
     pub async fn reached_device(&self, caller: &UserCaller, id: DeviceId) -> Result<Arc<Device>> {

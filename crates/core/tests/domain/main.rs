@@ -25,6 +25,7 @@ mod status;
 mod subscriptions;
 mod turns;
 mod uplinks;
+mod users;
 mod withdrawn;
 
 use onem2m::tree;

@@ -5,6 +5,7 @@ pub(crate) mod user;
 
 use crate::{AccountId, Digest, Time};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// An account owns applications, products and devices.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,12 +16,25 @@ pub struct Account {
     pub version: u64,
     /// Unique name, 1 to 64 characters.
     pub name: String,
+    /// The tenant id that was set for it, 1 to 32 lower-case letters and digits; see [`Account::tenant_id`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// Of the operator token that sees this account alone.
     pub token: Option<Digest>,
     /// What its owner may tune.
     pub settings: AccountSettings,
     /// When it was made.
     pub created_at: Time,
+}
+
+impl Account {
+    /// The tenant id of the server itself, which no account has.
+    pub const MANAGEMENT_TENANT: &str = "management";
+
+    /// The tenant id by which users and devices name it, unique on the server.
+    pub fn tenant_id(&self) -> Cow<'_, str> {
+        self.tenant.as_deref().map_or_else(|| Cow::Owned(self.id.derived_tenant()), Cow::Borrowed)
+    }
 }
 
 /// What an account may tune.

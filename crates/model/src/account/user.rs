@@ -50,6 +50,8 @@ pub enum PasswordHash {
     Argon2(String),
     /// Of a device, whose password is generated or its owner's secret: HMAC-SHA-256 of salt and password under the server's key.
     Keyed {
+        /// Which key: the beginning of its digest.
+        key: u32,
         /// Random.
         salt: [u8; 16],
         /// The code.
@@ -66,11 +68,21 @@ impl std::fmt::Debug for PasswordHash {
 impl AccountId {
     /// Stands for the server itself, where its users are kept like those of an account. No account has it.
     pub const MANAGEMENT: Self = Self(uuid::Uuid::nil());
+
+    /// The tenant id of an account that none was set for: `t` and 15 digits.
+    pub fn derived_tenant(self) -> String {
+        format!("t{:015}", self.0.as_u64_pair().0 % 1_000_000_000_000_000)
+    }
 }
 
 impl User {
     /// What the name of a device's user begins with, before the id it was issued for.
     pub const DEVICE_PREFIX: &str = "device_";
+
+    /// The form of a name in which case makes no difference.
+    pub fn folded(name: &str) -> String {
+        name.to_lowercase()
+    }
 }
 
 impl Role {

@@ -33,13 +33,14 @@ impl SettingsBody {
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateBody {
     name: String,
+    tenant: Option<String>,
     #[serde(default)]
     settings: SettingsBody,
 }
 
 pub(super) async fn create(caller: Caller, JsonBody(body): JsonBody<CreateBody>) -> Answer<(StatusCode, Json<Value>)> {
     caller.params.only(&[])?;
-    let new = NewAccount { name: body.name, settings: body.settings.over(AccountSettings::default()) };
+    let new = NewAccount { name: body.name, tenant: body.tenant, settings: body.settings.over(AccountSettings::default()) };
     let (account, token) = caller.core.create_account(&caller.operator, new).await?;
     let mut shown = view::account(&account);
     shown["token"] = token.expose().into();
@@ -61,6 +62,7 @@ pub(super) async fn show(caller: Caller, Path(account): Path<String>) -> Answer 
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeBody {
     name: Option<String>,
+    tenant: Option<String>,
     settings: Option<SettingsBody>,
 }
 
@@ -71,7 +73,7 @@ pub(super) async fn change(caller: Caller, Path(account): Path<String>, JsonBody
         None => None,
         Some(new) => Some(new.over(caller.core.account(&caller.operator, id).await?.settings.clone())),
     };
-    let change = AccountChange { name: body.name, settings };
+    let change = AccountChange { name: body.name, tenant: body.tenant, settings };
     Ok(Json(view::account(&*caller.core.change_account(&caller.operator, id, change).await?)))
 }
 

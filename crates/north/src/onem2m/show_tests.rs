@@ -116,6 +116,7 @@ fn the_base_has_the_name_of_the_tenant() {
         id: account(),
         version: 1,
         name: "acme".into(),
+        tenant: None,
         token: None,
         settings: landfall_model::AccountSettings::default(),
         created_at: NOW,

@@ -100,7 +100,7 @@ impl AccountStore for FakeStore {
     async fn account(&self, id: AccountId) -> Result<Option<Arc<Account>>> {
         let event_retention_days = self.state.lock().retention_days;
         let settings = AccountSettings { event_retention_days, history_retention_days: 1, device_app: None };
-        let account = Account { id, version: 1, name: String::new(), token: None, settings, created_at: Time(0) };
+        let account = Account { id, version: 1, name: String::new(), tenant: None, token: None, settings, created_at: Time(0) };
         Ok(Some(Arc::new(account)))
     }
 

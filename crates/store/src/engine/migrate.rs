@@ -4,6 +4,7 @@ use crate::{
     device::identities,
     engine::sql::{Sql, SqlError, SqlResult, query_one},
     onem2m::{access_points, grouped, provisioned},
+    user,
 };
 
 /// One step forward.
@@ -15,7 +16,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 28] = [
+const STEPS: [Step; 30] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -44,6 +45,8 @@ const STEPS: [Step; 28] = [
     Step::Ddl(include_str!("../../migrations/0029_telemetry.sql")),
     Step::Ddl(include_str!("../../migrations/0026_requests.sql")),
     Step::Ddl(include_str!("../../migrations/0027_objects.sql")),
+    Step::Ddl(include_str!("../../migrations/0025_users.sql")),
+    Step::Code(user::fill_tenants),
 ];
 
 /// The schema this program writes.
@@ -101,6 +104,9 @@ mod tests {
     use landfall_testkit::World;
     use std::sync::Arc;
 
+    /// From here on accounts have tenant ids.
+    const TENANTS: usize = 30;
+
     /// A directory as the program with that schema left it.
     fn older(dir: &std::path::Path, version: usize) {
         let backend = Backend::Sqlite(dir.to_path_buf());
@@ -132,6 +138,11 @@ mod tests {
             assert_eq!(count(&mut *sql, "SELECT COUNT(*) FROM account"), 1, "from version {version}");
             let identities = "SELECT COUNT(*) FROM device WHERE psk_identity = 'd-1'";
             assert_eq!(count(&mut *sql, identities), 1, "from version {version}");
+            let tenant = format!(
+                "SELECT COUNT(*) FROM account WHERE tenant = '{}'",
+                AccountId(uuid::Uuid::from_bytes([1; 16])).derived_tenant()
+            );
+            assert_eq!(count(&mut *sql, &tenant), i64::from(version < TENANTS), "from version {version}");
             drop(sql);
             std::fs::remove_dir_all(dir).unwrap();
         }

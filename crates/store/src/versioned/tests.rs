@@ -21,9 +21,11 @@ pub(crate) fn check<R>(table: &Table<R>, insert: &str, update: &str, version: &s
 fn registry_statements_are_these() {
     check(
         &ACCOUNT,
-        "INSERT INTO account (id, version, name, history_days, event_days, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-        "UPDATE account SET version = ?2, name = ?3, history_days = ?4, event_days = ?5, doc = ?6 WHERE id = ?1 AND version + 1 = ?2 \
-         AND NOT EXISTS (SELECT 1 FROM account o WHERE o.name = ?3 AND o.id <> ?1)",
+        "INSERT INTO account (id, version, name, tenant, history_days, event_days, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+         ON CONFLICT DO NOTHING",
+        "UPDATE account SET version = ?2, name = ?3, tenant = ?4, history_days = ?5, event_days = ?6, doc = ?7 WHERE id = ?1 AND version + 1 = ?2 \
+         AND NOT EXISTS (SELECT 1 FROM account o WHERE o.name = ?3 AND o.id <> ?1) \
+         AND NOT EXISTS (SELECT 1 FROM account o WHERE o.tenant = ?4 AND o.id <> ?1)",
         "SELECT version FROM account WHERE id = ?1",
     );
     check(

@@ -30,6 +30,7 @@ mod stall;
 mod stream;
 mod time;
 mod tls;
+mod users;
 
 use onem2m::{claims, instances, labels, tree};
 use place::Place;
@@ -109,5 +110,6 @@ conformance! {
         a_probe_writes a_clean_end_leaves_one_file a_database_that_is_gone_is_no_fresh_start;
     time: a_wrong_time_is_not_held a_report_of_a_wrong_time_counts_as_of_now a_small_step_back_is_not_shown a_start_tells_when_the_database_was_in_use;
     hang: a_database_that_hangs_is_given_up a_database_that_hangs_holds_no_end_and_no_start;
+    users: users_come_back_by_name_and_by_device users_are_versioned_and_their_devices_unique users_by_role_and_page tenants_are_unique;
     tls: certificates_of_the_database_are_checked;
 }

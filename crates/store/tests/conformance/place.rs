@@ -86,6 +86,7 @@ pub fn account(name: &str) -> Account {
         id: AccountId(fresh_uuid()),
         version: 1,
         name: name.into(),
+        tenant: None,
         token: Some(Digest([3; 32])),
         settings: AccountSettings::default(),
         created_at: START,

@@ -17,15 +17,17 @@
 pub mod codec;
 pub mod live;
 mod onem2m;
+pub mod password;
 pub mod place;
 pub mod product;
+pub mod user;
 
 use crate::World;
 use async_trait::async_trait;
 use codec::ScriptedCodec;
 use landfall_core::{
-    CallbackPolicy, Core, DeviceCaller, NewAccount, NewApp, Operator, Parts, PayloadCodec, ProductRef, RegisterDevice, Scope,
-    Settings, Taken, Task, digest,
+    CallbackPolicy, Core, DeviceCaller, Hashing, NewAccount, NewApp, Operator, Parts, PasswordKey, PayloadCodec, ProductRef,
+    RegisterDevice, Scope, Settings, Taken, Task, digest,
 };
 use landfall_model::{
     AccessMode, AccountId, AccountSettings, App, AppLimits, Cause, DataFormat, Device, DeviceId, DeviceInfo, Error, EventBody,
@@ -33,6 +35,7 @@ use landfall_model::{
 };
 use live::Connections;
 use parking_lot::Mutex;
+use password::PlainHashing;
 use place::Place;
 use std::sync::Arc;
 
@@ -76,6 +79,8 @@ pub struct Plan {
     settings: Settings,
     connections: Arc<Connections>,
     codecs: Arc<dyn PayloadCodec>,
+    hashing: Arc<dyn Hashing>,
+    password_key: PasswordKey,
     tasks: Option<&'static [&'static dyn Task]>,
 }
 
@@ -104,6 +109,12 @@ impl Plan {
         Self { codecs, ..self }
     }
 
+    /// Another hashing of people's passwords than none.
+    #[must_use]
+    pub fn hashing(self, hashing: Arc<dyn Hashing>) -> Self {
+        Self { hashing, ..self }
+    }
+
     /// Opens the store and starts the core.
     pub async fn open(self) -> Ground {
         let store = landfall_store::open(self.place.url(), landfall_store::Options::default(), self.world.clone()).unwrap();
@@ -115,6 +126,8 @@ impl Plan {
             callbacks: callbacks.clone(),
             settings: self.settings.clone(),
             admin_token: digest(ADMIN_TOKEN),
+            password_key: self.password_key.clone(),
+            hashing: self.hashing.clone(),
         });
         let core = self.tasks.iter().fold(core, |core, tasks| core.with_tasks(tasks));
         core.enlist(&self.connections);
@@ -145,6 +158,8 @@ impl Ground {
             settings: Settings::default(),
             connections: Arc::default(),
             codecs: Arc::new(ScriptedCodec),
+            hashing: Arc::new(PlainHashing),
+            password_key: PasswordKey::new([7; 32]),
             tasks: None,
         }
     }
@@ -157,6 +172,12 @@ impl Ground {
         plan.open().await
     }
 
+    /// The same where the server's key for the passwords of devices is another one.
+    pub async fn restart_with_key(mut self, key: PasswordKey) -> Self {
+        self.plan.password_key = key;
+        self.restart().await
+    }
+
     /// Does something to the SQLite database beside the server.
     pub fn beside(&self, sql: &str) {
         let folder = self.plan.place.folder().expect("only SQLite has a file");
@@ -165,7 +186,7 @@ impl Ground {
 
     /// A new account.
     pub async fn tenant(&self, name: &str) -> Tenant {
-        let new = NewAccount { name: name.into(), settings: AccountSettings::default() };
+        let new = NewAccount { name: name.into(), tenant: None, settings: AccountSettings::default() };
         let (account, _) = self.core.create_account(&self.operator, new).await.unwrap();
         let all = self.operator.over(account.id).unwrap();
         let new = NewApp { name: "app".into(), limits: AppLimits::default() };

@@ -23,7 +23,15 @@ const NEWEST: u64 = 7;
 
 fn account(n: u8) -> Account {
     let id = AccountId(Uuid::from_bytes([n; 16]));
-    Account { id, version: 1, name: format!("t{n}"), token: None, settings: AccountSettings::default(), created_at: Time(1) }
+    Account {
+        id,
+        version: 1,
+        name: format!("t{n}"),
+        tenant: None,
+        token: None,
+        settings: AccountSettings::default(),
+        created_at: Time(1),
+    }
 }
 
 fn app(n: u8) -> App {

@@ -72,6 +72,12 @@ pub struct Settings {
     pub job_in_flight: u32,
     /// Life of a job and of what became of its targets after it was over, in seconds.
     pub job_retention_s: u32,
+    /// Silence after which a job whose rows are still being handed over is stopped, in seconds.
+    pub hand_over_s: u32,
+    /// Rows of an import.
+    pub import_rows: u64,
+    /// Bytes of the rows of an import, as they are kept.
+    pub import_bytes: u64,
     /// Resources that one discovery looks at before it answers with what it has.
     pub discovery_targets: usize,
 }
@@ -117,6 +123,9 @@ impl Default for Settings {
             jobs_per_account: 100,
             job_in_flight: 1_000_000,
             job_retention_s: 30 * 86_400,
+            hand_over_s: 120,
+            import_rows: 5_000_000,
+            import_bytes: 2 << 30,
             discovery_targets: 100_000,
         }
     }

@@ -2,9 +2,9 @@
 
 use crate::{
     Account, AccountId, Alarm, AlarmId, App, Append, CallId, ChildKind, Command, ContainerChange, Cursor, Device, DeviceEvent,
-    DeviceEventId, DeviceId, Error, Event, ExternalId, Group, GroupId, Job, JobBlock, JobId, JobTarget, Object, ObjectId,
-    Observed, Product, ProductId, Redecoded, Registration, Resource, ResourceId, RevokeTask, SecureSession, ServiceCall, Setting,
-    Shadow, StoredSession, Subscription, SubscriptionId, TargetEnd, User,
+    DeviceEventId, DeviceId, Error, Event, ExternalId, Group, GroupId, Job, JobBlock, JobClaim, JobId, JobTarget, Object,
+    ObjectId, Observed, Product, ProductId, Redecoded, Registration, Resource, ResourceId, RevokeTask, SecureSession,
+    ServiceCall, Setting, Shadow, StoredSession, Subscription, SubscriptionId, TargetEnd, User,
 };
 use uuid::Uuid;
 
@@ -104,6 +104,12 @@ pub enum Write {
     /// Stands after its job; `ResourceNotFound` where that is gone, `Stale` where the block is there already, `TooMany` beyond
     /// [`JobBlock::SIZE`].
     JobBlock(Box<JobBlock>),
+    /// Of a block of rows these are left, each at its place, with empty texts for those that go; where all go, so does the block. Passed over where
+    /// that is gone.
+    KeepRows(Box<JobBlock>),
+    /// What rows of a job claim for themselves in it, with the number of the row, as long as the job is kept; of several, the first stays. At most [`JobBlock::SIZE`]
+    /// rows' worth at once. Stands after its job.
+    JobClaims(JobId, Vec<JobClaim>),
     /// `Stale` where there is one for this id already, of whatever account.
     DeviceRequest(Box<crate::DeviceRequest>),
     /// By the id of its device.

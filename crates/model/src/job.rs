@@ -24,7 +24,7 @@ pub struct Job {
     pub order: String,
     /// How far it is.
     pub state: JobState,
-    /// Why the server stopped it by itself.
+    /// Why the server stopped it by itself, or carries nothing of it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The job whose failed targets are its targets.
@@ -44,7 +44,7 @@ pub struct Job {
     pub started_at: Option<Time>,
     /// When its last target was over, and with it the job; one that was stopped or timed out ends what is open first.
     pub finished_at: Option<Time>,
-    /// When what is open then ends as timed out; none: never.
+    /// When what is open then ends as timed out; none: never. While rows are handed over: when it is stopped unless more came.
     pub due_at: Option<Time>,
 }
 
@@ -56,12 +56,18 @@ pub enum JobKind {
     Commands,
     /// A device for each node of a list (D2C, device-provisioning).
     Provisioning,
+    /// A device for each row of a file.
+    Import,
+    /// What an import made is deleted again.
+    Undo,
 }
 
 /// States of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum JobState {
+    /// Its rows are being handed over; none is begun before all are there.
+    Receiving,
     /// No target was begun yet.
     Waiting,
     /// Targets are begun and end.
@@ -105,6 +111,15 @@ pub struct JobBlock {
     pub first: u64,
     /// The targets.
     pub targets: Targets,
+}
+
+/// Something that a row claims for itself within its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobClaim {
+    /// Stands for what is claimed: the first half of its SHA-256.
+    pub key: [u8; 16],
+    /// The number of the row.
+    pub row: u64,
 }
 
 /// Targets as they were chosen.
@@ -257,24 +272,28 @@ impl Targets {
 
 impl JobKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Commands, Self::Provisioning];
+    pub const ALL: [Self; 4] = [Self::Commands, Self::Provisioning, Self::Import, Self::Undo];
 
     /// The word for operators.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Commands => "commands",
             Self::Provisioning => "provisioning",
+            Self::Import => "import",
+            Self::Undo => "undo",
         }
     }
 }
 
 impl JobState {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Waiting, Self::Running, Self::Paused, Self::Finished, Self::TimedOut, Self::Stopped];
+    pub const ALL: [Self; 7] =
+        [Self::Receiving, Self::Waiting, Self::Running, Self::Paused, Self::Finished, Self::TimedOut, Self::Stopped];
 
     /// The word for operators.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Receiving => "receiving",
             Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Paused => "paused",

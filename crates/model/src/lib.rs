@@ -42,7 +42,7 @@ pub use event::{BindResult, Confirmation, Event, EventBody, NotifyType, ProductC
 pub use id::{
     AccountId, AlarmId, AppId, CallId, CommandId, DeviceEventId, DeviceId, GroupId, JobId, ProductId, Seq, SubscriptionId, TaskId,
 };
-pub use job::{Job, JobBlock, JobCounts, JobKind, JobState, JobTarget, TargetEnd, TargetState, Targets};
+pub use job::{Job, JobBlock, JobClaim, JobCounts, JobKind, JobState, JobTarget, TargetEnd, TargetState, Targets};
 pub use object::{ChildKind, ExternalId, Object, ObjectId, ObjectOf};
 pub use onem2m::*;
 pub use page::{Page, PageRequest, Sort};

@@ -337,6 +337,9 @@ impl Config {
         if self.limits.jobs > u64::from(Settings::MOST_JOBS) {
             return Err(format!("limits.jobs must be at most {}", Settings::MOST_JOBS));
         }
+        if self.limits.hand_over_s < 10 {
+            return Err("limits.hand_over_s must be at least 10".into());
+        }
         for (name, value) in [
             ("limits.job_in_flight", self.limits.job_in_flight as usize),
             ("store.statement_s", self.store.statement_s as usize),

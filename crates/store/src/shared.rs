@@ -127,7 +127,8 @@ impl Shared {
             | Write::Unchild(..)
             | Write::ExternalId(_)
             | Write::DeleteExternalId(_) => (),
-            Write::Job(_) | Write::JobBlock(_) | Write::JobTargets(_) | Write::EndTarget(_) | Write::DeleteJob(_) => (),
+            Write::Job(_) | Write::JobBlock(_) | Write::KeepRows(_) | Write::JobClaims(..) => (),
+            Write::JobTargets(_) | Write::EndTarget(_) | Write::DeleteJob(_) => (),
         }
     }
 }

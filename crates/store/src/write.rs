@@ -170,6 +170,8 @@ impl Step {
             Write::DeleteDeviceRequest(id) => device_request::delete_request(sql, id),
             Write::Job(r) => JOB.put(sql, &**r, doc),
             Write::JobBlock(r) => job::put_block(sql, r),
+            Write::KeepRows(r) => Ok(job::keep_rows(sql, r)?),
+            Write::JobClaims(id, claims) => job::claims::put(sql, *id, claims),
             Write::JobTargets(r) => job::targets::begin(sql, r, &mut effects.counters.jobs),
             Write::EndTarget(r) => job::targets::end(sql, r, &mut effects.counters.jobs),
             Write::DeleteJob(id) => job::delete_job(sql, *id),
@@ -210,6 +212,13 @@ impl Plan {
     /// These texts become columns too.
     fn texts<'t>(self, texts: impl IntoIterator<Item = &'t String>) -> Self {
         Self { nul: self.nul || texts.into_iter().any(|text| text.contains('\0')), ..self }
+    }
+}
+
+fn bytes_of(targets: &Targets) -> usize {
+    match targets {
+        Targets::Devices(devices) => 16 * devices.len(),
+        Targets::Rows(rows) => rows.iter().map(|row| 8 + row.len()).sum(),
     }
 }
 
@@ -257,13 +266,9 @@ fn plan(write: &Write) -> Result<Plan> {
         }
         Write::DeviceRequest(r) => Plan::row(&DEVICE_REQUEST, &**r),
         Write::Job(r) => Plan::row(&JOB, &**r),
-        Write::JobBlock(r) => {
-            let bytes = match &r.targets {
-                Targets::Devices(devices) => 16 * devices.len(),
-                Targets::Rows(rows) => rows.iter().map(|row| 8 + row.len()).sum(),
-            };
-            Ok(Plan { more: bytes, outcome: Outcome::DoneOrRefused, ..bare })
-        }
+        Write::JobBlock(r) => Ok(Plan { more: bytes_of(&r.targets), outcome: Outcome::DoneOrRefused, ..bare }),
+        Write::KeepRows(r) => Ok(Plan { more: bytes_of(&r.targets), ..bare }),
+        Write::JobClaims(_, claims) => Ok(Plan { more: 64 * claims.len(), outcome: Outcome::DoneOrRefused, ..bare }),
         Write::JobTargets(r) => {
             let bytes = |detail: &Option<String>| 64 + detail.as_ref().map_or(0, String::len);
             Ok(Plan { more: r.iter().map(|target| bytes(&target.detail)).sum(), outcome: Outcome::DoneOrRefused, ..bare })

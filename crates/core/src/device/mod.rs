@@ -17,10 +17,11 @@ use landfall_model::{
     AccessMode, AccountId, AppId, Batch, Cause, Credentials, Device, DeviceId, DeviceInfo, DeviceLimit, Error, EventBody,
     Identity, Page, PageRequest, Product, ProductKey, Result, Secret, Time, Write,
 };
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// How a request names a product.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ProductRef {
     /// By id.
     Id(String),
@@ -29,7 +30,7 @@ pub enum ProductRef {
 }
 
 /// A device to be registered.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RegisterDevice {
     /// What the device calls itself, 1 to 256 characters; no other device of the server may have a name that means the same ([`Identity`]).
     pub node_id: String,
@@ -94,15 +95,25 @@ impl Core {
         check_registration(request)?;
         let product = self.named_product(scope.account, request.product.as_ref()).await?;
         self.check_device_limit(scope.account, app, 1).await?;
-        let now = self.now();
-        let mut device = Device::new(self.new_device_id(), scope.account, app, request.node_id.clone(), now);
+        Ok(Arc::new(self.planned_device(scope.account, app, request, product.as_deref())))
+    }
+
+    /// The device that a checked request makes.
+    pub(crate) fn planned_device(
+        &self,
+        account: AccountId,
+        app: AppId,
+        request: &RegisterDevice,
+        product: Option<&Product>,
+    ) -> Device {
+        let mut device = Device::new(self.new_device_id(), account, app, request.node_id.clone(), self.now());
         device.access = request.access;
         device.info = Arc::new(request.info.clone());
         device.credentials = self.first_credentials(request);
-        if let Some(product) = &product {
+        if let Some(product) = product {
             bind_product(&mut device, product);
         }
-        Ok(Arc::new(device))
+        device
     }
 
     /// Whether the names of a device to be registered are free now. `NodeIdTaken` with the path of the first that is not.
@@ -156,7 +167,7 @@ impl Core {
         Ok(limit.into_iter().collect())
     }
 
-    async fn most_devices(&self, app: AppId) -> Result<Option<u64>> {
+    pub(crate) async fn most_devices(&self, app: AppId) -> Result<Option<u64>> {
         let own = self.store.app(app).await?.and_then(|app| app.limits.devices);
         Ok(own.or(self.settings.devices))
     }
@@ -230,7 +241,7 @@ impl Core {
     }
 }
 
-fn limit_reached() -> Error {
+pub(crate) fn limit_reached() -> Error {
     Error::new(Cause::DeviceLimit, "the application owns as many devices as it may")
 }
 
@@ -266,7 +277,7 @@ pub(crate) fn fill_info(info: &mut DeviceInfo, new: DeviceInfo) {
     *info = filled;
 }
 
-fn check_registration(request: &RegisterDevice) -> Result<()> {
+pub(crate) fn check_registration(request: &RegisterDevice) -> Result<()> {
     check_node_id(&request.node_id)?;
     for (path, value) in [("verifyCode", &request.verify_code), ("secret", &request.secret)] {
         if value.as_ref().is_some_and(|v| v.expose().is_empty() || v.expose().chars().count() > 256) {

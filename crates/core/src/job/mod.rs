@@ -4,6 +4,7 @@
 //! [`Task`]; here is what all have in common. Absent: what a target is to its kind, and whoever wakes the engine.
 
 mod engine;
+mod hand_over;
 mod retry;
 mod state;
 mod step;
@@ -11,6 +12,7 @@ mod task;
 
 pub(crate) use engine::Engine;
 pub use engine::JobsTurn;
+pub use hand_over::{HandOver, ROW_BYTES};
 pub(crate) use task::TASKS;
 pub use task::{Begun, Chosen, NewJob, Task};
 
@@ -30,6 +32,10 @@ impl Core {
     ///
     /// `InvalidField`, `NameTaken`; `TooMany` where its application, its account or the server has as many jobs that are not over as it may.
     pub async fn make_job(&self, scope: &Scope, new: NewJob) -> Result<Job> {
+        self.make_job_in(scope, new, JobState::Waiting).await
+    }
+
+    async fn make_job_in(&self, scope: &Scope, new: NewJob, state: JobState) -> Result<Job> {
         let total = new.targets.len() as u64;
         let job = Job {
             id: new.id,
@@ -40,7 +46,7 @@ impl Core {
             kind: new.kind,
             name: new.name,
             order: new.order,
-            state: JobState::Waiting,
+            state,
             reason: None,
             retry_of: None,
             choosing: new.choosing,
@@ -61,7 +67,7 @@ impl Core {
     }
 
     /// One job of an account is made after the other, so that each sees all before it.
-    async fn commit_new_job(&self, job: &Job, whole: landfall_model::Batch) -> Result<()> {
+    pub(crate) async fn commit_new_job(&self, job: &Job, whole: landfall_model::Batch) -> Result<()> {
         check_name(&job.name, NAME)?;
         if job.order.len() > Job::ORDER_BYTES {
             return Err(Error::invalid("order", format!("must be at most {} bytes", Job::ORDER_BYTES)));

@@ -41,7 +41,7 @@ impl Core {
     pub(super) async fn choose_again(&self, first: JobId, at: &str) -> Result<Chosen> {
         let gone = || Error::new(Cause::ResourceNotFound, "the job whose failed targets are to be tried again is gone");
         let mut mark = Mark::read(at)?;
-        let Some(state) = AGAIN.get(mark.state) else { return Ok(Chosen { targets: Targets::Rows(vec![]), next: None }) };
+        let Some(state) = AGAIN.get(mark.state) else { return Ok(Chosen::of(Targets::Rows(vec![]), None)) };
         let found = self.store.begun_targets(first, *state, mark.place, JobBlock::SIZE as u32).await?;
         let (mut targets, mut block): (Targets, Option<JobBlock>) = (Targets::Rows(vec![]), None);
         for target in &found {
@@ -59,7 +59,7 @@ impl Core {
         if self.store.job(first).await?.is_none() {
             return Err(gone());
         }
-        Ok(Chosen { targets, next: (mark.state < AGAIN.len()).then(|| mark.to_string()) })
+        Ok(Chosen::of(targets, (mark.state < AGAIN.len()).then(|| mark.to_string())))
     }
 }
 

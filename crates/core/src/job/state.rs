@@ -5,6 +5,8 @@ use landfall_model::{Cause, Error, Job, JobCounts, JobState, Result, TargetState
 /// What is done next for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// Its rows stopped coming.
+    BreakOff,
     /// Its time is over.
     TimeOut,
     /// Further targets are chosen.
@@ -23,7 +25,7 @@ impl Step {
         match self {
             Self::Begin(count) => count,
             Self::End(_) => part,
-            Self::TimeOut | Self::Choose | Self::Finish => 1,
+            Self::BreakOff | Self::TimeOut | Self::Choose | Self::Finish => 1,
         }
     }
 }
@@ -37,6 +39,9 @@ pub(super) fn next(job: &Job, counts: &JobCounts, now: Time, part: usize) -> Opt
     if job.is_over() {
         return None;
     }
+    if job.state == JobState::Receiving {
+        return job.due_at.is_none_or(|due| due <= now).then_some(Step::BreakOff);
+    }
     if job.choosing.is_none() && !open {
         return Some(Step::Finish);
     }
@@ -46,7 +51,7 @@ pub(super) fn next(job: &Job, counts: &JobCounts, now: Time, part: usize) -> Opt
         _ if job.due_at.is_some_and(|due| due <= now) => return Some(Step::TimeOut),
         _ if job.choosing.is_some() => return Some(Step::Choose),
         JobState::Paused => return None,
-        JobState::Waiting | JobState::Running | JobState::Finished => {}
+        JobState::Receiving | JobState::Waiting | JobState::Running | JobState::Finished => {}
     }
     let room = u64::from(job.in_flight).saturating_sub(counts.running);
     let part = left.min(part as u64);
@@ -65,9 +70,19 @@ pub(super) fn passed(job: &Job, count: usize) -> Job {
     Job { begun: job.begun + count as u64, ..moved(job) }
 }
 
-/// So many targets were chosen.
-pub(super) fn chosen(job: &Job, count: usize, choosing: Option<String>) -> Job {
-    Job { total: job.total + count as u64, choosing, ..moved(job) }
+/// So many targets were chosen; with a reason, nothing of it is carried out.
+pub(super) fn chosen(job: &Job, count: usize, choosing: Option<String>, reason: Option<String>) -> Job {
+    Job { total: job.total + count as u64, choosing, reason: job.reason.clone().or(reason), ..moved(job) }
+}
+
+/// So many rows more were handed over; the next must come by this time.
+pub(super) fn handed_over(job: &Job, count: usize, due_at: Time) -> Job {
+    Job { total: job.total + count as u64, due_at: Some(due_at), ..moved(job) }
+}
+
+/// All rows are there; what is open by this time ends.
+pub(super) fn received(job: &Job, due_at: Option<Time>) -> Job {
+    Job { state: JobState::Waiting, due_at, ..moved(job) }
 }
 
 /// No further target is chosen or begun.
@@ -168,10 +183,13 @@ mod tests {
 
     #[test]
     fn each_job_has_its_next_step() {
-        use JobState::{Paused, Running, Stopped, TimedOut, Waiting};
-        use Step::{Begin, Choose, End, Finish, TimeOut};
+        use JobState::{Paused, Receiving, Running, Stopped, TimedOut, Waiting};
+        use Step::{Begin, BreakOff, Choose, End, Finish, TimeOut};
         let (early, late) = (Time(999), Time(1_000));
         for (state, choosing, total, begun, running, now, expected) in [
+            (Receiving, false, 0, 0, 0, early, None),
+            (Receiving, true, 500, 0, 0, early, None),
+            (Receiving, true, 500, 0, 0, late, Some(BreakOff)),
             (Waiting, true, 0, 0, 0, early, Some(Choose)),
             (Waiting, true, 500, 0, 0, early, Some(Choose)),
             (Waiting, true, 500, 0, 0, late, Some(TimeOut)),
@@ -214,13 +232,14 @@ mod tests {
 
     #[test]
     fn each_state_allows_what_it_allows() {
-        use JobState::{Finished, Paused, Running, Stopped, TimedOut, Waiting};
+        use JobState::{Finished, Paused, Receiving, Running, Stopped, TimedOut, Waiting};
         let after = |done: Result<Option<Job>>| match done {
             Ok(next) => Ok(next.map(|next| next.state)),
             Err(error) => Err(error.cause),
         };
         let no = Err(Cause::JobNotReady);
         for (state, begun, pause, resume, stop) in [
+            (Receiving, 0, no, no, Ok(Some(Stopped))),
             (Waiting, 0, Ok(Some(Paused)), Ok(None), Ok(Some(Stopped))),
             (Running, 1, Ok(Some(Paused)), Ok(None), Ok(Some(Stopped))),
             (Paused, 0, Ok(None), Ok(Some(Waiting)), Ok(Some(Stopped))),

@@ -97,6 +97,10 @@ impl Core {
             return Ok(stopped(job, reason));
         }
         match step {
+            Step::BreakOff => {
+                let reason = "its rows stopped coming before all were there";
+                Ok(stopped(job, reason.to_owned()))
+            }
             Step::TimeOut => Ok(written(state::ending(job, JobState::TimedOut, None), Batch::default())),
             Step::Choose => match how {
                 Try::With(_) => self.choose_targets(task, job).await,
@@ -105,9 +109,12 @@ impl Core {
             Step::Begin(count) => self.begin_targets(task, job, count.min(how.count()), how).await,
             Step::End(state) if counts.running > 0 => self.end_running(task, job, state, how).await,
             Step::End(state) => {
-                let part = self.next_part(job, JobBlock::SIZE).await?;
+                let (block, part) = self.next_part(job, JobBlock::SIZE).await?;
                 let targets = part.each(state, job.reason.as_deref());
-                Ok(written(state::passed(job, targets.len()), batch(vec![Write::JobTargets(targets)], vec![])))
+                let mut writes = forgotten(task, job, block, &targets);
+                let next = state::passed(job, targets.len());
+                writes.push(Write::JobTargets(targets));
+                Ok(written(next, batch(writes, vec![])))
             }
             Step::Finish => {
                 let next = state::over(job, self.end_of(0));
@@ -132,6 +139,7 @@ impl Core {
 
     async fn choose_targets(&self, task: &dyn Task, job: &Job) -> Result<Decided> {
         let (mut targets, mut choosing) = (Targets::Rows(vec![]), job.choosing.clone());
+        let (mut with, mut reason) = (Batch::default(), None);
         for _ in 0..CHOICES {
             let Some(at) = choosing.as_ref().filter(|_| targets.len() < ENOUGH) else { break };
             let chosen = match job.retry_of {
@@ -142,14 +150,22 @@ impl Core {
                 return Err(Error::new(Cause::Internal, "a job has devices as well as rows as its targets"));
             }
             choosing = chosen.next;
+            reason = chosen.reason;
+            with.merge(chosen.with);
+            // What a choice writes, the next one may have to read.
+            if !with.writes.is_empty() {
+                break;
+            }
         }
-        let next = state::chosen(job, targets.len(), choosing);
+        let next = state::chosen(job, targets.len(), choosing, reason);
         let blocks = targets.into_blocks(job.id, job.total).into_iter();
-        Ok(written(next, batch(blocks.map(|block| Write::JobBlock(Box::new(block))).collect(), vec![])))
+        let mut whole = batch(blocks.map(|block| Write::JobBlock(Box::new(block))).collect(), vec![]);
+        whole.merge(with);
+        Ok(written(next, whole))
     }
 
     async fn begin_targets(&self, task: &dyn Task, job: &Job, count: usize, how: &Try) -> Result<Decided> {
-        let part = self.next_part(job, count).await?;
+        let (block, part) = self.next_part(job, count).await?;
         let Begun { mut targets, with } = match how {
             Try::With(_) => task.begin(self, job, &part).await?,
             Try::GiveUp(why) => task.give_up(self, job, &part, why).await?,
@@ -161,7 +177,8 @@ impl Core {
         for (target, place) in targets.iter_mut().zip(part.first..) {
             (target.job, target.place) = (job.id, place);
         }
-        let mut whole = batch(vec![Write::JobTargets(targets.clone())], vec![]);
+        let mut whole = batch(forgotten(task, job, block, &targets), vec![]);
+        whole.writes.push(Write::JobTargets(targets.clone()));
         whole.merge(with);
         let Decided(whole, _) = written(state::begun(job, targets.len(), self.now()), whole);
         Ok(Decided(whole, After::Begun(targets)))
@@ -182,10 +199,10 @@ impl Core {
         Ok(Decided(whole, After::Nothing))
     }
 
-    /// The targets that come next, at most so many.
-    async fn next_part(&self, job: &Job, count: usize) -> Result<JobBlock> {
+    /// The targets that come next, at most so many, and the block they are part of.
+    async fn next_part(&self, job: &Job, count: usize) -> Result<(JobBlock, JobBlock)> {
         let block = self.store.job_block(job.id, job.begun).await?;
-        let part = block.and_then(|block| block.part(job.begun, count));
+        let part = block.and_then(|block| block.part(job.begun, count).map(|part| (block, part)));
         part.ok_or_else(|| Error::new(Cause::Internal, format!("the targets of the job {} are not whole", job.id)))
     }
 
@@ -205,6 +222,21 @@ fn written(next: Job, with: Batch) -> Decided {
     let mut whole = batch(vec![Write::Job(Box::new(next))], vec![]);
     whole.merge(with);
     Decided(whole, After::Nothing)
+}
+
+/// Leaves of a block what a kind needs that keeps no row longer than until it is over: those that are not begun, and those that failed.
+fn forgotten(task: &dyn Task, job: &Job, mut block: JobBlock, begun: &[JobTarget]) -> Vec<Write> {
+    let Targets::Rows(rows) = &mut block.targets else { return vec![] };
+    if !task.forgets() {
+        return vec![];
+    }
+    let from = job.begun.saturating_sub(block.first) as usize;
+    for (row, target) in rows.iter_mut().skip(from).zip(begun) {
+        if target.state != TargetState::Failed {
+            row.clear();
+        }
+    }
+    vec![Write::KeepRows(Box::new(block))]
 }
 
 fn stopped(job: &Job, reason: String) -> Decided {

@@ -1,11 +1,16 @@
 //! What a kind of job is to the engine, and the one list of them.
 
-use crate::{Core, command::batch::Commands, extension::Nodes};
+use crate::{
+    Core,
+    command::batch::Commands,
+    extension::Nodes,
+    import::{Import, Undo},
+};
 use async_trait::async_trait;
 use landfall_model::{Batch, Error, Job, JobBlock, JobCounts, JobId, JobKind, JobTarget, Result, TargetState, Targets, Time};
 
 /// Every kind of job; a new one is a line here.
-pub(crate) const TASKS: &[&dyn Task] = &[&Commands, &Nodes];
+pub(crate) const TASKS: &[&dyn Task] = &[&Commands, &Nodes, &Import, &Undo];
 
 /// One kind of job.
 ///
@@ -20,6 +25,12 @@ pub trait Task: Sync {
     /// Jobs of this kind that are not over that an application may have; none: as many as its account.
     fn jobs_per_app(&self) -> Option<u64> {
         None
+    }
+
+    /// Whether a row is dropped once it is begun and did not fail, as it may hold what is to be kept nowhere else. Of those that failed, rows
+    /// are kept as long as the job.
+    fn forgets(&self) -> bool {
+        false
     }
 
     /// Targets that are begun with one commit, 1 to [`JobBlock::SIZE`].
@@ -61,12 +72,23 @@ pub trait Task: Sync {
 }
 
 /// Targets as a kind chose them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Chosen {
     /// Some thousands, or as many as fit a commit; there may be none, though others follow.
     pub targets: Targets,
     /// Where the choice goes on; none: these were the last.
     pub next: Option<String>,
+    /// Why nothing of the job is carried out, where the choice found that: becomes the job's, which its kind looks at.
+    pub reason: Option<String>,
+    /// What else is written.
+    pub with: Batch,
+}
+
+impl Chosen {
+    /// These targets, and where the choice goes on.
+    pub fn of(targets: Targets, next: Option<String>) -> Self {
+        Self { targets, next, reason: None, with: Batch::default() }
+    }
 }
 
 /// What became of targets that were begun.

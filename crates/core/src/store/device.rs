@@ -14,6 +14,8 @@ pub trait DeviceStore: Send + Sync {
     async fn device(&self, id: DeviceId) -> Result<Option<Arc<Device>>>;
     /// The device that has this name.
     async fn device_named(&self, name: &DeviceName) -> Result<Option<Arc<Device>>>;
+    /// Which device has each of these names, in their order; of many names at once.
+    async fn holders(&self, names: Vec<DeviceName>) -> Result<Vec<Option<DeviceId>>>;
     /// The device that has a name of this identity.
     async fn device_of(&self, identity: &Identity) -> Result<Option<Arc<Device>>> {
         self.device_named(&DeviceName::Identity(identity.clone())).await

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use landfall_model::{
-    AccountId, AppId, CommandId, DeviceId, Job, JobBlock, JobCounts, JobId, JobKind, JobTarget, Page, PageRequest, Result,
-    TargetState, Time,
+    AccountId, AppId, CommandId, DeviceId, Job, JobBlock, JobClaim, JobCounts, JobId, JobKind, JobTarget, Page, PageRequest,
+    Result, TargetState, Time,
 };
 
 /// Jobs, the blocks of their targets, and what became of each.
@@ -19,6 +19,8 @@ pub trait JobStore: Send + Sync {
     async fn jobs_over_before(&self, before: Time, limit: u32) -> Result<Vec<JobId>>;
     /// The block that has the target at a place.
     async fn job_block(&self, job: JobId, place: u64) -> Result<Option<JobBlock>>;
+    /// Which of these rows of a job have claimed already.
+    async fn job_claims(&self, job: JobId, keys: Vec<[u8; 16]>) -> Result<Vec<JobClaim>>;
     /// Targets that match, by place; where several states are asked for, those of the first come first. Those that are not begun are told as [`TargetState::Waiting`].
     async fn job_targets(&self, filter: &TargetFilter, page: PageRequest) -> Result<Page<JobTarget>>;
     /// Targets of a job in one of the states of those that were begun, by place from `from` on, at most `limit`.

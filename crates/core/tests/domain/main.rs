@@ -11,6 +11,7 @@ mod deletion;
 mod devices;
 mod frames;
 mod groups;
+mod imports;
 mod interrupted;
 mod isolation;
 mod jobs;

@@ -281,7 +281,7 @@ fn permille(part: u64, whole: u64) -> u64 {
 fn task_status(job: &Job, counts: &JobCounts) -> &'static str {
     let by_time = job.due_at.is_some_and(|due| job.finished_at >= Some(due)) && counts.expired + counts.timed_out > 0;
     match job.state {
-        JobState::Waiting => "Pending",
+        JobState::Receiving | JobState::Waiting => "Pending",
         JobState::Paused if job.begun == 0 => "Pending",
         JobState::Running | JobState::Paused => "Running",
         JobState::Finished if !by_time => "Complete",

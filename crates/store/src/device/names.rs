@@ -6,13 +6,13 @@
 use crate::{
     engine::{
         documents::parse,
-        sql::{Row, Sql, SqlResult, Value, query_all, query_one, to_db},
+        sql::{Row, Sql, SqlResult, Value, parameters, query_all, query_one, storable, to_db},
     },
     stream::replay,
 };
 use landfall_core::NameClash;
 use landfall_model::{AccountId, DeviceId, DeviceName, Identity, Page, PageRequest};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// Scope, kind and name, as the tables have them.
 fn key(name: &DeviceName) -> [Value<'_>; 3] {
@@ -29,6 +29,30 @@ fn key_of<'n>(name: &'n DeviceName, device: &'n DeviceId) -> [Value<'n>; 4] {
 pub(crate) fn holder(sql: &mut dyn Sql, name: &DeviceName) -> SqlResult<Option<DeviceId>> {
     let text = "SELECT device FROM device_name WHERE scope = ?1 AND kind = ?2 AND name = ?3";
     query_one(sql, text, &key(name), |row| replay::id(row.bytes(0)?).map(DeviceId))
+}
+
+/// The device that holds each of these names.
+pub(crate) fn holders(sql: &mut dyn Sql, names: &[DeviceName]) -> SqlResult<Vec<Option<DeviceId>>> {
+    /// Names that one statement asks for; the last one fills up what is missing.
+    const AT_ONCE: usize = 100;
+    let text =
+        format!("SELECT name, device FROM device_name WHERE scope = ?1 AND kind = ?2 AND name IN {}", parameters(3, AT_ONCE));
+    let mut wanted: Vec<&DeviceName> = names.iter().filter(|name| storable(name.as_str())).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut found = HashMap::new();
+    for alike in wanted.chunk_by(|a, b| (a.account(), a.kind()) == (b.account(), b.kind())) {
+        for some in alike.chunks(AT_ONCE) {
+            let [scope, kind, _] = key(some[0]);
+            let mut params = vec![scope, kind];
+            params.extend(some.iter().map(|name| Value::Text(name.as_str())));
+            params.resize(2 + AT_ONCE, params[params.len() - 1]);
+            let rows = query_all(sql, &text, &params, |row| Ok((row.text(0)?.to_owned(), DeviceId(replay::id(row.bytes(1)?)?))))?;
+            let by_text: HashMap<String, DeviceId> = rows.into_iter().collect();
+            found.extend(some.iter().filter_map(|name| Some((*name, *by_text.get(name.as_str())?))));
+        }
+    }
+    Ok(names.iter().map(|name| found.get(name).copied()).collect())
 }
 
 /// The first of these names that another device holds and that this one does not wait for since before.

@@ -30,6 +30,10 @@ impl DeviceStore for SharedStore {
         self.holder(name).await
     }
 
+    async fn holders(&self, names: Vec<DeviceName>) -> Result<Vec<Option<DeviceId>>> {
+        self.read(move |sql| names::holders(sql, &names)).await
+    }
+
     async fn device_state(&self, id: DeviceId) -> Result<DeviceState> {
         // Memory first: what a flush moves meanwhile is then seen twice and not missed.
         let waiting = self.shared().pending.lock().waiting_state(id);

@@ -16,7 +16,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 30] = [
+const STEPS: [Step; 31] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -47,6 +47,7 @@ const STEPS: [Step; 30] = [
     Step::Ddl(include_str!("../../migrations/0027_objects.sql")),
     Step::Ddl(include_str!("../../migrations/0025_users.sql")),
     Step::Code(user::fill_tenants),
+    Step::Ddl(include_str!("../../migrations/0031_job_claims.sql")),
 ];
 
 /// The schema this program writes.

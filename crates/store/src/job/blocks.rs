@@ -26,6 +26,22 @@ pub(crate) fn put_block(sql: &mut dyn Sql, block: &JobBlock) -> Done {
     Ok(())
 }
 
+/// Leaves the rows of a block that are not empty.
+pub(crate) fn keep_rows(sql: &mut dyn Sql, block: &JobBlock) -> SqlResult<()> {
+    let (job, first) = (Value::Bytes(block.job.0.as_bytes()), Value::Int(to_db(block.first)));
+    match &block.targets {
+        Targets::Rows(rows) if rows.iter().any(|row| !row.is_empty()) => {
+            let (_, list) = encode(&block.targets);
+            let text = "UPDATE job_block SET list = ?3 WHERE job = ?1 AND first = ?2 AND list IS NOT NULL";
+            sql.execute(text, &[job, first, Value::opt_text(list.as_deref())])?;
+        }
+        _ => {
+            sql.execute("DELETE FROM job_block WHERE job = ?1 AND first = ?2", &[job, first])?;
+        }
+    }
+    Ok(())
+}
+
 /// The block that has a place.
 pub(super) fn at(sql: &mut dyn Sql, job: JobId, place: u64) -> SqlResult<Option<JobBlock>> {
     let text = "SELECT first, devices, list FROM job_block WHERE job = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1";

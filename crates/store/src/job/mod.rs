@@ -3,11 +3,12 @@
 //! What is deleted is out of all lists at once, as these ask for the record; the rows of its targets go later, in slices.
 
 mod blocks;
+pub(crate) mod claims;
 mod pages;
 mod read;
 pub(crate) mod targets;
 
-pub(crate) use blocks::put_block;
+pub(crate) use blocks::{keep_rows, put_block};
 
 use crate::{
     device::{principals::or_account, unlinked},
@@ -52,7 +53,10 @@ pub(crate) fn delete_rows(sql: &mut dyn Sql, job: &[u8], limit: i64) -> SqlResul
     const BLOCK: i64 = 100;
     let targets = "DELETE FROM job_target WHERE job = ?1 AND place IN (SELECT place FROM job_target WHERE job = ?1 LIMIT ?2)";
     let blocks = "DELETE FROM job_block WHERE job = ?1 AND first IN (SELECT first FROM job_block WHERE job = ?1 LIMIT ?2)";
-    let deleted = sql.execute(targets, &[Value::Bytes(job), Value::Int(limit)])?.cast_signed();
+    let mut deleted = sql.execute(targets, &[Value::Bytes(job), Value::Int(limit)])?.cast_signed();
+    if deleted < limit {
+        deleted += claims::delete(sql, job, limit - deleted)?;
+    }
     if deleted >= limit {
         return Ok(deleted);
     }

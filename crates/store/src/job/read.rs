@@ -5,13 +5,13 @@ use crate::{
         documents::{Conditions, id_value, parse, text},
         sql::{Row, Sql, SqlResult, Value, query_all, query_one, storable},
     },
-    job::{blocks, pages},
+    job::{blocks, claims, pages},
     store::{SharedStore, THE_SERVER},
     stream::replay::id,
 };
 use async_trait::async_trait;
 use landfall_core::store::{JobFilter, JobStore, TargetFilter};
-use landfall_model::{Job, JobBlock, JobCounts, JobId, JobTarget, Page, PageRequest, Result, TargetState, Time};
+use landfall_model::{Job, JobBlock, JobClaim, JobCounts, JobId, JobTarget, Page, PageRequest, Result, TargetState, Time};
 
 /// What is selected of a job.
 const COLUMNS: &str = "doc, running, succeeded, failed, timed_out, expired, stopped";
@@ -62,6 +62,10 @@ impl JobStore for SharedStore {
             Ok(page)
         })
         .await
+    }
+
+    async fn job_claims(&self, job: JobId, keys: Vec<[u8; 16]>) -> Result<Vec<JobClaim>> {
+        self.read(move |sql| claims::of(sql, job, &keys)).await
     }
 
     async fn begun_targets(&self, job: JobId, state: TargetState, from: u64, limit: u32) -> Result<Vec<JobTarget>> {

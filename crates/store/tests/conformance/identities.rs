@@ -105,3 +105,26 @@ pub async fn racing_names_have_one_winner(place: Place) {
         store.commit(put([Write::DeleteDevice(winners[0])])).await.unwrap();
     }
 }
+
+pub async fn many_names_are_looked_up_at_once(place: Place) {
+    let store = place.open();
+    let (one, two) = (account("one"), account("two"));
+    let app = app(one.id, "app");
+    let writes: Vec<Write> = (0..250).map(|n| write_device(&device(one.id, app.id, &format!("d{n}")))).collect();
+    store.commit(put([Write::Account(Box::new(one.clone())), Write::App(Box::new(app.clone()))])).await.unwrap();
+    store.commit(put(writes)).await.unwrap();
+    let mut node = device(one.id, app.id, "with-node");
+    node.node = Some(self::node("d3").into());
+    store.commit(put([write_device(&node)])).await.unwrap();
+    let identity = |name: &str| DeviceName::Identity(Identity::of(name));
+    let mut names: Vec<_> = (0..300).map(|n| identity(&format!("d{n}"))).collect();
+    names.extend([DeviceName::Node(one.id, "d3".into()), DeviceName::Node(two.id, "d3".into()), identity("d3"), identity("\0")]);
+    let found = store.holders(names.clone()).await.unwrap();
+    assert_eq!(found.len(), names.len());
+    for (n, holder) in found.iter().take(300).enumerate() {
+        let by_name = store.device_named(&names[n]).await.unwrap().map(|device| device.id);
+        assert!(*holder == by_name && holder.is_some() == (n < 250), "{n}");
+    }
+    assert_eq!(found[300..], [Some(node.id), None, found[3], None]);
+    assert_eq!(store.holders(vec![]).await.unwrap(), []);
+}

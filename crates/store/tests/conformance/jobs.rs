@@ -415,3 +415,42 @@ pub async fn a_job_is_gone_at_once_and_its_targets_go_in_slices(place: Place) {
     assert_eq!(counts(&store, &other).await.running, 1);
     assert_eq!(places(&store, &any(&other), ALL).await.1, [(0, TargetState::Running), (1, TargetState::Waiting)]);
 }
+
+pub async fn rows_are_left_at_their_places(place: Place) {
+    let store = place.open();
+    let one = job(account("a").id, None, "j");
+    let rows = |words: &[&str]| Targets::Rows(words.iter().map(|word| (*word).to_owned()).collect());
+    let keep = |first, words: &[&str]| Write::KeepRows(Box::new(JobBlock { job: one.id, first, targets: rows(words) }));
+    let writes = [write(&one), block(&one, 0, rows(&["a", "b", "c"])), block(&one, 3, rows(&["d"]))];
+    commit(&store, writes).await.unwrap();
+    commit(&store, [keep(0, &["", "b", ""])]).await.unwrap();
+    let left = store.job_block(one.id, 2).await.unwrap().unwrap();
+    assert_eq!((left.first, left.targets), (0, rows(&["", "b", ""])));
+    assert!(store.job_block(one.id, 3).await.unwrap().is_some());
+    commit(&store, [keep(0, &["", "", ""]), keep(3, &[""]), keep(7, &["x"])]).await.unwrap();
+    for place in [0, 3, 7] {
+        assert_eq!(store.job_block(one.id, place).await.unwrap(), None, "{place}");
+    }
+}
+
+pub async fn the_first_claim_stays(place: Place) {
+    let store = place.open();
+    let (one, two) = (job(account("a").id, None, "one"), job(account("a").id, None, "two"));
+    let claim = |key: u8, row| JobClaim { key: [key; 16], row };
+    let claims = |job: &Job, claims: &[JobClaim]| Write::JobClaims(job.id, claims.to_vec());
+    commit(&store, [write(&one), write(&two), claims(&one, &[claim(2, 8), claim(1, 7)])]).await.unwrap();
+    commit(&store, [claims(&one, &[claim(1, 9), claim(3, 9)]), claims(&two, &[claim(1, 1)])]).await.unwrap();
+    let keys = (0..150).map(|key| [key; 16]).collect();
+    let mut found = store.job_claims(one.id, keys).await.unwrap();
+    found.sort_by_key(|claim| claim.key);
+    assert_eq!(found, [claim(1, 7), claim(2, 8), claim(3, 9)]);
+    assert_eq!(store.job_claims(one.id, vec![]).await.unwrap(), []);
+    let gone = commit(&store, [Write::DeleteJob(one.id), claims(&one, &[claim(4, 1)])]).await;
+    assert_eq!(cause(gone), Cause::ResourceNotFound);
+    let many: Vec<_> = (0..8_001).map(|row| claim(5, row)).collect();
+    assert_eq!(cause(commit(&store, [claims(&two, &many)]).await), Cause::TooMany);
+    commit(&store, [Write::DeleteJob(one.id)]).await.unwrap();
+    while store.prune(START).await.unwrap() {}
+    assert_eq!(store.job_claims(one.id, vec![[1; 16]]).await.unwrap(), []);
+    assert_eq!(store.job_claims(two.id, vec![[1; 16]]).await.unwrap(), [claim(1, 1)]);
+}

@@ -83,7 +83,8 @@ conformance! {
     groups: groups_are_versioned_and_named members_are_read_from_both_ends a_group_is_gone_at_once_and_its_members_leave_in_slices;
     jobs: jobs_are_versioned_and_named jobs_by_filter_and_page blocks_hold_their_places targets_are_begun_once
         counts_are_exact_whatever_ends targets_by_page_begun_or_not targets_by_device_and_command
-        the_targets_of_a_device_that_goes_fail a_job_is_gone_at_once_and_its_targets_go_in_slices;
+        the_targets_of_a_device_that_goes_fail a_job_is_gone_at_once_and_its_targets_go_in_slices rows_are_left_at_their_places
+        the_first_claim_stays;
     members: a_group_has_no_more_devices_than_it_may two_that_fill_a_group_cannot_both members_are_counted
         devices_in_many_groups_leave_them members_are_read_from_any_place who_sees_devices_is_said_in_their_order;
     objects: objects_are_versioned objects_by_filter_and_page what_is_below_what an_object_has_few_above_it groups_are_found_by_their_place
@@ -92,7 +93,8 @@ conformance! {
     alarms: a_device_has_one_open_alarm_of_a_kind alarms_by_filter_and_page the_newest_open_alarm_of_some_devices
         device_events_by_filter_and_page retention_of_alarms_and_events alarms_and_events_go_with_their_device;
     shadows: shadows_are_versioned settings_by_filter retention_of_settings;
-    identities: names_that_mean_the_same_are_one_devices a_name_goes_with_its_device racing_names_have_one_winner;
+    identities: names_that_mean_the_same_are_one_devices a_name_goes_with_its_device racing_names_have_one_winner
+        many_names_are_looked_up_at_once;
     presence: psk_identities_are_unique registrations_come_and_go secure_sessions_page_over_all_numbers
         what_is_about_a_device_goes_with_it;
     tree: resources_come_back resources_are_versioned_and_named parents_must_be_there a_subtree_goes_with_its_top

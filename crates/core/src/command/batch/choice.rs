@@ -53,7 +53,7 @@ impl Core {
         };
         let next = next.map(|next| serde_json::to_string(&next)).transpose();
         let next = next.map_err(|_| Error::new(Cause::Internal, "the cursor of the choice cannot be written"))?;
-        Ok(Chosen { targets: Targets::Devices(devices), next })
+        Ok(Chosen::of(Targets::Devices(devices), next))
     }
 
     /// None: the choice goes by the list of devices. Groups that the application does not have are passed over.

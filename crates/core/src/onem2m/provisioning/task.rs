@@ -36,7 +36,7 @@ impl Task for Nodes {
 
     /// A list is whole when it is taken.
     async fn choose(&self, _core: &Core, _job: &Job, _at: &str) -> Result<Chosen> {
-        Ok(Chosen { targets: Targets::Rows(vec![]), next: None })
+        Ok(Chosen::of(Targets::Rows(vec![]), None))
     }
 
     async fn begin(&self, core: &Core, job: &Job, part: &JobBlock) -> Result<Begun> {

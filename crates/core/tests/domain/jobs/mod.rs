@@ -2,6 +2,7 @@
 
 mod commands;
 mod faults;
+mod hand_over;
 mod rights;
 mod turns;
 mod verbs;
@@ -57,7 +58,7 @@ impl Task for Play {
         }
         let (rows, from) = (Self::rows(&job.order), at.parse::<usize>().unwrap());
         let to = (from + CHOICE).min(rows.len());
-        Ok(Chosen { targets: Targets::Rows(rows[from..to].to_vec()), next: (to < rows.len()).then(|| to.to_string()) })
+        Ok(Chosen::of(Targets::Rows(rows[from..to].to_vec()), (to < rows.len()).then(|| to.to_string())))
     }
 
     async fn begin(&self, _: &Core, job: &Job, part: &JobBlock) -> Result<Begun> {

@@ -11,6 +11,7 @@ use axum::{
 };
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use landfall_core::AccountChange;
 use landfall_testkit::{Contract, Ground, golden::Bindings, ground::Tenant};
 use serde_json::Value;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(super) struct Scene {
     pub ground: Ground,
     pub mine: Tenant,
     pub theirs: Tenant,
+    bindings: Bindings,
     service: TowerToHyperService<Router>,
 }
 
@@ -55,15 +57,21 @@ impl Scene {
     pub async fn new() -> Self {
         let ground = Ground::new(14).await;
         let (mine, theirs) = ground.two_tenants().await;
+        let bindings = users(&ground, &mine, &theirs).await;
         let state = Arc::new(Cumulocity { core: ground.core.clone(), settings: Settings::default() });
         let core = ground.core.clone();
         let routes = guarded(router(state), super::DIALECT.form, move || core.now());
-        Self { ground, mine, theirs, service: TowerToHyperService::new(routes) }
+        Self { ground, mine, theirs, bindings, service: TowerToHyperService::new(routes) }
     }
 
-    /// What golden files may name.
+    /// What golden files may name: for each user its header `Authorization`.
     pub fn bindings(&self) -> Bindings {
-        Bindings::default()
+        self.bindings.clone()
+    }
+
+    /// The header `Authorization` of a user that golden files may name.
+    pub fn basic(&self, user: &str) -> &str {
+        self.bindings.get(user).unwrap()
     }
 
     /// The answer, which the contract has; panics with what is wrong with it.
@@ -86,6 +94,27 @@ impl Scene {
         }
         Answer { status, headers, body, operation: operation.map(|operation| operation.id.clone()) }
     }
+}
+
+/// The tenants `mine` and `theirs`, in `mine` the users `admin`, `reader` and `device` (`device_dev1`), in `theirs` the `stranger` (`admin`), and of
+/// the server itself `bootstrap` and `management`.
+async fn users(ground: &Ground, mine: &Tenant, theirs: &Tenant) -> Bindings {
+    for (tenant, id) in [(mine, "mine"), (theirs, "theirs")] {
+        let change = AccountChange { tenant: Some(id.into()), ..Default::default() };
+        ground.core.change_account(&ground.operator, tenant.all.account(), change).await.unwrap();
+    }
+    let mut bindings = Bindings::default();
+    for (name, caller) in [
+        ("admin", ground.admin(mine).await),
+        ("reader", ground.reader(mine).await),
+        ("device", ground.device_user(mine, "dev1").await),
+        ("stranger", ground.admin(theirs).await),
+        ("bootstrap", ground.bootstrap().await),
+        ("management", ground.management().await),
+    ] {
+        bindings.set(name, ground.basic(&caller).await);
+    }
+    bindings
 }
 
 /// The path without slashes at its end.

@@ -27,13 +27,26 @@ use crate::{
     user::{self, USER},
     versioned::Table,
 };
-use landfall_model::{Cause, Command, Error, ObjectId, Result, Targets, Time, Write};
+use landfall_model::{Cause, Command, Device, Error, ObjectId, Result, Targets, Time, User, Write};
 use serde::Serialize;
 
 /// A write, ready to be applied.
 pub(crate) struct Step {
     pub(crate) write: Write,
     plan: Plan,
+}
+
+/// Records of which many new ones are written together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Many {
+    Commands,
+    Devices,
+    Users,
+}
+
+/// The records of some steps, each as itself and as JSON.
+fn each<'s, R>(steps: &'s [Step], record: impl Fn(&'s Step) -> Option<&'s R>) -> Vec<(&'s R, &'s str)> {
+    steps.iter().filter_map(|step| Some((record(step)?, step.plan.doc.as_str()))).collect()
 }
 
 /// What is known of a write before it is applied.
@@ -85,25 +98,42 @@ impl Step {
         self.plan.outcome == Outcome::Looked
     }
 
-    /// Applies steps in their order; new commands that follow one another are written together.
+    /// Applies steps in their order; new records of a kind that follow one another are written together.
     pub(crate) fn apply_all(steps: &[Self], sql: &mut dyn Sql, now: Time, effects: &mut Effects) -> Done {
-        for alike in steps.chunk_by(|a, b| a.new_command().is_some() && b.new_command().is_some()) {
-            match alike {
-                [one] => one.apply(sql, now, effects)?,
-                many => {
-                    let commands: Vec<_> = many.iter().filter_map(Self::new_command).collect();
-                    command::put_new(sql, &commands, &mut effects.counters.jobs)?;
+        for alike in steps.chunk_by(|a, b| a.is_new().is_some() && a.is_new() == b.is_new()) {
+            match (alike, alike[0].is_new()) {
+                ([one], _) => one.apply(sql, now, effects)?,
+                (_, Some(Many::Commands)) => {
+                    command::put_new(sql, &each(alike, Self::command), &mut effects.counters.jobs)?;
                 }
+                (_, Some(Many::Devices)) => record::put_new(sql, &each(alike, Self::device), &mut effects.counters.devices)?,
+                (_, Some(Many::Users)) => USER.put_new(sql, &each(alike, Self::user))?,
+                (_, None) => alike.iter().try_for_each(|one| one.apply(sql, now, effects))?,
             }
         }
         Ok(())
     }
 
-    fn new_command(&self) -> Option<(&Command, &str)> {
+    /// Of which kind it makes a new record, where those are written together.
+    fn is_new(&self) -> Option<Many> {
         match &self.write {
-            Write::Command(r) if r.version == 1 => Some((r, &self.plan.doc)),
+            Write::Command(r) if r.version == 1 => Some(Many::Commands),
+            Write::Device(r) if r.version == 1 => Some(Many::Devices),
+            Write::User(r) if r.version == 1 => Some(Many::Users),
             _ => None,
         }
+    }
+
+    fn command(&self) -> Option<&Command> {
+        if let Write::Command(r) = &self.write { Some(r) } else { None }
+    }
+
+    fn device(&self) -> Option<&Device> {
+        if let Write::Device(r) = &self.write { Some(r) } else { None }
+    }
+
+    fn user(&self) -> Option<&User> {
+        if let Write::User(r) = &self.write { Some(r) } else { None }
     }
 
     fn apply(&self, sql: &mut dyn Sql, now: Time, effects: &mut Effects) -> Done {

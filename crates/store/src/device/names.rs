@@ -6,7 +6,7 @@
 use crate::{
     engine::{
         documents::parse,
-        sql::{Row, Sql, SqlResult, Value, parameters, query_all, query_one, storable, to_db},
+        sql::{Row, Sql, SqlResult, Value, insert_new, parameters, query_all, query_one, storable, to_db},
     },
     stream::replay,
 };
@@ -65,6 +65,33 @@ pub(crate) fn taken<'n>(sql: &mut dyn Sql, id: DeviceId, wanted: &'n [DeviceName
         }
     }
     Ok(None)
+}
+
+/// The first of these new devices that wants a name which another one has, or which one before it wants, and that name.
+pub(crate) fn taken_among<'n>(
+    sql: &mut dyn Sql,
+    devices: &'n [(DeviceId, Vec<DeviceName>)],
+) -> SqlResult<Option<(usize, &'n DeviceName)>> {
+    let names: Vec<DeviceName> = devices.iter().flat_map(|(_, names)| names).cloned().collect();
+    let mut held: HashMap<&DeviceName, DeviceId> =
+        names.iter().zip(holders(sql, &names)?).filter_map(|(name, holder)| Some((name, holder?))).collect();
+    for (at, (id, wanted)) in devices.iter().enumerate() {
+        for name in wanted {
+            if *held.entry(name).or_insert(*id) != *id {
+                return Ok(Some((at, name)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Gives new devices these names, none of which is taken.
+pub(crate) fn give(sql: &mut dyn Sql, devices: &[(DeviceId, Vec<DeviceName>)]) -> SqlResult<()> {
+    let mut rows: Vec<_> = devices.iter().flat_map(|(id, names)| names.iter().map(move |name| (name, id))).collect();
+    rows.sort_unstable();
+    let rows: Vec<_> = rows.into_iter().map(|(name, id)| key_of(name, id).to_vec()).collect();
+    insert_new(sql, "device_name (scope, kind, name, device)", &rows)?;
+    Ok(())
 }
 
 /// The names of a device as the database has them: what it holds or waits for. Empty for one that is not there.

@@ -5,7 +5,7 @@
 
 use crate::{
     device::counts::Counted,
-    engine::sql::{Sql, SqlResult, Value},
+    engine::sql::{Sql, SqlResult, Value, insert_new},
 };
 use landfall_model::{AccountId, AppId, DeviceId};
 
@@ -55,6 +55,24 @@ pub(crate) fn follow(sql: &mut dyn Sql, id: DeviceId, before: Option<&Counted>, 
             sql.execute(text, &params[..columns])?;
         }
     }
+    Ok(())
+}
+
+/// Gives new devices their entries.
+pub(crate) fn give(sql: &mut dyn Sql, devices: &[(DeviceId, Counted)]) -> SqlResult<()> {
+    let mut rows = Vec::with_capacity(devices.len());
+    for (id, device) in devices {
+        for principal in each(&device.principals) {
+            rows.push(vec![
+                Value::Bytes(&device.account),
+                Value::Bytes(principal),
+                Value::Int(device.created_at),
+                Value::Bytes(id.0.as_bytes()),
+                Value::Text(&device.node_type),
+            ]);
+        }
+    }
+    insert_new(sql, "device_principal (account, principal, created_at, id, node_type)", &rows)?;
     Ok(())
 }
 

@@ -118,15 +118,37 @@ pub(crate) fn check_device_limit(sql: &mut dyn Sql, r: &DeviceLimit, counts: &Co
 
 pub(crate) fn put_device(sql: &mut dyn Sql, r: &Device, doc: &str, counts: &mut Counts) -> Done {
     let before = if r.version > 1 { Counted::stored(sql, r.id)? } else { None };
-    if r.principals.len() > Principals::MOST {
-        let detail = format!("a device is seen by at most {} applications", Principals::MOST);
-        return Err(Refused::Batch(Error::new(Cause::InvalidField, detail)));
-    }
+    check_principals(r)?;
     write_device(sql, r, doc)?;
     let after = Counted::of(r);
     principals::follow(sql, r.id, before.as_ref(), Some(&after))?;
     counts.change(before.as_ref(), Some(&after));
     Ok(())
+}
+
+/// As [`put_device`] for new devices, together.
+pub(crate) fn put_new(sql: &mut dyn Sql, devices: &[(&Device, &str)], counts: &mut Counts) -> Done {
+    devices.iter().try_for_each(|(r, _)| check_principals(r))?;
+    let wanted: Vec<_> = devices.iter().map(|(r, _)| (r.id, r.names())).collect();
+    if let Some((at, taken)) = names::taken_among(sql, &wanted)? {
+        let r = devices[at].0;
+        let next = DEVICE.is_next(sql, &[Value::Bytes(r.id.0.as_bytes())], r.version)?;
+        return Err(if next { Refused::Batch(name_taken(r, taken)) } else { stale() });
+    }
+    DEVICE.put_new(sql, devices)?;
+    names::give(sql, &wanted)?;
+    let counted: Vec<_> = devices.iter().map(|(r, _)| (r.id, Counted::of(r))).collect();
+    principals::give(sql, &counted)?;
+    counted.iter().for_each(|(_, after)| counts.change(None, Some(after)));
+    Ok(())
+}
+
+fn check_principals(r: &Device) -> Done {
+    if r.principals.len() <= Principals::MOST {
+        return Ok(());
+    }
+    let detail = format!("a device is seen by at most {} applications", Principals::MOST);
+    Err(Refused::Batch(Error::new(Cause::InvalidField, detail)))
 }
 
 fn write_device(sql: &mut dyn Sql, r: &Device, doc: &str) -> Done {

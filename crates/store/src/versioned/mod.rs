@@ -275,6 +275,27 @@ impl<R> Table<R> {
         Ok(kept)
     }
 
+    /// As [`Self::put`] for new records of a registry, many to a statement. Which of them is in the way of the batch is told as by that.
+    pub(crate) fn put_new(&self, sql: &mut dyn Sql, records: &[(&R, &str)]) -> Done {
+        let Kind::Registry { taken, detail, .. } = self.kind else {
+            return records.iter().try_for_each(|(r, doc)| self.put(sql, r, doc));
+        };
+        let cells: Vec<Vec<Cell<'_>>> = records.iter().map(|(r, doc)| self.cells(r, doc)).collect();
+        let rows: Vec<Vec<_>> = cells.iter().map(|cells| cells.iter().map(Cell::value).collect()).collect();
+        if insert_new(sql, &self.statements().into, &rows)? == rows.len() as u64 {
+            return Ok(());
+        }
+        let text = format!("SELECT doc FROM {} WHERE {} = ?1", self.name, self.columns[0].name);
+        for (row, (_, doc)) in rows.iter().zip(records) {
+            match query_one(sql, &text, &row[..1], |row| Ok(row.text(0)? == *doc))? {
+                Some(true) => {}
+                Some(false) => return Err(stale()),
+                None => return Err(Refused::Batch(Error::new(taken, detail))),
+            }
+        }
+        Err(stale())
+    }
+
     /// As [`Self::put`]; `taken` says more of a collision with another record.
     pub(crate) fn put_or(
         &self,

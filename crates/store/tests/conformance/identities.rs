@@ -128,3 +128,60 @@ pub async fn many_names_are_looked_up_at_once(place: Place) {
     assert_eq!(found[300..], [Some(node.id), None, found[3], None]);
     assert_eq!(store.holders(vec![]).await.unwrap(), []);
 }
+
+/// New devices that are written together are refused together, with the name of the first that cannot be.
+pub async fn new_devices_are_refused_one_by_one(place: Place) {
+    let store = place.open();
+    let (one, two) = (account("one"), account("two"));
+    let app = app(one.id, "app");
+    store.commit(put([Write::Account(Box::new(one.clone())), Write::App(Box::new(app.clone()))])).await.unwrap();
+    let new = |name: &str| device(one.id, app.id, name);
+    let there = Device { account: two.id, principals: Principals::default(), ..new(IMEI) };
+    store.commit(put([write_device(&there)])).await.unwrap();
+    let total = |filter: DeviceFilter| {
+        let store = &store;
+        async move { store.devices(&filter, PageRequest { no: 0, size: 1 }).await.unwrap().total }
+    };
+    let many = |odd: Device| {
+        let mut devices: Vec<_> = (0..120).map(|n| new(&format!("n{n}"))).collect();
+        devices[70] = odd;
+        devices
+    };
+    let keyed = |identity: &str| {
+        let mut odd = new("k");
+        odd.credentials.psk_identity = Some(identity.into());
+        odd
+    };
+    let cases = [
+        (new(FORMS[1]), Cause::NodeIdTaken, FORMS[1]),
+        (keyed(FORMS[2]), Cause::NodeIdTaken, FORMS[2]),
+        (new("n3"), Cause::NodeIdTaken, "n3"),
+        (keyed("n4"), Cause::NodeIdTaken, "PSK identity n4"),
+        (Device { id: there.id, ..new("other") }, Cause::Stale, "changed meanwhile"),
+        (Device { id: there.id, ..there.clone() }, Cause::Stale, "changed meanwhile"),
+    ];
+    for (odd, expected, detail) in cases {
+        let devices = many(odd);
+        let refused = store.commit(put(devices.iter().map(write_device))).await.unwrap_err();
+        assert_eq!((refused.cause, refused.detail.contains(detail)), (expected, true), "{refused}");
+        assert_eq!(total(DeviceFilter::of(one.id)).await, 0, "{detail}");
+        assert_eq!(store.device_by_node("n0").await.unwrap(), None);
+    }
+    // Beside others in its group, which stay.
+    let (bad, good) = (many(new(IMEI)), many(new("n70")));
+    let (refused, taken) =
+        tokio::join!(store.commit(put(bad.iter().map(write_device))), store.commit(put(good.iter().map(write_device))),);
+    assert_eq!((cause(refused), taken.is_ok()), (Cause::NodeIdTaken, true));
+    let seen = DeviceFilter { principal: Some(app.id), ..DeviceFilter::of(one.id) };
+    assert_eq!((total(DeviceFilter::of(one.id)).await, total(seen).await), (120, 120));
+    for device in &good {
+        let found = store.device_by_node(&device.node_id).await.unwrap();
+        assert_eq!(found.as_deref(), Some(device));
+    }
+    let place = {
+        drop(store);
+        place
+    };
+    let store = place.open();
+    assert_eq!(store.device_by_node("n119").await.unwrap().as_deref(), Some(&good[119]));
+}

@@ -94,7 +94,7 @@ conformance! {
         device_events_by_filter_and_page retention_of_alarms_and_events alarms_and_events_go_with_their_device;
     shadows: shadows_are_versioned settings_by_filter retention_of_settings;
     identities: names_that_mean_the_same_are_one_devices a_name_goes_with_its_device racing_names_have_one_winner
-        many_names_are_looked_up_at_once;
+        many_names_are_looked_up_at_once new_devices_are_refused_one_by_one;
     presence: psk_identities_are_unique registrations_come_and_go secure_sessions_page_over_all_numbers
         what_is_about_a_device_goes_with_it;
     tree: resources_come_back resources_are_versioned_and_named parents_must_be_there a_subtree_goes_with_its_top

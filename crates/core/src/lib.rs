@@ -55,8 +55,10 @@ pub use device::shadow::DesiredRequest;
 pub use device::{ProductRef, RegisterDevice};
 pub use device_request::{Accepting, NewDeviceRequest, check_device_id};
 pub use group::{GroupChange, NewGroup, members::Members};
-pub use import::{FailedRow, ImportMode, ImportOrder, NewDevice, NewImport, Row, RowFault, Unread};
-pub use inventory::{DevicePlan, GroupPath, ManagedObject, NewObject, ObjectChange, plan_device_object};
+pub use import::{
+    FailedRow, ImportMode, ImportOrder, NewCredentials, NewDevice, NewDeviceObject, NewImport, Row, RowFault, Unread,
+};
+pub use inventory::{DevicePlan, ManagedObject, NewObject, ObjectChange, plan_device_object};
 pub use job::{Begun, Chosen, HandOver, JobsTurn, NewJob, ROW_BYTES, Task};
 pub use measurement::{Measurement, MeasurementQuery, Measurements, NewMeasurement};
 pub use metric::{Count, Metric};

@@ -4,12 +4,14 @@
 //! can be had again as a file. What a row makes is said by the planner of its variant, for a part of at most 1,000 rows at once. Absent:
 //! how rows are worked off, which is the engine's of jobs, and the forms of files.
 
+mod credentials;
 mod device;
 mod fault;
 mod part;
 mod task;
 mod undo;
 
+pub use credentials::{NewCredentials, NewDeviceObject};
 pub use device::NewDevice;
 pub use fault::RowFault;
 pub(crate) use task::Import;
@@ -25,6 +27,8 @@ use serde::{Deserialize, Serialize};
 pub enum Row {
     /// A device is registered.
     Device(Box<NewDevice>),
+    /// A device gets its credentials, and an object that stands for it.
+    Credentials(Box<NewCredentials>),
     /// It could not be read.
     Unread(Box<Unread>),
 }

@@ -3,11 +3,13 @@
 //! Of all or nothing, the choice of targets is the checking pass: a bad row becomes the job's reason, and then every row is only told.
 
 use super::{
-    ImportMode, ImportOrder, Row, RowFault, order_of,
+    ImportMode, ImportOrder, Row, RowFault,
+    credentials::updated,
+    order_of,
     part::{Made, Part, key_of},
     read,
 };
-use crate::{Begun, Chosen, Core, Task, batch};
+use crate::{Begun, Chosen, CloseCause, Core, Task, batch, user::credentials::name_of};
 use async_trait::async_trait;
 use landfall_model::{Batch, Cause, Error, Job, JobBlock, JobCounts, JobKind, JobTarget, Result, TargetState, Targets, Write};
 
@@ -80,6 +82,13 @@ impl Task for Import {
         Ok(Begun { targets: part.each(TargetState::Failed, Some(&fault)), with: Batch::default() })
     }
 
+    /// Connections of devices that have another password end.
+    fn begun(&self, core: &Core, _: &Job, targets: &[JobTarget]) {
+        for (account, id) in targets.iter().filter_map(|target| updated(target.detail.as_deref())) {
+            core.user_changed(account, &name_of(id), CloseCause::CredentialsChanged);
+        }
+    }
+
     /// What was made of all or nothing before somebody else's writes broke it is undone.
     async fn over(&self, core: &Core, job: &Job, counts: &JobCounts) -> Result<Batch> {
         let ImportOrder { mode, dry_run, .. } = order_of(job)?;
@@ -108,7 +117,7 @@ impl Core {
         };
         let rows = texts.iter().map(|text| read(text)).collect::<Result<Vec<_>>>()?;
         let mut part = Part::new(job, block.first + 1, rows.len(), writes, good_before);
-        let (mut devices, mut keys) = (vec![], vec![]);
+        let (mut devices, mut credentials, mut keys) = (vec![], vec![], vec![]);
         for (at, row) in rows.into_iter().enumerate() {
             match row {
                 Row::Device(new) => {
@@ -117,6 +126,7 @@ impl Core {
                     }
                     devices.push((at, new));
                 }
+                Row::Credentials(new) => credentials.push((at, new)),
                 Row::Unread(row) => {
                     let error = RowFault { column: row.column, cause: Cause::InvalidField, reason: row.reason };
                     part.fail(at, error);
@@ -128,6 +138,7 @@ impl Core {
             part.claimed = claimed.into_iter().map(|claim| (claim.key, claim.row)).collect();
         }
         self.plan_devices(&mut part, devices).await?;
+        self.plan_credentials(&mut part, credentials).await?;
         Ok(part)
     }
 }

@@ -12,59 +12,26 @@ const NAME: usize = 256;
 const ROOT: &str = "c8y_DeviceGroup";
 const BELOW: &str = "c8y_DeviceSubgroup";
 
-/// Groups along a path: the last one that is there, and the names of those that are to be made below it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GroupPath {
-    /// The object of the last one, and the group.
-    pub found: Option<(ObjectId, GroupId)>,
-    /// Names of the others.
-    pub missing: Vec<String>,
-}
-
 impl Core {
-    /// Finds groups by exact name, the first among those that are below nothing, each other one below the one before.
-    pub async fn group_at_path(&self, account: AccountId, path: &[&str]) -> Result<GroupPath> {
-        let mut at = GroupPath::default();
-        for (i, name) in path.iter().enumerate() {
-            let below = self.store.group_below(account, at.found.map(|(id, _)| id), name).await?;
-            match below.as_deref().map(|object| (object.id, object.of)) {
-                Some((id, ObjectOf::Group(group))) => at.found = Some((id, group)),
-                _ => {
-                    at.missing = path[i..].iter().map(|name| (*name).to_owned()).collect();
-                    break;
-                }
-            }
-        }
-        Ok(at)
-    }
-
-    /// The batch that makes the groups which a path lacks, and the last one of the path then. The owner is a user. `InvalidField`, `TooMany`.
-    pub async fn plan_groups(
+    /// A group of a path, which is not there: below the object of another one, whose name is `above`, or below nothing. The owner is a user.
+    /// `InvalidField`, `TooMany`.
+    pub(crate) async fn plan_path_group(
         &self,
         account: AccountId,
-        owner: Option<&str>,
-        path: &GroupPath,
-    ) -> Result<(Batch, Option<(ObjectId, GroupId)>)> {
-        let (mut whole, mut at) = (Batch::default(), path.found);
-        let mut above = match at {
-            Some((_, group)) => self.store.group(group).await?.map(|group| group.name.clone()),
-            None => None,
+        owner: &str,
+        (parent, above): (Option<ObjectId>, Option<&str>),
+        name: &str,
+    ) -> Result<(Batch, ObjectId, Group)> {
+        let new = NewObject {
+            kind: Some(if parent.is_some() { BELOW } else { ROOT }.to_owned()),
+            name: Some(name.to_owned()),
+            owner: Some(owner.to_owned()),
+            fragments: Map::from_iter([(IS_GROUP.to_owned(), json!({}))]),
+            external: vec![],
+            below: parent.map(|parent| (parent, ChildKind::Asset)),
         };
-        for name in &path.missing {
-            let kind = if at.is_some() { BELOW } else { ROOT };
-            let new = NewObject {
-                kind: Some(kind.into()),
-                name: Some(name.clone()),
-                owner: owner.map(str::to_owned),
-                fragments: Map::from_iter([(IS_GROUP.to_owned(), json!({}))]),
-                external: vec![],
-                below: at.map(|(id, _)| (id, ChildKind::Asset)),
-            };
-            let (made, object, group) = self.plan_group(account, new, above.as_deref()).await?;
-            whole.merge(made);
-            (at, above) = (Some((object.id(), group.id)), Some(group.name));
-        }
-        Ok((whole, at))
+        let (made, object, group) = self.plan_group(account, new, above).await?;
+        Ok((made, object.id(), group))
     }
 
     pub(super) async fn create_group_object(&self, caller: &UserCaller, new: NewObject) -> Result<ManagedObject> {

@@ -9,7 +9,6 @@ mod group;
 mod plan;
 mod view;
 
-pub use group::GroupPath;
 pub use plan::{DevicePlan, plan_device_object};
 pub use view::ManagedObject;
 
@@ -20,7 +19,8 @@ use landfall_model::{
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use view::{IS_DEVICE, IS_GROUP, OF_DEVICES};
+pub(crate) use view::IS_DEVICE;
+use view::{IS_GROUP, OF_DEVICES};
 
 /// An object to be made.
 #[derive(Clone, Debug, Default, PartialEq)]

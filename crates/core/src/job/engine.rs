@@ -1,5 +1,6 @@
 //! Whose turn it is: accounts in turn, the jobs of an account in turn, one step each.
 
+use super::over::Waiting;
 use crate::{Bell, Core, Settings};
 use landfall_model::{AccountId, Error, Job, JobCounts, JobId, Result, Time};
 use parking_lot::Mutex;
@@ -24,6 +25,7 @@ pub struct JobsTurn {
 #[derive(Default)]
 pub(crate) struct Engine {
     pub(super) bell: Bell,
+    pub(super) waiting: Waiting,
     order: Mutex<Order>,
 }
 

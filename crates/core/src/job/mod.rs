@@ -5,6 +5,7 @@
 
 mod engine;
 mod hand_over;
+mod over;
 mod retry;
 mod state;
 mod step;

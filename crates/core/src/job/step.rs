@@ -69,12 +69,18 @@ impl Core {
         loop {
             let Some((job, counts)) = self.store.job(seen.id).await? else { return Ok(true) };
             let Some(step) = state::next(&job, &counts, self.earliest(), part) else { return Ok(true) };
+            let finishes = step == Step::Finish;
             let done = match self.decide_step(task, (&job, &counts), step, &how).await {
                 Ok(Decided(whole, after)) => self.store.commit(whole).await.map(|_| after),
                 Err(error) => Err(error),
             };
             match done {
-                Ok(After::Nothing) => return Ok(true),
+                Ok(After::Nothing) => {
+                    if finishes {
+                        self.jobs.waiting.over(job.id);
+                    }
+                    return Ok(true);
+                }
                 Ok(After::Begun(targets)) => {
                     task.begun(self, &job, &targets);
                     return Ok(true);

@@ -5,7 +5,7 @@ use crate::{
     device_request::check_device_id,
     user::password::{check_form, unset},
 };
-use landfall_model::{AccountId, Cause, Error, Result, Role, Secret, User};
+use landfall_model::{AccountId, Cause, Error, PasswordHash, Result, Role, Secret, User};
 use std::sync::Arc;
 
 /// Whether a text could not stand in credentials, paths and topics.
@@ -39,6 +39,11 @@ impl Core {
     pub fn issue_credentials(&self, account: AccountId, device_id: &str, password: &str, before: Option<&User>) -> Result<User> {
         check_device_id(device_id)?;
         check_form(password, 1)?;
+        Ok(self.issued(account, device_id, self.passwords.key.hash(self.random_16(), password), before))
+    }
+
+    /// The same with what is kept of the password, both of which were checked.
+    pub(crate) fn issued(&self, account: AccountId, device_id: &str, password: PasswordHash, before: Option<&User>) -> User {
         let new = || User {
             account,
             name: name_of(device_id),
@@ -51,13 +56,12 @@ impl Core {
             created_at: self.now(),
         };
         let user = before.cloned().unwrap_or_else(new);
-        let password = self.passwords.key.hash(self.random_16(), password);
-        Ok(User { version: user.version + 1, password, proven: false, ..user })
+        User { version: user.version + 1, password, proven: false, ..user }
     }
 }
 
 /// What the user of a device is called.
-fn name_of(device_id: &str) -> String {
+pub(crate) fn name_of(device_id: &str) -> String {
     format!("{}{device_id}", User::DEVICE_PREFIX)
 }
 

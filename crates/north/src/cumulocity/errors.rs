@@ -12,6 +12,8 @@ use landfall_model::{Cause, Error, ErrorKind};
 use serde_json::json;
 use std::borrow::Cow;
 
+const TOO_LARGE: &str = "the body is larger than it may be";
+
 /// Why a request is refused.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -58,6 +60,17 @@ impl Fault {
         match &self.what {
             What::Core(error) => Some(error.cause),
             _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.what {
+            What::Core(error) => error.fmt(f),
+            What::Malformed(detail) => f.write_str(detail),
+            What::Media(detail) => f.write_str(detail),
+            What::TooLarge => f.write_str(TOO_LARGE),
         }
     }
 }
@@ -132,10 +145,7 @@ impl Asked {
             }
             What::Malformed(detail) => (Reason::new(word.clone(), "request.malformed", detail.clone()), detail),
             What::Media(detail) => (Reason::new(word.clone(), "content.type", detail), detail.to_owned()),
-            What::TooLarge => {
-                let detail = "the body is larger than it may be";
-                (Reason::new(word.clone(), "body.limit", detail), detail.to_owned())
-            }
+            What::TooLarge => (Reason::new(word.clone(), "body.limit", TOO_LARGE), TOO_LARGE.to_owned()),
         };
         let message = message.or_else(|| fixed(status).map(str::to_owned)).unwrap_or(detail);
         reason.on(self.body(status, &word, &message))

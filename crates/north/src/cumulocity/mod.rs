@@ -15,6 +15,7 @@
 //! - `tests/golden.rs` plays `golden/*.http` and holds each answer to the contract.
 
 mod auth;
+mod bulk;
 mod errors;
 mod media;
 mod operation;
@@ -66,11 +67,19 @@ pub const DIALECT: Dialect = Dialect {
 };
 
 /// What an operator may tune in the dialect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
     /// Whether an answer to somebody who accepts nothing but `application/json` says to be that, and not the vendor's type (Amb-8).
     plain_json: bool,
+    /// Bytes of a form with a file of devices.
+    bulk_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { plain_json: false, bulk_bytes: 256 * 1024 * 1024 }
+    }
 }
 
 /// The dialect over a core.

@@ -1,7 +1,7 @@
 //! The one list of operations: the router and what the tests hold to the contract follow from it.
 
 use super::{
-    Cumulocity,
+    Cumulocity, bulk,
     request::{open, served},
 };
 use axum::{Router, routing};
@@ -43,7 +43,9 @@ macro_rules! operations {
     (@served $operation:ident $permission:ident $handler:path) => { served($operation, Permission::$permission, $handler) };
 }
 
-operations! {}
+operations! {
+    post   "/devicecontrol/bulkNewDeviceRequests" createBulkNewDeviceRequests Administer bulk::create, "bulkNewDeviceRequest";
+}
 
 /// Whether there is a deletion of what is below this path.
 pub(super) fn deletes_below(path: &str) -> bool {

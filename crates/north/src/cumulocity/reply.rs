@@ -15,6 +15,8 @@ pub(super) enum Reply {
     Body(StatusCode, Option<&'static str>, Value),
     /// None.
     Empty(StatusCode),
+    /// A representation in the type of its operation, which is made while it is sent.
+    Streamed(StatusCode, Body),
     /// As it is.
     Raw(Response),
 }
@@ -55,18 +57,20 @@ impl Reply {
     }
 
     pub(super) fn rendered(self, manner: Manner) -> Response {
-        let (status, name, value) = match self {
+        let (status, name, location, body) = match self {
             Self::Raw(response) => return response,
             Self::Empty(status) => {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = status;
                 return response;
             }
-            Self::Body(status, name, value) => (status, name.unwrap_or(manner.media), value),
+            Self::Streamed(status, body) => (status, manner.media, None, body),
+            Self::Body(status, name, value) => {
+                let location = value.get("self").and_then(Value::as_str).and_then(|url| HeaderValue::from_str(url).ok());
+                (status, name.unwrap_or(manner.media), location, Body::from(value.to_string()))
+            }
         };
-        let location = value.get("self").and_then(Value::as_str).and_then(|url| HeaderValue::from_str(url).ok());
-        let body = if manner.bare { Body::empty() } else { Body::from(value.to_string()) };
-        let mut response = Response::new(body);
+        let mut response = Response::new(if manner.bare { Body::empty() } else { body });
         *response.status_mut() = status;
         if !manner.bare {
             let kind = if manner.plain { HeaderValue::from_static("application/json") } else { media::vendor(name) };

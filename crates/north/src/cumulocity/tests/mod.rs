@@ -74,6 +74,14 @@ impl Scene {
         self.bindings.get(user).unwrap()
     }
 
+    /// Works off jobs, for answers that wait for one.
+    async fn work(&self) -> std::convert::Infallible {
+        loop {
+            while self.ground.core.turn_jobs().await.unwrap().more {}
+            self.ground.core.jobs_bell().rung().await;
+        }
+    }
+
     /// The answer, which the contract has; panics with what is wrong with it.
     pub async fn answer(&self, asked: Asked<'_>) -> Answer {
         let request = Request::builder().method(asked.method).uri(asked.path);
@@ -81,7 +89,10 @@ impl Scene {
         let mut request = request.body(Body::from(asked.body.to_vec())).unwrap();
         request.extensions_mut().insert(Origin::of(true, Some("landfall.example")));
         request.extensions_mut().insert(Peer(([192, 0, 2, 1], 50_000).into()));
-        let response = self.service.call(request).await.unwrap();
+        let response = tokio::select! {
+            response = self.service.call(request) => response.unwrap(),
+            never = self.work() => match never {},
+        };
         let status = response.status().as_u16();
         let text = |value: &axum::http::HeaderValue| value.to_str().unwrap().to_owned();
         let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();

@@ -11,6 +11,11 @@ pub trait Access: Send + Sync {
     /// What the device takes over the connection or registration that it holds here; `None` where it holds none.
     fn holds(&self, device: DeviceId) -> Option<Takes>;
 
+    /// Whether what it holds here is a connection, whose end makes the device OFFLINE.
+    fn connects(&self, device: DeviceId) -> bool {
+        self.holds(device) == Some(Takes::Calls)
+    }
+
     /// Whether a call would go through to `device` over the connection `via` (its own or its gateway's): its message, where there is one yet.
     fn accepts(&self, _via: DeviceId, _device: DeviceId, _message: Option<&Downlink>) -> Result<(), Undelivered> {
         Err(Undelivered::gone())
@@ -164,6 +169,11 @@ impl Live {
     /// Whether the device holds a connection or registration that takes this.
     pub(crate) fn takes(&self, device: DeviceId, what: Takes) -> bool {
         self.caller(device, what).is_some()
+    }
+
+    /// [`Access::connects`] of any.
+    pub(crate) fn connects(&self, device: DeviceId) -> bool {
+        self.first(|access| access.connects(device).then_some(())).is_some()
     }
 
     fn caller(&self, device: DeviceId, what: Takes) -> Option<Arc<dyn Access>> {

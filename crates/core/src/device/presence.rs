@@ -1,7 +1,7 @@
 //! Reachability: connections, silence and registrations that end (1.4.1, 1.4.9).
 
 use crate::{
-    Core, DeviceCaller, DeviceFilter, Due, Takes,
+    Core, DeviceCaller, DeviceFilter, Due,
     device::status::{self, Heard},
     turns::Record,
 };
@@ -46,7 +46,7 @@ impl Core {
         after: Option<(Time, DeviceId)>,
     ) -> Result<(Batch, Option<(Time, DeviceId)>)> {
         let device = self.store.device(caller.device).await?;
-        let Some(device) = device.filter(|device| device.connected && !self.live.takes(device.id, Takes::Calls)) else {
+        let Some(device) = device.filter(|device| device.connected && !self.live.connects(device.id)) else {
             return Ok((Batch::default(), None));
         };
         // A gateway is listed with those behind it.
@@ -104,7 +104,7 @@ impl Core {
             let Some(last) = devices.last() else { return Ok(()) };
             after = Some(last.id);
             let callers: Vec<_> = devices.iter().map(|device| self.device_caller(device)).collect();
-            let gone = callers.iter().filter(|caller| !self.live.takes(caller.device, Takes::Calls));
+            let gone = callers.iter().filter(|caller| !self.live.connects(caller.device));
             try_join_all(gone.map(|caller| self.disconnected(caller))).await?;
         }
     }

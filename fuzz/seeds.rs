@@ -11,7 +11,7 @@ use std::{fs, path::Path};
 /// The inputs of a target.
 type Seeds = Vec<Vec<u8>>;
 
-fn all() -> [(&'static str, Seeds); 17] {
+fn all() -> [(&'static str, Seeds); 18] {
     use seeds::{binary, text};
     [
         ("coap_endpoint", binary::coap_traffic()),
@@ -25,6 +25,7 @@ fn all() -> [(&'static str, Seeds); 17] {
         ("lwm2m_payload", binary::lwm2m_payloads()),
         ("mqtt_connection", binary::mqtt_connections()),
         ("mqtt_identity", text::mqtt_identities()),
+        ("mqtt_smartrest", text::mqtt_smartrest()),
         ("mqtt_topics", text::mqtt_topics()),
         ("onem2m_primitive", text::onem2m_primitives()),
         ("profile_package", text::profile_packages()),

@@ -37,6 +37,16 @@ pub fn mqtt_identities() -> Seeds {
     texts(&["d_0_0_2018072417\n066d", "urn:imei:1_2_1_2018072417", "p_n_1_1_2018072417\nff"])
 }
 
+/// Messages of SmartREST 2.0, collections of templates, and an operation.
+pub fn mqtt_smartrest() -> Seeds {
+    texts(&[
+        "100,a,b\n113,\"a=1\r\nb=\"\"2\"\"\"\r\n125",
+        "201,t,2016-06-22T17:03:14.000+02:00,a,b,1,u\n116,a,1,u\n142,a,1\n503,c8y_Command,\"out\"",
+        "10,9,PUT,INVENTORY,,false,c8y_Serial,a.b,NUMBER,\n11,8,a,a.b,b[*]\n9,d-1,5",
+        r#"{"c8y_Command":{"text":"a, b"},"c8y_SoftwareUpdate":[{"name":"a","softwareType":"apt"}],"c8y_DeviceProfile":{}}"#,
+    ])
+}
+
 /// Topics of the device that the target speaks for, and of others.
 pub fn mqtt_topics() -> Seeds {
     let own = "07070707-0707-4707-8707-070707070707";

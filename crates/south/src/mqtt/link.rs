@@ -283,6 +283,9 @@ impl Link {
                 None => {}
             }
         }
+        if let Some(errand) = role.errand(&self.peer) {
+            self.flow.push(errand);
+        }
         if let Some(reason) = mail.close {
             self.machine.handle(now, Input::Disconnect(reason));
         }

@@ -4,6 +4,7 @@
 //! as ordinary ones, a will is published as soon as its connection ends whatever its delay, and there is no messaging between devices.
 
 mod admission;
+mod agents;
 mod connections;
 mod counters;
 mod faces;
@@ -12,6 +13,7 @@ mod kept;
 mod link;
 mod listening;
 mod opening;
+mod outbox;
 mod receivers;
 mod session;
 
@@ -24,8 +26,9 @@ use crate::{
     note::{self, About, Note},
     transport::Upgrade,
 };
+use agents::Agents;
 use counters::Tally;
-use faces::device;
+use faces::{device, user};
 use landfall_core::{Core, DeviceCaller, Throttle};
 use landfall_model::Result;
 use landfall_mqtt::{Limits, Qos};
@@ -87,6 +90,7 @@ pub struct Mqtt {
     pub(crate) connections: Arc<Connections>,
     pub(crate) config: Config,
     pub(crate) applications: Arc<Applications>,
+    pub(crate) agents: Arc<Agents>,
     pub(crate) limits: Arc<Limits>,
     /// Those of applications that receive notifications.
     pub(crate) receiver_limits: Arc<Limits>,
@@ -144,12 +148,16 @@ impl Mqtt {
         });
         let applications = Arc::<Applications>::default();
         core.clients().enlist(&applications);
+        let agents = Arc::<Agents>::default();
+        core.enlist(&agents);
+        core.enlist_sessions(&agents);
         let throttle = Throttle::new(config.failures_per_minute);
         let admission = Arc::new(admission(&core, &config, &limits));
         Arc::new(Self {
             core,
             connections,
             applications,
+            agents,
             config,
             limits,
             receiver_limits,
@@ -203,6 +211,12 @@ pub fn fuzz_identity(data: &[u8]) {
 /// For the fuzzer: reads anything as a topic and a filter.
 pub fn fuzz_topics(data: &[u8]) {
     device::fuzz_topics(data);
+    user::fuzz_topics(data);
+}
+
+/// For the fuzzer: reads anything as a message of SmartREST 2.0, and as an operation for it.
+pub fn fuzz_smartrest(data: &[u8]) {
+    user::fuzz_smartrest(data);
 }
 
 #[cfg(test)]

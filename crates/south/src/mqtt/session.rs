@@ -20,6 +20,7 @@ use super::{
     faces::Client,
     flow::Job,
     kept,
+    outbox::Outbox,
     receivers::Seat,
 };
 use crate::{driver::pause, note::About};
@@ -31,6 +32,8 @@ pub(crate) struct Role {
     session: Option<Session>,
     /// Of a client that is an application.
     seat: Option<Box<Seat>>,
+    /// Of a client to whom its own work writes.
+    outbox: Option<Arc<Outbox>>,
 }
 
 /// A device's session between CONNACK and the end of the connection.
@@ -85,17 +88,18 @@ impl Session {
 impl Role {
     /// Of a client that is no device.
     pub(super) fn guest(client: Client) -> Self {
-        Self { client, session: None, seat: None }
+        let outbox = client.outbox().map(Arc::clone);
+        Self { client, session: None, seat: None, outbox }
     }
 
     /// Of a device.
     pub(super) fn seated(client: Client, session: Session) -> Self {
-        Self { client, session: Some(session), seat: None }
+        Self { client, session: Some(session), seat: None, outbox: None }
     }
 
     /// Of an application.
     pub(super) fn receiving(client: Client, seat: Seat) -> Self {
-        Self { client, session: None, seat: Some(Box::new(seat)) }
+        Self { client, session: None, seat: Some(Box::new(seat)), outbox: None }
     }
 
     /// The connection is open, or was granted or lost subscriptions.
@@ -108,7 +112,7 @@ impl Role {
         match (&self.session, &self.seat) {
             (Some(session), _) => session.handle.poll_rung(cx),
             (None, Some(seat)) => seat.poll_rung(cx, machine),
-            (None, None) => Poll::Pending,
+            (None, None) => self.outbox.as_ref().map_or(Poll::Pending, |outbox| outbox.poll_rung(cx, machine)),
         }
     }
 
@@ -116,13 +120,24 @@ impl Role {
     pub(crate) fn take_mail(&self) -> Mail {
         match (&self.session, &self.seat) {
             (Some(session), _) => session.handle.take(),
-            (None, seat) => Mail { close: seat.as_ref().and_then(|seat| seat.take_close()), calls: VecDeque::new() },
+            (None, Some(seat)) => Mail { close: seat.take_close(), calls: VecDeque::new() },
+            (None, None) => Mail { close: self.outbox.as_ref().and_then(|outbox| outbox.take_close()), calls: VecDeque::new() },
         }
     }
 
-    /// The next notifications, at most as many as the machine takes.
+    /// The next notifications or messages of its own work, at most as many as the machine takes.
     pub(crate) fn notifications(&mut self, peer: &Peer, machine: &Connection) -> Vec<Delivery> {
-        self.seat.as_mut().map(|seat| seat.take(&peer.mqtt, machine)).unwrap_or_default()
+        match (&mut self.seat, &self.outbox) {
+            (Some(seat), _) => seat.take(&peer.mqtt, machine),
+            (None, Some(outbox)) => outbox.take(machine),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// What is to be fetched for the client.
+    pub(crate) fn errand(&self, peer: &Peer) -> Option<Job> {
+        self.outbox.as_ref().filter(|outbox| outbox.fetches())?;
+        self.client.errand(peer)
     }
 
     /// Whether a message says that the device of this connection was deleted.
@@ -322,7 +337,7 @@ impl Role {
             DropReason::NotConnected => "command.not-connected",
             DropReason::Expired => "command.expired",
         };
-        if self.session.as_mut().and_then(|session| session.take_call(token)).is_some() {
+        if self.outbox.is_some() || self.session.as_mut().and_then(|session| session.take_call(token)).is_some() {
             self.note(peer, "mqtt.command", check, "the command was not sent".into());
         }
     }
@@ -345,6 +360,7 @@ impl Role {
     /// The connection is over: no more calls are taken; those that waited are lost.
     pub(crate) fn leave(&self, peer: &Peer) {
         self.seat.iter().for_each(|seat| seat.part());
+        self.outbox.iter().for_each(|outbox| outbox.ending());
         for message in self.handle().into_iter().flat_map(|handle| handle.ending()) {
             let detail = format!("{}: the connection ended before it was sent", message.what());
             self.note(peer, "mqtt.command", "command.not-connected", detail);
@@ -356,6 +372,9 @@ impl Role {
     pub(crate) async fn end(self, mqtt: &Mqtt, machine: Connection, stopping: bool) {
         if let Some(seat) = self.seat {
             return seat.end(mqtt, machine).await;
+        }
+        if self.outbox.is_some() {
+            return self.client.gone(mqtt, stopping).await;
         }
         let (Some(session), Some(caller)) = (self.session, self.client.device()) else { return };
         if let Err(error) = session.settle(mqtt, &self.client, caller, machine).await {
@@ -369,7 +388,7 @@ impl Role {
 }
 
 /// The status must not stay ONLINE because the store was busy for a moment.
-async fn gone(mqtt: &Mqtt, caller: &DeviceCaller) {
+pub(super) async fn gone(mqtt: &Mqtt, caller: &DeviceCaller) {
     for wait_s in [1, 5, 0] {
         match mqtt.core.disconnected(caller).await {
             Ok(()) => return,

@@ -4,6 +4,7 @@
 mod application;
 pub(super) mod device;
 mod table;
+pub(super) mod user;
 
 use landfall_core::{AppCaller, DeviceCaller, Downlink};
 use landfall_model::Device;
@@ -12,7 +13,7 @@ use landfall_mqtt::{
 };
 use std::{borrow::Cow, sync::Arc};
 
-use super::{Peer, admission::Refused, flow::Job, listening::Commands};
+use super::{Mqtt, Peer, admission::Refused, flow::Job, listening::Commands, outbox::Outbox};
 pub(super) use table::whose;
 
 /// A client of one kind, from its CONNECT on.
@@ -30,6 +31,18 @@ pub(crate) trait Face: Clone + Send + Sync + 'static {
     /// The application that it is, and the topic on which it receives its notifications: its session outlives the connection.
     fn receiver(&self) -> Option<(&AppCaller, &Arc<str>)> {
         None
+    }
+    /// Where messages wait that come of its own work.
+    fn outbox(&self) -> Option<&Arc<Outbox>> {
+        None
+    }
+    /// Fetches what there may be for it, whenever its outbox says so.
+    fn errand(&self, _: &Peer) -> Option<Job> {
+        None
+    }
+    /// Its connection is over; `stopping`: because the server stops.
+    fn gone(&self, _: &Mqtt, _stopping: bool) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
     }
     /// Whether it may have a subscription. The error ends the connection; a refusal has left its why record.
     fn subscribe(
@@ -114,6 +127,18 @@ macro_rules! faces {
                 match self { $(Self::$name(face) => face.receiver(),)* }
             }
 
+            pub(super) fn outbox(&self) -> Option<&Arc<Outbox>> {
+                match self { $(Self::$name(face) => face.outbox(),)* }
+            }
+
+            pub(super) fn errand(&self, peer: &Peer) -> Option<Job> {
+                match self { $(Self::$name(face) => face.errand(peer),)* }
+            }
+
+            pub(super) async fn gone(&self, mqtt: &Mqtt, stopping: bool) {
+                match self { $(Self::$name(face) => face.gone(mqtt, stopping).await,)* }
+            }
+
             pub(super) async fn subscribe(
                 &mut self,
                 peer: &Peer,
@@ -161,4 +186,8 @@ faces! {
     Node: device::Node;
     /// An application that receives its notifications.
     Application: application::Application;
+    /// A user of Cumulocity, who speaks for devices.
+    Agent: user::Agent;
+    /// A device of Cumulocity that asks for its credentials.
+    Newcomer: user::Newcomer;
 }

@@ -1,6 +1,6 @@
 //! Whose client a CONNECT is: the one table that tells the faces apart.
 
-use super::{Kind, device};
+use super::{Kind, device, user};
 use landfall_core::Core;
 use landfall_model::{DeviceId, ErrorKind, Result};
 use landfall_mqtt::ConnectRequest;
@@ -29,6 +29,9 @@ const TABLE: &[Row] = &[
     Row { shows: device::claims, names: None, whose: Kind::Claim },
     // `{deviceId}_0_{0|1}_{YYYYMMDDHH}`, `{nodeId}_2_{0|1}_{YYYYMMDDHH}`
     Row { shows: device::logs_in, names: None, whose: Kind::Node },
+    // `management/{user}`, `{tenant}/{user}`, `device_{id}`
+    Row { shows: |request| !is_node(request) && user::asks(request), names: None, whose: Kind::Newcomer },
+    Row { shows: |request| !is_node(request) && user::speaks(request), names: None, whose: Kind::Agent },
     // A deviceId alone: the device learns what it left out.
     Row { shows: has_uuid, names: Some(Named::Device), whose: Kind::Node },
     // `{appId}`
@@ -64,13 +67,18 @@ async fn ask(core: &Core, request: &ConnectRequest) -> Result<Named> {
     }
 }
 
+/// A clientId that ends with a timestamp is a node's, whatever it is called.
+fn is_node(request: &ConnectRequest) -> bool {
+    device::claims(request) || device::logs_in(request)
+}
+
 fn has_uuid(request: &ConnectRequest) -> bool {
     uuid(request).is_some()
 }
 
 /// The user name, else the clientId, where neither has a form of devices and it is a UUID in the form that is given out.
 fn uuid(request: &ConnectRequest) -> Option<DeviceId> {
-    if device::claims(request) || device::logs_in(request) {
+    if is_node(request) || user::asks(request) || user::speaks(request) {
         return None;
     }
     let texts = [request.username.as_deref(), Some(&*request.client_id)];
@@ -125,6 +133,12 @@ mod tests {
             ("a deviceId without the rest", device.clone(), device.as_str(), Kind::Node),
             ("that of a device that was deleted", removed.clone(), removed.as_str(), Kind::Node),
             ("a UUID in another form", app.to_uppercase(), "", Kind::Node),
+            ("a tenant's user", "d-1".into(), "t1/device_d-1", Kind::Agent),
+            ("one that is called by a UUID", nobody.clone(), "t1/device_d-1", Kind::Agent),
+            ("a device by its own name", format!("d:{device}"), "device_d-1", Kind::Agent),
+            ("the bootstrap user", "d-1".into(), "management/devicebootstrap", Kind::Newcomer),
+            ("a nodeId that looks like a user", login("t1/device_1", 2), "t1/device_1", Kind::Node),
+            ("a nodeId that looks like the server's user", login("management/a", 2), "management/a", Kind::Node),
             ("anything", "mosq-1".into(), "someone", Kind::Node),
             ("nothing", String::new(), "", Kind::Node),
         ];

@@ -4,12 +4,14 @@ mod applications;
 mod commands;
 mod connects;
 mod costs;
+
 mod listeners;
 mod lossy;
 mod notifications;
 mod publishes;
 mod sessions;
 mod suite;
+mod users;
 
 use super::*;
 use crate::{

@@ -15,8 +15,8 @@ started+=($server)
 served
 base=https://localhost:$(port https)
 ca=$LANDFALL_DATA/ca.pem
-"$landfall" account tenant default bulk >/dev/null
-printf %s secret-of-ann | "$landfall" user create ann --role admin --password-stdin >/dev/null
+"$landfall" account set default --tenant bulk >/dev/null
+printf %s secret-of-ann | "$landfall" user add bulk/ann --password-stdin >/dev/null
 bulk=$base/devicecontrol/bulkNewDeviceRequests
 call() { curl -sS --cacert "$ca" -u "bulk/ann:secret-of-ann" -H 'Accept: application/json' "$@"; }
 
@@ -64,13 +64,15 @@ bare() { [ "$(curl -sS --cacert "$ca" -u bulk/ann:secret-of-ann -H 'Accept:' -o 
 try no-accept-no-body bare
 
 # 200,000 rows, a hundredth of them bad; memory stays within a bound that does not depend on them.
-python3 - >"$work/large.csv" <<'END'
+rows=${BULK_ROWS:-200000}
+python3 - "$rows" >"$work/large.csv" <<'END'
+import sys
 print("ID;CREDENTIALS;TYPE;NAME;PATH;plant")
-for n in range(200_000):
+for n in range(int(sys.argv[1])):
     print(f"large-{n};" + ("" if n % 100 == 99 else f"secret-{n}") + f";c8y_Meter;Meter {n};Town/Street {n % 50};{n % 7}")
 END
-try large answered 201 '"numberOfFailed":2000' --max-time 900 -F "file=@$work/large.csv" "$bulk"
-try large-counted counted 200000 198000 2000 198000
+try large answered 201 "\"numberOfFailed\":$((rows / 100))," --max-time 900 -F "file=@$work/large.csv" "$bulk"
+try large-counted counted "$rows" $((rows / 100 * 99)) $((rows / 100)) $((rows / 100 * 99))
 bounded() { local kib; kib=$(awk '/VmHWM/ { print $2 }' "/proc/$server/status"); echo "$kib KiB"; [ "$kib" -lt $((400 * 1024)) ]; }
 try large-memory bounded
 exit $failed

@@ -13,8 +13,8 @@ use crate::{
     user::{credentials::name_of, password::check_form},
 };
 use landfall_model::{
-    AccountId, AppId, Batch, Cause, ChildKind, Device, DeviceId, Error, ExternalId, GroupId, ObjectId, ObjectOf, PasswordHash,
-    Result, Secret, User, Write,
+    AccountId, AppId, Batch, Cause, ChildKind, Device, DeviceId, DeviceName, Error, ExternalId, GroupId, Identity, ObjectId,
+    ObjectOf, PasswordHash, Principals, Result, Secret, User, Write,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -81,7 +81,9 @@ struct Known {
     /// Objects and devices that are made.
     names: HashMap<ExternalId, ObjectId>,
     devices: HashMap<ObjectId, DeviceId>,
+    /// Ids under which a device is known on the server.
     node_ids: HashSet<String>,
+    principals: HashMap<AccountId, Principals>,
     groups: HashMap<(AccountId, Vec<String>), Below>,
     joins: BTreeMap<GroupId, Vec<DeviceId>>,
     adding: BTreeMap<(AccountId, Option<AppId>), u64>,
@@ -131,7 +133,7 @@ impl Core {
 
     /// Plans the rows of a part, each with its place in it.
     pub(super) async fn plan_credentials(&self, part: &mut Part<'_>, rows: Vec<(usize, Box<NewCredentials>)>) -> Result<()> {
-        let mut known = Known::default();
+        let mut known = Known { node_ids: self.known_node_ids(&rows).await?, ..Known::default() };
         for (at, new) in rows {
             match self.plan_credentials_row(part, &mut known, &new).await? {
                 Ok(made) => part.made(at, made),
@@ -148,6 +150,14 @@ impl Core {
         writes.extend(known.requests.into_iter().map(Write::DeleteDeviceRequest));
         writes.extend(known.joins.into_iter().map(|(group, devices)| Write::Join(group, devices)));
         Ok(())
+    }
+
+    /// Those of the ids that are to have an object under which a device is known already.
+    async fn known_node_ids(&self, rows: &[(usize, Box<NewCredentials>)]) -> Result<HashSet<String>> {
+        let ids: Vec<&String> = rows.iter().filter(|(_, new)| new.object.is_some()).map(|(_, new)| &new.id).collect();
+        let names = ids.iter().map(|id| DeviceName::Identity(Identity::of(id))).collect();
+        let holders = self.store.holders(names).await?;
+        Ok(ids.into_iter().zip(holders).filter(|(_, holder)| holder.is_some()).map(|(id, _)| id.clone()).collect())
     }
 
     /// All of a row or nothing: what it needs is looked up before the first thing is taken into the part.
@@ -223,10 +233,10 @@ impl Core {
     ) -> Result<Judged<Option<DeviceId>>> {
         let named = |kind: &str, value: &str| ExternalId { account, kind: kind.to_owned(), value: value.to_owned() };
         let mut planned = Planned { names: vec![named(&object.id_type, id)], ..Planned::default() };
-        let there = self.known_name(known, &planned.names[0]).await?;
+        let there = self.known_name(known, &planned.names[0], true).await?;
         for (kind, value) in &object.external {
             let name = named(kind, value);
-            if self.known_name(known, &name).await?.is_some_and(|holder| Some(holder) != there) {
+            if self.known_name(known, &name, false).await?.is_some_and(|holder| Some(holder) != there) {
                 let column = format!("external-{kind}");
                 return Ok(Err(RowFault::new(Cause::NameTaken, &column, "another object has this external id")));
             }
@@ -235,7 +245,13 @@ impl Core {
             }
         }
         if there.is_none() {
-            planned.device = Some(judged!(self.planned_object(known, (account, owner), id, object, &planned.names).await));
+            let principals = match known.principals.get(&account) {
+                Some(principals) => principals.clone(),
+                None => self.device_principals(account).await?,
+            };
+            known.principals.insert(account, principals.clone());
+            let device = (account, owner, principals);
+            planned.device = Some(judged!(self.planned_object(known, device, id, object, &planned.names)));
         }
         judged!(self.plan_path(known, &mut planned, (account, owner), &object.path).await.map_err(|error| error.at("PATH")));
         let made = planned.device.as_ref().map(|(device, _)| device.id);
@@ -272,23 +288,26 @@ impl Core {
         Ok(())
     }
 
-    async fn known_name(&self, known: &Known, name: &ExternalId) -> Result<Option<ObjectId>> {
+    /// The object that has a name; `own` is that of the row's id.
+    async fn known_name(&self, known: &Known, name: &ExternalId, own: bool) -> Result<Option<ObjectId>> {
         match known.names.get(name) {
             Some(object) => Ok(Some(*object)),
+            // Only a device that is known under it may have the name without being given it.
+            None if own && !known.node_ids.contains(&name.value) => self.store.object_named(name).await,
             None => self.object_with_name(name).await,
         }
     }
 
-    async fn planned_object(
+    fn planned_object(
         &self,
         known: &Known,
-        (account, owner): (AccountId, &str),
+        (account, owner, principals): (AccountId, &str, Principals),
         id: &str,
         object: &NewDeviceObject,
         names: &[ExternalId],
     ) -> Result<(Arc<Device>, Vec<Write>)> {
         let device = self.new_device_id();
-        let free = check_node_id(id).is_ok() && !known.node_ids.contains(id) && self.store.device_by_node(id).await?.is_none();
+        let free = check_node_id(id).is_ok() && !known.node_ids.contains(id);
         let node_id = if free { id.to_owned() } else { node_id_of(device) };
         let mut fragments = object.fragments.clone();
         fragments.insert(IS_DEVICE.to_owned(), Value::Object(Map::new()));
@@ -300,7 +319,6 @@ impl Core {
             external: names.iter().map(|name| (name.kind.clone(), name.value.clone())).collect(),
             below: None,
         };
-        let principals = self.device_principals(account).await?;
         let owner = Some(Arc::from(owner));
         plan_device_object(DevicePlan {
             account,

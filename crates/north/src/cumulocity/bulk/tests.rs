@@ -141,6 +141,24 @@ async fn bad_rows_are_told_and_the_others_are_done() {
     assert_eq!(devices(&scene, &scene.theirs).await.keys().collect::<Vec<_>>(), ["Foreign"]);
 }
 
+/// More rows than go with one commit or one page of the answer.
+#[tokio::test]
+async fn lists_of_many_rows_are_whole_and_groups_are_made_once() {
+    let scene = Scene::new().await;
+    let admin = scene.ground.admin(&scene.mine).await;
+    let rows = (0..2_600).map(|n| format!("m{n};{};t;N{n};Top/Street {}\n", if n % 2 == 1 { "" } else { "p" }, n % 3));
+    let file = "ID;CREDENTIALS;TYPE;NAME;PATH\n".to_owned() + &rows.collect::<String>();
+    let told = taken(&scene, &admin, &file).await;
+    assert_eq!(numbers(&told), [2_600, 1_300, 1_300, 1_300]);
+    let last = "row 2600, column CREDENTIALS: must not be empty";
+    assert_eq!((reasons(&told)[0], reasons(&told).last()), ("row 2, column CREDENTIALS: must not be empty", Some(&last)));
+    let again = taken(&scene, &admin, &file).await;
+    let updated: Vec<_> = again["credentialUpdatedList"].as_array().unwrap().iter().map(|row| row["deviceId"].clone()).collect();
+    assert_eq!(updated, (0..1_300).map(|n| json!(format!("m{}", 2 * n))).collect::<Vec<_>>());
+    let grouped = groups(&scene, &scene.mine).await;
+    assert_eq!(grouped.into_keys().collect::<Vec<_>>(), ["Top", "Top/Street 0", "Top/Street 1", "Top/Street 2"]);
+}
+
 /// The last password of a file counts, as of several files.
 #[tokio::test]
 async fn a_device_that_is_named_twice_has_the_last_password() {

@@ -1,10 +1,10 @@
 //! Users as operators make, change and list them; those of the server itself for its own operator alone.
 
 use crate::{
-    CloseCause, Core, Operator,
+    CloseCause, Core, Operator, Permission, UserCaller,
     account::need_server,
     batch,
-    user::{credentials::has_odd_characters, password::check_form},
+    user::{credentials::has_odd_characters, password::{Checked, check_form}},
 };
 use landfall_model::{AccountId, Batch, Cause, Error, Page, PageRequest, PasswordHash, Result, Role, Secret, User, Write};
 use std::sync::Arc;
@@ -105,6 +105,34 @@ impl Core {
             self.user_changed(account, &changed.name, CloseCause::CredentialsChanged);
         }
         Ok(changed)
+    }
+
+    /// Gives a person that asks for it another password; `current` is the one that it has, where that is to be shown again.
+    ///
+    /// `Forbidden` for a device, whose credentials are issued; `InvalidField` for a password of a wrong form, and a current one that is wrong.
+    pub async fn change_own_password(&self, caller: &UserCaller, current: Option<&Secret>, new: &Secret) -> Result<Arc<User>> {
+        caller.need(Permission::See)?;
+        let before = &caller.user;
+        if before.device_id.is_some() {
+            return Err(Error::new(Cause::Forbidden, "the password of a device is issued, and not chosen by it"));
+        }
+        if let Some(current) = current
+            && self.passwords.check(Some(&before.password), false, current).await? != Checked::Right
+        {
+            return Err(Error::invalid("currentUserPassword", "is not the user's password"));
+        }
+        let change = UserChange { password: Some(new.clone()), ..Default::default() };
+        let password = self.hashed(new).await?;
+        let decided = self.decide(&[], || {
+            Box::pin(async {
+                self.still_signed_in(caller).await?;
+                let user = self.store.user(before.account, &before.name).await?;
+                changed(&user.unwrap_or_else(|| before.clone()), &change, Some(password.clone()))
+            })
+        });
+        let decided = decided.await?;
+        self.user_changed(before.account, &before.name, CloseCause::CredentialsChanged);
+        Ok(decided)
     }
 
     /// Deletes a user; a device that it was issued for is nobody's but the account's then.

@@ -23,6 +23,8 @@ mod page;
 mod query;
 mod reply;
 mod request;
+mod tenant;
+mod user;
 
 pub use operation::{OPERATIONS, Operation};
 

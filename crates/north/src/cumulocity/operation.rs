@@ -3,6 +3,7 @@
 use super::{
     Cumulocity, bulk,
     request::{open, served},
+    tenant, user,
 };
 use axum::{Router, routing};
 use landfall_core::Permission;
@@ -45,6 +46,12 @@ macro_rules! operations {
 
 operations! {
     post   "/devicecontrol/bulkNewDeviceRequests" createBulkNewDeviceRequests Administer bulk::create, "bulkNewDeviceRequest";
+    get  "/tenant/currentTenant"        getCurrentTenant         See   tenant::current,        "currentTenant";
+    get  "/tenant/loginOptions"         listLoginOptions         open  tenant::login_options,  "loginOptionCollection";
+    get  "/tenant/loginOptions/{type}"  getLoginOption           open  tenant::login_option,   "loginOption";
+    get  "/user/currentUser"            getCurrentUser           See   user::current,          "currentUser";
+    put  "/user/currentUser"            updateCurrentUser        See   user::change,           "currentUser";
+    put  "/user/currentUser/password"   updateCurrentUserPassword See  user::change_password,  "currentUser";
 }
 
 /// Whether there is a deletion of what is below this path.

@@ -43,6 +43,7 @@ impl Core {
             return Err(Error::new(Cause::TooMany, "the server has as many accounts as it may"));
         }
         let id = AccountId::from_random(self.random_16());
+        self.check_device_app(id, &new.settings).await?;
         let token = format!("{id}.{}", self.generated(32));
         let account = Account {
             id,
@@ -109,6 +110,16 @@ impl Core {
     pub async fn account(&self, operator: &Operator, id: AccountId) -> Result<Arc<Account>> {
         operator.over(id)?;
         self.store.account(id).await?.ok_or_else(|| Error::new(Cause::AccountNotFound, "there is no such account"))
+    }
+
+    /// The account with this tenant id; that of the server itself is [`AccountId::MANAGEMENT`].
+    pub async fn account_by_tenant(&self, operator: &Operator, tenant: &str) -> Result<AccountId> {
+        if tenant == Account::MANAGEMENT_TENANT {
+            return Ok(AccountId::MANAGEMENT);
+        }
+        let unknown = || Error::new(Cause::AccountNotFound, "there is no account with this tenant id");
+        let account = self.store.account_of_tenant(tenant).await?.ok_or_else(unknown)?.id;
+        operator.over(account).map(|_| account).map_err(|_| unknown())
     }
 
     /// The account with this name.

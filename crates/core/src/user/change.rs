@@ -4,7 +4,10 @@ use crate::{
     CloseCause, Core, Operator, Permission, UserCaller,
     account::need_server,
     batch,
-    user::{credentials::has_odd_characters, password::{Checked, check_form}},
+    user::{
+        credentials::has_odd_characters,
+        password::{Checked, check_form},
+    },
 };
 use landfall_model::{AccountId, Batch, Cause, Error, Page, PageRequest, PasswordHash, Result, Role, Secret, User, Write};
 use std::sync::Arc;

@@ -8,8 +8,8 @@ use super::{
 };
 use axum::{Json, extract::Path, http::StatusCode};
 use landfall_core::{AccountChange, NewAccount};
-use landfall_model::AccountSettings;
-use serde::Deserialize;
+use landfall_model::{AccountSettings, AppId};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -17,6 +17,14 @@ use serde_json::{Value, json};
 struct SettingsBody {
     event_retention_days: Option<u32>,
     history_retention_days: Option<u32>,
+    /// Absent: as it was; null: none.
+    #[serde(deserialize_with = "given")]
+    device_app: Option<Option<AppId>>,
+}
+
+/// What is there, though it be null.
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<AppId>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 impl SettingsBody {
@@ -24,7 +32,7 @@ impl SettingsBody {
         AccountSettings {
             event_retention_days: self.event_retention_days.unwrap_or(base.event_retention_days),
             history_retention_days: self.history_retention_days.unwrap_or(base.history_retention_days),
-            device_app: base.device_app,
+            device_app: self.device_app.unwrap_or(base.device_app),
         }
     }
 }

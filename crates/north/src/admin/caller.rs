@@ -114,7 +114,8 @@ impl FromRequestParts<Arc<Admin>> for Over {
     }
 }
 
-async fn chosen_account(caller: &Caller) -> Result<Scope> {
+/// The account that a call names, or the operator's own, or the one named `default`.
+pub(super) async fn chosen_account(caller: &Caller) -> Result<Scope> {
     let (core, operator) = (&caller.core, &caller.operator);
     let account = match (caller.params.text("account"), operator.account()) {
         (Some(text), _) => match text.parse() {

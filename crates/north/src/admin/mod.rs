@@ -26,6 +26,7 @@ mod register;
 mod routes;
 mod server;
 mod subscriptions;
+mod users;
 mod view;
 
 pub use ops::{Certificate, Delivery, DeliveryError, DeviceRequest, Operations, Snapshot, Status, Undelivered};

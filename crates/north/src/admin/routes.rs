@@ -2,7 +2,7 @@
 
 use super::{
     Admin, FORM, accounts, apps, codecs, devices, error, groups, jobs, manage, onem2m, package::PACKAGE_BYTES, products, queue,
-    register, server, subscriptions,
+    register, server, subscriptions, users,
 };
 use crate::http::guarded;
 use axum::{Router, extract::DefaultBodyLimit, http::Method, routing};
@@ -100,6 +100,12 @@ operations! {
     patch  "/subscriptions/{subscription}"          moveSubscription      subscriptions::change;
     get    "/subscriptions/{subscription}/delivery" showDelivery          subscriptions::delivery;
     post   "/subscriptions/{subscription}/replay"   replaySubscription    subscriptions::replay;
+    get    "/users"                                 listUsers             users::list;
+    post   "/users"                                 createUser            users::create;
+    delete "/users/{user}"                          deleteUser            users::delete;
+    get    "/users/{user}"                          showUser              users::show;
+    patch  "/users/{user}"                          changeUser            users::change;
+    post   "/users/{user}/password"                 setUserPassword       users::set_password;
     get    "/why"                                   listUnknownWhy        server::why_unknown;
 }
 

@@ -13,9 +13,11 @@ pub(super) fn account(account: &Account) -> Value {
     json!({
         "accountId": account.id,
         "name": account.name,
+        "tenant": account.tenant_id(),
         "settings": {
             "eventRetentionDays": account.settings.event_retention_days,
             "historyRetentionDays": account.settings.history_retention_days,
+            "deviceApp": account.settings.device_app,
         },
         "createdAt": account.created_at.iso(),
     })

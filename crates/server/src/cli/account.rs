@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 const COLUMNS: Columns<'_> = &[
     ("ID", "/accountId"),
     ("NAME", "/name"),
+    ("TENANT", "/tenant"),
     ("EVENT DAYS", "/settings/eventRetentionDays"),
     ("HISTORY DAYS", "/settings/historyRetentionDays"),
     ("CREATED", "/createdAt"),
@@ -23,6 +24,9 @@ pub enum Action {
     Create {
         /// Unique name
         name: String,
+        /// Tenant id, 1 to 32 lower-case letters and digits; without one it has t and digits
+        #[arg(long, value_name = "ID")]
+        tenant: Option<String>,
         #[command(flatten)]
         retention: Retention,
     },
@@ -40,6 +44,12 @@ pub enum Action {
         /// New name
         #[arg(long)]
         name: Option<String>,
+        /// New tenant id; users and devices must use it from now on
+        #[arg(long, value_name = "ID")]
+        tenant: Option<String>,
+        /// The application that sees devices which onboard by themselves or with a user, by id or name; - for none
+        #[arg(long, value_name = "APP")]
+        device_app: Option<String>,
         #[command(flatten)]
         retention: Retention,
     },
@@ -77,14 +87,22 @@ impl Retention {
 impl Action {
     pub(super) async fn run(&self, client: &Client, out: &Output) -> Done {
         match self {
-            Self::Create { name, retention } => {
-                let body = json!({ "name": name, "settings": retention.json() });
+            Self::Create { name, tenant, retention } => {
+                let body = json!({ "name": name, "tenant": tenant, "settings": retention.json() });
                 out.record(&client.post("/accounts", &[], body).await?);
             }
             Self::List(paging) => out.list(&client.get("/accounts", &paging.query()).await?, COLUMNS),
             Self::Show { which } => out.record(&client.get(&format!("/accounts/{}", encoded(which)), &[]).await?),
-            Self::Set { which, name, retention } => {
-                let mut body = json!({ "settings": retention.json() });
+            Self::Set { which, name, tenant, device_app, retention } => {
+                let mut body = json!({ "tenant": tenant, "settings": retention.json() });
+                match device_app.as_deref() {
+                    None => (),
+                    Some("-") => body["settings"]["deviceApp"] = Value::Null,
+                    Some(app) => {
+                        let found = client.get(&format!("/apps/{}", encoded(app)), &[("account", Some(which.clone()))]).await?;
+                        body["settings"]["deviceApp"] = found["appId"].clone();
+                    }
+                }
                 if let Some(name) = name {
                     body["name"] = name.as_str().into();
                 }

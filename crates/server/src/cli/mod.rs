@@ -19,6 +19,7 @@ mod output;
 mod product;
 mod server;
 mod subscription;
+mod user;
 
 use clap::{Args, CommandFactory, Subcommand};
 use client::Client;
@@ -32,6 +33,8 @@ use std::{fmt, process::ExitCode};
 pub enum Command {
     /// Accounts: the walls between customers
     Account(Group<account::Action>),
+    /// Users, who log in with a name and a password
+    User(Group<user::Action>),
     /// Northbound applications
     App(Group<app::Action>),
     /// Product models
@@ -87,6 +90,7 @@ pub fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Completions { shell } => return completions(shell),
         Command::Account(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
+        Command::User(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::App(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Product(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
         Command::Codec(group) => with_client(&group.connection, async |client, out| group.action.run(client, out).await),
@@ -224,6 +228,13 @@ mod tests {
             "landfall job stop 00000000-0000-4000-8000-000000000000",
             "landfall job failed 00000000-0000-4000-8000-000000000000 --json",
             "landfall job retry 00000000-0000-4000-8000-000000000000 --name again --watch",
+            "landfall account set a --tenant acme --device-app shop",
+            "landfall user add max --role reader --account a",
+            "landfall user add management/devicebootstrap --role bootstrap --password-stdin",
+            "landfall user list --tenant acme --role device --page 1",
+            "landfall user set acme/max --enabled false --role admin",
+            "landfall user password acme/max",
+            "landfall user delete max --json",
             "landfall settings show",
             "landfall status --server https://example.org:8743 --token-file t",
             "landfall completions bash",

@@ -48,7 +48,8 @@ pub(super) async fn get(inbound: Inbound) -> Result<Response, Fault> {
     let imsi = selects_imsi(&inbound)?;
     let device = inbound.core().device(&scope, inbound.device_id()?).await?;
     let state = inbound.core().device_state(&device).await?;
-    answer(StatusCode::OK, &map::device(&device, &device.view(), &state.services, imsi))
+    let alarms = inbound.core().newest_alarms(&[device.id]).await?;
+    answer(StatusCode::OK, &map::device(&device, &device.view(), &state.services, alarms.get(&device.id), imsi))
 }
 
 fn selects_imsi(inbound: &Inbound) -> Result<bool, Fault> {
@@ -99,9 +100,14 @@ pub(super) async fn list(inbound: Inbound) -> Result<Response, Fault> {
     let reads = page.items.iter().cloned().map(|device| async move { core.device_state(&device).await });
     let states: Vec<_> = stream::iter(reads).buffered(STATE_READS).try_collect().await?;
     let views: Vec<_> = page.items.iter().map(|device| device.view()).collect();
-    let shown = page.items.iter().zip(&views).zip(&states);
+    let ids: Vec<_> = page.items.iter().map(|device| device.id).collect();
+    let alarms = core.newest_alarms(&ids).await?;
     body.total_count = page.total;
-    body.devices = shown.map(|((device, view), state)| map::device(device, view, &state.services, imsi)).collect();
+    let shown = page.items.iter().zip(&views).zip(&states).map(|((device, view), state)| {
+        let alarm = alarms.get(&device.id);
+        map::device(device, view, &state.services, alarm, imsi)
+    });
+    body.devices = shown.collect();
     answer(StatusCode::OK, &body)
 }
 

@@ -4,16 +4,17 @@ use super::{
     Fault, batch,
     info::DeviceInfoBody,
     wire::{
-        BatchBody, BatchTag, BatchTaskBody, CapabilityBody, CommandBody, CommandResultBody, DeviceBody, DeviceCommandBody,
-        LimitsBody, OutputBody, ParaBody, PointBody, PropertyBody, RefusalBody, ResponseBody, RevocationBody, SelectionBody,
-        SentCommand, ServiceBody, ServiceInfoBody, ServiceShadowBody, SettingBody, ShadowBody, SubTaskBody, SubTaskParam,
-        SubscriptionBody,
+        AlarmBody, BatchBody, BatchTag, BatchTaskBody, CapabilityBody, CommandBody, CommandResultBody, DeviceBody,
+        DeviceCommandBody, LimitsBody, OutputBody, ParaBody, PointBody, PropertyBody, RefusalBody, ResponseBody, RevocationBody,
+        SelectionBody, SentCommand, ServiceBody, ServiceInfoBody, ServiceShadowBody, SettingBody, ShadowBody, SubTaskBody,
+        SubTaskParam, SubscriptionBody,
     },
 };
 use landfall_core::{BatchOrder, BatchTask, Selection, SubTask};
 use landfall_model::{
-    AppId, Command, CommandId, CommandState, Desired, Device, DeviceView, HistoryPoint, Job, JobCounts, JobState, Parameter,
-    Product, Reported, RevokeTask, Service, ServiceCommand, Setting, Subscription, SubscriptionKind, TargetState, Time,
+    Alarm, AppId, Command, CommandId, CommandState, Desired, Device, DeviceView, HistoryPoint, Job, JobCounts, JobState,
+    Parameter, Product, Reported, RevokeTask, Service, ServiceCommand, Setting, Subscription, SubscriptionKind, TargetState,
+    Time,
 };
 use serde_json::value::RawValue;
 
@@ -41,8 +42,14 @@ pub(super) fn flag(on: bool) -> &'static str {
     if on { "TRUE" } else { "FALSE" }
 }
 
-/// A device with its newest values (1.5.1); `imsi` only where it was asked for.
-pub(super) fn device<'a>(device: &'a Device, view: &'a DeviceView, services: &'a [Reported], imsi: bool) -> DeviceBody<'a> {
+/// A device with its newest values and alarm (1.5.1); `imsi` only where it was asked for.
+pub(super) fn device<'a>(
+    device: &'a Device,
+    view: &'a DeviceView,
+    services: &'a [Reported],
+    alarm: Option<&Alarm>,
+    imsi: bool,
+) -> DeviceBody<'a> {
     let asked = if imsi { view.info.imsi.as_deref() } else { None };
     DeviceBody {
         device_id: device.id.to_string(),
@@ -52,7 +59,11 @@ pub(super) fn device<'a>(device: &'a Device, view: &'a DeviceView, services: &'a
         last_modified_time: device.modified_at.compact(),
         device_info: DeviceInfoBody { imsi: Some(asked), radius_ip: Some(()), ..DeviceInfoBody::of(view) },
         services: services.iter().map(|reported| service(device, reported)).collect(),
-        alarm_info: None,
+        alarm_info: alarm.map(|alarm| AlarmBody {
+            alarm_severity: alarm.severity.as_str(),
+            alarm_status: alarm.status.is_open(),
+            alarm_time: alarm.at.compact(),
+        }),
     }
 }
 
@@ -343,7 +354,32 @@ fn packed(body: &impl serde::Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use landfall_model::{AccountId, Cause, Error, JobId, JobKind};
+    use landfall_model::{AccountId, AlarmId, AlarmStatus, Cause, DeviceId, Error, JobId, JobKind, Severity};
+
+    #[test]
+    fn a_device_shows_the_alarm_that_it_has() {
+        let made = Device::new(DeviceId::from_random([1; 16]), AccountId::from_random([1; 16]), None, "n", Time(0));
+        let alarm = Alarm {
+            id: AlarmId::from_random([1; 16]),
+            account: made.account,
+            version: 1,
+            device: made.id,
+            kind: "hot".into(),
+            text: String::new(),
+            severity: Severity::Major,
+            status: AlarmStatus::Acknowledged,
+            count: 1,
+            first_at: Time(0),
+            at: Time(1_449_922_332_000),
+            fragments: "{}".into(),
+            created_at: Time(0),
+            modified_at: Time(0),
+        };
+        let shown = |alarm| serde_json::to_value(device(&made, &made.view(), &[], alarm, false)).unwrap()["alarmInfo"].clone();
+        assert_eq!(shown(None), serde_json::Value::Null);
+        let info = serde_json::json!({"alarmSeverity": "MAJOR", "alarmStatus": true, "alarmTime": "20151212T121212Z"});
+        assert_eq!(shown(Some(&alarm)), info);
+    }
 
     #[test]
     fn states_of_jobs_have_the_words_of_tasks() {

@@ -156,8 +156,17 @@ pub(super) struct DeviceBody<'a> {
     pub last_modified_time: String,
     pub device_info: DeviceInfoBody<'a>,
     pub services: Vec<ServiceBody<'a>>,
-    /// Null: nothing raises alarms.
-    pub alarm_info: Option<()>,
+    /// The newest alarm that is not cleared.
+    pub alarm_info: Option<AlarmBody>,
+}
+
+/// `AlarmInfoDTO` of 1.5.1 and 1.5.2.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AlarmBody {
+    pub alarm_severity: &'static str,
+    pub alarm_status: bool,
+    pub alarm_time: String,
 }
 
 #[derive(Serialize)]

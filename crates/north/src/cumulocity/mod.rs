@@ -14,15 +14,19 @@
 //!   contract prints. `errors.rs` has the one table from causes to answers.
 //! - `tests/golden.rs` plays `golden/*.http` and holds each answer to the contract.
 
+mod alarm;
 mod auth;
 mod bulk;
 mod errors;
+mod event;
+mod measurement;
 mod media;
 mod operation;
 mod page;
 mod query;
 mod reply;
 mod request;
+mod telemetry;
 mod tenant;
 mod user;
 

@@ -1,7 +1,7 @@
 //! The one list of operations: the router and what the tests hold to the contract follow from it.
 
 use super::{
-    Cumulocity, bulk,
+    Cumulocity, alarm, bulk, event, measurement,
     request::{open, served},
     tenant, user,
 };
@@ -45,13 +45,30 @@ macro_rules! operations {
 }
 
 operations! {
-    post   "/devicecontrol/bulkNewDeviceRequests" createBulkNewDeviceRequests Administer bulk::create, "bulkNewDeviceRequest";
-    get  "/tenant/currentTenant"        getCurrentTenant         See   tenant::current,        "currentTenant";
-    get  "/tenant/loginOptions"         listLoginOptions         open  tenant::login_options,  "loginOptionCollection";
-    get  "/tenant/loginOptions/{type}"  getLoginOption           open  tenant::login_option,   "loginOption";
-    get  "/user/currentUser"            getCurrentUser           See   user::current,          "currentUser";
-    put  "/user/currentUser"            updateCurrentUser        See   user::change,           "currentUser";
-    put  "/user/currentUser/password"   updateCurrentUserPassword See  user::change_password,  "currentUser";
+    delete "/alarm/alarms" deleteAlarms Speak alarm::delete_many, "alarm";
+    get "/alarm/alarms" listAlarms See alarm::list, "alarmCollection";
+    post "/alarm/alarms" createAlarm Speak alarm::create, "alarm";
+    put "/alarm/alarms" updateAlarms Speak alarm::change_many, "alarm";
+    get "/alarm/alarms/count" countAlarms See alarm::count, "alarm";
+    delete "/alarm/alarms/{alarmId}" deleteAlarm Speak alarm::delete, "alarm";
+    get "/alarm/alarms/{alarmId}" getAlarm See alarm::get, "alarm";
+    put "/alarm/alarms/{alarmId}" updateAlarm Speak alarm::change, "alarm";
+    post "/devicecontrol/bulkNewDeviceRequests" createBulkNewDeviceRequests Administer bulk::create, "bulkNewDeviceRequest";
+    delete "/event/events" deleteEvents Speak event::delete_many, "event";
+    get "/event/events" listEvents See event::list, "eventCollection";
+    post "/event/events" createEvent Speak event::create, "event";
+    delete "/event/events/{eventId}" deleteEvent Speak event::delete, "event";
+    get "/event/events/{eventId}" getEvent See event::get, "event";
+    put "/event/events/{eventId}" updateEvent Speak event::change, "event";
+    get "/measurement/measurements" listMeasurements See measurement::list, "measurementCollection";
+    post "/measurement/measurements" createMeasurement Speak measurement::create, "measurement";
+    get "/measurement/measurements/{measurementId}" getMeasurement See measurement::get, "measurement";
+    get "/tenant/currentTenant"        getCurrentTenant         See   tenant::current,        "currentTenant";
+    get "/tenant/loginOptions"         listLoginOptions         open  tenant::login_options,  "loginOptionCollection";
+    get "/tenant/loginOptions/{type}"  getLoginOption           open  tenant::login_option,   "loginOption";
+    get "/user/currentUser"            getCurrentUser           See   user::current,          "currentUser";
+    put "/user/currentUser"            updateCurrentUser        See   user::change,           "currentUser";
+    put "/user/currentUser/password"   updateCurrentUserPassword See  user::change_password,  "currentUser";
 }
 
 /// Whether there is a deletion of what is below this path.

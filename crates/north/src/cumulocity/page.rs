@@ -36,15 +36,21 @@ impl Paging {
         PageRequest { no: self.current - 1, size: self.size }
     }
 
-    /// The body of a page with these entries, of a collection that has `total`: with `prev` from the second page on, and `next` where the page
+    /// Whether the entries of all pages are to be counted.
+    pub fn counts(self) -> bool {
+        self.with_pages || self.with_elements
+    }
+
+    /// The body of a page with these entries, of a collection that has `total`, where that is known: with `prev` from the second page on, and `next` where the page
     /// is full (Amb-19).
-    pub fn collection<C>(self, inbound: &Inbound<C>, name: &str, items: Vec<Value>, total: u64) -> Value {
+    pub fn collection<C>(self, inbound: &Inbound<C>, name: &str, items: Vec<Value>, total: impl Into<Option<u64>>) -> Value {
         let own = ["pageSize", "currentPage"];
         let others = serde_urlencoded::to_string(inbound.query().others(&own).collect::<Vec<_>>()).unwrap_or_default();
         let others = if others.is_empty() { others } else { format!("{others}&") };
         let path = inbound.path();
         let at = |page: u64| Value::from(inbound.url(format_args!("{path}?{others}pageSize={}&currentPage={page}", self.size)));
-        let mut body = Map::from_iter([("self".to_owned(), at(self.current)), ("statistics".to_owned(), self.statistics(total))]);
+        let mut body =
+            Map::from_iter([("self".to_owned(), at(self.current)), ("statistics".to_owned(), self.statistics(total.into()))]);
         if self.current > 1 {
             body.insert("prev".to_owned(), at(self.current - 1));
         }
@@ -55,12 +61,12 @@ impl Paging {
         body.into()
     }
 
-    fn statistics(self, total: u64) -> Value {
+    fn statistics(self, total: Option<u64>) -> Value {
         let mut statistics = json!({ "currentPage": self.current, "pageSize": self.size });
-        if self.with_pages {
+        if let Some(total) = total.filter(|_| self.with_pages) {
             statistics["totalPages"] = total.div_ceil(u64::from(self.size)).into();
         }
-        if self.with_elements {
+        if let Some(total) = total.filter(|_| self.with_elements) {
             statistics["totalElements"] = total.into();
         }
         statistics
@@ -80,7 +86,7 @@ mod tests {
             assert!(read(bad).is_err(), "{bad}");
         }
         let counted = read("pageSize=2&withTotalPages=true&withTotalElements=TRUE").unwrap();
-        assert_eq!(counted.statistics(5), json!({ "currentPage": 1, "pageSize": 2, "totalPages": 3, "totalElements": 5 }));
-        assert_eq!(read("").unwrap().statistics(5), json!({ "currentPage": 1, "pageSize": 5 }));
+        assert_eq!(counted.statistics(Some(5)), json!({ "currentPage": 1, "pageSize": 2, "totalPages": 3, "totalElements": 5 }));
+        assert_eq!(read("").unwrap().statistics(Some(5)), json!({ "currentPage": 1, "pageSize": 5 }));
     }
 }

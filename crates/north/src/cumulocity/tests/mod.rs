@@ -11,9 +11,9 @@ use axum::{
 };
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use landfall_core::AccountChange;
+use landfall_core::{AccountChange, NewObject};
 use landfall_testkit::{Contract, Ground, golden::Bindings, ground::Tenant};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// Bytes of an answer.
@@ -79,6 +79,17 @@ impl Scene {
         loop {
             while self.ground.core.turn_jobs().await.unwrap().more {}
             self.ground.core.jobs_bell().rung().await;
+        }
+    }
+
+    /// Makes the objects `sensor`, a device of `device`, and `foreign`, one of the other tenant, neither with a product, for files that name them.
+    pub async fn name_devices(&self, bindings: &mut Bindings) {
+        let (mine, theirs) = (self.ground.device_user(&self.mine, "dev1").await, self.ground.admin(&self.theirs).await);
+        for (name, owner) in [("sensor", mine), ("foreign", theirs)] {
+            let fragments = Map::from_iter([("c8y_IsDevice".to_owned(), Value::Object(Map::new()))]);
+            let new = NewObject { name: Some(name.into()), fragments, ..NewObject::default() };
+            let made = self.ground.core.create_object(&owner, new).await.unwrap();
+            bindings.set(name, made.id().to_string());
         }
     }
 

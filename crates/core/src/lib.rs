@@ -45,6 +45,7 @@ pub use bell::Bell;
 pub use clock::{Clock, ClockChange, ClockDoubt, TimeBounds};
 pub use command::batch::{BatchOrder, BatchTask, Selection, SubTask, Tag};
 pub use command::call::{CallRequest, CallTaken};
+pub use command::operation::{NewOperation, Operation, OperationChange, OperationQuery, OperationStatus};
 pub use command::{CommandRequest, Outcome, Step, Work, WorkOf};
 pub use device::change::DeviceChange;
 pub use device::claim::ClaimRefused;
@@ -71,8 +72,8 @@ pub use receiver::{Clients, Hindrance, Parcel, ParcelId, Receivers, Unreceived};
 pub use settings::Settings;
 pub use store::{
     AlarmFilter, CommandFilter, Committed, DeviceEventFilter, DeviceFilter, DeviceState, Due, FramePage, FrameQuery, HistoryOf,
-    HistoryQuery, JobFilter, Listed, NameClash, ObjectFilter, PointQuery, PointSlice, RevokeFilter, SettingFilter, Store,
-    StoreStats, SubscriptionFilter, TargetFilter,
+    HistoryQuery, JobFilter, Listed, NameClash, ObjectFilter, OperationFilter, PointQuery, PointSlice, RevokeFilter,
+    SettingFilter, Store, StoreStats, SubscriptionFilter, TargetFilter,
 };
 pub use subscription::SubscribeRequest;
 pub use subscription::notifier::{Gathering, Needs, Notification, Notifier, Receipt, Subject, Verdict};

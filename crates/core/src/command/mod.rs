@@ -2,6 +2,8 @@
 
 pub(crate) mod batch;
 pub(crate) mod call;
+mod operated;
+pub(crate) mod operation;
 pub(crate) mod revocation;
 mod state;
 
@@ -127,15 +129,17 @@ impl Core {
     /// for one without validity while the device has no registration, `CommandLimit`, `TooMany` for too many callback addresses.
     pub async fn submit_command(&self, scope: &Scope, device: DeviceId, request: CommandRequest) -> Result<Command> {
         let device = self.device(scope, device).await?;
-        let product =
-            self.product_of(&device).await.map_err(|_| Error::new(Cause::ServiceNotFound, "the device has no product"))?;
+        let product = self.product_if_any(&device).await?;
         check_sends(request.max_retransmit)?;
-        let paras = check_call_of(&product, (&request.service_id, &request.method), &request.paras)?;
+        let paras = match &product {
+            Some(product) => check_call_of(product, (&request.service_id, &request.method), &request.paras)?,
+            None => self.check_free_call(&device, (&request.service_id, &request.method), &request.paras).await?.into(),
+        };
         let (app, by) = (scope.name_at(&device), scope.by);
         if let Some(url) = &request.callback_url {
             self.check_address(url).map_err(|error| error.at("callbackUrl"))?;
         }
-        self.check_takes_work(&device, &product, "command.access").await?;
+        self.check_takes_commands(&device, product.as_deref(), "command.access").await?;
         let seen = self.store.device_state(device.id).await?.last_seen;
         self.check_seen(&device, seen)?;
         let expire_s = request.expire_s.unwrap_or(self.settings.command_expire_s);
@@ -168,23 +172,17 @@ impl Core {
                 })
             })
             .await?;
-        self.live.wake(device.id, Wake::Work);
+        self.wake_for_work(&device);
         Ok(command)
-    }
-
-    /// [`Core::takes_work`], whose refusal leaves a why record.
-    pub(crate) async fn check_takes_work(&self, device: &Device, product: &Product, step: &'static str) -> Result<()> {
-        let taken = self.takes_work(device, product).await;
-        taken.inspect_err(|error| self.refused(device, step, error))
     }
 
     /// Whether what waits can ever reach the device: `TakesNoWork` where it is here by an access of calls, behind a gateway, or of a product that
     /// says it comes by MQTT and without a registration. Any other that is not here may come by an access of work.
-    async fn takes_work(&self, device: &Device, product: &Product) -> Result<()> {
+    async fn takes_work(&self, device: &Device, product: Option<&Product>) -> Result<()> {
         if self.live.takes(device.id, Takes::Work) {
             return Ok(());
         }
-        let mqtt = product.key.protocol_type.eq_ignore_ascii_case("MQTT");
+        let mqtt = product.is_some_and(|product| product.key.protocol_type.eq_ignore_ascii_case("MQTT"));
         let why = if device.gateway.is_some() {
             "is behind a gateway"
         } else if self.live.takes(device.id, Takes::Calls) {

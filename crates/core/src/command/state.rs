@@ -167,6 +167,11 @@ fn is_immediate(command: &Command) -> bool {
     command.expire_s == Some(0)
 }
 
+/// Its device took it, and has until `due_at` to say what became of it.
+pub(super) fn taken(command: &Command, due_at: Option<Time>, now: Time) -> Command {
+    Command { delivered_at: Some(now), due_at, ..moved(command, CommandState::Delivered) }
+}
+
 /// Acknowledged: it waits for its result, if its model defines one, else stays so (contract section 9).
 fn delivered(command: &Command, has_result: bool, times: Times) -> Command {
     Command {
@@ -176,7 +181,8 @@ fn delivered(command: &Command, has_result: bool, times: Times) -> Command {
     }
 }
 
-fn ended(command: &Command, state: CommandState, now: Time) -> Command {
+/// It is over.
+pub(super) fn ended(command: &Command, state: CommandState, now: Time) -> Command {
     let executed = matches!(state, CommandState::Successful | CommandState::Failed);
     Command { executed_at: executed.then_some(now).or(command.executed_at), due_at: None, ..moved(command, state) }
 }

@@ -36,7 +36,7 @@ impl Core {
             return Err(Error::invalid("serviceDesireds", format!("must have 1 to {SERVICES} entries")));
         }
         let requests = requests.iter().map(|request| check_desired(&product, request)).collect::<Result<Vec<_>>>()?;
-        self.check_takes_work(&device, &product, "shadow.access").await?;
+        self.check_takes_desired(&device, &product).await?;
         let now = self.now();
         self.decide(&[Record::Device(id)], || {
             Box::pin(async {

@@ -3,8 +3,8 @@
 use super::HistoryOf;
 use async_trait::async_trait;
 use landfall_model::{
-    AccountId, AppId, CallId, Command, CommandId, DeviceId, Page, PageRequest, Result, RevokeState, RevokeTask, ServiceCall,
-    Setting, Shadow, Subscription, TaskId, Time,
+    AccountId, AppId, CallId, Command, CommandId, CommandState, DeviceId, Page, PageRequest, Result, RevokeState, RevokeTask,
+    ServiceCall, Setting, Shadow, Sort, Subscription, TaskId, Time,
 };
 use std::sync::Arc;
 
@@ -32,6 +32,9 @@ pub trait CommandStore: Send + Sync {
     async fn last_command_place(&self, device: DeviceId) -> Result<u64>;
     /// Commands that match, newest first.
     async fn commands(&self, filter: &CommandFilter, page: PageRequest) -> Result<Page<Command>>;
+    /// Commands that match, by the time when they were made. What is open of one device, or of a gateway and what is behind it, is found
+    /// without a look at what is over.
+    async fn operations(&self, filter: &OperationFilter, page: PageRequest) -> Result<Page<Command>>;
     /// Commands whose state is due to end, at most `limit`.
     async fn due_commands(&self, now: Time, limit: u32) -> Result<Vec<Command>>;
     /// Revocation tasks that match, newest first.
@@ -64,6 +67,37 @@ pub struct CommandFilter {
     pub after: Option<Time>,
     /// Made earlier than.
     pub before: Option<Time>,
+}
+
+/// Which commands, as operations; what is absent does not matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationFilter {
+    /// Of this account.
+    pub account: AccountId,
+    /// For this device.
+    pub device: Option<DeviceId>,
+    /// For this gateway and the devices behind it.
+    pub gateway: Option<DeviceId>,
+    /// In one of these states; empty: in any.
+    pub states: Vec<CommandState>,
+    /// With a fragment of this name: the service, or a field at the top of the parameters.
+    pub fragment: Option<String>,
+    /// Of this device, after this place in its queue.
+    pub after_place: Option<u64>,
+    /// Made at this time or later.
+    pub from: Option<Time>,
+    /// Made before this time.
+    pub to: Option<Time>,
+    /// Order.
+    pub sort: Sort,
+}
+
+impl OperationFilter {
+    /// All of an account, the oldest first.
+    pub fn of(account: AccountId) -> Self {
+        let (device, gateway, fragment, after_place) = (None, None, None, None);
+        Self { account, device, gateway, states: vec![], fragment, after_place, from: None, to: None, sort: Sort::Ascending }
+    }
 }
 
 /// Which revocation tasks (1.7.6).

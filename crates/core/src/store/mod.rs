@@ -21,7 +21,7 @@ mod user;
 pub use crate::onem2m::{Claim, InstanceStore, NodeStore, ResourceFilter, ResourceStore, TakenNames};
 pub use account::{AccountStore, AppStore};
 pub use alarm::{AlarmFilter, AlarmStore, DeviceEventFilter};
-pub use command::{CallStore, CommandFilter, CommandStore, RevokeFilter, SettingFilter, ShadowStore};
+pub use command::{CallStore, CommandFilter, CommandStore, OperationFilter, RevokeFilter, SettingFilter, ShadowStore};
 pub use device::{DeviceFilter, DeviceListStore, DeviceState, DeviceStore, Due, NameClash};
 pub use fleet::{Addressee, Fleet, FleetOf, FleetStore};
 pub use group::{GroupStore, Member, MemberSlice, MemberStore, MembersFrom};

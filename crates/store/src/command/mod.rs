@@ -3,6 +3,7 @@
 //! A command never changes its device or its place. Absent: what a state means, which is the domain's.
 
 pub(crate) mod calls;
+mod operations;
 mod read;
 pub(crate) mod work;
 
@@ -46,6 +47,7 @@ pub(crate) static COMMAND: Table<Command> = Table {
         stays("place", |r| Cell::int(to_db(r.place))),
         moves("state", |r| Cell::text(r.state.as_str())),
         moves("created_at", |r| Cell::int(r.created_at.0)),
+        moves("names", |r| Cell::Text(operations::names(r))),
         moves("due_at", |r| Cell::opt_int(r.due_at.filter(|_| !r.state.is_final()).map(|t| t.0))),
         doc(),
     ],

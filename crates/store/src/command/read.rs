@@ -1,7 +1,7 @@
 //! What readers of calls and commands get.
 
 use crate::{
-    command,
+    command::{self, operations},
     engine::{
         documents,
         sql::{Value, query_all},
@@ -10,7 +10,7 @@ use crate::{
     subscription::addresses,
 };
 use async_trait::async_trait;
-use landfall_core::store::{CallStore, CommandFilter, CommandStore, RevokeFilter};
+use landfall_core::store::{CallStore, CommandFilter, CommandStore, OperationFilter, RevokeFilter};
 use landfall_model::{
     CallId, Command, CommandId, DeviceId, Page, PageRequest, Result, RevokeTask, ServiceCall, Subscription, Time,
 };
@@ -57,6 +57,11 @@ impl CommandStore for SharedStore {
     async fn commands(&self, filter: &CommandFilter, page: PageRequest) -> Result<Page<Command>> {
         let filter = filter.clone();
         self.scan(filter.account, move |sql| command::list(sql, &filter, page)).await
+    }
+
+    async fn operations(&self, filter: &OperationFilter, page: PageRequest) -> Result<Page<Command>> {
+        let filter = filter.clone();
+        self.scan(filter.account, move |sql| operations::list(sql, &filter, page)).await
     }
 
     async fn due_commands(&self, now: Time, limit: u32) -> Result<Vec<Command>> {

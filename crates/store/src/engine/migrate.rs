@@ -16,7 +16,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 31] = [
+const STEPS: [Step; 32] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -48,6 +48,7 @@ const STEPS: [Step; 31] = [
     Step::Ddl(include_str!("../../migrations/0025_users.sql")),
     Step::Code(user::fill_tenants),
     Step::Ddl(include_str!("../../migrations/0031_job_claims.sql")),
+    Step::Ddl(include_str!("../../migrations/0028_operations.sql")),
 ];
 
 /// The schema this program writes.

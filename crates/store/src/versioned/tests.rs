@@ -71,9 +71,9 @@ fn tree_statements_are_these() {
 fn statements_about_devices_are_these() {
     check(
         &COMMAND,
-        "INSERT INTO command (id, version, device, account, app, place, state, created_at, due_at, doc) \
-         SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM device WHERE id = ?3 ON CONFLICT DO NOTHING",
-        "UPDATE command SET version = ?2, account = ?4, app = ?5, state = ?7, created_at = ?8, due_at = ?9, doc = ?10 \
+        "INSERT INTO command (id, version, device, account, app, place, state, created_at, names, due_at, doc) \
+         SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 FROM device WHERE id = ?3 ON CONFLICT DO NOTHING",
+        "UPDATE command SET version = ?2, account = ?4, app = ?5, state = ?7, created_at = ?8, names = ?9, due_at = ?10, doc = ?11 \
          WHERE id = ?1 AND version + 1 = ?2 AND device = ?3 AND place = ?6",
         "SELECT version FROM command WHERE id = ?1",
     );

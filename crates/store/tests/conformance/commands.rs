@@ -211,3 +211,68 @@ pub async fn many_commands_at_once(place: Place) {
     assert_eq!(places(&store.open_commands(one.id).await.unwrap()), [1, 77]);
     assert_eq!(cause(put_all(&made).await), Cause::Stale);
 }
+
+pub async fn operations_by_filter_and_page(place: Place) {
+    let store = place.open();
+    let (agent, other) = (one_device(&store, "agent").await, one_device(&store, "other").await);
+    let child = Device { gateway: Some(agent.id), ..device(agent.account, agent.app(), "child") };
+    store.commit(put([write_device(&child)])).await.unwrap();
+    let (restart, update) = (r#"{"c8y_Restart":{},"description":"d"}"#, r#"{"c8y_Firmware":{"c8y_Restart":1},"x\n":1}"#);
+    // Device, place, seconds, state, service, fragments.
+    let mut made = vec![];
+    for (device, place, at, state, service, paras) in [
+        (&agent, 1, 5, CommandState::Pending, "c8y_Restart", restart),
+        (&child, 1, 4, CommandState::Delivered, "c8y_Firmware", update),
+        (&agent, 2, 6, CommandState::Sent, "Meter", "{}"),
+        (&agent, 3, 7, CommandState::Failed, "c8y_Restart", restart),
+        (&child, 2, 8, CommandState::Pending, "c8y_Restart", restart),
+        (&other, 1, 9, CommandState::Pending, "c8y_Restart", restart),
+    ] {
+        let (service_id, paras) = (service.to_owned(), paras.to_owned());
+        let job = None;
+        made.push(Command { state, service_id, paras, job, ..command(device, place, START.plus_s(at)) });
+    }
+    for command in &made {
+        store.commit(put([write(command)])).await.unwrap();
+    }
+    let all = OperationFilter::of(agent.account);
+    let of = |device: &Device| OperationFilter { device: Some(device.id), ..all.clone() };
+    let agents = OperationFilter { gateway: Some(agent.id), ..all.clone() };
+    let in_states =
+        |filter: &OperationFilter, states: &[CommandState]| OperationFilter { states: states.to_vec(), ..filter.clone() };
+    let with = |filter: &OperationFilter, name: &str| OperationFilter { fragment: Some(name.into()), ..filter.clone() };
+    let (pending, executing) = ([CommandState::Pending], [CommandState::Sent, CommandState::Delivered]);
+    for (filter, expected) in [
+        (all.clone(), vec![1, 0, 2, 3, 4]),
+        (OperationFilter { sort: Sort::Descending, ..all.clone() }, vec![4, 3, 2, 0, 1]),
+        (OperationFilter::of(AccountId(fresh_uuid())), vec![]),
+        (of(&agent), vec![0, 2, 3]),
+        (agents.clone(), vec![1, 0, 2, 3, 4]),
+        (in_states(&of(&agent), &pending), vec![0]),
+        (in_states(&agents, &pending), vec![0, 4]),
+        (in_states(&agents, &executing), vec![1, 2]),
+        (in_states(&all, &pending), vec![0, 4]),
+        (in_states(&agents, &[CommandState::Failed, CommandState::Pending]), vec![0, 3, 4]),
+        (OperationFilter { account: AccountId(fresh_uuid()), ..in_states(&of(&agent), &pending) }, vec![]),
+        (OperationFilter { device: Some(other.id), ..agents.clone() }, vec![]),
+        (with(&all, "c8y_Restart"), vec![0, 3, 4]),
+        (with(&in_states(&agents, &executing), "c8y_Firmware"), vec![1]),
+        (with(&all, "x\n"), vec![1]),
+        (with(&all, "Meter"), vec![2]),
+        (with(&all, "c8y_"), vec![]),
+        (with(&all, "\0"), vec![]),
+        (OperationFilter { after_place: Some(1), ..of(&agent) }, vec![2, 3]),
+        (OperationFilter { from: Some(START.plus_s(5)), to: Some(START.plus_s(8)), ..all.clone() }, vec![0, 2, 3]),
+    ] {
+        let page = store.operations(&filter, ALL).await.unwrap();
+        let ids: Vec<_> = expected.iter().map(|n: &usize| made[*n].id).collect();
+        assert_eq!(page.items.iter().map(|command| command.id).collect::<Vec<_>>(), ids, "{filter:?}");
+        assert_eq!(page.total, ids.len() as u64, "{filter:?}");
+        let second = store.operations(&filter, PageRequest { no: 1, size: 1 }).await.unwrap();
+        assert_eq!(second.items.first().map(|command| command.id), ids.get(1).copied(), "{filter:?}");
+    }
+    let done = Command { result: None, ..moved(&made[0], CommandState::Successful) };
+    store.commit(put([write(&done)])).await.unwrap();
+    let found = store.operations(&with(&in_states(&agents, &[CommandState::Successful]), "c8y_Restart"), ALL).await.unwrap();
+    assert_eq!(found.items, [done]);
+}

@@ -77,7 +77,7 @@ conformance! {
     frames: frames_are_kept_with_history frames_page_over_chunks a_crash_repeats_no_frame frames_go_with_history decoded_again_is_history
         devices_of_a_product;
     commands: commands_are_versioned_and_placed many_commands_at_once open_commands_wait_in_order commands_by_filter_and_page revoke_tasks_by_filter
-        retention_of_commands;
+        retention_of_commands operations_by_filter_and_page;
     fleet: a_fleet_has_each_device_once ids_are_listed_as_their_devices addressees_are_known_whole;
     device_requests: device_requests_are_unique_on_the_server;
     groups: groups_are_versioned_and_named members_are_read_from_both_ends a_group_is_gone_at_once_and_its_members_leave_in_slices;

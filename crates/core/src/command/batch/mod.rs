@@ -70,7 +70,10 @@ impl Task for Commands {
 }
 
 /// What a model makes of the command of a batch: the parameters as it spells them, or why it does not take it.
-type Fits = HashMap<ProductId, Result<(Arc<Product>, String)>>;
+type Fits = HashMap<ProductId, Result<Fit>>;
+
+/// The product, where the device has one, and the parameters.
+type Fit = (Option<Arc<Product>>, String);
 
 impl Core {
     /// Makes a batch of the scope's application (1.8.1); it is durable when this returns, and done in the background.
@@ -195,15 +198,20 @@ impl Core {
         if job.app.is_some_and(|app| !device.principals.include(app)) {
             return Err(Error::new(Cause::DeviceForeign, "the device is of another application"));
         }
-        let no_product = || Error::new(Cause::ServiceNotFound, "the device has no product");
-        let id = device.product.ok_or_else(no_product)?;
-        let (product, paras) = match fits.entry(id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(self.fit(id, order).await?),
-        }
-        .as_ref()
-        .map_err(Error::clone)?;
-        self.takes_work(device, product).await?;
+        let fit = match device.product {
+            None => {
+                let paras = self.check_free_call(device, (&order.service_id, &order.method), &order.paras).await?;
+                &(None, paras.to_owned())
+            }
+            Some(id) => match fits.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.fit(id, order).await?),
+            }
+            .as_ref()
+            .map_err(Error::clone)?,
+        };
+        let (product, paras) = fit;
+        self.takes_commands(device, product.as_deref()).await?;
         self.check_seen(device, there.last_seen)?;
         state::check_room(&there.open, self.settings.commands_per_device)?;
         let mid = self.next_number(|mid| there.open.iter().any(|command| command.mid == mid));
@@ -221,12 +229,12 @@ impl Core {
         })
     }
 
-    async fn fit(&self, product: ProductId, order: &BatchOrder) -> Result<Result<(Arc<Product>, String)>> {
+    async fn fit(&self, product: ProductId, order: &BatchOrder) -> Result<Result<Fit>> {
         let Some(product) = self.store.product(product).await? else {
             return Ok(Err(Error::new(Cause::ServiceNotFound, "the device has no product")));
         };
         let paras = check_call_of(&product, (&order.service_id, &order.method), &order.paras).map(|paras| paras.into_owned());
-        Ok(paras.map(|paras| (product, paras)))
+        Ok(paras.map(|paras| (Some(product), paras)))
     }
 
     /// What was not sent when its target ends: it expires with the time of the batch, and its target with it, and is canceled with its stop. What

@@ -1,7 +1,7 @@
 //! The domain of Landfall: one registry, one event stream, pure decisions.
 //!
-//! Each noun has a file with its verbs on [`Core`] and its pure decisions beside them. The core awaits nothing but [`Store`]
-//! and [`PayloadCodec`]; it names no socket, no database, no protocol, and reads neither clock nor randomness except through [`World`].
+//! Each noun has a file with its verbs on [`Core`] and its pure decisions beside them. The core awaits nothing but [`Store`],
+//! [`PayloadCodec`] and [`Hashing`]; it names no socket, no database, no protocol, and reads neither clock nor randomness except through [`World`].
 
 mod access;
 mod account;

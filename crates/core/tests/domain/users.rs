@@ -1,11 +1,17 @@
 //! Users: made, signed in, changed and gone.
 
 use super::{Ground, Tenant, cause};
-use landfall_core::{AccountChange, CloseCause, NewUser, PasswordKey, UserCaller, UserChange, UserSessions};
+use landfall_core::{AccountChange, CloseCause, Hashing, NewUser, PasswordKey, UserCaller, UserChange, UserSessions};
 use landfall_model::{AccountId, Batch, Cause, PageRequest, Role, Secret, User, Write};
 use landfall_testkit::ground::user::{FROM, PASSWORD};
 use parking_lot::Mutex;
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 const PAGE: PageRequest = PageRequest { no: 0, size: 100 };
 
@@ -257,4 +263,90 @@ async fn another_key_opens_nothing_and_says_so() {
     let why = refused(&domain, None, "device_1", PASSWORD).await;
     assert!(why.contains("another password.key"), "{why}");
     let _: UserCaller = domain.admin(&mine).await;
+}
+
+/// Counts what is hashed.
+#[derive(Default)]
+struct Counting(AtomicU32);
+
+#[async_trait::async_trait]
+impl Hashing for Counting {
+    async fn hash(&self, password: Secret, _: [u8; 16]) -> landfall_model::Result<String> {
+        Ok(password.expose().to_owned())
+    }
+
+    async fn verify(&self, password: Secret, hash: Option<String>) -> landfall_model::Result<bool> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(hash.is_some_and(|hash| hash == password.expose()))
+    }
+}
+
+#[tokio::test]
+async fn a_flood_is_little_work_and_shuts_nobody_else_out() {
+    let hashing = Arc::new(Counting::default());
+    let domain = Ground::plan(510).hashing(hashing.clone()).open().await;
+    let mine = domain.tenant("mine").await;
+    let (tenant, core) = (id(&domain, &mine).await, &domain.core);
+    let (admin, bootstrap, device) = (domain.admin(&mine).await, domain.bootstrap().await, domain.device_user(&mine, "1").await);
+    let worked = || hashing.0.swap(0, Ordering::Relaxed);
+    worked();
+    // Who is known costs nothing.
+    for _ in 0..1_000 {
+        assert_eq!(core.sign_in(Some("management"), "devicebootstrap", PASSWORD, FROM).await.as_ref(), Ok(&bootstrap));
+    }
+    assert_eq!(worked(), 0);
+    let flooder = IpAddr::from([203, 0, 113, 9]);
+    for minute in 0..3 {
+        for n in 0..2_000 {
+            let guess = format!("guess {minute} {n}");
+            for (tenant, name) in [("management", "devicebootstrap"), (&*tenant, "admin"), (&*tenant, "nobody")] {
+                assert!(core.sign_in(Some(tenant), name, &guess, flooder).await.is_err());
+            }
+            assert!(core.sign_in(Some(&tenant), &format!("n{n}"), &guess, flooder).await.is_err());
+        }
+        let hashed = worked();
+        assert!((1..=100).contains(&hashed), "{hashed} hashes for 8,000 guesses");
+        assert_eq!(core.sign_in(Some("management"), "devicebootstrap", PASSWORD, flooder).await.as_ref(), Ok(&bootstrap));
+        assert_eq!(core.sign_in(Some(&tenant), "admin", PASSWORD, FROM).await.as_ref(), Ok(&admin));
+        assert_eq!(core.sign_in(None, "device_1", PASSWORD, flooder).await.as_ref(), Ok(&device), "a neighbour of the flooder");
+        domain.advance_s(60);
+    }
+    assert_eq!(worked(), 0);
+}
+
+#[tokio::test]
+async fn names_that_are_not_there_are_checked_as_long() {
+    let hashing = Arc::new(Counting::default());
+    let domain = Ground::plan(511).hashing(hashing.clone()).open().await;
+    let mine = domain.tenant("mine").await;
+    let tenant = id(&domain, &mine).await;
+    domain.admin(&mine).await;
+    for (tenant, name) in [(&*tenant, "admin"), (&tenant, "nobody"), ("nowhere", "admin"), ("management", "x")] {
+        hashing.0.store(0, Ordering::Relaxed);
+        refused(&domain, Some(tenant), name, "wrong").await;
+        assert_eq!(hashing.0.load(Ordering::Relaxed), 1, "{tenant}/{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_person_gives_itself_another_password() {
+    let domain = Ground::new(512).await;
+    let mine = domain.tenant("mine").await;
+    let (core, tenant) = (&domain.core, id(&domain, &mine).await);
+    let (reader, device, bootstrap) =
+        (domain.reader(&mine).await, domain.device_user(&mine, "1").await, domain.bootstrap().await);
+    let (old, new) = (Secret::new(PASSWORD), Secret::new("a new password"));
+    for other in [&device, &bootstrap] {
+        assert_eq!(cause(core.change_own_password(other, None, &new).await), Cause::Forbidden);
+    }
+    let wrong = core.change_own_password(&reader, Some(&new), &new).await.unwrap_err();
+    assert_eq!((wrong.cause, wrong.path.as_deref()), (Cause::InvalidField, Some("currentUserPassword")));
+    core.change_own_password(&reader, Some(&old), &new).await.unwrap();
+    assert_eq!(
+        cause(core.change_own_password(&reader, None, &new).await),
+        Cause::Unauthenticated,
+        "it was signed in with the old one"
+    );
+    assert!(refused(&domain, Some(&tenant), "reader", PASSWORD).await.contains("not the user's"));
+    assert!(core.sign_in(Some(&tenant), "reader", new.expose(), FROM).await.is_ok());
 }

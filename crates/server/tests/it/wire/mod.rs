@@ -29,4 +29,5 @@ mod standing;
 mod starts;
 mod tls;
 mod tokens;
+mod users;
 mod walls;

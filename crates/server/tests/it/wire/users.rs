@@ -1,0 +1,87 @@
+//! Users as operators make them, and as they log in.
+
+use super::{
+    api::{Answer, admin, send},
+    server::Server,
+};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+
+fn json(server: &Server, arguments: &[&str]) -> Value {
+    let (ok, out, error) = server.cli(arguments);
+    assert!(ok, "{arguments:?}: {error}");
+    serde_json::from_str(&out).unwrap_or_else(|e| panic!("{arguments:?} printed {out}: {e}"))
+}
+
+/// Asks who one is.
+fn who(server: &Server, name: &str, password: &str) -> Answer {
+    let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{password}")));
+    send(server, "GET", "/user/currentUser", &[("Authorization", &basic)], None)
+}
+
+/// What operators read of the newest login that failed.
+fn why(server: &Server) -> String {
+    admin(server, "GET", "/why", None).json()["items"][0]["detail"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn users_are_made_by_command_line_and_log_in() {
+    let server = Server::start();
+    let account = json(&server, &["account", "set", "default", "--tenant", "acme", "--json"]);
+    assert_eq!((&account["tenant"], &account["settings"]["deviceApp"]), (&"acme".into(), &Value::Null));
+    let app = json(&server, &["app", "create", "shop", "--json"]);
+    let set =
+        |app: &str| json(&server, &["account", "set", "default", "--device-app", app, "--json"])["settings"]["deviceApp"].clone();
+    assert_eq!((set("shop"), set("-")), (app["appId"].clone(), Value::Null));
+    let made = json(&server, &["user", "add", "max", "--json"]);
+    assert_eq!((&made["tenant"], &made["role"], &made["enabled"]), (&"acme".into(), &"admin".into(), &true.into()));
+    let password = made["password"].as_str().unwrap();
+    for name in ["acme/max", "max"] {
+        let shown = who(&server, name, password);
+        assert_eq!((shown.status, &shown.json()["userName"]), (200, &"max".into()), "{}", shown.text);
+    }
+    assert_eq!(who(&server, "acme/max", "wrong").status, 401);
+    assert_eq!(why(&server), "the password is not the user's");
+    let listed = json(&server, &["user", "list", "--role", "admin", "--json"]);
+    assert_eq!((&listed["total"], &listed["items"][0]["name"]), (&1.into(), &"max".into()));
+    json(&server, &["user", "set", "acme/max", "--enabled", "false", "--json"]);
+    assert_eq!((who(&server, "acme/max", password).status, why(&server)), (401, "the user is disabled".into()));
+    json(&server, &["user", "set", "max", "--enabled", "true", "--role", "reader", "--json"]);
+    let other = json(&server, &["user", "password", "max", "--json"]);
+    assert_eq!(who(&server, "max", password).status, 401);
+    assert_eq!(who(&server, "max", other["password"].as_str().unwrap()).status, 200);
+    let made = json(&server, &["user", "add", "management/devicebootstrap", "--role", "bootstrap", "--json"]);
+    assert_eq!(who(&server, "management/devicebootstrap", made["password"].as_str().unwrap()).status, 403);
+    let (ok, _, error) = server.cli(&["user", "add", "acme/boot", "--role", "bootstrap"]);
+    assert!(!ok && error.contains("InvalidField: role"), "{error}");
+    json(&server, &["user", "delete", "max", "--json"]);
+    let (ok, _, error) = server.cli(&["user", "show", "max"]);
+    assert!(!ok && error.contains("UserNotFound"), "{error}");
+}
+
+#[test]
+fn a_database_without_its_key_lets_no_device_in_and_says_why() {
+    let mut server = Server::start();
+    let user = json!({"name": "max", "role": "admin", "password": "long enough"});
+    assert_eq!(admin(&server, "POST", "/users", Some(user)).status, 201);
+    let basic = format!("Basic {}", BASE64_STANDARD.encode("max:long enough"));
+    let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f.csv\"\r\n\r\nID;CREDENTIALS\r\n1;a secret\r\n--x--\r\n";
+    let headers = [("Authorization", &*basic), ("Content-Type", "multipart/form-data; boundary=x"), ("Accept", "*/*")];
+    let made = send(&server, "POST", "/devicecontrol/bulkNewDeviceRequests", &headers, Some(form.as_bytes()));
+    assert_eq!((made.status, &made.json()["numberOfCreated"]), (201, &1.into()), "{}", made.text);
+    assert_eq!(who(&server, "device_1", "a secret").status, 200);
+    let key = server.data().join("password.key");
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    let kept = std::fs::read(&key).unwrap();
+    assert!(server.stop());
+    std::fs::remove_file(&key).unwrap();
+    server.resume();
+    assert_eq!(who(&server, "device_1", "a secret").status, 401);
+    assert!(why(&server).contains("another password.key"), "{}", why(&server));
+    assert_eq!(who(&server, "max", "long enough").status, 200, "people do not need it");
+    assert!(server.stop());
+    std::fs::write(&key, kept).unwrap();
+    server.resume();
+    assert_eq!(who(&server, "device_1", "a secret").status, 200);
+}

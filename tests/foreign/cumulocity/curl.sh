@@ -59,7 +59,7 @@ try mixed answered 201 "row 3: has 1 values" -F "file=@$work/mixed.csv" "$bulk"
 try mixed-counted counted 5 2 3 2
 try masked sh -c "! grep -q two '$work/answer'"
 truncate -s 1G "$work/gigabyte"
-try gigabyte answered 413 undefined/payloadTooLarge -F "file=@$work/gigabyte" "$bulk"
+try gigabyte answered 413 undefined/payloadTooLarge --http1.1 -F "file=@$work/gigabyte" "$bulk"
 bare() { [ "$(curl -sS --cacert "$ca" -u bulk/ann:secret-of-ann -H 'Accept:' -o "$work/answer" -w '%{http_code}' -F "file=@$seed" "$bulk")" = 201 ] && [ ! -s "$work/answer" ]; }
 try no-accept-no-body bare
 

@@ -122,7 +122,15 @@ async fn measurements_come_back_by_page_and_by_id() {
     let (user, device) = owned(&ground, &tenant, "n").await;
     let core = &ground.core;
     let all: Vec<_> = (0..7).map(|at| (device.id, weather(at))).collect();
+    let before = ground.newest();
     let measured = core.measure(&user, &all).await.unwrap();
+    let told = ground.told_since(before).await;
+    assert_eq!(told.iter().filter(|word| *word == "reported 1").count(), 7, "each is told as a report of its own: {told:?}");
+    let empty = NewMeasurement { fragments: Map::new(), ..weather(9) };
+    let newest = ground.newest();
+    let refused = core.measure(&user, &[(device.id, weather(8)), (device.id, empty)]).await.unwrap_err();
+    assert_eq!((refused.cause, refused.path.as_deref()), (Cause::InvalidField, Some("1.fragments")));
+    assert_eq!(ground.newest(), newest, "all of them or none");
     for one in &measured {
         assert_eq!(core.measurement(&user, device.id, one.seq).await.as_ref(), Ok(one));
     }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::mqtt::Mqtt;
 use landfall_core::NewMeasurement;
-use landfall_model::{Cause, DeviceId, DeviceStatus, Error, ObjectId, Result, StatusDetail};
+use landfall_model::{Cause, DeviceId, Error, ObjectId, Result};
 use serde_json::{Map, Value, json};
 
 /// A client that speaks about one device.
@@ -180,12 +180,9 @@ impl Hearing<'_> {
     }
 
     async fn heartbeat(&self) -> Result<()> {
-        let (core, device) = (&self.mqtt.core, self.device().await?);
-        match self.own.device() {
-            Some(own) if own.device() == device => core.connected(own).await,
-            Some(own) => core.report_status(own, device, DeviceStatus::Online, StatusDetail::None).await,
-            None => Ok(()),
-        }
+        let (core, user) = (&self.mqtt.core, &self.own.user);
+        let device = core.reached_device(user, self.device().await?).await?;
+        core.heard_from(user, &device).await
     }
 
     async fn change_at_first(&self, mut fragments: Fragments) -> Result<()> {
@@ -218,7 +215,10 @@ impl Hearing<'_> {
             None => {
                 let device = self.device().await?;
                 let going_on = platform::executing(&self.mqtt.core, &self.own.user, device, "c8y_DeviceProfile").await?;
-                let about = going_on.into_iter().flatten().filter(|(name, _)| matches!(&**name, "profileId" | "profileName"));
+                let about = going_on
+                    .into_iter()
+                    .flat_map(|operation| operation.fragments)
+                    .filter(|(name, _)| matches!(&**name, "profileId" | "profileName"));
                 profile.extend(about);
             }
         }
@@ -230,8 +230,11 @@ impl Hearing<'_> {
         let (core, user, device) = (&self.mqtt.core, &self.own.user, self.device().await?);
         let ended = platform::progress(core, user, device, which, &progress).await?;
         let Progress::Successful(results) = progress else { return Ok(()) };
-        let changes = consequences(&ended, results, &self.mqtt.core.now().iso());
-        if changes.is_empty() { Ok(()) } else { self.change(changes).await }
+        let changes = consequences(&ended.fragments, results, &core.now().iso());
+        if changes.is_empty() {
+            return Ok(());
+        }
+        platform::change(core, user, ObjectId::of_device(ended.device), changes).await
     }
 }
 

@@ -4,10 +4,11 @@ use super::{
     said::{Fragments, Progress, Which},
     smartrest::collection::{Collection, FRAGMENT, Named},
 };
-use landfall_core::{Core, DeviceEventChange, DeviceEventQuery, NewObject, ObjectChange, ObjectFilter, UserCaller};
-use landfall_model::{
-    Cause, ChildKind, CommandId, Device, DeviceId, Error, ExternalId, ObjectId, PageRequest, Result, Secret, Sort, Time,
+use landfall_core::{
+    Core, DeviceEventChange, DeviceEventQuery, NewObject, ObjectChange, ObjectFilter, Operation, OperationChange, OperationQuery,
+    OperationStatus, UserCaller,
 };
+use landfall_model::{Cause, ChildKind, Device, DeviceId, Error, ExternalId, ObjectId, PageRequest, Result, Secret, Sort};
 use serde_json::{Map, Value};
 use std::{net::IpAddr, sync::Arc};
 
@@ -16,6 +17,8 @@ const SERIAL: &str = "c8y_Serial";
 /// The kind of name of a template collection, and the type of its object.
 const COLLECTION: &str = "c8y_SmartRest2DeviceIdentifier";
 const COLLECTION_TYPE: &str = "c8y_SmartRest2Template";
+/// Pages of operations that are looked at, at most.
+const PAGES: u64 = 20;
 /// Devices behind one that are listed.
 const CHILDREN: u32 = 1_000;
 
@@ -43,15 +46,6 @@ impl Found {
     }
 }
 
-/// An operation that is open.
-pub(super) struct Waiting {
-    pub(super) id: CommandId,
-    pub(super) device: DeviceId,
-    pub(super) status: &'static str,
-    pub(super) fragments: Fragments,
-    pub(super) created_at: Time,
-}
-
 /// What a device receives that was accepted.
 pub(super) struct Credentials {
     pub(super) tenant: String,
@@ -59,12 +53,8 @@ pub(super) struct Credentials {
     pub(super) password: Secret,
 }
 
-fn stub<T>() -> Result<T> {
-    Err(Error::new(Cause::Internal, "not here yet"))
-}
-
 pub(super) async fn issue(_core: &Core, _user: &UserCaller, _id: &str, _from: IpAddr) -> Result<Option<Credentials>> {
-    stub()
+    Ok(None)
 }
 
 /// What an id stands for, where the user reaches it. `Forbidden` where it is another one's.
@@ -272,30 +262,121 @@ pub(super) async fn change_event(
     core.change_event(user, event.id, &DeviceEventChange { fragments, ..DeviceEventChange::default() }).await.map(|_| ())
 }
 
-pub(super) async fn waiting(_core: &Core, _user: &UserCaller, _device: DeviceId) -> Result<Vec<Waiting>> {
-    Ok(vec![])
+/// Operations that a device and those behind it did not take yet, the oldest first.
+pub(super) async fn waiting(core: &Core, user: &UserCaller, device: DeviceId) -> Result<Vec<Operation>> {
+    let mut all = vec![];
+    for page in 0..PAGES {
+        let some = core.pending_operations(user, device, page).await?;
+        if some.is_empty() {
+            break;
+        }
+        all.extend(some);
+    }
+    // Of those that were made at the same time, those of one device in the order of its queue.
+    all.sort_by_key(|operation: &Operation| (operation.created_at, operation.device, operation.place));
+    Ok(all)
 }
 
-pub(super) async fn executing(_core: &Core, _user: &UserCaller, _device: DeviceId, _fragment: &str) -> Result<Option<Fragments>> {
-    Ok(None)
+/// The operation with this fragment that is going on.
+pub(super) async fn executing(core: &Core, user: &UserCaller, device: DeviceId, fragment: &str) -> Result<Option<Operation>> {
+    core.oldest_operation(user, device, &[OperationStatus::Executing], fragment).await
 }
 
+/// Takes a step of an operation, whose results it keeps; gives the operation.
 pub(super) async fn progress(
-    _core: &Core,
-    _user: &UserCaller,
-    _device: DeviceId,
-    _which: &Which,
-    _progress: &Progress,
-) -> Result<Fragments> {
-    Err(Error::new(Cause::CommandNotFound, "there is no such operation"))
+    core: &Core,
+    user: &UserCaller,
+    device: DeviceId,
+    which: &Which,
+    progress: &Progress,
+) -> Result<Operation> {
+    let operation = meant(core, user, device, which, progress).await?;
+    let (status, failure_reason, fragments) = match progress {
+        Progress::Executing => (OperationStatus::Executing, None, Fragments::new()),
+        Progress::Failed(reason) => (OperationStatus::Failed, reason.clone(), Fragments::new()),
+        Progress::Successful(results) => (OperationStatus::Successful, None, with_results(&operation.fragments, results)),
+    };
+    let change = OperationChange { status: Some(status), failure_reason, fragments };
+    core.change_operation(user, operation.id, &change).await
 }
 
+async fn meant(core: &Core, user: &UserCaller, device: DeviceId, which: &Which, progress: &Progress) -> Result<Operation> {
+    use OperationStatus::{Executing, Pending};
+    let unknown = || Error::new(Cause::CommandNotFound, "there is no such operation in the right state");
+    let (fragment, in_turn) = match which {
+        Which::Id(id) => {
+            let id = Operation::id_of(id.trim()).ok_or_else(unknown)?;
+            return core.operation(user, id).await;
+        }
+        Which::Oldest(fragment) if *progress == Progress::Executing => (fragment, &[Pending][..]),
+        Which::Oldest(fragment) => (fragment, &[Executing][..]),
+        Which::Current(fragment) => (fragment, &[Executing, Pending][..]),
+    };
+    for status in in_turn {
+        if let Some(operation) = core.oldest_operation(user, device, &[*status], fragment).await? {
+            return Ok(operation);
+        }
+    }
+    Err(unknown())
+}
+
+/// The fragment of an operation that has a result, with it.
+fn with_results(operation: &Fragments, results: &[String]) -> Fragments {
+    let Some(result) = results.first() else { return Fragments::new() };
+    let name = operation.iter().find_map(|(name, value)| value.is_object().then_some(name));
+    let Some((name, Value::Object(mut fragment))) = name.and_then(|name| Some((name, operation.get(name)?.clone()))) else {
+        return Fragments::new();
+    };
+    let field = if matches!(&**name, "c8y_LogfileRequest" | "c8y_UploadConfigFile") { "file" } else { "result" };
+    fragment.insert(field.into(), result.as_str().into());
+    Map::from_iter([(name.clone(), fragment.into())])
+}
+
+/// All operations that are going on, or those with a fragment, failed.
 pub(super) async fn fail_all(
-    _core: &Core,
-    _user: &UserCaller,
-    _device: DeviceId,
-    _fragment: Option<&str>,
-    _reason: Option<&str>,
+    core: &Core,
+    user: &UserCaller,
+    device: DeviceId,
+    fragment: Option<&str>,
+    reason: Option<&str>,
 ) -> Result<()> {
+    let query = OperationQuery {
+        device: Some(device),
+        statuses: vec![OperationStatus::Executing],
+        fragment: fragment.map(str::to_owned),
+        ..OperationQuery::default()
+    };
+    let failed = OperationStatus::Failed;
+    let change = OperationChange { status: Some(failed), failure_reason: reason.map(str::to_owned), fragments: Map::new() };
+    for _ in 0..PAGES {
+        let some = core.operations(user, &query, PageRequest { no: 0, size: CHILDREN }).await?.items;
+        if some.is_empty() {
+            break;
+        }
+        for operation in some {
+            core.change_operation(user, operation.id, &change).await?;
+        }
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_result_stands_in_the_fragment_that_it_is_of() {
+        let after = |operation: Value, results: &[&str]| {
+            let results: Vec<_> = results.iter().map(|result| (*result).to_owned()).collect();
+            Value::Object(with_results(operation.as_object().unwrap(), &results))
+        };
+        assert_eq!(
+            after(json!({"c8y_Command": {"text": "ls"}, "description": "d"}), &["a"]),
+            json!({"c8y_Command": {"text": "ls", "result": "a"}})
+        );
+        assert_eq!(after(json!({"c8y_LogfileRequest": {}}), &["url"]), json!({"c8y_LogfileRequest": {"file": "url"}}));
+        assert_eq!(after(json!({"c8y_RelayArray": ["OPEN"]}), &["OPEN"]), json!({}));
+        assert_eq!(after(json!({"c8y_Restart": {}}), &[]), json!({}));
+    }
 }

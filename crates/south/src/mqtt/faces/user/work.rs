@@ -1,14 +1,15 @@
-//! Operations on their way to the client: all that are open for its device and those behind it, each once in a connection and way of telling. They stay
+//! Operations on their way to the client: all that its device and those behind it did not take yet, each once in a connection and topic. They stay
 //! as they are until the device says how far it is.
 
 use super::{
     carrying,
     own::Own,
-    platform::{self, Waiting},
+    platform,
     smartrest::{collection::Collection, downstream},
     topics,
 };
 use crate::mqtt::{Mqtt, count};
+use landfall_core::Operation;
 use landfall_model::{ErrorKind, ObjectId, Result};
 use serde_json::{Value, json};
 use std::{collections::HashSet, sync::Arc};
@@ -114,7 +115,7 @@ async fn ways(own: &Own, mqtt: &Mqtt, filters: &[Arc<str>]) -> Result<Vec<Way>> 
 
 impl Form {
     /// An operation in this form, if it has one.
-    fn shown(&self, operation: &Waiting, serial: &str, document: &Value) -> Option<String> {
+    fn shown(&self, operation: &Operation, serial: &str, document: &Value) -> Option<String> {
         let lines = match self {
             Self::Json => return Some(document.to_string()),
             Self::Static => downstream::lines(serial, &operation.fragments),
@@ -124,12 +125,12 @@ impl Form {
     }
 }
 
-fn document(operation: &Waiting, serial: &str, agent: ObjectId) -> Value {
+fn document(operation: &Operation, serial: &str, agent: ObjectId) -> Value {
     let mut whole = json!({
-        "id": operation.id.0.as_u128().to_string(),
+        "id": operation.number().to_string(),
         "deviceId": ObjectId::of_device(operation.device).to_string(),
         "agentId": agent.to_string(),
-        "status": operation.status,
+        "status": operation.status.as_str(),
         "creationTime": operation.created_at.iso(),
         "externalSource": {"externalId": serial, "type": "c8y_Serial"},
     });

@@ -1,6 +1,8 @@
 //! Devices of Cumulocity, from bytes to records.
 
+mod operations;
 mod startup;
+mod suite;
 
 use super::*;
 use landfall_core::{ManagedObject, UserCaller};

@@ -5,6 +5,7 @@ use super::{
     server::Server,
 };
 use base64::prelude::{BASE64_STANDARD, Engine};
+use landfall_testkit::contract::Contract;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 
@@ -84,4 +85,38 @@ fn a_database_without_its_key_lets_no_device_in_and_says_why() {
     std::fs::write(&key, kept).unwrap();
     server.resume();
     assert_eq!(who(&server, "device_1", "a secret").status, 200);
+}
+
+/// Every answer about users is one of the document.
+#[test]
+fn users_are_told_as_their_document_says() {
+    let server = Server::start();
+    let document = Contract::parse(include_str!("../../../../../spec/admin/openapi.yaml")).unwrap();
+    let call = |method: &str, path: &str, body: Option<Value>, status: u16| {
+        let answer = admin(&server, method, path, body);
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+        let judged = document.check_answer(method, path.split('?').next().unwrap(), status, answer.text.as_bytes());
+        judged.unwrap_or_else(|why| panic!("{method} {path}: {why}"));
+    };
+    let user = |role: &str| Some(json!({"name": "max", "role": role}));
+    call("POST", "/users", user("reader"), 201);
+    call("POST", "/users", user("reader"), 409);
+    call("POST", "/users", user("device"), 400);
+    call("POST", "/users?tenant=management", user("bootstrap"), 201);
+    call("POST", "/users?tenant=nowhere", user("admin"), 404);
+    call("GET", "/users", None, 200);
+    call("GET", "/users?tenant=management&role=bootstrap", None, 200);
+    call("GET", "/users?role=king", None, 400);
+    call("GET", "/users/max", None, 200);
+    call("GET", "/users/ann", None, 404);
+    call("PATCH", "/users/max", Some(json!({"enabled": false, "role": "admin"})), 200);
+    call("PATCH", "/users/max", Some(json!({"role": "bootstrap"})), 400);
+    call("POST", "/users/max/password", Some(json!({})), 200);
+    call("POST", "/users/max/password", Some(json!({"password": "long enough"})), 200);
+    call("POST", "/users/max/password", Some(json!({"password": "short"})), 400);
+    call("DELETE", "/users/max", None, 204);
+    call("DELETE", "/users/max", None, 404);
+    call("PATCH", "/accounts/default", Some(json!({"tenant": "acme"})), 200);
+    call("PATCH", "/accounts/default", Some(json!({"tenant": "management"})), 400);
+    call("GET", "/accounts/default", None, 200);
 }

@@ -183,6 +183,8 @@ fn no_admin_operation_crosses_the_wall() {
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
     let operations = landfall_testkit::contract::Contract::parse(include_str!("../../../../../spec/admin/openapi.yaml")).unwrap();
     let before = theirs.app.call("GET", &format!("/iocm/app/dm/v1.4.0/devices/{}", theirs.device), None).text;
+    let user = json!({"name": "ann", "role": "admin", "password": "long enough"});
+    assert_eq!(admin(&server, "POST", "/users?account=theirs", Some(user)).status, 201);
     let mut tried = 0;
     for operation in operations.operations() {
         let path = operation
@@ -197,6 +199,7 @@ fn no_admin_operation_crosses_the_wall() {
             .replace("{request}", &theirs.provisioning)
             .replace("{group}", &theirs.group)
             .replace("{job}", &theirs.job)
+            .replace("{user}", "ann")
             .replace("{version}", "1");
         assert!(!path.contains('{'), "{path} has a parameter that this test does not know");
         let path = if path.starts_with("/api/v1") { path } else { format!("/api/v1{path}") };
@@ -218,6 +221,10 @@ fn no_admin_operation_crosses_the_wall() {
     assert_eq!((manage(&theirs).status, manage(&theirs).json()["error"]["cause"].clone()), (404, json!("DeviceNotFound")));
     assert_eq!((manage(&mine).status, manage(&mine).json()["error"]["cause"].clone()), (503, json!("DeviceOffline")));
     assert_eq!(theirs.app.call("GET", &format!("/iocm/app/dm/v1.4.0/devices/{}", theirs.device), None).text, before);
+    for query in ["?account=theirs", "?tenant=management"] {
+        assert!(send(&server, "GET", &format!("/api/v1/users{query}"), &headers, None).status >= 400);
+    }
+    assert_eq!(admin(&server, "GET", "/users/ann?account=theirs", None).status, 200);
     let stranger = send(&server, "GET", "/api/v1/devices", &[("Authorization", "Bearer wrong")], None);
     assert_eq!(stranger.status, 401);
 }

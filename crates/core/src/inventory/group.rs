@@ -10,7 +10,7 @@ use std::sync::Arc;
 const NAME: usize = 256;
 /// The type of a group below nothing, and of one below another.
 const ROOT: &str = "c8y_DeviceGroup";
-const BELOW: &str = "c8y_DeviceSubgroup";
+const BELOW: &str = "c8y_DeviceSubGroup";
 
 impl Core {
     /// A group of a path, which is not there: below the object of another one, whose name is `above`, or below nothing. The owner is a user.

@@ -261,6 +261,20 @@ impl Core {
         Ok(Page { total: found.total, items: found.items.into_iter().filter_map(|one| one.try_into().ok()).collect() })
     }
 
+    /// Those of these objects that the user reaches, in their order; each once.
+    pub async fn managed_objects_of(&self, caller: &UserCaller, ids: &[ObjectId]) -> Result<Vec<ManagedObject>> {
+        caller.need(Permission::See)?;
+        let mut found: Vec<ManagedObject> = vec![];
+        for id in ids.iter().enumerate().filter(|(i, id)| !ids[..*i].contains(id)).map(|(_, id)| *id) {
+            match self.reached_object(caller, id).await {
+                Ok(one) => found.push(one),
+                Err(error) if error.cause == Cause::ResourceNotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
     /// Changes an object; the name of a device is told as deviceInfoChanged.
     ///
     /// `ResourceNotFound`, `Forbidden`, `InvalidField`, `ContentTooLarge`.

@@ -14,6 +14,7 @@ mod frames;
 mod groups;
 mod imports;
 mod interrupted;
+mod inventory;
 mod isolation;
 mod jobs;
 mod keys;

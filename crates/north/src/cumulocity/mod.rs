@@ -19,6 +19,8 @@ mod auth;
 mod bulk;
 mod errors;
 mod event;
+mod identity;
+mod inventory;
 mod measurement;
 mod media;
 mod operation;

@@ -1,7 +1,9 @@
 //! The one list of operations: the router and what the tests hold to the contract follow from it.
 
 use super::{
-    Cumulocity, alarm, bulk, event, measurement,
+    Cumulocity, alarm, bulk, event, identity,
+    inventory::{self, children},
+    measurement,
     request::{open, served},
     tenant, user,
 };
@@ -60,6 +62,27 @@ operations! {
     delete "/event/events/{eventId}" deleteEvent Speak event::delete, "event";
     get "/event/events/{eventId}" getEvent See event::get, "event";
     put "/event/events/{eventId}" updateEvent Speak event::change, "event";
+    delete "/identity/externalIds/{type}/{externalId}" deleteExternalId Speak identity::remove, "externalId";
+    get "/identity/externalIds/{type}/{externalId}" getExternalId See identity::get, "externalId";
+    get "/identity/globalIds/{id}/externalIds" listExternalIds See identity::list, "externalIdCollection";
+    post "/identity/globalIds/{id}/externalIds" createExternalId Speak identity::add, "externalId";
+    get "/inventory/managedObjects" listManagedObjects See inventory::list, "managedObjectCollection";
+    post "/inventory/managedObjects" createManagedObject Speak inventory::create, "managedObject";
+    delete "/inventory/managedObjects/{id}" deleteManagedObject Speak inventory::delete, "managedObject";
+    get "/inventory/managedObjects/{id}" getManagedObject See inventory::get, "managedObject";
+    put "/inventory/managedObjects/{id}" updateManagedObject Speak inventory::change, "managedObject";
+    get "/inventory/managedObjects/{id}/childAdditions" listChildAdditions See children::list, "managedObjectReferenceCollection";
+    post "/inventory/managedObjects/{id}/childAdditions" addChildAddition Speak children::add, "managedObjectReference";
+    delete "/inventory/managedObjects/{id}/childAdditions/{childId}" removeChildAddition Speak children::remove, "managedObjectReference";
+    get "/inventory/managedObjects/{id}/childAdditions/{childId}" getChildAddition See children::get, "managedObjectReference";
+    get "/inventory/managedObjects/{id}/childAssets" listChildAssets See children::list, "managedObjectReferenceCollection";
+    post "/inventory/managedObjects/{id}/childAssets" addChildAsset Speak children::add, "managedObjectReference";
+    delete "/inventory/managedObjects/{id}/childAssets/{childId}" removeChildAsset Speak children::remove, "managedObjectReference";
+    get "/inventory/managedObjects/{id}/childAssets/{childId}" getChildAsset See children::get, "managedObjectReference";
+    get "/inventory/managedObjects/{id}/childDevices" listChildDevices See children::list, "managedObjectReferenceCollection";
+    post "/inventory/managedObjects/{id}/childDevices" addChildDevice Speak children::add, "managedObjectReference";
+    delete "/inventory/managedObjects/{id}/childDevices/{childId}" removeChildDevice Speak children::remove, "managedObjectReference";
+    get "/inventory/managedObjects/{id}/childDevices/{childId}" getChildDevice See children::get, "managedObjectReference";
     get "/measurement/measurements" listMeasurements See measurement::list, "measurementCollection";
     post "/measurement/measurements" createMeasurement Speak measurement::create, "measurement";
     get "/measurement/measurements/{measurementId}" getMeasurement See measurement::get, "measurement";

@@ -25,8 +25,13 @@ impl Query {
 
     /// True or false; false where it is absent.
     pub fn flag(&self, name: &'static str) -> Result<bool, Fault> {
+        self.flag_or(name, false)
+    }
+
+    /// True or false; `absent` where it is absent.
+    pub fn flag_or(&self, name: &'static str, absent: bool) -> Result<bool, Fault> {
         match self.text(name) {
-            None => Ok(false),
+            None => Ok(absent),
             Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
             Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
             Some(_) => Err(Fault::invalid(name, "must be true or false")),

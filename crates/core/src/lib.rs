@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod alarm;
 mod bell;
+mod binary;
 mod clock;
 mod command;
 mod device;
@@ -42,6 +43,7 @@ pub use account::{AccountChange, NewAccount};
 pub use alarm::event::{DeviceEventChange, DeviceEventQuery, NewDeviceEvent};
 pub use alarm::{AlarmChange, AlarmQuery, NewAlarm};
 pub use bell::Bell;
+pub use binary::Upload;
 pub use clock::{Clock, ClockChange, ClockDoubt, TimeBounds};
 pub use command::batch::{BatchOrder, BatchTask, Selection, SubTask, Tag};
 pub use command::call::{CallRequest, CallTaken};
@@ -54,7 +56,7 @@ pub use device::history::HistoryFilter;
 pub use device::key::{NewKey, RefreshKey};
 pub use device::shadow::DesiredRequest;
 pub use device::{ProductRef, RegisterDevice};
-pub use device_request::{Accepting, NewDeviceRequest, check_device_id};
+pub use device_request::{Accepting, Issued, NewDeviceRequest, check_device_id};
 pub use group::{GroupChange, NewGroup, members::Members};
 pub use import::{
     FailedRow, ImportMode, ImportOrder, NewCredentials, NewDevice, NewDeviceObject, NewImport, Row, RowFault, Unread,
@@ -114,6 +116,7 @@ pub struct Core {
     passwords: user::password::Passwords,
     logins: user::sign_in::Logins,
     turns: turns::Turns,
+    polls: device_request::Polls,
 }
 
 /// What a [`Core`] is made of.
@@ -162,6 +165,7 @@ impl Core {
             passwords: user::password::Passwords::new(parts.password_key, parts.hashing),
             logins,
             turns: turns::Turns::default(),
+            polls: device_request::Polls::default(),
         }
     }
 

@@ -60,6 +60,12 @@ pub struct Settings {
     pub credential_polls_per_device: u32,
     /// Times a minute that devices at one address may ask for their credentials; 0: any number.
     pub credential_polls_per_address: u32,
+    /// Bytes that a file may have.
+    pub binary_bytes: u64,
+    /// Files of an account.
+    pub binaries: u64,
+    /// Bytes of all files of an account, when another one begins to come.
+    pub binary_bytes_per_account: u64,
     /// Devices of an application that has no limit of its own; `None`: no limit.
     pub devices: Option<u64>,
     /// Claims of secrets that the nodes of a product may make in a minute (one-model-one-secret); 0: any number.
@@ -117,6 +123,9 @@ impl Default for Settings {
             device_requests: 100_000,
             credential_polls_per_device: 60,
             credential_polls_per_address: 6_000,
+            binary_bytes: 50 * 1024 * 1024,
+            binaries: 10_000,
+            binary_bytes_per_account: 10 * 1024 * 1024 * 1024,
             devices: None,
             claims_per_minute: 600,
             jobs: 1_000,

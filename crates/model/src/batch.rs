@@ -114,6 +114,12 @@ pub enum Write {
     DeviceRequest(Box<crate::DeviceRequest>),
     /// By the id of its device.
     DeleteDeviceRequest(String),
+    /// `Stale` where another file is kept with the same.
+    Binary(Box<crate::Binary>),
+    /// `Stale` where its file is gone or whole, or has this part; `TooMany` beyond [`crate::Binary::PART_BYTES`].
+    BinaryPart(Box<crate::BinaryPart>),
+    /// Also drops its bytes.
+    DeleteBinary(crate::BinaryId),
     /// Targets that were begun, each once; they stand beside the job whose `begun` counts them. `ResourceNotFound` where that is gone, `Stale`
     /// where one was begun already, `TooMany` beyond [`JobBlock::SIZE`].
     JobTargets(Vec<JobTarget>),

@@ -65,6 +65,8 @@ ids! {
     AlarmId;
     /// An event of a device.
     DeviceEventId;
+    /// A file.
+    BinaryId;
 }
 
 /// The beginning of an id that is in the order of `at`: 48 bits of time, 40 of the given random bits.

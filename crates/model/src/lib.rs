@@ -5,6 +5,7 @@
 mod account;
 mod alarm;
 mod batch;
+mod binary;
 mod command;
 mod device;
 mod error;
@@ -24,6 +25,7 @@ pub use account::user::{PasswordHash, Role, User};
 pub use account::{Account, AccountSettings};
 pub use alarm::{Alarm, AlarmStatus, DeviceEvent, Severity};
 pub use batch::{Batch, DeviceLimit, Write};
+pub use binary::{Binary, BinaryOf, BinaryPart};
 pub use command::call::{CallState, ServiceCall};
 pub use command::{Command, CommandState, RevokeState, RevokeTask};
 pub use device::group::Group;
@@ -40,7 +42,8 @@ pub use device::{AccessMode, Credentials, Device, DeviceStatus, DeviceView, Mute
 pub use error::{Cause, Error, ErrorKind, Result};
 pub use event::{BindResult, Confirmation, Event, EventBody, NotifyType, ProductChange, StoredEvent};
 pub use id::{
-    AccountId, AlarmId, AppId, CallId, CommandId, DeviceEventId, DeviceId, GroupId, JobId, ProductId, Seq, SubscriptionId, TaskId,
+    AccountId, AlarmId, AppId, BinaryId, CallId, CommandId, DeviceEventId, DeviceId, GroupId, JobId, ProductId, Seq,
+    SubscriptionId, TaskId,
 };
 pub use job::{Job, JobBlock, JobClaim, JobCounts, JobKind, JobState, JobTarget, TargetEnd, TargetState, Targets};
 pub use object::{ChildKind, ExternalId, Object, ObjectId, ObjectOf};

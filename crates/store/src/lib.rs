@@ -6,6 +6,7 @@
 
 mod account;
 mod alarm;
+mod binary;
 mod cache;
 mod command;
 mod device;

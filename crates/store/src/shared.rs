@@ -129,6 +129,7 @@ impl Shared {
             | Write::DeleteExternalId(_) => (),
             Write::Job(_) | Write::JobBlock(_) | Write::KeepRows(_) | Write::JobClaims(..) => (),
             Write::JobTargets(_) | Write::EndTarget(_) | Write::DeleteJob(_) => (),
+            Write::Binary(_) | Write::BinaryPart(_) | Write::DeleteBinary(_) => (),
         }
     }
 }

@@ -5,6 +5,7 @@
 use crate::{
     account::{ACCOUNT, APP},
     alarm::{self, ALARM, DEVICE_EVENT},
+    binary::{self, BINARY},
     command::{self, COMMAND, calls},
     device::{
         groups::{self, GROUP},
@@ -196,6 +197,9 @@ impl Step {
             Write::CountRetrieval(id) => instances::count_retrieval(sql, *id, effects),
             Write::DeleteInstance(id) => instances::delete(sql, *id, effects),
             Write::Labels { account, subject, labels } => labels::put_labels(sql, *account, *subject, labels),
+            Write::Binary(r) => BINARY.put(sql, &**r, doc),
+            Write::BinaryPart(r) => binary::put_part(sql, r),
+            Write::DeleteBinary(id) => binary::delete_binary(sql, *id),
             Write::DeviceRequest(r) => DEVICE_REQUEST.put(sql, &**r, doc),
             Write::DeleteDeviceRequest(id) => device_request::delete_request(sql, id),
             Write::Job(r) => JOB.put(sql, &**r, doc),
@@ -294,6 +298,8 @@ fn plan(write: &Write) -> Result<Plan> {
         Write::Labels { labels, .. } => {
             Ok(Plan { more: labels.iter().map(|label| 64 + label.len()).sum(), ..bare }.texts(labels))
         }
+        Write::Binary(r) => Plan::row(&BINARY, &**r),
+        Write::BinaryPart(r) => Ok(Plan { more: r.bytes.len(), outcome: Outcome::DoneOrRefused, ..bare }),
         Write::DeviceRequest(r) => Plan::row(&DEVICE_REQUEST, &**r),
         Write::Job(r) => Plan::row(&JOB, &**r),
         Write::JobBlock(r) => Ok(Plan { more: bytes_of(&r.targets), outcome: Outcome::DoneOrRefused, ..bare }),
@@ -334,5 +340,6 @@ fn plan(write: &Write) -> Result<Plan> {
         | Write::DeleteDeviceRequest(_)
         | Write::DeleteObject(_)
         | Write::Unchild(..) => Ok(bare),
+        Write::DeleteBinary(_) => Ok(bare),
     }
 }

@@ -3,7 +3,11 @@
 //!
 //! The id is all that the device says of itself, so it is unique on the server, and the request says whose the device becomes.
 
+mod issue;
 mod state;
+
+pub use issue::Issued;
+pub(crate) use issue::Polls;
 
 use crate::{Core, Permission, UserCaller, batch, digest, turns::Record};
 use landfall_model::{AccountId, Cause, DeviceRequest, Error, Page, PageRequest, RequestState, Result, Write};
@@ -80,9 +84,7 @@ impl Core {
                         "the account has as many requests as it may (limits.device_requests)",
                     ));
                 }
-                if self.store.device_request(&new.id).await?.is_some() {
-                    return Err(Error::new(Cause::DeviceRequestExists, "the device is announced already"));
-                }
+                self.check_free(caller.account(), &new.id).await?;
                 let request = DeviceRequest {
                     id: new.id.clone(),
                     account: caller.account(),
@@ -97,6 +99,17 @@ impl Core {
             })
         })
         .await
+    }
+
+    async fn check_free(&self, account: AccountId, id: &str) -> Result<()> {
+        if self.store.device_request(id).await?.is_some() {
+            return Err(Error::new(Cause::DeviceRequestExists, "the device is announced already"));
+        }
+        let user = self.user_of_device(account, id).await;
+        user.map(|_| ()).map_err(|error| match error.cause {
+            Cause::NameTaken => Error { cause: Cause::DeviceRequestExists, ..error },
+            _ => error,
+        })
     }
 
     /// One request of the caller's account. `Forbidden`, `DeviceRequestNotFound`, also where it is another's.

@@ -27,7 +27,7 @@ pub use fleet::{Addressee, Fleet, FleetOf, FleetStore};
 pub use group::{GroupStore, Member, MemberSlice, MemberStore, MembersFrom};
 pub use history::{FramePage, FrameQuery, HistoryOf, HistoryQuery, HistoryStore, PointQuery, PointSlice};
 pub use job::{JobFilter, JobStore, TargetFilter};
-pub use object::{Listed, ObjectFilter, ObjectStore};
+pub use object::{BinaryStore, Listed, ObjectFilter, ObjectStore};
 pub use presence::PresenceStore;
 pub use product::ProductStore;
 pub use stream::EventStore;
@@ -54,7 +54,7 @@ sum! {
     /// Everything is written by [`Commit::commit`] alone. Reads see every commit that was answered before they began.
     /// Errors: `Internal` for a broken database, `Overloaded` for a full queue, `Stopping` after shutdown began.
     Store: Commit AccountStore AppStore ProductStore DeviceStore DeviceListStore FleetStore GroupStore MemberStore HistoryStore SubscriptionStore CallStore CommandStore
-        ShadowStore PresenceStore EventStore UpkeepStore ResourceStore InstanceStore NodeStore JobStore AlarmStore DeviceRequestStore ObjectStore UserStore
+        ShadowStore PresenceStore EventStore UpkeepStore ResourceStore InstanceStore NodeStore JobStore AlarmStore DeviceRequestStore ObjectStore UserStore BinaryStore
 }
 
 /// The only way to write.

@@ -1,7 +1,9 @@
 //! The inventory.
 
 use async_trait::async_trait;
-use landfall_model::{AccountId, ChildKind, Device, ExternalId, GroupId, Object, ObjectId, Page, PageRequest, Result};
+use landfall_model::{
+    AccountId, Binary, BinaryId, BinaryOf, ChildKind, Device, ExternalId, GroupId, Object, ObjectId, Page, PageRequest, Result,
+};
 use std::sync::Arc;
 
 /// Objects, their links and their other names.
@@ -73,4 +75,15 @@ impl ObjectFilter {
     pub fn needs_record(&self) -> bool {
         self.kind.is_some() || !self.fragments.is_empty() || self.owner.is_some()
     }
+}
+
+/// Files that are kept with objects and events.
+#[async_trait]
+pub trait BinaryStore: Send + Sync {
+    /// The whole file that is kept with something.
+    async fn binary_of(&self, of: BinaryOf) -> Result<Option<Binary>>;
+    /// The bytes of a part.
+    async fn binary_part(&self, id: BinaryId, no: u32) -> Result<Option<Vec<u8>>>;
+    /// Files of an account and their bytes together.
+    async fn binary_usage(&self, account: AccountId) -> Result<(u64, u64)>;
 }

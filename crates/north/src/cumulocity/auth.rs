@@ -1,7 +1,7 @@
 //! Who calls: HTTP Basic with `tenant/user` and a password.
 
-use super::Fault;
-use crate::http::{Call, Peer};
+use super::{Fault, request::from};
+use crate::http::Call;
 use axum::{extract::Request, http::header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use landfall_core::{Core, UserCaller};
@@ -17,8 +17,7 @@ pub(super) struct Shown {
 
 impl Shown {
     pub fn of(request: &Request) -> Self {
-        let from = request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
-        Self { call: Call::of(request.extensions()), from, pair: basic(request) }
+        Self { call: Call::of(request.extensions()), from: from(request), pair: basic(request) }
     }
 
     /// The user that it proves to be.

@@ -17,6 +17,7 @@
 mod alarm;
 mod auth;
 mod bulk;
+mod device_request;
 mod errors;
 mod event;
 mod identity;
@@ -80,13 +81,17 @@ pub const DIALECT: Dialect = Dialect {
 struct Settings {
     /// Whether an answer to somebody who accepts nothing but `application/json` says to be that, and not the vendor's type (Amb-8).
     plain_json: bool,
+    /// Whether users that only see may accept devices, as the seed has it (Amb-6).
+    readers_accept: bool,
+    /// Whether a device is accepted only with the token that it showed.
+    security_token: bool,
     /// Bytes of a form with a file of devices.
     bulk_bytes: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { plain_json: false, bulk_bytes: 256 * 1024 * 1024 }
+        Self { plain_json: false, readers_accept: false, security_token: false, bulk_bytes: 256 * 1024 * 1024 }
     }
 }
 

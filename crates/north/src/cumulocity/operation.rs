@@ -1,7 +1,7 @@
 //! The one list of operations: the router and what the tests hold to the contract follow from it.
 
 use super::{
-    Cumulocity, alarm, bulk, event, identity,
+    Cumulocity, alarm, bulk, device_request, event, identity,
     inventory::{self, children},
     measurement,
     request::{open, served},
@@ -56,6 +56,14 @@ operations! {
     get "/alarm/alarms/{alarmId}" getAlarm See alarm::get, "alarm";
     put "/alarm/alarms/{alarmId}" updateAlarm Speak alarm::change, "alarm";
     post "/devicecontrol/bulkNewDeviceRequests" createBulkNewDeviceRequests Administer bulk::create, "bulkNewDeviceRequest";
+    post "/devicecontrol/deviceCredentials" createDeviceCredentials Bootstrap device_request::credentials, "deviceCredentials";
+    get "/devicecontrol/newDeviceRequests" listNewDeviceRequests See device_request::list, "newDeviceRequestCollection";
+    post "/devicecontrol/newDeviceRequests" createNewDeviceRequest Administer device_request::create, "newDeviceRequest";
+    post "/devicecontrol/newDeviceRequests/acceptAll" acceptAllNewDeviceRequests Administer device_request::accept_all, "newDeviceRequestAcceptAll";
+    get "/devicecontrol/newDeviceRequests/limit" getNewDeviceRequestLimit See device_request::limit, "newDeviceRequestLimit";
+    delete "/devicecontrol/newDeviceRequests/{requestId}" deleteNewDeviceRequest Administer device_request::delete, "newDeviceRequest";
+    get "/devicecontrol/newDeviceRequests/{requestId}" getNewDeviceRequest See device_request::get, "newDeviceRequest";
+    put "/devicecontrol/newDeviceRequests/{requestId}" updateNewDeviceRequest See device_request::accept, "newDeviceRequest";
     delete "/event/events" deleteEvents Speak event::delete_many, "event";
     get "/event/events" listEvents See event::list, "eventCollection";
     post "/event/events" createEvent Speak event::create, "event";
@@ -86,12 +94,12 @@ operations! {
     get "/measurement/measurements" listMeasurements See measurement::list, "measurementCollection";
     post "/measurement/measurements" createMeasurement Speak measurement::create, "measurement";
     get "/measurement/measurements/{measurementId}" getMeasurement See measurement::get, "measurement";
-    get "/tenant/currentTenant"        getCurrentTenant         See   tenant::current,        "currentTenant";
-    get "/tenant/loginOptions"         listLoginOptions         open  tenant::login_options,  "loginOptionCollection";
-    get "/tenant/loginOptions/{type}"  getLoginOption           open  tenant::login_option,   "loginOption";
-    get "/user/currentUser"            getCurrentUser           See   user::current,          "currentUser";
-    put "/user/currentUser"            updateCurrentUser        See   user::change,           "currentUser";
-    put "/user/currentUser/password"   updateCurrentUserPassword See  user::change_password,  "currentUser";
+    get "/tenant/currentTenant" getCurrentTenant See tenant::current, "currentTenant";
+    get "/tenant/loginOptions" listLoginOptions open tenant::login_options, "loginOptionCollection";
+    get "/tenant/loginOptions/{type}" getLoginOption open tenant::login_option, "loginOption";
+    get "/user/currentUser" getCurrentUser See user::current, "currentUser";
+    put "/user/currentUser" updateCurrentUser See user::change, "currentUser";
+    put "/user/currentUser/password" updateCurrentUserPassword See user::change_password, "currentUser";
 }
 
 /// Whether there is a deletion of what is below this path.

@@ -1,7 +1,7 @@
 //! One request on its way to its operation: who calls, whether they may, and what they ask.
 
 use super::{Cumulocity, Fault, Operation, Query, Reply, auth, errors::Asked, media, reply::Manner};
-use crate::http::{Call, Origin, whole_body};
+use crate::http::{Call, Origin, Peer, whole_body};
 use axum::{
     RequestExt,
     extract::{RawPathParams, Request, State},
@@ -11,13 +11,14 @@ use axum::{
 use landfall_core::{Core, Permission, UserCaller};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
-use std::{fmt::Display, pin::Pin, sync::Arc};
+use std::{fmt::Display, net::IpAddr, pin::Pin, sync::Arc};
 
 /// A request of an operation, by a user that proved itself and may ask for it; by nobody in particular where `C` is `()`.
 pub(super) struct Inbound<C = UserCaller> {
     pub(super) dialect: Arc<Cumulocity>,
     caller: C,
     origin: Origin,
+    from: IpAddr,
     at: String,
     path: Vec<(String, String)>,
     query: Query,
@@ -95,8 +96,9 @@ impl<C> Inbound<C> {
         };
         let query = Query::read(request.uri().query().unwrap_or_default())?;
         let origin = request.extensions().get::<Origin>().cloned().unwrap_or_else(|| Origin::of(false, None));
+        let from = from(&request);
         let at = request.uri().path().to_owned();
-        Ok(Self { dialect, caller, origin, at, path, query, request: Mutex::new(request) })
+        Ok(Self { dialect, caller, origin, from, at, path, query, request: Mutex::new(request) })
     }
 
     pub fn core(&self) -> &Core {
@@ -105,6 +107,11 @@ impl<C> Inbound<C> {
 
     pub fn query(&self) -> &Query {
         &self.query
+    }
+
+    /// The address of the client.
+    pub fn from(&self) -> IpAddr {
+        self.from
     }
 
     /// A segment of the path, decoded.
@@ -151,6 +158,11 @@ impl Inbound {
     pub fn caller(&self) -> &UserCaller {
         &self.caller
     }
+}
+
+/// The address of the client.
+pub(super) fn from(request: &Request) -> IpAddr {
+    request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip())
 }
 
 /// A text as one segment of a path (RFC 3986, 2.3).

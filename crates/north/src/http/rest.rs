@@ -46,7 +46,7 @@ impl Rest {
 
     /// The request without slashes too many; itself where it has none. A deletion whose last segment is empty has lost its id: it is not one of
     /// all.
-    fn tidied(self, mut request: Request) -> Result<Request, Request> {
+    fn tidied(self, mut request: Request) -> Result<Request, Box<Request>> {
         let uri = request.uri();
         let segments: Vec<_> = uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
         let path = format!("/{}", segments.join("/"));
@@ -58,7 +58,7 @@ impl Rest {
                 request.extensions_mut().remove::<MatchedPath>();
                 Ok(request)
             }
-            _ => Err(request),
+            _ => Err(Box::new(request)),
         }
     }
 }

@@ -16,7 +16,7 @@ enum Step {
 }
 
 /// Every step, oldest first; a step that was released never changes.
-const STEPS: [Step; 32] = [
+const STEPS: [Step; 33] = [
     Step::Ddl(include_str!("../../migrations/0001_registry.sql")),
     Step::Ddl(include_str!("../../migrations/0002_stream.sql")),
     Step::Ddl(include_str!("../../migrations/0003_history.sql")),
@@ -49,6 +49,7 @@ const STEPS: [Step; 32] = [
     Step::Code(user::fill_tenants),
     Step::Ddl(include_str!("../../migrations/0031_job_claims.sql")),
     Step::Ddl(include_str!("../../migrations/0028_operations.sql")),
+    Step::Ddl(include_str!("../../migrations/0034_binaries.sql")),
 ];
 
 /// The schema this program writes.

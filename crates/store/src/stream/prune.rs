@@ -5,6 +5,7 @@
 //! history of their account.
 
 use crate::{
+    binary,
     device::unlinked,
     engine::sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
     extension,
@@ -19,6 +20,8 @@ const TOMBSTONE_DAYS: i64 = 90;
 /// How long commands that are over and revocation tasks can be listed.
 const COMMAND_DAYS: i64 = 30;
 const DAY_S: i64 = 86_400;
+/// Files that are deleted at once.
+const FILES: i64 = 10;
 /// How often the time is noted.
 const NOTED_MS: i64 = 600_000;
 /// Events outlive their retention by so long, that a push gives them up by age and counts them rather than find them gone.
@@ -35,6 +38,7 @@ pub(crate) fn prune(sql: &mut dyn Sql, now: Time, shared: &Shared) -> SqlResult<
     more |= prune_small(sql, now)?;
     more |= prune_commands(sql, now)?;
     more |= prune_of_accounts(sql, now)?;
+    more |= binary::prune(sql, now, FILES)?;
     let mut dropped = Vec::new();
     more |= extension::prune(sql, now, ROWS, &mut dropped)?;
     more |= unlinked::slice(sql, ROWS, &mut dropped)?;

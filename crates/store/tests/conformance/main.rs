@@ -5,6 +5,7 @@
 
 mod addresses;
 mod alarms;
+mod binaries;
 mod commands;
 mod counts;
 mod deletion;
@@ -79,6 +80,7 @@ conformance! {
     commands: commands_are_versioned_and_placed many_commands_at_once open_commands_wait_in_order commands_by_filter_and_page revoke_tasks_by_filter
         retention_of_commands operations_by_filter_and_page;
     fleet: a_fleet_has_each_device_once ids_are_listed_as_their_devices addressees_are_known_whole;
+    binaries: files_come_in_parts;
     device_requests: device_requests_are_unique_on_the_server;
     groups: groups_are_versioned_and_named members_are_read_from_both_ends a_group_is_gone_at_once_and_its_members_leave_in_slices;
     jobs: jobs_are_versioned_and_named jobs_by_filter_and_page blocks_hold_their_places targets_are_begun_once

@@ -10,6 +10,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+/// An object that is nothing else.
+pub fn asset(account: AccountId) -> Object {
+    object(account, ObjectOf::Itself, "asset")
+}
+
 fn object(account: AccountId, of: ObjectOf, name: &str) -> Object {
     let id = match of {
         ObjectOf::Device(device) => ObjectId::of_device(device),

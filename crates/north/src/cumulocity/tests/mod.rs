@@ -1,5 +1,6 @@
 //! The dialect over a core with two tenants, in virtual time, without a listener.
 
+mod bootstrap;
 mod golden;
 
 use super::{Cumulocity, OPERATIONS, Settings, router};
@@ -58,6 +59,17 @@ impl Scene {
         let ground = Ground::new(14).await;
         let (mine, theirs) = ground.two_tenants().await;
         let bindings = users(&ground, &mine, &theirs).await;
+        Self::over(ground, mine, theirs, bindings)
+    }
+
+    /// The same after a restart of the server.
+    pub async fn restart(self) -> Self {
+        let Self { ground, mine, theirs, bindings, service } = self;
+        drop(service);
+        Self::over(ground.restart().await, mine, theirs, bindings)
+    }
+
+    fn over(ground: Ground, mine: Tenant, theirs: Tenant, bindings: Bindings) -> Self {
         let state = Arc::new(Cumulocity { core: ground.core.clone(), settings: Settings::default() });
         let core = ground.core.clone();
         let routes = guarded(router(state), super::DIALECT.form, move || core.now());

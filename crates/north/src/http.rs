@@ -173,8 +173,12 @@ impl Shared {
         front: Front,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let pace =
-            Pace { bytes_per_s: limits.body_bytes_per_s, deadline_s: Some(limits.body_s), budget_bytes: limits.body_bytes };
+        let pace = Pace {
+            bytes_per_s: limits.body_bytes_per_s,
+            deadline_s: Some(limits.body_s),
+            budget_bytes: limits.body_bytes,
+            streamed: false,
+        };
         let doors = Doors { work: Places::new(limits.requests), budget: Places::new(limits.budget_bytes), pace };
         Self {
             router: router.layer(DefaultBodyLimit::max(limits.body_bytes)),

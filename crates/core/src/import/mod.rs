@@ -1,4 +1,4 @@
-//! Imports: files of up to millions of rows that become devices in the background.
+//! Imports (devicecontrol/import): files of up to millions of rows that become devices in the background.
 //!
 //! A row is read by whoever knows the file and handed over as a [`Row`]; it is kept until it is done, longer only where it failed, so that those
 //! can be had again as a file. What a row makes is said by the planner of its variant, for a part of at most 1,000 rows at once. Absent:

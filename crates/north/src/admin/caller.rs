@@ -141,6 +141,11 @@ pub(super) fn device_id(text: &str) -> std::result::Result<landfall_model::Devic
     id(text, Cause::DeviceNotFound)
 }
 
+/// The job in a path.
+pub(super) fn job_id(text: &str) -> std::result::Result<landfall_model::JobId, Refusal> {
+    id(text, Cause::ResourceNotFound)
+}
+
 /// The bearer token of a request.
 pub(super) fn bearer(headers: &HeaderMap) -> Result<&str> {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());

@@ -28,6 +28,11 @@ impl Refusal {
         Self { status, cause, path: None, detail: detail.into() }
     }
 
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        self.path.as_ref().map_or_else(|| self.detail.to_string(), |path| format!("{path}: {}", self.detail))
+    }
+
     /// `{"cause", "path", "detail"}`.
     pub(super) fn json(&self) -> Value {
         json!({ "cause": self.cause, "path": self.path, "detail": self.detail })

@@ -3,13 +3,13 @@
 //! Absent: what a job was ordered to do and the rows of its list, which may hold keys of devices.
 
 use super::{
-    caller::{JsonBody, Over},
-    error::{Answer, Refusal},
-    query::{id, listed},
+    caller::{JsonBody, Over, job_id},
+    error::Answer,
+    query::listed,
 };
 use axum::{Json, extract::Path, http::StatusCode};
 use landfall_core::{JobFilter, TargetFilter};
-use landfall_model::{Cause, Error, Job, JobCounts, JobId, JobKind, JobState, JobTarget, TargetState, Time};
+use landfall_model::{Error, Job, JobCounts, JobId, JobKind, JobState, JobTarget, TargetState, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -116,10 +116,6 @@ async fn answer(over: &Over, job: JobId) -> Answer {
     Ok(Json(shown(&job, &counts, over.core.now())))
 }
 
-fn job_id(text: &str) -> Result<JobId, Refusal> {
-    id(text, Cause::ResourceNotFound)
-}
-
 /// What has this word.
 fn by_word<T: Copy>(path: &'static str, all: &[T], word_of: impl Fn(T) -> &'static str, word: &str) -> landfall_model::Result<T> {
     all.iter().copied().find(|one| word_of(*one) == word).ok_or_else(|| {
@@ -134,7 +130,7 @@ fn mark(job: &Job, counts: &JobCounts) -> String {
 }
 
 /// A job and how far it is.
-fn shown(job: &Job, counts: &JobCounts, now: Time) -> Value {
+pub(super) fn shown(job: &Job, counts: &JobCounts, now: Time) -> Value {
     let pace = pace(job, counts, now);
     json!({
         "jobId": job.id,

@@ -13,6 +13,7 @@ mod devices;
 mod error;
 mod groups;
 mod import;
+mod imports;
 mod jobs;
 mod manage;
 pub mod observe;

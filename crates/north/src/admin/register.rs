@@ -109,6 +109,12 @@ enum Access {
 }
 
 impl RegisterBody {
+    /// The application that is named, and the request.
+    pub(super) fn into_named_request(self) -> Result<(Option<String>, RegisterDevice)> {
+        let app = self.app.clone();
+        Ok((app, self.into_request()?))
+    }
+
     fn into_request(self) -> Result<RegisterDevice> {
         self.info.check()?;
         let mut info = self.info.into_model();
@@ -183,9 +189,9 @@ async fn read_rows(over: &Over, rows: Vec<Value>) -> Vec<Row> {
     let mut read = Vec::with_capacity(rows.len());
     for row in rows {
         let parsed = serde_json::from_value::<RegisterBody>(row).map_err(|error| Error::invalid("body", error.to_string()));
-        let (app, request) = match parsed.map(|body| (body.app.clone(), body.into_request())) {
-            Ok((app, Ok(request))) => (app, request),
-            Ok((_, Err(error))) | Err(error) => {
+        let (app, request) = match parsed.and_then(RegisterBody::into_named_request) {
+            Ok(named) => named,
+            Err(error) => {
                 read.push(Err(error.into()));
                 continue;
             }

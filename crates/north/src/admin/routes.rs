@@ -1,8 +1,8 @@
 //! The one list of operations: the router is made of it, and a test holds it against the OpenAPI document.
 
 use super::{
-    Admin, FORM, accounts, apps, codecs, devices, error, groups, jobs, manage, onem2m, package::PACKAGE_BYTES, products, queue,
-    register, server, subscriptions, users,
+    Admin, FORM, accounts, apps, codecs, devices, error, groups, imports, jobs, manage, onem2m, package::PACKAGE_BYTES, products,
+    queue, register, server, subscriptions, users,
 };
 use crate::http::guarded;
 use axum::{Router, extract::DefaultBodyLimit, http::Method, routing};
@@ -65,6 +65,9 @@ operations! {
     get    "/groups/{group}/members"                listGroupMembers      groups::members;
     post   "/groups/{group}/members"                addGroupMembers       groups::add;
     post   "/groups/{group}/members/remove"         removeGroupMembers    groups::remove;
+    post   "/imports"                               beginImport           imports::begin;
+    get    "/imports/{job}/failed"                  listFailedRows        imports::failed;
+    post   "/imports/{job}/undo"                    undoImport            imports::undo;
     get    "/jobs"                                  listJobs              jobs::list;
     get    "/jobs/{job}"                            showJob               jobs::show;
     post   "/jobs/{job}/pause"                      pauseJob              jobs::pause;

@@ -317,6 +317,9 @@ macro_rules! declare {
         }
 
         impl Info {
+            /// The words of its texts.
+            pub(super) const WORDS: &[&str] = &[$($($word,)*)*];
+
             pub(super) fn of(info: &DeviceInfo) -> Self {
                 Self {
                     $($($text: info.$text.clone(),)*)*

@@ -48,6 +48,8 @@ pub struct Pace {
     pub deadline_s: Option<u32>,
     /// Bytes of the budget that are taken at once when the length is not known, and at most.
     pub budget_bytes: usize,
+    /// What was read is not kept, so that the same bytes of the budget serve for all of the body.
+    pub streamed: bool,
 }
 
 impl Pace {
@@ -304,7 +306,7 @@ where
                 self.received += bytes;
                 self.window += bytes as u64;
                 self.pause();
-                if self.received <= self.taken {
+                if self.received <= self.taken || self.way.terms.lock().pace.streamed {
                     return Poll::Ready(Some(Ok(frame)));
                 }
                 self.kept = Some(frame);

@@ -4,7 +4,7 @@ use super::{Done, Failure, connect::Target};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Method, Request,
-    body::Bytes,
+    body::{Body, Bytes, Frame, SizeHint},
     client::conn::http1::{SendRequest, handshake},
     header,
 };
@@ -14,7 +14,16 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 use serde_json::Value;
-use std::{cell::RefCell, fmt::Write, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    fmt::Write,
+    io::{Read, Write as _},
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -24,13 +33,17 @@ use tokio_rustls::TlsConnector;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+/// For all of a file.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(6 * 3_600);
+/// Bytes of a file that are read at once.
+const PIECE: u64 = 64 * 1024;
 const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// A client of the admin API.
 pub(super) struct Client {
     target: Target,
     /// Taken while a request is under way.
-    open: RefCell<Option<SendRequest<Full<Bytes>>>>,
+    open: RefCell<Option<SendRequest<Sending>>>,
 }
 
 /// What a request carries.
@@ -39,6 +52,47 @@ pub(super) enum Payload {
     Json(Value),
     /// Bytes with their media type.
     Raw(&'static str, Vec<u8>),
+    /// A file with its media type, read while it is sent.
+    File(&'static str, PathBuf),
+}
+
+/// A body on its way.
+enum Sending {
+    Whole(Full<Bytes>),
+    File(std::fs::File, u64),
+}
+
+impl Body for Sending {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        match &mut *self {
+            Self::Whole(whole) => Pin::new(whole).poll_frame(context).map_err(|never| match never {}),
+            Self::File(_, 0) => Poll::Ready(None),
+            Self::File(file, left) => {
+                let mut bytes = vec![0; PIECE.min(*left) as usize];
+                Poll::Ready(Some(file.read_exact(&mut bytes).map(|()| {
+                    *left -= bytes.len() as u64;
+                    Frame::data(bytes.into())
+                })))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(whole) => whole.is_end_stream(),
+            Self::File(_, left) => *left == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(whole) => whole.size_hint(),
+            Self::File(_, left) => SizeHint::with_exact(*left),
+        }
+    }
 }
 
 /// Query parameters; absent values are left out.
@@ -92,22 +146,44 @@ impl Client {
 
     /// One request; null for an answer without a body. An error answer becomes a `Failure` with its cause.
     pub(super) async fn call(&self, method: Method, path: &str, query: Query<'_>, payload: Payload) -> Done<Value> {
+        let wait = if matches!(payload, Payload::File(..)) { UPLOAD_TIMEOUT } else { ANSWER_TIMEOUT };
         let request = self.request(method, path, query, payload)?;
         let mut sender = self.sender().await?;
-        let answer = timeout(ANSWER_TIMEOUT, async {
+        let answer = timeout(wait, async {
             let response = sender.send_request(request).await.map_err(|error| self.lost(&error.to_string()))?;
             let status = response.status();
             let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
             Ok((status, body.map_err(|error| self.lost(&error.to_string()))?.to_bytes()))
         });
-        let (status, body) = answer.await.map_err(|_| self.lost("no answer within 120 s"))??;
+        let (status, body) = answer.await.map_err(|_| self.lost(&format!("no answer within {} s", wait.as_secs())))??;
         self.open.replace(Some(sender));
         let value: Value = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap_or(Value::Null) };
         if status.is_success() { Ok(value) } else { Err(refused(status.as_u16(), &value)) }
     }
 
+    /// Writes the answer into a file that only the user may read, while it comes.
+    pub(super) async fn download(&self, path: &str, into: &Path) -> Done {
+        let request = self.request(Method::GET, path, &[], Payload::Nothing)?;
+        let mut sender = self.sender().await?;
+        let lost = |error: hyper::Error| self.lost(&error.to_string());
+        let response = timeout(ANSWER_TIMEOUT, sender.send_request(request)).await;
+        let response = response.map_err(|_| self.lost("no answer within 120 s"))?.map_err(lost)?;
+        if !response.status().is_success() {
+            return Err(Failure::new(format!("the server answered {}", response.status())));
+        }
+        let (mut file, mut body) = (super::private_file(into)?, response.into_body());
+        while let Some(frame) = timeout(ANSWER_TIMEOUT, body.frame()).await.map_err(|_| self.lost("the answer stopped"))? {
+            if let Ok(bytes) = frame.map_err(lost)?.into_data() {
+                let written = file.write_all(&bytes);
+                written.map_err(|error| Failure::new(format!("cannot write {}: {error}", into.display())))?;
+            }
+        }
+        self.open.replace(Some(sender));
+        Ok(())
+    }
+
     /// The open connection, unless the server closed it meanwhile.
-    async fn sender(&self) -> Done<SendRequest<Full<Bytes>>> {
+    async fn sender(&self) -> Done<SendRequest<Sending>> {
         let open = self.open.take();
         if let Some(mut sender) = open
             && sender.ready().await.is_ok()
@@ -117,7 +193,7 @@ impl Client {
         self.connect().await
     }
 
-    fn request(&self, method: Method, path: &str, query: Query<'_>, payload: Payload) -> Done<Request<Full<Bytes>>> {
+    fn request(&self, method: Method, path: &str, query: Query<'_>, payload: Payload) -> Done<Request<Sending>> {
         let mut uri = format!("/api/v1{path}");
         let account = [("account", self.target.account.clone())];
         let given = query.iter().chain(&account).filter_map(|(name, value)| Some((name, value.as_ref()?)));
@@ -140,13 +216,17 @@ impl Client {
                 request = request.header(header::CONTENT_TYPE, media);
                 bytes
             }
+            Payload::File(media, path) => {
+                let opened = std::fs::File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+                let (bytes, file) = opened.map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?;
+                let body = request.header(header::CONTENT_TYPE, media).body(Sending::File(file, bytes));
+                return body.map_err(|_| unsendable());
+            }
         };
-        request
-            .body(Full::new(body.into()))
-            .map_err(|_| Failure::new("the operator token or a name holds characters that cannot be sent"))
+        request.body(Sending::Whole(Full::new(body.into()))).map_err(|_| unsendable())
     }
 
-    async fn connect(&self) -> Done<SendRequest<Full<Bytes>>> {
+    async fn connect(&self) -> Done<SendRequest<Sending>> {
         let address = (self.target.host.as_str(), self.target.port);
         let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
         let stream =
@@ -160,7 +240,7 @@ impl Client {
         self.speak(secured.map_err(|error| self.lost(&error.to_string()))?).await
     }
 
-    async fn speak(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Done<SendRequest<Full<Bytes>>> {
+    async fn speak(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Done<SendRequest<Sending>> {
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| self.lost(&error.to_string()))?;
         #[allow(clippy::disallowed_methods, reason = "the connection of a one-shot command is driven beside it")]
         tokio::spawn(async move {
@@ -172,6 +252,10 @@ impl Client {
     fn lost(&self, what: &str) -> Failure {
         Failure::new(format!("cannot talk to the server at {}:{}: {what}", self.target.host, self.target.port))
     }
+}
+
+fn unsendable() -> Failure {
+    Failure::new("the operator token or a name holds characters that cannot be sent")
 }
 
 fn trusting(pem: &[u8]) -> Done<Arc<ClientConfig>> {

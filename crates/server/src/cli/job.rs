@@ -120,8 +120,14 @@ async fn asked(client: &Client, job: &str, verb: &str) -> Done<Value> {
     client.post(&format!("{}/{verb}", path(job)), &[], json!({})).await
 }
 
-/// Follows a job to its end. The server answers when something has changed.
 async fn watch(client: &Client, out: &Output, job: &str) -> Done {
+    let shown = follow(client, job).await?;
+    out.record(&shown);
+    verdict(&shown)
+}
+
+/// Follows a job to its end. The server answers when something has changed.
+pub(super) async fn follow(client: &Client, job: &str) -> Done<Value> {
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta} left {msg}") {
         bar.set_style(style);
@@ -137,8 +143,7 @@ async fn watch(client: &Client, out: &Output, job: &str) -> Done {
         shown = client.get(&path(job), &[("seen", seen)]).await?;
     }
     bar.finish_and_clear();
-    out.record(&shown);
-    verdict(&shown)
+    Ok(shown)
 }
 
 /// State and failures beside the bar.

@@ -8,7 +8,6 @@ mod client;
 mod codec;
 mod command;
 mod connect;
-mod csv;
 mod device;
 mod group;
 mod import;
@@ -153,12 +152,17 @@ impl fmt::Display for Failure {
 /// Writes a file with secrets, which nobody else may read.
 fn write_private(path: &std::path::Path, text: &str) -> Done {
     use std::io::Write;
+    let written = private_file(path)?.write_all(text.as_bytes());
+    written.map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
+}
+
+/// A file that only the user may read, emptied.
+fn private_file(path: &std::path::Path) -> Done<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
+    options.open(path).map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
 }
 
 /// Reads a file that the user named.
@@ -190,6 +194,8 @@ mod tests {
             "landfall app --data d create shop --json",
             "landfall product import f.zip --replace --dry-run --account a",
             "landfall device import f.csv --dry-run --failed g.csv",
+            "landfall device import f.csv --all-or-nothing --app a",
+            "landfall device import undo 0-0",
             "landfall device why",
             "landfall device shadow n",
             "landfall device desire n Connection lifetime=3600 --json",

@@ -32,7 +32,7 @@ struct Ground {
 
 impl Ground {
     async fn new(requests: usize, budget: usize) -> Self {
-        let pace = Pace { bytes_per_s: 100, deadline_s: Some(60), budget_bytes: 1_000 };
+        let pace = Pace { bytes_per_s: 100, deadline_s: Some(60), budget_bytes: 1_000, streamed: false };
         let doors = Arc::new(Doors { work: Places::new(requests), budget: Places::new(budget), pace });
         Self { doors, entry: Room::new(1).enter([192, 0, 2, 1].into()).await }
     }

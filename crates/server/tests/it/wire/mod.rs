@@ -13,6 +13,7 @@ mod device;
 mod doors;
 mod golden;
 mod groups;
+mod imports;
 mod jobs;
 mod journey;
 mod kill;

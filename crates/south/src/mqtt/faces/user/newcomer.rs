@@ -87,8 +87,8 @@ impl Asker {
             Err(error) => Err(error),
         };
         match issued {
-            Ok(Some(credentials)) => {
-                let line = csv::written(["70", &credentials.tenant, &credentials.user, credentials.password.expose()]);
+            Ok(Some(issued)) => {
+                let line = csv::written(["70", &issued.tenant, &issued.username, issued.password.expose()]);
                 self.outbox.post(topics::CREDENTIALS, line);
                 Ok(())
             }
@@ -98,6 +98,7 @@ impl Asker {
                 Some(reason) => Err(Failure::Disconnect(reason)),
                 None => {
                     count(&mqtt.tally.publishes_refused);
+                    self.note(mqtt, "mqtt.bootstrap", error.cause.as_str(), error.to_string());
                     Err(Failure::Refused(PublishRefusal::QuotaExceeded))
                 }
             },

@@ -5,10 +5,10 @@ use super::{
     smartrest::collection::{Collection, FRAGMENT, Named},
 };
 use landfall_core::{
-    Core, DeviceEventChange, DeviceEventQuery, NewObject, ObjectChange, ObjectFilter, Operation, OperationChange, OperationQuery,
-    OperationStatus, UserCaller,
+    Core, DeviceEventChange, DeviceEventQuery, Issued, NewObject, ObjectChange, ObjectFilter, Operation, OperationChange,
+    OperationQuery, OperationStatus, UserCaller,
 };
-use landfall_model::{Cause, ChildKind, Device, DeviceId, Error, ExternalId, ObjectId, PageRequest, Result, Secret, Sort};
+use landfall_model::{Cause, ChildKind, Device, DeviceId, Error, ExternalId, ObjectId, PageRequest, Result, Sort};
 use serde_json::{Map, Value};
 use std::{net::IpAddr, sync::Arc};
 
@@ -46,15 +46,13 @@ impl Found {
     }
 }
 
-/// What a device receives that was accepted.
-pub(super) struct Credentials {
-    pub(super) tenant: String,
-    pub(super) user: String,
-    pub(super) password: Secret,
-}
-
-pub(super) async fn issue(_core: &Core, _user: &UserCaller, _id: &str, _from: IpAddr) -> Result<Option<Credentials>> {
-    Ok(None)
+/// Credentials for a device that asks for them; nothing before it is accepted.
+pub(super) async fn issue(core: &Core, user: &UserCaller, id: &str, from: IpAddr) -> Result<Option<Issued>> {
+    match core.bootstrap_device(user, id, None, from).await {
+        Ok(issued) => Ok(Some(issued)),
+        Err(error) if matches!(error.cause, Cause::DeviceRequestNotFound | Cause::CredentialsNotReady) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// What an id stands for, where the user reaches it. `Forbidden` where it is another one's.

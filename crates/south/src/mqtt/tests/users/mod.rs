@@ -1,5 +1,6 @@
 //! Devices of Cumulocity, from bytes to records.
 
+mod bootstrap;
 mod operations;
 mod startup;
 mod suite;

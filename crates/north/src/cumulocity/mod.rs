@@ -17,6 +17,7 @@
 mod alarm;
 mod auth;
 mod bulk;
+mod control;
 mod device_request;
 mod errors;
 mod event;

@@ -1,7 +1,7 @@
 //! The one list of operations: the router and what the tests hold to the contract follow from it.
 
 use super::{
-    Cumulocity, alarm, bulk, device_request, event, identity,
+    Cumulocity, alarm, bulk, control, device_request, event, identity,
     inventory::{self, children},
     measurement,
     request::{open, served},
@@ -64,6 +64,10 @@ operations! {
     delete "/devicecontrol/newDeviceRequests/{requestId}" deleteNewDeviceRequest Administer device_request::delete, "newDeviceRequest";
     get "/devicecontrol/newDeviceRequests/{requestId}" getNewDeviceRequest See device_request::get, "newDeviceRequest";
     put "/devicecontrol/newDeviceRequests/{requestId}" updateNewDeviceRequest See device_request::accept, "newDeviceRequest";
+    get "/devicecontrol/operations" listOperations See control::list, "operationCollection";
+    post "/devicecontrol/operations" createOperation Speak control::create, "operation";
+    get "/devicecontrol/operations/{operationId}" getOperation See control::get, "operation";
+    put "/devicecontrol/operations/{operationId}" updateOperation Speak control::change, "operation";
     delete "/event/events" deleteEvents Speak event::delete_many, "event";
     get "/event/events" listEvents See event::list, "eventCollection";
     post "/event/events" createEvent Speak event::create, "event";

@@ -110,7 +110,8 @@ impl Core {
         let device = self.reached_device(caller, device).await?;
         let (service_id, paras) = shape::asked(new)?;
         self.check_takes_commands(&device, self.product_if_any(&device).await?.as_deref(), "operation.access").await?;
-        let (now, random) = (self.now(), self.random_16());
+        // In the order in which they are made, also within a millisecond.
+        let (now, id) = (self.now(), CommandId(self.new_device_id().0));
         let made = self
             .decide(&[Record::Device(device.id)], || {
                 Box::pin(async {
@@ -118,7 +119,7 @@ impl Core {
                     state::check_room(&open, PENDING.max(self.settings.commands_per_device))?;
                     let mid = self.next_number(|mid| open.iter().any(|command| command.mid == mid));
                     let place = self.store.last_command_place(device.id).await? + 1;
-                    let numbers = state::Numbers { id: CommandId::new(now, random), mid, place };
+                    let numbers = state::Numbers { id, mid, place };
                     let command = state::pending(&device, (None, None), numbers, (&service_id, shape::METHOD, &paras), now);
                     Ok((batch(vec![Write::Command(Box::new(command.clone()))], vec![]), command))
                 })

@@ -84,8 +84,6 @@ impl Objects {
         let gone = if self.depth > 0 { self.start } else { self.at };
         self.pending.drain(..gone);
         (self.start, self.at) = (self.start - gone.min(self.start), self.at - gone);
-        let bytes = if self.begun { bytes } else { bytes.strip_prefix(BOM).unwrap_or(bytes) };
-        self.begun |= !bytes.is_empty();
         self.pending.extend_from_slice(bytes);
     }
 
@@ -100,7 +98,10 @@ impl Objects {
                 (b'\\', true) => self.escaped = true,
                 (b'"', _) if self.depth > 0 => self.quoted = !self.quoted,
                 (_, true) => {}
+                // It may come in pieces.
+                (byte, _) if !self.begun && BOM.contains(&byte) => {}
                 (b'{', _) => {
+                    self.begun = true;
                     if self.depth == 0 {
                         self.start = self.at - 1;
                     }

@@ -30,6 +30,7 @@ impl Shore for Agents {
         &self.ground.core
     }
 
+    #[allow(clippy::misnamed_getters, reason = "no application sees these devices, so the whole account asks")]
     fn scope(&self) -> &Scope {
         &self.ground.all
     }

@@ -288,20 +288,20 @@ async fn a_device_below_a_device_is_behind_it() {
     let core = &domain.core;
     let top = a_device(&domain, &agent, "top").await;
     let gateway = |object: &ManagedObject| object.device().unwrap().gateway;
-    let own = Some(top.device().unwrap().id);
+    let own = top.device().unwrap().id;
     let reread = async |object: &ManagedObject| core.managed_object(&agent, object.id()).await.unwrap();
     // Made below it, put below it, and below what is below it.
     let inner = NewObject { below: Some((top.id(), ChildKind::Device)), ..new("inner", json!({"c8y_IsDevice": {}})) };
     let inner = core.create_object(&agent, inner).await.unwrap();
     let later = a_device(&domain, &agent, "later").await;
-    assert_eq!((gateway(&inner), gateway(&later)), (own, None));
+    assert_eq!((gateway(&inner), gateway(&later)), (Some(own), None));
     core.add_child_object(&agent, inner.id(), ChildKind::Device, later.id()).await.unwrap();
-    assert_eq!(gateway(&reread(&later).await), own);
+    assert_eq!(gateway(&reread(&later).await), Some(own));
     assert_eq!(below(&domain, &agent, top.id(), ChildKind::Device).await, [inner.id()]);
     assert_eq!(below(&domain, &agent, inner.id(), ChildKind::Device).await, [later.id()]);
     assert_eq!(cause(core.add_child_object(&agent, later.id(), ChildKind::Device, top.id()).await), Cause::ChildNotAllowed);
     // One that an application added behind it is below it too.
-    let added = core.add_child_for(&mine.scope, own.unwrap(), "added", None, DeviceInfo::default()).await.unwrap();
+    let added = core.add_child_for(&mine.scope, own, "added", None, DeviceInfo::default()).await.unwrap();
     assert_eq!(below(&domain, &agent, top.id(), ChildKind::Device).await, [inner.id(), ObjectId::of_device(added.id)]);
     core.remove_child_object(&agent, top.id(), ChildKind::Device, ObjectId::of_device(added.id)).await.unwrap();
     assert_eq!(core.device(&mine.scope, added.id).await.unwrap().gateway, None);

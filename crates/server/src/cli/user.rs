@@ -7,7 +7,7 @@ use super::{
 };
 use clap::{Args, Subcommand};
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io::Read;
 
 const COLUMNS: Columns<'_> = &[

@@ -58,8 +58,8 @@ impl Polls {
 type Outcome = Result<(Issued, Option<AccountId>)>;
 
 impl Core {
-    /// Issues credentials to a device that was accepted, as often as it asks until it logs in with them; those before end. The device may show a
-    /// token. `from`: where it asks from.
+    /// Issues credentials to a device that was accepted, as often as it asks until it logs in: each time others, of which those that it logs in with
+    /// stay (an agent may ask once more before it uses what it got). The device may show a token. `from`: where it asks from.
     ///
     /// `Forbidden` for all but the bootstrap user, `InvalidField`, `Throttled`; `DeviceRequestNotFound` where nobody expects the device,
     /// `CredentialsNotReady` where it is not accepted yet, which its asking makes possible.
@@ -94,6 +94,7 @@ impl Core {
         let password = self.generated_password();
         let user = self.issue_credentials(request.account, id, password.expose(), before.as_deref())?;
         let issued = Issued { tenant: self.tenant_of(request.account).await?, username: user.name.clone(), password };
+        let next = state::issued(next, user.password.clone());
         let writes = vec![Write::DeviceRequest(Box::new(next)), Write::User(Box::new(user))];
         Ok((batch(writes, vec![]), Ok((issued, before.map(|user| user.account)))))
     }

@@ -93,6 +93,7 @@ impl Core {
                     owner: caller.user().name.clone(),
                     extras: new.extras.clone(),
                     token: None,
+                    issued: vec![],
                     created_at: self.now(),
                 };
                 Ok((batch(vec![Write::DeviceRequest(Box::new(request.clone()))], vec![]), request))

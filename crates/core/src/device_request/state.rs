@@ -1,6 +1,6 @@
 //! How a request changes (Cumulocity contract, section 2): what its account and its device ask for, decided without doing it.
 
-use landfall_model::{Cause, DeviceRequest, Digest, Error, RequestState, Result};
+use landfall_model::{Cause, DeviceRequest, Digest, Error, PasswordHash, RequestState, Result};
 
 /// What is done for a device that asks for its credentials.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +43,14 @@ pub(super) fn accepted(request: &DeviceRequest, token: Option<Digest>, demanded:
     Ok((request.state == RequestState::PendingAcceptance).then(accepted))
 }
 
+/// The request with one more password that was issued for it.
+pub(super) fn issued(mut request: DeviceRequest, password: PasswordHash) -> DeviceRequest {
+    request.issued.push(password);
+    let spare = request.issued.len().saturating_sub(DeviceRequest::ISSUED);
+    request.issued.drain(..spare);
+    request
+}
+
 fn next(request: &DeviceRequest) -> DeviceRequest {
     DeviceRequest { version: request.version + 1, ..request.clone() }
 }
@@ -58,7 +66,7 @@ mod tests {
 
     fn request(state: RequestState, token: Option<Digest>) -> DeviceRequest {
         let (id, account, owner) = ("1234".into(), AccountId::from_random([1; 16]), "ann".into());
-        DeviceRequest { id, account, version: 3, state, owner, extras: None, token, created_at: Time(0) }
+        DeviceRequest { id, account, version: 3, state, owner, extras: None, token, issued: vec![], created_at: Time(0) }
     }
 
     fn kept(state: RequestState, token: Option<Digest>) -> DeviceRequest {

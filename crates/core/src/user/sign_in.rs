@@ -14,7 +14,9 @@ use crate::{
         password::{Checked, PASSWORD_BYTES, keyed},
     },
 };
-use landfall_model::{Account, AccountId, Cause, Digest, Error, PageRequest, RequestState, Result, Secret, User, Write};
+use landfall_model::{
+    Account, AccountId, Cause, DeviceRequest, Digest, Error, PageRequest, PasswordHash, RequestState, Result, Secret, User, Write,
+};
 use parking_lot::Mutex;
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
@@ -93,7 +95,10 @@ impl Core {
         let (secret, chosen) = (Secret::new(password), Secret::new(""));
         // A person's password may look generated, and is dear to check.
         self.admit(&identity, from, if as_device { &secret } else { &chosen })?;
-        let checked = self.passwords.check(user.map(|user| &user.password), as_device, &secret).await?;
+        let checked = match user {
+            Some(user) => self.checked(user, &secret).await?.0,
+            None => self.passwords.check(None, as_device, &secret).await?,
+        };
         let refused = match (found, checked) {
             (Ok(user), Checked::Right) if user.enabled => return self.signed_in(user, &secret).await,
             (Ok(_), Checked::Right) => "the user is disabled".into(),
@@ -164,26 +169,40 @@ impl Core {
             Box::pin(async {
                 let now = self.store.user(user.account, &user.name).await?.filter(|now| now.enabled);
                 let now = now.ok_or_else(|| unproven("the user was deleted or disabled meanwhile"))?;
-                if self.passwords.check(Some(&now.password), true, password).await? != Checked::Right {
+                let (Checked::Right, shown) = self.checked(&now, password).await? else {
                     return Err(unproven("the user was given another password meanwhile"));
-                }
+                };
                 if now.proven {
                     return Ok((batch(vec![], vec![]), now));
                 }
-                let proven = User { proven: true, version: now.version + 1, ..(*now).clone() };
+                let proven = User { proven: true, version: now.version + 1, password: shown, ..(*now).clone() };
                 let mut writes = vec![Write::User(Box::new(proven.clone()))];
-                writes.extend(self.fulfilled(&proven).await?.map(Write::DeleteDeviceRequest));
+                let fulfilled = self.request_of(&proven).await?;
+                writes.extend(fulfilled.map(|request| Write::DeleteDeviceRequest(request.id)));
                 Ok((batch(writes, vec![]), Arc::new(proven)))
             })
         })
         .await
     }
 
+    /// What a password of a user comes to, and which of those that it has it is. A device that was issued several has them all until its first login.
+    async fn checked(&self, user: &User, password: &Secret) -> Result<(Checked, PasswordHash)> {
+        let as_device = user.device_id.is_some();
+        let checked = self.passwords.check(Some(&user.password), as_device, password).await?;
+        if checked == Checked::Wrong && as_device && !user.proven {
+            for issued in self.request_of(user).await?.map(|request| request.issued).unwrap_or_default() {
+                if self.passwords.check(Some(&issued), true, password).await? == Checked::Right {
+                    return Ok((Checked::Right, issued));
+                }
+            }
+        }
+        Ok((checked, user.password.clone()))
+    }
+
     /// The request that the credentials of a device were issued for, which is over with its first login.
-    async fn fulfilled(&self, user: &User) -> Result<Option<String>> {
+    async fn request_of(&self, user: &User) -> Result<Option<DeviceRequest>> {
         let Some(id) = &user.device_id else { return Ok(None) };
         let request = self.store.device_request(id).await?;
-        let issued = request.filter(|request| request.account == user.account && request.state == RequestState::Accepted);
-        Ok(issued.map(|request| request.id))
+        Ok(request.filter(|request| request.account == user.account && request.state == RequestState::Accepted))
     }
 }

@@ -22,8 +22,17 @@ pub struct DeviceRequest {
     /// The token that the device must show, if it must.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<crate::Digest>,
+    /// The passwords that were issued for it, the newest last, at most [`DeviceRequest::ISSUED`]. Any is good for the first login, which ends the
+    /// request and the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issued: Vec<crate::PasswordHash>,
     /// When it was made.
     pub created_at: Time,
+}
+
+impl DeviceRequest {
+    /// Passwords that are good at once for a device that asks again and again.
+    pub const ISSUED: usize = 5;
 }
 
 /// States of a request.

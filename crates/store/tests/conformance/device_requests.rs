@@ -14,6 +14,7 @@ fn request(id: &str, account: AccountId, at: i64) -> DeviceRequest {
         owner: "ann".into(),
         extras: Some(r#"{"type":"c8y_Linux"}"#.into()),
         token: Some(Digest([7; 32])),
+        issued: vec![PasswordHash::Keyed { key: 1, salt: [2; 16], code: Digest([3; 32]) }],
         created_at: Time(at),
     }
 }

@@ -54,6 +54,8 @@ struct Model {
     requests: BTreeMap<usize, (usize, &'static str, u32)>,
     /// Tenant of each device that was given a password, the passwords, and whether it logged in with the last.
     users: BTreeMap<usize, (usize, Vec<String>, bool)>,
+    /// What was issued for each request.
+    issued: BTreeMap<usize, Vec<String>>,
     made: u32,
     seen: BTreeSet<u16>,
 }
@@ -98,6 +100,7 @@ impl Model {
                 None => 404,
                 Some(_) => {
                     self.requests.remove(&device);
+                    self.issued.remove(&device);
                     200
                 }
             },
@@ -110,13 +113,21 @@ impl Model {
                 None => 404,
             },
             Act::Login(device, last) => {
-                let Some((tenant, passwords, proven)) = self.users.get_mut(&device) else { return 401 };
-                if !last && passwords.len() > 1 {
+                let Some((tenant, passwords, proven)) = self.users.get(&device).cloned() else { return 401 };
+                let shown = if last { passwords.last() } else { passwords.first() }.unwrap();
+                let open = !proven && self.own(tenant, device) == Some(ACCEPTED);
+                let issued = self.issued.get(&device).is_some_and(|issued| issued.iter().rev().take(5).any(|one| one == shown));
+                if Some(shown) != passwords.last() && !(open && issued) {
                     return 401;
                 }
-                let (tenant, first) = (*tenant, !std::mem::replace(proven, true));
-                if first && self.own(tenant, device) == Some(ACCEPTED) {
+                if !proven {
+                    let mut passwords: Vec<_> = passwords.iter().filter(|one| *one != shown).cloned().collect();
+                    passwords.push(shown.clone());
+                    self.users.insert(device, (tenant, passwords, true));
+                }
+                if open {
                     self.requests.remove(&device);
+                    self.issued.remove(&device);
                 }
                 // A device may not list requests: that it is told so shows that it is known.
                 403
@@ -191,8 +202,10 @@ async fn played(scene: &Scene, model: &mut Model, act: Act) {
                 (&json!(TENANTS[tenant].1), &json!(format!("device_{}", id(device))))
             );
             let (_, passwords, proven) = model.users.entry(device).or_insert((tenant, vec![], false));
-            passwords.push(body["password"].as_str().unwrap().to_owned());
+            let password = body["password"].as_str().unwrap().to_owned();
+            passwords.push(password.clone());
             *proven = false;
+            model.issued.entry(device).or_default().push(password);
         }
         _ => {}
     }

@@ -18,6 +18,10 @@ pion=tests/foreign/lwm2m/pion
 acme_version=2026.5.3
 schemathesis_version=4.32.5
 onem2m_mcp_version=0.4.1
+cumulocity=.cache/cumulocity
+c8y_client_version=1023.77.1
+c8y_api_version=3.7.3
+c8ydm_version=1.3.7
 openapi=.cache/openapi
 openapi_python_version=0.29.1
 openapi_generator_version=7.26.0
@@ -51,6 +55,9 @@ missing() {
         has javac || echo default-jdk-headless
         has mvn || echo maven
         [ -e /usr/include/mbedtls/ssl.h ] || echo libmbedtls-dev
+        has npm || echo npm
+        # The agent c8ydm asks it for what is installed.
+        /usr/bin/python3 -c 'import apt' 2>/dev/null || echo python3-apt
     fi
 }
 
@@ -102,6 +109,21 @@ if [ "$level" = test ] && ! [ -e "$openapi/$openapi_python_version-$openapi_gene
     "$openapi/bin/pip" install --quiet --disable-pip-version-check \
         "openapi-python-client==$openapi_python_version" "openapi-generator-cli==$openapi_generator_version"
     touch "$openapi/$openapi_python_version-$openapi_generator_version"
+fi
+
+# Programs made for Cumulocity: a library of each kind, and an agent, which works with what Debian installed and names versions that no longer go together.
+if [ "$level" = test ] && ! [ -e "$cumulocity/$c8y_client_version-$c8y_api_version-$c8ydm_version" ]; then
+    echo "installing: @c8y/client $c8y_client_version, c8y-api $c8y_api_version and c8ydm $c8ydm_version in $cumulocity"
+    rm -rf "$cumulocity"
+    mkdir -p "$cumulocity"
+    npm install --silent --no-fund --no-audit --prefix "$cumulocity" "@c8y/client@$c8y_client_version"
+    python3 -m venv "$cumulocity/api"
+    "$cumulocity/api/bin/pip" install --quiet --disable-pip-version-check "c8y-api==$c8y_api_version"
+    /usr/bin/python3 -m venv --system-site-packages "$cumulocity/agent"
+    "$cumulocity/agent/bin/pip" install --quiet --disable-pip-version-check --ignore-installed --no-deps "c8ydm==$c8ydm_version" c8y-device-proxy==1.1.1 \
+        certifi==2026.10.19.post1 distro==1.9.0 requests==2.34.2 urllib3==2.8.0 idna==3.20 charset-normalizer==3.5.3 websocket-client==1.9.2 \
+        psutil==7.2.2 paho-mqtt==1.6.1 setuptools==80.9.0
+    touch "$cumulocity/$c8y_client_version-$c8y_api_version-$c8ydm_version"
 fi
 
 for device in $java_devices; do

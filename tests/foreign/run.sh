@@ -2,7 +2,7 @@
 # Clients that are not ours against the real program: curl, mosquitto_pub/mosquitto_sub over TLS, a mosquitto bridge, the vendor's device SDK,
 # paho-mqtt (3.1.1 and 5, TCP, TLS, WebSocket; as an AgentLite gateway);
 # then those of LwM2M (lwm2m/run.sh) and of Device-to-Cloud (onem2m/run.sh), small programs written the way public ones are (programs/run.sh),
-# applications that are told over MQTT (channel/run.sh), files of devices (cumulocity/curl.sh),
+# applications that are told over MQTT (channel/run.sh), files of devices (cumulocity/curl.sh) and programs made for Cumulocity (cumulocity/run.sh),
 # requests made of the contract documents (contracts/run.sh), generated clients (openapi/run.sh), and public suites against the MQTT library alone (broker.sh).
 # Prints "ok NAME" or "FAIL NAME why" for each thing tried; the exit status is 0 when nothing failed.
 set -uo pipefail
@@ -188,6 +188,7 @@ tests/foreign/onem2m/run.sh || failed=1
 tests/foreign/programs/run.sh || failed=1
 tests/foreign/channel/run.sh || failed=1
 tests/foreign/cumulocity/curl.sh || failed=1
+tests/foreign/cumulocity/run.sh || failed=1
 tests/foreign/contracts/run.sh || failed=1
 tests/foreign/openapi/run.sh || failed=1
 tests/foreign/broker.sh || failed=1

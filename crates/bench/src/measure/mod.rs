@@ -2,6 +2,7 @@
 
 mod batch;
 mod connections;
+mod cumulocity;
 mod groups;
 mod history;
 mod latency;
@@ -55,6 +56,8 @@ pub enum Measure {
     Onem2mInstances,
     /// Provisioning of nodes over oneM2M.
     Onem2mProvisioning,
+    /// Bulk registration, measurements and objects of Cumulocity.
+    Cumulocity,
 }
 
 impl Measure {
@@ -82,6 +85,7 @@ impl Measure {
             Self::Lwm2mMemory => lwm2m::fleet::measure(bench, &dir).await,
             Self::Onem2mInstances => onem2m::instances::measure(bench, &dir).await,
             Self::Onem2mProvisioning => onem2m::provisioning::measure(bench, &dir).await,
+            Self::Cumulocity => cumulocity::measure(bench, &dir).await,
         };
         std::fs::remove_dir_all(&dir)?;
         rows
@@ -125,6 +129,8 @@ pub struct Scale {
     pub nodes: usize,
     /// Provisioning requests.
     pub provisionings: usize,
+    /// Rows of a file of devices.
+    pub bulk_rows: usize,
 }
 
 impl Scale {
@@ -149,6 +155,7 @@ impl Scale {
                 fleet: 5_000,
                 nodes: 500,
                 provisionings: 1,
+                bulk_rows: 5_000,
             }
         } else {
             Self {
@@ -169,6 +176,7 @@ impl Scale {
                 fleet: 100_000,
                 nodes: 10_000,
                 provisionings: 5,
+                bulk_rows: 1_000_000,
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::{
     engine::sql::Sql,
     engine::{
         documents::{self, Conditions},
-        sql::{SqlResult, Value},
+        sql::{SqlResult, Value, query_in},
     },
     store::SharedStore,
     versioned::{Cell, Kind, Table, doc, key, stays, version},
@@ -38,6 +38,16 @@ impl DeviceRequestStore for SharedStore {
     async fn device_request(&self, id: &str) -> Result<Option<DeviceRequest>> {
         let key = digest(id).0;
         self.read(move |sql| documents::one(sql, "SELECT doc FROM device_request WHERE id = ?1", &key)).await
+    }
+
+    async fn requests_of_devices(&self, ids: Vec<String>) -> Result<Vec<DeviceRequest>> {
+        const TEXT: &str = "SELECT doc FROM device_request WHERE id IN @keys";
+        self.read(move |sql| {
+            let keys: Vec<_> = ids.iter().map(|id| digest(id).0).collect();
+            let keys: Vec<_> = keys.iter().map(|key| Value::Bytes(key)).collect();
+            query_in(sql, TEXT, &[], &keys, |row| documents::parse(row, 0))
+        })
+        .await
     }
 
     async fn device_requests(&self, account: AccountId, page: PageRequest) -> Result<Page<DeviceRequest>> {

@@ -66,9 +66,13 @@ impl Shared {
     }
 
     /// A write was committed. One arm a variant, so that the compiler asks what memory makes of a new one.
-    pub(crate) fn committed(&self, write: Write, pending: &mut Pending) {
+    ///
+    /// What is made in bulk is not remembered: a file of a million devices would put out all that is used, and fill memory to its bounds.
+    pub(crate) fn committed(&self, write: Write, bulk: bool, pending: &mut Pending) {
         let caches = &self.caches;
         match write {
+            Write::User(r) if bulk && r.version == 1 => caches.users.changed(UserKey::of(r.account, &r.name), None),
+            Write::Device(r) if bulk && r.version == 1 => caches.devices.changed(r.id, None),
             Write::Account(r) => {
                 caches.tenants.put(r.tenant_id().into_owned(), r.id);
                 caches.accounts.changed(r.id, Some(Arc::new(*r)));
@@ -235,5 +239,42 @@ impl Caches {
         self.devices.forget_all();
         self.subscriptions.forget_all();
         self.resources.forget_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{cache::Look, engine::writer::BULK, stream::record::tests::scratch};
+    use landfall_core::store::*;
+    use landfall_model::{Batch, Time};
+    use landfall_testkit::World;
+
+    #[tokio::test]
+    async fn what_is_made_in_bulk_is_not_remembered_until_it_is_used() {
+        let dir = scratch();
+        let store = crate::open_sqlite(&dir, Options::default(), Arc::new(World::new(1))).unwrap();
+        let mut next = 0;
+        for (many, remembered) in [(BULK, true), (BULK + 1, false)] {
+            let devices: Vec<Device> = (next..next + many)
+                .map(|n| {
+                    let (account, app) = (AccountId::from_random([1; 16]), AppId::from_random([2; 16]));
+                    let mut id = [0; 16];
+                    id[..8].copy_from_slice(&n.to_be_bytes());
+                    Device::new(DeviceId::from_random(id), account, app, format!("n{n}"), Time(1))
+                })
+                .collect();
+            next += many;
+            let writes = devices.iter().map(|device| Write::Device(Box::new(device.clone()))).collect();
+            store.commit(Batch { writes, events: vec![] }).await.unwrap();
+            let there = |device: &Device| matches!(store.shared().caches.devices.look(device.id), Look::Hit(_));
+            let hint = |device: &Device| store.shared().caches.names.get(&device.names()[0]).is_some();
+            assert!(devices.iter().all(|device| there(device) == remembered && hint(device) == remembered), "{many}");
+            let one = &devices[7];
+            assert_eq!(store.device(one.id).await.unwrap().as_deref(), Some(one));
+            assert!(there(one));
+        }
+        drop(store);
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

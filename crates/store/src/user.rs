@@ -4,7 +4,7 @@ use crate::{
     cache::Look,
     engine::{
         documents::{Conditions, arcs, parse},
-        sql::{Sql, SqlResult, Value, query_all, query_one, storable},
+        sql::{Sql, SqlResult, Value, query_all, query_in, query_one, storable},
     },
     store::SharedStore,
     stream::replay,
@@ -123,6 +123,26 @@ impl UserStore for SharedStore {
         let Some(found) = found else { return Ok(None) };
         caches.device_users.put(device_id.to_owned(), UserKey::of(found.account, &found.name));
         Ok(Some(Arc::new(found)))
+    }
+
+    async fn users_of_devices(&self, ids: Vec<String>) -> Result<Vec<User>> {
+        const TEXT: &str = "SELECT doc FROM users WHERE device_id IN @keys";
+        self.read(move |sql| {
+            let wanted: Vec<_> = ids.iter().filter(|id| storable(id)).map(|id| indexed(id)).collect();
+            let wanted: Vec<_> = wanted.iter().map(|id| Value::Text(id)).collect();
+            query_in(sql, TEXT, &[], &wanted, |row| parse(row, 0))
+        })
+        .await
+    }
+
+    async fn users_named(&self, names: Vec<(AccountId, String)>) -> Result<Vec<User>> {
+        const TEXT: &str = "SELECT doc FROM users WHERE id IN @keys";
+        self.read(move |sql| {
+            let keys: Vec<_> = names.iter().map(|(account, name)| key_of(*account, name)).collect();
+            let keys: Vec<_> = keys.iter().map(|key| Value::Bytes(key)).collect();
+            query_in(sql, TEXT, &[], &keys, |row| parse(row, 0))
+        })
+        .await
     }
 
     async fn users(&self, account: AccountId, role: Option<Role>, page: PageRequest) -> Result<Page<Arc<User>>> {

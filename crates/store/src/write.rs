@@ -28,7 +28,7 @@ use crate::{
     user::{self, USER},
     versioned::Table,
 };
-use landfall_model::{Cause, Command, Device, Error, ObjectId, Result, Targets, Time, User, Write};
+use landfall_model::{Cause, Command, Device, Error, ExternalId, Object, ObjectId, Result, Targets, Time, User, Write};
 use serde::Serialize;
 
 /// A write, ready to be applied.
@@ -43,6 +43,8 @@ enum Many {
     Commands,
     Devices,
     Users,
+    Objects,
+    ExternalIds,
 }
 
 /// The records of some steps, each as itself and as JSON.
@@ -109,6 +111,10 @@ impl Step {
                 }
                 (_, Some(Many::Devices)) => record::put_new(sql, &each(alike, Self::device), &mut effects.counters.devices)?,
                 (_, Some(Many::Users)) => USER.put_new(sql, &each(alike, Self::user))?,
+                (_, Some(Many::Objects)) => object::put_new(sql, &each(alike, Self::object))?,
+                (_, Some(Many::ExternalIds)) => {
+                    object::put_names(sql, &alike.iter().filter_map(Self::external_id).collect::<Vec<_>>())?;
+                }
                 (_, None) => alike.iter().try_for_each(|one| one.apply(sql, now, effects))?,
             }
         }
@@ -121,6 +127,8 @@ impl Step {
             Write::Command(r) if r.version == 1 => Some(Many::Commands),
             Write::Device(r) if r.version == 1 => Some(Many::Devices),
             Write::User(r) if r.version == 1 => Some(Many::Users),
+            Write::Object(r) if r.version == 1 => Some(Many::Objects),
+            Write::ExternalId(_) => Some(Many::ExternalIds),
             _ => None,
         }
     }
@@ -135,6 +143,14 @@ impl Step {
 
     fn user(&self) -> Option<&User> {
         if let Write::User(r) = &self.write { Some(r) } else { None }
+    }
+
+    fn object(&self) -> Option<&Object> {
+        if let Write::Object(r) = &self.write { Some(r) } else { None }
+    }
+
+    fn external_id(&self) -> Option<(&ExternalId, ObjectId)> {
+        if let Write::ExternalId(r) = &self.write { Some((&r.0, r.1)) } else { None }
     }
 
     fn apply(&self, sql: &mut dyn Sql, now: Time, effects: &mut Effects) -> Done {
@@ -217,7 +233,7 @@ impl Step {
             Write::DeleteObject(id) => Ok(object::delete_object(sql, *id)?),
             Write::Child(parent, kind, child) => links::put(sql, *parent, *kind, *child),
             Write::Unchild(parent, kind, child) => links::remove(sql, *parent, *kind, *child),
-            Write::ExternalId(r) => object::put_name(sql, &r.0, r.1),
+            Write::ExternalId(r) => object::put_names(sql, &[(&r.0, r.1)]),
             Write::DeleteExternalId(name) => object::drop_name(sql, name),
         }
     }

@@ -3,6 +3,7 @@
 
 use super::{
     RowFault,
+    before::Before,
     part::{Made, Part},
 };
 use crate::{
@@ -13,8 +14,8 @@ use crate::{
     user::{credentials::name_of, password::check_form},
 };
 use landfall_model::{
-    AccountId, AppId, Batch, Cause, ChildKind, Device, DeviceId, DeviceName, Error, ExternalId, GroupId, Identity, ObjectId,
-    ObjectOf, PasswordHash, Principals, Result, Secret, User, Write,
+    AccountId, AppId, Batch, Cause, ChildKind, Device, DeviceId, Error, ExternalId, GroupId, ObjectId, ObjectOf, PasswordHash,
+    Principals, Result, Secret, User, Write,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -72,6 +73,7 @@ struct Below {
 /// What rows of a part make or have in common.
 #[derive(Default)]
 struct Known {
+    before: Before,
     accounts: HashMap<String, Option<AccountId>>,
     /// By account and folded name.
     users: BTreeMap<(AccountId, String), User>,
@@ -81,12 +83,19 @@ struct Known {
     /// Objects and devices that are made.
     names: HashMap<ExternalId, ObjectId>,
     devices: HashMap<ObjectId, DeviceId>,
-    /// Ids under which a device is known on the server.
+    /// Their ids on the server.
     node_ids: HashSet<String>,
     principals: HashMap<AccountId, Principals>,
     groups: HashMap<(AccountId, Vec<String>), Below>,
     joins: BTreeMap<GroupId, Vec<DeviceId>>,
     adding: BTreeMap<(AccountId, Option<AppId>), u64>,
+}
+
+impl Known {
+    /// Whether a device is known under this id on the server.
+    fn knows(&self, node_id: &str) -> bool {
+        self.node_ids.contains(node_id) || self.before.node_ids.contains(node_id)
+    }
 }
 
 /// What an object row makes, before it is taken into its part.
@@ -133,9 +142,16 @@ impl Core {
 
     /// Plans the rows of a part, each with its place in it.
     pub(super) async fn plan_credentials(&self, part: &mut Part<'_>, rows: Vec<(usize, Box<NewCredentials>)>) -> Result<()> {
-        let mut known = Known { node_ids: self.known_node_ids(&rows).await?, ..Known::default() };
-        for (at, new) in rows {
-            match self.plan_credentials_row(part, &mut known, &new).await? {
+        let mut known = Known::default();
+        let mut accounts = vec![];
+        for (_, new) in &rows {
+            accounts.push(self.account_of_row(part, &mut known, new).await?);
+        }
+        let looked: Vec<_> = accounts.iter().copied().zip(rows.iter().map(|(_, new)| &**new)).collect();
+        known.before = self.before_rows(&looked).await?;
+        let rows = rows.into_iter().zip(accounts).map(|((at, new), account)| (at, new, account));
+        for (at, new, account) in rows {
+            match self.plan_credentials_row(part, &mut known, (account, &new)).await? {
                 Ok(made) => part.made(at, made),
                 Err(fault) => part.fail(at, fault),
             }
@@ -149,32 +165,25 @@ impl Core {
         writes.extend(known.users.into_values().map(|user| Write::User(Box::new(user))));
         writes.extend(known.requests.into_iter().map(Write::DeleteDeviceRequest));
         writes.extend(known.joins.into_iter().map(|(group, devices)| Write::Join(group, devices)));
+        writes.sort_by_key(turn);
         Ok(())
     }
 
-    /// Those of the ids that are to have an object under which a device is known already.
-    async fn known_node_ids(&self, rows: &[(usize, Box<NewCredentials>)]) -> Result<HashSet<String>> {
-        let ids: Vec<&String> = rows.iter().filter(|(_, new)| new.object.is_some()).map(|(_, new)| &new.id).collect();
-        let names = ids.iter().map(|id| DeviceName::Identity(Identity::of(id))).collect();
-        let holders = self.store.holders(names).await?;
-        Ok(ids.into_iter().zip(holders).filter(|(_, holder)| holder.is_some()).map(|(id, _)| id.clone()).collect())
-    }
-
     /// All of a row or nothing: what it needs is looked up before the first thing is taken into the part.
-    async fn plan_credentials_row(&self, part: &mut Part<'_>, known: &mut Known, new: &NewCredentials) -> Result<Judged<Made>> {
-        let account = match &new.tenant {
-            None if part.job.account == AccountId::MANAGEMENT => None,
-            None => Some(part.job.account),
-            Some(tenant) => self.known_account(known, tenant).await?,
-        };
+    async fn plan_credentials_row(
+        &self,
+        part: &mut Part<'_>,
+        known: &mut Known,
+        (account, new): (Option<AccountId>, &NewCredentials),
+    ) -> Result<Judged<Made>> {
         let Some(account) = account else {
             return Ok(Err(RowFault::new(Cause::AccountNotFound, "TENANT", "there is no such tenant")));
         };
-        let user = match self.credentials_of(known, account, new).await? {
+        let user = match self.credentials_of(known, account, new) {
             Ok(user) => user,
             Err(fault) => return Ok(Err(fault)),
         };
-        let request = self.store.device_request(&new.id).await?;
+        let request = known.before.requests.get(&new.id).cloned();
         if request.as_ref().is_some_and(|request| request.account != account) {
             return Ok(Err(not_available()));
         }
@@ -195,6 +204,13 @@ impl Core {
         Ok(Ok(made))
     }
 
+    async fn account_of_row(&self, part: &Part<'_>, known: &mut Known, new: &NewCredentials) -> Result<Option<AccountId>> {
+        match &new.tenant {
+            None => Ok(Some(part.job.account).filter(|account| *account != AccountId::MANAGEMENT)),
+            Some(tenant) => self.known_account(known, tenant).await,
+        }
+    }
+
     async fn known_account(&self, known: &mut Known, tenant: &str) -> Result<Option<AccountId>> {
         if let Some(account) = known.accounts.get(tenant) {
             return Ok(*account);
@@ -205,21 +221,21 @@ impl Core {
     }
 
     /// The user of a device with its new password.
-    async fn credentials_of(&self, known: &Known, account: AccountId, new: &NewCredentials) -> Result<Judged<User>> {
-        let made = known.users.get(&(account, User::folded(&name_of(&new.id))));
-        let before = match made {
-            Some(user) if user.device_id.as_deref() == Some(&*new.id) => {
-                return Ok(Ok(User { password: new.password.clone(), ..user.clone() }));
-            }
-            Some(_) => return Ok(Err(not_available())),
-            None if known.ids.contains(&new.id) => return Ok(Err(not_available())),
-            None => self.user_of_device(account, &new.id).await,
-        };
-        match before {
-            Ok(before) => Ok(Ok(self.issued(account, &new.id, new.password.clone(), before.as_deref()))),
-            Err(error) if error.cause == Cause::NameTaken => Ok(Err(not_available())),
-            Err(error) => Err(error),
+    fn credentials_of(&self, known: &Known, account: AccountId, new: &NewCredentials) -> Judged<User> {
+        let key = (account, User::folded(&name_of(&new.id)));
+        if let Some(user) = known.users.get(&key) {
+            let same = user.device_id.as_deref() == Some(&*new.id);
+            return if same { Ok(User { password: new.password.clone(), ..user.clone() }) } else { Err(not_available()) };
         }
+        let before = known.before.users.get(&new.id);
+        let taken = match before {
+            Some(user) => user.account != account,
+            None => known.before.user_names.contains(&key),
+        };
+        if taken || known.ids.contains(&new.id) {
+            return Err(not_available());
+        }
+        Ok(self.issued(account, &new.id, new.password.clone(), before))
     }
 
     /// The object of a row: made, or the one that has its name; it goes below the last group of its path. The device, where it is new.
@@ -290,12 +306,11 @@ impl Core {
 
     /// The object that has a name; `own` is that of the row's id.
     async fn known_name(&self, known: &Known, name: &ExternalId, own: bool) -> Result<Option<ObjectId>> {
-        match known.names.get(name) {
-            Some(object) => Ok(Some(*object)),
-            // Only a device that is known under it may have the name without being given it.
-            None if own && !known.node_ids.contains(&name.value) => self.store.object_named(name).await,
-            None => self.object_with_name(name).await,
+        if let Some(object) = known.names.get(name).or_else(|| known.before.named.get(name)) {
+            return Ok(Some(*object));
         }
+        // Only a device that is known under it may have the name without being given it.
+        if own && !known.knows(&name.value) { Ok(None) } else { self.device_called(name).await }
     }
 
     fn planned_object(
@@ -307,7 +322,7 @@ impl Core {
         names: &[ExternalId],
     ) -> Result<(Arc<Device>, Vec<Write>)> {
         let device = self.new_device_id();
-        let free = check_node_id(id).is_ok() && !known.node_ids.contains(id);
+        let free = check_node_id(id).is_ok() && !known.knows(id);
         let node_id = if free { id.to_owned() } else { node_id_of(device) };
         let mut fragments = object.fragments.clone();
         fragments.insert(IS_DEVICE.to_owned(), Value::Object(Map::new()));
@@ -381,6 +396,19 @@ impl Core {
             self.plan_path_group(account, owner, (above.map(|above| above.object), path.as_deref()), name).await?;
         planned.groups.merge(made);
         Ok(Below { object, group: group.id, made: Some(group.name) })
+    }
+}
+
+/// When a write of a part has its turn: records of a kind follow one another, so that they are written together, and each what it is of.
+fn turn(write: &Write) -> u8 {
+    match write {
+        Write::DeviceLimit(_) => 0,
+        Write::Group(_) => 1,
+        Write::Device(_) => 2,
+        Write::Object(_) => 3,
+        Write::ExternalId(_) => 4,
+        Write::User(r) if r.version == 1 => 5,
+        _ => 6,
     }
 }
 

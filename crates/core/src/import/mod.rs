@@ -4,6 +4,7 @@
 //! can be had again as a file. What a row makes is said by the planner of its variant, for a part of at most 1,000 rows at once. Absent:
 //! how rows are worked off, which is the engine's of jobs, and the forms of files.
 
+mod before;
 mod credentials;
 mod device;
 mod fault;

@@ -2,7 +2,7 @@
 
 use super::{ManagedObject, plan, unknown};
 use crate::{Core, Permission, UserCaller};
-use landfall_model::{AccountId, Cause, Error, ExternalId, ObjectId, Result, Write};
+use landfall_model::{Cause, Error, ExternalId, ObjectId, Result, Write};
 
 /// The type of name that the nodeId of a device stands for.
 const SERIAL: &str = "c8y_Serial";
@@ -20,13 +20,16 @@ impl Core {
     pub(crate) async fn object_with_name(&self, name: &ExternalId) -> Result<Option<ObjectId>> {
         match self.store.object_named(name).await? {
             Some(id) => Ok(Some(id)),
-            None if name.kind == SERIAL => self.device_called(name.account, &name.value).await,
-            None => Ok(None),
+            None => self.device_called(name).await,
         }
     }
 
     /// The device that is found by its nodeId, as it has no other name.
-    async fn device_called(&self, account: AccountId, node_id: &str) -> Result<Option<ObjectId>> {
+    pub(crate) async fn device_called(&self, name: &ExternalId) -> Result<Option<ObjectId>> {
+        if name.kind != SERIAL {
+            return Ok(None);
+        }
+        let (account, node_id) = (name.account, &name.value);
         let device = self.store.device_by_node(node_id).await?.filter(|device| device.account == account);
         let Some(id) = device.map(|device| ObjectId::of_device(device.id)) else { return Ok(None) };
         Ok(self.store.external_ids(id).await?.is_empty().then_some(id))

@@ -30,6 +30,8 @@ pub trait ObjectStore: Send + Sync {
     async fn parents(&self, child: ObjectId, limit: u32) -> Result<Vec<(ObjectId, ChildKind)>>;
     /// The object that has this name.
     async fn object_named(&self, name: &ExternalId) -> Result<Option<ObjectId>>;
+    /// The object that has each of these names.
+    async fn objects_named(&self, names: Vec<ExternalId>) -> Result<Vec<Option<ObjectId>>>;
     /// The other names of an object, by kind; at most [`ExternalId::MOST`].
     async fn external_ids(&self, object: ObjectId) -> Result<Vec<ExternalId>>;
 }

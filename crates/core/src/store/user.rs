@@ -13,6 +13,10 @@ pub trait UserStore: Send + Sync {
     async fn user(&self, account: AccountId, name: &str) -> Result<Option<Arc<User>>>;
     /// The user whose credentials were issued for a device of this id, whatever its account.
     async fn user_of_device(&self, device_id: &str) -> Result<Option<Arc<User>>>;
+    /// Those of these devices' users that are there, in no order.
+    async fn users_of_devices(&self, ids: Vec<String>) -> Result<Vec<User>>;
+    /// Those of the users of these names that are there, in no order.
+    async fn users_named(&self, names: Vec<(AccountId, String)>) -> Result<Vec<User>>;
     /// Users of an account by name, all or those of one role.
     async fn users(&self, account: AccountId, role: Option<Role>, page: PageRequest) -> Result<Page<Arc<User>>>;
 }
@@ -22,6 +26,8 @@ pub trait UserStore: Send + Sync {
 pub trait DeviceRequestStore: Send + Sync {
     /// The request for a device of this id, whatever its account.
     async fn device_request(&self, id: &str) -> Result<Option<DeviceRequest>>;
+    /// Those of these devices' requests that are there, in no order.
+    async fn requests_of_devices(&self, ids: Vec<String>) -> Result<Vec<DeviceRequest>>;
     /// Requests of an account, oldest first.
     async fn device_requests(&self, account: AccountId, page: PageRequest) -> Result<Page<DeviceRequest>>;
 }

@@ -67,12 +67,15 @@ macro_rules! declare {
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
         pub struct DeviceInfo {
-            $($($(#[$doc])* pub $text: Option<String>,)*)*
+            $($($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $text: Option<String>,)*)*
             /// End user.
+            #[serde(skip_serializing_if = "Option::is_none")]
             pub end_user: Option<String>,
             /// User-defined fields, as the JSON array that was given.
+            #[serde(skip_serializing_if = "Option::is_none")]
             pub custom_fields: Option<serde_json::Value>,
             /// Tags.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
             pub tags: Vec<Tag>,
         }
 

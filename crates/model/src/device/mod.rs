@@ -217,17 +217,22 @@ pub struct Tag {
 #[serde(default)]
 pub struct Credentials {
     /// Message of the HMAC in the MQTT password.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
     /// Pre-shared key: 8 to 32 hex digits, two for each byte, up to 128 where it was provisioned with a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub psk: Option<Secret>,
     /// Identity that goes with the key; absent: the nodeId.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub psk_identity: Option<String>,
     /// Verification code.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub verify_code: Option<Secret>,
     /// Validity of the code in seconds as it was asked for; 0 is for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code_timeout_s: Option<u32>,
     /// When a registration that was not activated ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code_expires_at: Option<Time>,
     /// The device was active before its key was refreshed (1.4.3).
     #[serde(skip_serializing_if = "std::ops::Not::not")]

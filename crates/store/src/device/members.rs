@@ -10,7 +10,7 @@ use crate::{
     effects::{Done, Refused},
     engine::{
         documents::{id_value, parse},
-        sql::{Sql, SqlResult, Value, query_all, query_one, to_db},
+        sql::{Sql, SqlResult, Value, execute_in, query_all, query_one, to_db},
     },
     stream::replay::id,
 };
@@ -23,8 +23,9 @@ const AT_ONCE: i64 = 200;
 
 /// Devices join a group, all of them or, where it would have more than it may, none.
 pub(crate) fn join(sql: &mut dyn Sql, group: GroupId, devices: &[DeviceId], counts: &mut Counts) -> Done {
-    const JOIN: &str = "INSERT INTO group_member (member_of, device) SELECT ?1, id FROM device WHERE id = ?2 AND account = ?3 \
-                        ON CONFLICT DO NOTHING";
+    /// Of two indexes, that of the ids.
+    const JOIN: &str = "INSERT INTO group_member (member_of, device) SELECT ?1, id FROM device \
+                        WHERE COALESCE(account, account) = ?2 AND id IN @keys ON CONFLICT DO NOTHING";
     check_slice(devices)?;
     let Some((account, most)) = of(sql, group)? else {
         return Err(Refused::Batch(Error::new(Cause::ResourceNotFound, "the group is gone")));
@@ -36,10 +37,8 @@ pub(crate) fn join(sql: &mut dyn Sql, group: GroupId, devices: &[DeviceId], coun
             return Err(full(most));
         }
     }
-    let mut joined = 0;
-    for device in devices {
-        joined += sql.execute(JOIN, &[id_value(&group.0), id_value(&device.0), id_value(&account.0)])?;
-    }
+    let ids: Vec<_> = devices.iter().map(|device| id_value(&device.0)).collect();
+    let joined = execute_in(sql, JOIN, &[id_value(&group.0), id_value(&account.0)], &ids)?;
     counts.change_group(account, group, to_db(joined));
     Ok(())
 }

@@ -183,6 +183,49 @@ pub(crate) fn insert_new(sql: &mut dyn Sql, into: &str, mut rows: &[Vec<Value<'_
     Ok(inserted)
 }
 
+/// Asks for many keys: `text` with `@keys` for the list of them, whose numbers follow those of `fixed`. As [`insert_new`], few texts.
+pub(crate) fn query_in<T>(
+    sql: &mut dyn Sql,
+    text: &str,
+    fixed: &[Value<'_>],
+    keys: &[Value<'_>],
+    mut read: impl FnMut(&dyn Row) -> SqlResult<T>,
+) -> SqlResult<Vec<T>> {
+    let mut found = vec![];
+    each_in(text, fixed, keys, |text, params| {
+        found.extend(query_all(sql, text, params, &mut read)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// As [`query_in`] for a statement; returns how many rows it changed.
+pub(crate) fn execute_in(sql: &mut dyn Sql, text: &str, fixed: &[Value<'_>], keys: &[Value<'_>]) -> SqlResult<u64> {
+    let mut changed = 0;
+    each_in(text, fixed, keys, |text, params| {
+        changed += sql.execute(text, params)?;
+        Ok(())
+    })?;
+    Ok(changed)
+}
+
+fn each_in(
+    text: &str,
+    fixed: &[Value<'_>],
+    mut keys: &[Value<'_>],
+    mut run: impl FnMut(&str, &[Value<'_>]) -> SqlResult<()>,
+) -> SqlResult<()> {
+    for at_once in [100, 10, 1] {
+        let text = text.replace("@keys", &parameters(fixed.len() + 1, at_once));
+        let (whole, left) = keys.split_at(keys.len() - keys.len() % at_once);
+        for some in whole.chunks(at_once) {
+            run(&text, &[fixed, some].concat())?;
+        }
+        keys = left;
+    }
+    Ok(())
+}
+
 /// A list of parameters from a number on, in brackets.
 pub(crate) fn parameters(from: usize, count: usize) -> String {
     let list: Vec<String> = (from..from + count).map(|n| format!("?{n}")).collect();

@@ -30,6 +30,8 @@ const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Milliseconds that the clock may go back without rows that go back.
 const STEP_MS: i64 = 3_600_000;
+/// A batch of more writes than this is made in bulk.
+pub(crate) const BULK: usize = 100;
 /// Slices of a flush between two groups while a further flush is due already.
 const SLICES_BEHIND: u32 = 8;
 
@@ -205,8 +207,9 @@ impl Writer {
                 if !effects.outgoing.is_empty() {
                     self.shared.work.set(effects.outgoing.iter().copied());
                 }
+                let bulk = job.steps.len() > BULK;
                 for step in job.steps.drain(..) {
-                    self.shared.committed(step.write, &mut pending);
+                    self.shared.committed(step.write, bulk, &mut pending);
                 }
                 self.shared.targets.lock().count(&effects.targets);
                 effects.resources.drain(..).for_each(|r| self.shared.caches.put_resource(r));

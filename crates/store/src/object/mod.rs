@@ -8,13 +8,13 @@ mod list;
 mod names;
 mod read;
 
-pub(crate) use names::{drop_name, put_name};
+pub(crate) use names::{drop_name, put_names};
 
 use crate::{
     effects::{Done, Refused},
     engine::{
         documents::parse,
-        sql::{Sql, SqlResult, Value, query_all, query_one},
+        sql::{Sql, SqlResult, Value, insert_new, query_all, query_in, query_one},
     },
     stream::replay,
     versioned::{Cell, Kind, Table, doc, key, moves, stays, stays_or_null, version},
@@ -73,7 +73,7 @@ fn subject(of: &ObjectOf) -> Option<&[u8]> {
 pub(crate) fn put_object(sql: &mut dyn Sql, r: &Object, doc: &str) -> Done {
     let before = if r.version == 1 { BTreeSet::new() } else { stored(sql, r.id)?.map(|(_, names)| names).unwrap_or_default() };
     if r.version == 1 && !has_subject(sql, r)? {
-        return Err(Refused::Batch(Error::new(Cause::ResourceNotFound, "what the object is of is gone")));
+        return Err(subject_gone());
     }
     OBJECT.put(sql, r, doc)?;
     let after = indexed(r);
@@ -85,6 +85,40 @@ pub(crate) fn put_object(sql: &mut dyn Sql, r: &Object, doc: &str) -> Done {
         sql.execute(TEXT, &[Value::Bytes(r.account.0.as_bytes()), Value::Text(name), Value::Int(number(r.id))])?;
     }
     Ok(())
+}
+
+/// As [`put_object`] for new records, together.
+pub(crate) fn put_new(sql: &mut dyn Sql, objects: &[(&Object, &str)]) -> Done {
+    const DEVICES: &str = "SELECT id, account FROM device WHERE id IN @keys";
+    let devices: Vec<Value<'_>> =
+        objects.iter().filter(|(r, _)| what(r.of) == DEVICE).map(|(r, _)| Value::opt_bytes(subject(&r.of))).collect();
+    let there: BTreeSet<_> =
+        query_in(sql, DEVICES, &[], &devices, |row| Ok((replay::id(row.bytes(0)?)?, replay::id(row.bytes(1)?)?)))?
+            .into_iter()
+            .collect();
+    for (r, _) in objects {
+        let known = match r.of {
+            ObjectOf::Device(id) => there.contains(&(id.0, r.account.0)),
+            ObjectOf::Group(_) | ObjectOf::Itself => has_subject(sql, r)?,
+        };
+        if !known {
+            return Err(subject_gone());
+        }
+    }
+    OBJECT.put_new(sql, objects)?;
+    let mut fragments: Vec<_> =
+        objects.iter().flat_map(|(r, _)| indexed(r).into_iter().map(|name| (&r.account, name, number(r.id)))).collect();
+    fragments.sort_unstable();
+    let rows: Vec<_> = fragments
+        .iter()
+        .map(|(account, name, id)| vec![Value::Bytes(account.0.as_bytes()), Value::Text(name), Value::Int(*id)])
+        .collect();
+    insert_new(sql, "object_fragment (account, name, object)", &rows)?;
+    Ok(())
+}
+
+fn subject_gone() -> Refused {
+    Refused::Batch(Error::new(Cause::ResourceNotFound, "what the object is of is gone"))
 }
 
 fn has_subject(sql: &mut dyn Sql, r: &Object) -> SqlResult<bool> {

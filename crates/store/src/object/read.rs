@@ -10,7 +10,7 @@ use crate::{
         GROUP, devices_of, find,
         links::{kind_number, kind_of},
         list,
-        names::{HOLDER, key},
+        names::{HOLDER, holders, key},
         number, object_id,
     },
     store::{LIST_LIMIT, SharedStore, THE_SERVER},
@@ -114,6 +114,14 @@ impl ObjectStore for SharedStore {
         }
         let name = name.clone();
         self.read(move |sql| query_one(sql, HOLDER, &key(&name), |row| row.int(0).map(object_id))).await
+    }
+
+    async fn objects_named(&self, names: Vec<ExternalId>) -> Result<Vec<Option<ObjectId>>> {
+        self.read(move |sql| {
+            let held = holders(sql, names.iter())?;
+            Ok(names.iter().map(|name| held.get(name).copied()).collect())
+        })
+        .await
     }
 
     async fn external_ids(&self, object: ObjectId) -> Result<Vec<ExternalId>> {

@@ -42,6 +42,8 @@ pub async fn device_requests_are_unique_on_the_server(place: Place) {
     assert_eq!(store.device_request("b").await.unwrap(), Some(asked.clone()));
     assert_eq!(store.device_request(&long).await.unwrap(), Some(all[2].clone()));
     assert_eq!(store.device_request("B").await.unwrap(), None);
+    let several = store.requests_of_devices(["B", "b", "nobody", &long].map(str::to_owned).into()).await.unwrap();
+    assert!(several.len() == 2 && several.contains(&asked) && several.contains(&all[2]), "{several:?}");
     let page = |no, size| store.device_requests(mine, PageRequest { no, size });
     assert_eq!(page(0, 2).await.unwrap(), Page { total: 3, items: vec![asked, all[1].clone()] });
     assert_eq!(page(1, 2).await.unwrap(), Page { total: 3, items: vec![all[2].clone()] });

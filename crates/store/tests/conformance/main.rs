@@ -90,7 +90,7 @@ conformance! {
     members: a_group_has_no_more_devices_than_it_may two_that_fill_a_group_cannot_both members_are_counted
         devices_in_many_groups_leave_them members_are_read_from_any_place who_sees_devices_is_said_in_their_order;
     objects: objects_are_versioned objects_by_filter_and_page what_is_below_what an_object_has_few_above_it groups_are_found_by_their_place
-        external_ids_are_unique many_links_of_what_is_gone_go_in_slices;
+        external_ids_are_unique new_objects_are_written_together many_links_of_what_is_gone_go_in_slices;
     addresses: addresses_stay_while_they_are_named addresses_stay_while_they_owe nothing_is_told_to_an_address_that_is_gone;
     alarms: a_device_has_one_open_alarm_of_a_kind alarms_by_filter_and_page the_newest_open_alarm_of_some_devices
         device_events_by_filter_and_page retention_of_alarms_and_events alarms_and_events_go_with_their_device;

@@ -320,6 +320,48 @@ pub async fn external_ids_are_unique(place: Place) {
     assert_eq!(store.object_named(&same).await, Ok(Some(theirs)));
 }
 
+/// What is written together is refused and kept as one by one.
+pub async fn new_objects_are_written_together(place: Place) {
+    let store = place.open();
+    let (device, stranger) = (one_device(&store, "n1").await, one_device(&store, "n2").await);
+    let (a, b) = (device.account, stranger.account);
+    let fragments = |r: Object| Object { fragments: r#"{"c8y_IsDevice":{},"f":1}"#.into(), ..r };
+    let made: Vec<Object> = (0..130).map(|i| fragments(object(a, ObjectOf::Itself, &i.to_string()))).collect();
+    let own = object(a, ObjectOf::Device(device.id), "");
+    let label = |i: usize| external(a, "label", &i.to_string());
+    let call = |name: ExternalId, object: ObjectId| Write::ExternalId(Box::new((name, object)));
+    let names = || made.iter().enumerate().map(|(i, r)| call(label(i), r.id));
+    let all = || made.iter().chain([&own]).map(write).chain(names());
+    let most = (0..=ExternalId::MOST).map(|i| call(external(a, "n", &i.to_string()), own.id));
+    let foreign = object(b, ObjectOf::Device(device.id), "");
+    for (more, why) in [
+        (vec![write(&foreign)], Cause::ResourceNotFound),
+        (vec![write(&made[3])], Cause::Stale),
+        (vec![call(label(7), made[8].id)], Cause::NameTaken),
+        (vec![call(external(b, "label", "1"), own.id)], Cause::ResourceNotFound),
+        (vec![call(external(a, "label", "x"), ObjectId(5))], Cause::ResourceNotFound),
+        (most.collect(), Cause::TooMany),
+    ] {
+        // Beside those of their kind, before the names.
+        let (objects, named): (Vec<_>, Vec<_>) = all().chain(more).partition(|one| matches!(one, Write::Object(_)));
+        assert_eq!(cause(store.commit(put(objects.into_iter().chain(named))).await), why);
+        assert_eq!((store.object(made[0].id).await, store.object_named(&label(0)).await), (Ok(None), Ok(None)), "{why:?}");
+    }
+    store
+        .commit(put(all().chain([call(label(5), made[5].id), call(external(a, "imei", "1"), ObjectId::of_device(device.id))])))
+        .await
+        .unwrap();
+    let filter = ObjectFilter { fragments: vec!["f".into()], ..ObjectFilter::of(a) };
+    assert_eq!(store.objects(&filter, ALL).await.unwrap().total, 130);
+    let asked =
+        vec![label(129), label(130), external(b, "label", "1"), external(a, "label", "\0"), external(a, "imei", "1"), label(0)];
+    let found = [Some(made[129].id), None, None, None, Some(own.id), Some(made[0].id)];
+    assert_eq!(store.objects_named(asked).await.unwrap(), found);
+    assert_eq!(cause(store.commit(put([call(label(200), own.id), call(label(1), own.id)])).await), Cause::NameTaken);
+    assert_eq!(cause(store.commit(put([write(&made[0]), write(&made[1])])).await), Cause::Stale);
+    assert_eq!(store.external_ids(own.id).await.unwrap(), [external(a, "imei", "1")]);
+}
+
 pub async fn many_links_of_what_is_gone_go_in_slices(place: Place) {
     let store = place.open();
     let top = one_device(&store, "n").await;

@@ -57,6 +57,14 @@ pub async fn users_come_back_by_name_and_by_device(place: Place) {
                 (absent == "max", Ok(None))
             );
         }
+        let ids = ["1", &*one.device_id.clone().unwrap(), "a\0", &*two.device_id.clone().unwrap()].map(str::to_owned);
+        let mut several = store.users_of_devices(ids.into()).await.unwrap();
+        several.sort_by_key(|user| user.account != a);
+        assert_eq!(several, [one.clone(), two.clone()]);
+        let names = [(a, "mAX"), (b, "max"), (a, "a\0"), (a, &one.name), (b, &one.name)].map(|(of, name)| (of, name.to_owned()));
+        let mut several = store.users_named(names.into()).await.unwrap();
+        several.sort_by_key(|user| user.role != Role::Admin);
+        assert_eq!(several, [max.clone(), one.clone()]);
         // The second time from the database.
         store.shutdown().await;
         store = place.open();

@@ -21,7 +21,7 @@ pub use front::{Front, WhyWord, Word};
 pub use guard::Form;
 pub(crate) use guard::guarded;
 pub use intake::{Pace, Unread, whole_body};
-pub(crate) use multipart::{Malformed, Multipart, Piece, media_type};
+pub(crate) use multipart::{Malformed, Multipart, Part, Piece, media_type, parameter};
 pub(crate) use origin::Origin;
 pub(crate) use reason::Call;
 pub use reason::Reason;

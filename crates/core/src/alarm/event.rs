@@ -3,7 +3,7 @@
 use super::{AT_ONCE, FRAGMENTS, Said, check_each, check_said, check_text, merged, too_long, unreached};
 use crate::{Core, Permission, UserCaller, batch, device_event, store::DeviceEventFilter, turns::Record};
 use landfall_model::{
-    Cause, Device, DeviceEvent, DeviceEventId, DeviceId, Error, EventBody, Page, PageRequest, Result, Sort, Time, Write,
+    BinaryOf, Cause, Device, DeviceEvent, DeviceEventId, DeviceId, Error, EventBody, Page, PageRequest, Result, Sort, Time, Write,
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -125,7 +125,9 @@ impl Core {
     pub async fn delete_event(&self, caller: &UserCaller, id: DeviceEventId) -> Result<()> {
         caller.need(Permission::Speak)?;
         self.device_event(caller, id).await?;
-        self.store.commit(batch(vec![Write::DeleteDeviceEvent(id)], vec![])).await.map(|_| ())
+        let mut whole = self.without_file(BinaryOf::Event(id)).await?;
+        whole.writes.push(Write::DeleteDeviceEvent(id));
+        self.store.commit(whole).await.map(|_| ())
     }
 
     /// Deletes all events that match. `Forbidden`, `DeviceNotFound`, `Overloaded` where there are more than one call deletes.

@@ -3,6 +3,9 @@
 //! Bytes go to the store in parts while they come, so that neither a server nor its database ever has a whole file in memory. A file is there for
 //! others with the write that completes it, which goes together with that of what it is kept with; what was left incomplete is deleted after a day.
 
+mod event;
+mod object;
+
 use crate::{Core, Permission, UserCaller, batch};
 use landfall_model::{Batch, Binary, BinaryId, BinaryOf, BinaryPart, Cause, Error, Result, Write};
 
@@ -88,17 +91,16 @@ impl Core {
     }
 
     /// What makes the file whole: to be committed together with what it is kept with, in place of the file that was kept with it before.
-    pub async fn finish_upload(&self, mut upload: Upload, of: BinaryOf) -> Result<(Batch, Binary)> {
+    async fn completed(&self, upload: &Upload, of: BinaryOf) -> Result<Batch> {
         let mut writes = vec![];
         if !upload.rest.is_empty() {
-            let rest = std::mem::take(&mut upload.rest);
-            writes.push(upload.part(rest));
+            let part = BinaryPart { of: upload.binary.id, no: upload.parts, bytes: upload.rest.clone() };
+            writes.push(Write::BinaryPart(Box::new(part)));
         }
         let earlier = self.store.binary_of(of).await?;
         writes.extend(earlier.map(|earlier| Write::DeleteBinary(earlier.id)));
-        let binary = Binary { version: 2, of: Some(of), ..upload.binary };
-        writes.push(Write::Binary(Box::new(binary.clone())));
-        Ok((batch(writes, vec![]), binary))
+        writes.push(Write::Binary(Box::new(Binary { version: 2, of: Some(of), ..upload.binary.clone() })));
+        Ok(batch(writes, vec![]))
     }
 
     /// Drops a file that does not become whole.
@@ -106,11 +108,10 @@ impl Core {
         self.store.commit(batch(vec![Write::DeleteBinary(upload.binary.id)], vec![])).await.map(|_| ())
     }
 
-    /// The file that is kept with something, which the caller must have been shown to reach. `ResourceNotFound`.
-    pub async fn binary(&self, caller: &UserCaller, of: BinaryOf) -> Result<Binary> {
-        caller.need(Permission::See)?;
+    /// The file that is kept with something that the caller reaches. `ResourceNotFound`.
+    async fn file_of(&self, caller: &UserCaller, of: BinaryOf) -> Result<Binary> {
         let found = self.store.binary_of(of).await?.filter(|binary| binary.account == caller.account());
-        found.ok_or_else(|| Error::new(Cause::ResourceNotFound, "there is no such file"))
+        found.ok_or_else(no_file)
     }
 
     /// The next bytes of a file, from part 0 on; none behind its end. `Stale` where it is gone meanwhile.
@@ -121,4 +122,8 @@ impl Core {
         let gone = || Error::new(Cause::Stale, "the file was deleted or replaced meanwhile");
         self.store.binary_part(binary.id, no).await?.ok_or_else(gone).map(Some)
     }
+}
+
+fn no_file() -> Error {
+    Error::new(Cause::ResourceNotFound, "there is no such file")
 }

@@ -6,7 +6,7 @@
 mod children;
 mod external;
 mod group;
-mod plan;
+pub(crate) mod plan;
 mod view;
 
 pub use plan::{DevicePlan, plan_device_object};
@@ -14,8 +14,8 @@ pub use view::ManagedObject;
 
 use crate::{Core, Permission, Scope, UserCaller, account::principal::Principal, batch, store::ObjectFilter, turns::Record};
 use landfall_model::{
-    AccountId, Batch, Cause, ChildKind, Device, DeviceId, DeviceLimit, Error, ObjectId, ObjectOf, Page, PageRequest, Principals,
-    Result, Role, Write,
+    AccountId, Batch, BinaryOf, Cause, ChildKind, Device, DeviceId, DeviceLimit, Error, ObjectId, ObjectOf, Page, PageRequest,
+    Principals, Result, Role, Write,
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -363,7 +363,11 @@ impl Core {
                 whole.writes.push(Write::DeleteObject(object.id()));
                 self.store.commit(whole).await.map(|_| ())
             }
-            ObjectOf::Itself => self.store.commit(batch(vec![Write::DeleteObject(object.id())], vec![])).await.map(|_| ()),
+            ObjectOf::Itself => {
+                let mut whole = self.without_file(BinaryOf::Object(object.id())).await?;
+                whole.writes.push(Write::DeleteObject(object.id()));
+                self.store.commit(whole).await.map(|_| ())
+            }
         }
     }
 

@@ -77,7 +77,7 @@ pub(super) fn named(account: AccountId, id: ObjectId, names: Vec<(String, String
 }
 
 /// The record of a new object. `InvalidField`.
-pub(super) fn record(id: ObjectId, account: AccountId, of: ObjectOf, new: NewObject, now: Time) -> Result<Object> {
+pub(crate) fn record(id: ObjectId, account: AccountId, of: ObjectOf, new: NewObject, now: Time) -> Result<Object> {
     check(&new)?;
     let fragments = text_of(new.fragments)?;
     let (kind, name, owner) = (new.kind, new.name, new.owner);

@@ -5,6 +5,7 @@
 mod addresses;
 mod alarms;
 mod batches;
+mod binaries;
 mod calls;
 mod clock;
 mod commands;

@@ -90,6 +90,7 @@ fn row(cause: Cause, area: &str) -> Row {
         Cause::Unauthenticated => (401, "security/Unauthorized"),
         Cause::Throttled => (429, "general/Too Many Requests"),
         Cause::NameTaken | Cause::NodeIdTaken if area == "identity" => (409, "/Duplicate"),
+        Cause::ResourceExists if area == "event" => (409, "/Conflict"),
         Cause::NameTaken | Cause::NodeIdTaken | Cause::ResourceExists | Cause::DeviceRequestExists => (422, "/Non Unique Result"),
         Cause::Stale => (409, "/Conflict"),
         Cause::ContentTooLarge => (413, "undefined/payloadTooLarge"),

@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 
 /// Characters of a text.
 const TEXT: usize = 1_024;
+/// The fragment of an event that tells of its file.
+const IS_BINARY: &str = "c8y_IsBinary";
 /// What many may be chosen by.
 const CHOICE: &[&str] = &["source", "type", "fragmentType", "dateFrom", "dateTo"];
 
@@ -51,7 +53,7 @@ pub(super) async fn get(inbound: Inbound) -> Result<Reply, Fault> {
 pub(super) async fn change(mut inbound: Inbound) -> Result<Reply, Fault> {
     let body = inbound.json().await?;
     let text = text(&body, "text", TEXT)?.map(str::to_owned);
-    let change = DeviceEventChange { text, fragments: fragments(body) };
+    let change = DeviceEventChange { text, fragments: own(body) };
     let event = inbound.core().change_event(inbound.caller(), id(&inbound)?, &change).await?;
     Ok(Reply::ok(view(&inbound, &event)))
 }
@@ -69,7 +71,7 @@ pub(super) async fn delete_many(inbound: Inbound) -> Result<Reply, Fault> {
     Ok(Reply::done())
 }
 
-fn id(inbound: &Inbound) -> Result<DeviceEventId, Fault> {
+pub(super) fn id(inbound: &Inbound) -> Result<DeviceEventId, Fault> {
     telemetry::id(inbound.segment("eventId")).map(DeviceEventId)
 }
 
@@ -92,14 +94,29 @@ fn new(body: Map<String, Value>) -> Result<NewDeviceEvent, Fault> {
         kind: needed(&body, "type")?.to_owned(),
         text: needed(&body, "text")?.to_owned(),
         at: Some(time(&body)?),
-        fragments: fragments(body),
+        fragments: own(body),
     })
+}
+
+/// The fragments of a body; what an event shows of its file is said by the server.
+fn own(body: Map<String, Value>) -> Map<String, Value> {
+    let mut all = fragments(body);
+    all.remove(IS_BINARY);
+    all
+}
+
+/// The address of the file of an event.
+pub(super) fn binary_url(inbound: &Inbound, event: DeviceEventId) -> String {
+    inbound.url(format_args!("/event/events/{}/binaries", telemetry::number(event.0)))
 }
 
 /// An event as it is shown.
 fn view(inbound: &Inbound, event: &DeviceEvent) -> Value {
     let id = telemetry::number(event.id.0);
     let mut body: Map<String, Value> = serde_json::from_str(&event.fragments).unwrap_or_default();
+    if let Some(Value::Object(file)) = body.get_mut(IS_BINARY) {
+        file.insert("self".to_owned(), binary_url(inbound, event.id).into());
+    }
     body.extend([
         ("self".to_owned(), inbound.url(format_args!("/event/events/{id}")).into()),
         ("id".to_owned(), id.into()),

@@ -16,6 +16,7 @@
 
 mod alarm;
 mod auth;
+mod binaries;
 mod bulk;
 mod control;
 mod device_request;

@@ -1,7 +1,7 @@
 //! The one list of operations: the router and what the tests hold to the contract follow from it.
 
 use super::{
-    Cumulocity, alarm, bulk, control, device_request, event, identity,
+    Cumulocity, alarm, binaries, bulk, control, device_request, event, identity,
     inventory::{self, children},
     measurement,
     request::{open, served},
@@ -74,10 +74,19 @@ operations! {
     delete "/event/events/{eventId}" deleteEvent Speak event::delete, "event";
     get "/event/events/{eventId}" getEvent See event::get, "event";
     put "/event/events/{eventId}" updateEvent Speak event::change, "event";
+    delete "/event/events/{eventId}/binaries" deleteEventBinary Speak binaries::event::delete, "event";
+    get "/event/events/{eventId}/binaries" getEventBinary See binaries::event::get, "event";
+    post "/event/events/{eventId}/binaries" createEventBinary Speak binaries::event::create, "event";
+    put "/event/events/{eventId}/binaries" replaceEventBinary Speak binaries::event::replace, "event";
     delete "/identity/externalIds/{type}/{externalId}" deleteExternalId Speak identity::remove, "externalId";
     get "/identity/externalIds/{type}/{externalId}" getExternalId See identity::get, "externalId";
     get "/identity/globalIds/{id}/externalIds" listExternalIds See identity::list, "externalIdCollection";
     post "/identity/globalIds/{id}/externalIds" createExternalId Speak identity::add, "externalId";
+    get "/inventory/binaries" listBinaries See binaries::object::list, "managedObjectCollection";
+    post "/inventory/binaries" createBinary Speak binaries::object::create, "managedObject";
+    delete "/inventory/binaries/{id}" deleteBinary Speak binaries::object::delete, "managedObject";
+    get "/inventory/binaries/{id}" getBinary See binaries::object::get, "managedObject";
+    put "/inventory/binaries/{id}" replaceBinary Speak binaries::object::replace, "managedObject";
     get "/inventory/managedObjects" listManagedObjects See inventory::list, "managedObjectCollection";
     post "/inventory/managedObjects" createManagedObject Speak inventory::create, "managedObject";
     delete "/inventory/managedObjects/{id}" deleteManagedObject Speak inventory::delete, "managedObject";

@@ -147,6 +147,12 @@ impl<C> Inbound<C> {
         }
     }
 
+    /// The request itself beside what was read of it, for a body that is read in another way by an operation that answers with addresses.
+    pub fn split(mut self) -> (Self, Request) {
+        let request = std::mem::take(self.request.get_mut());
+        (self, request)
+    }
+
     /// The request itself, for a body that is read in another way.
     pub fn into_request(self) -> Request {
         self.request.into_inner()

@@ -1,4 +1,4 @@
-//! `multipart/form-data` (RFC 7578), read while it comes: of each part its name, then its data in pieces.
+//! `multipart/form-data` (RFC 7578), read while it comes: of each part what its header fields say, then its data in pieces.
 //!
 //! A machine without input and output, as `multer` reads ahead for as long as its stream has something, wants CRLF, and refuses a body that ends
 //! without the closing boundary, as the seed of Cumulocity shows one. Lines may end in LF alone. Absent: encodings of parts, and nested ones.
@@ -16,10 +16,20 @@ const BOUNDARY: usize = 200;
 /// What comes of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
-    /// A part of this name begins.
-    Part(String),
+    /// A part begins.
+    Part(Part),
     /// Data of the part, never empty.
     Data(Bytes),
+}
+
+/// What the header fields of a part say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Its name; empty where none is given.
+    pub name: String,
+    pub file_name: Option<String>,
+    /// Its `Content-Type`.
+    pub content_type: Option<String>,
 }
 
 /// What is wrong with a body, for people.
@@ -28,7 +38,7 @@ pub(crate) struct Malformed(pub String);
 
 /// Reads one body. `feed` what comes, then take pieces until there is none; at the end of the body `close`, and take the last ones.
 pub(crate) struct Multipart {
-    /// Line feed, two dashes, boundary.
+    /// Line feed, two dashes, boundary; empty until the first line names that.
     delimiter: Vec<u8>,
     pending: BytesMut,
     place: Place,
@@ -40,6 +50,8 @@ pub(crate) struct Multipart {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
+    /// Before the line that names the boundary.
+    FirstLine,
     Preamble,
     /// Behind a boundary.
     Boundary,
@@ -55,14 +67,16 @@ pub(crate) fn media_type(content_type: &str) -> String {
 }
 
 impl Multipart {
-    /// For a body of this `Content-Type`, which must be multipart.
+    /// For a body of this `Content-Type`, which must be multipart. Where that names no boundary, as some devices leave it out, the first line of the
+    /// body does.
     pub fn of(content_type: &str) -> Result<Self, Malformed> {
-        let boundary = parameter(content_type, "boundary").filter(|boundary| (1..=BOUNDARY).contains(&boundary.len()));
-        let boundary = boundary.ok_or_else(|| Malformed("the Content-Type names no boundary".into()))?;
-        let delimiter = [b"\n--", boundary.as_bytes()].concat();
+        let (place, delimiter) = match parameter(content_type, "boundary") {
+            Some(boundary) => (Place::Preamble, delimiter(boundary.as_bytes()).ok_or_else(no_boundary)?),
+            None => (Place::FirstLine, vec![]),
+        };
         // So a body that begins with its boundary is no special one.
         let pending = BytesMut::from(&b"\n"[..]);
-        Ok(Self { delimiter, pending, place: Place::Preamble, skipped: 0, fresh: false, closed: false })
+        Ok(Self { delimiter, pending, place, skipped: 0, fresh: false, closed: false })
     }
 
     /// More of the body has come.
@@ -81,6 +95,16 @@ impl Multipart {
     pub fn next(&mut self) -> Result<Option<Piece>, Malformed> {
         loop {
             match self.place {
+                Place::FirstLine => {
+                    let line = &self.pending[1..];
+                    let end = memchr::memchr(b'\n', line).or(self.closed.then_some(line.len()));
+                    let Some(end) = end.filter(|end| *end <= BOUNDARY + PADDING) else {
+                        return if line.len() > BOUNDARY + PADDING { Err(no_boundary()) } else { Ok(None) };
+                    };
+                    let boundary = line[..end].trim_ascii_end().strip_prefix(b"--");
+                    self.delimiter = boundary.and_then(delimiter).ok_or_else(no_boundary)?;
+                    self.place = Place::Preamble;
+                }
                 Place::Preamble => {
                     let (before, found) = self.up_to_boundary();
                     self.skipped += before.len();
@@ -105,7 +129,7 @@ impl Multipart {
                     }
                 }
                 Place::Headers => {
-                    let Some((length, name)) = headers(&self.pending)? else {
+                    let Some((length, part)) = headers(&self.pending)? else {
                         if self.closed && self.pending.iter().all(u8::is_ascii_whitespace) {
                             self.place = Place::Over;
                             continue;
@@ -117,7 +141,7 @@ impl Multipart {
                     };
                     drop(self.pending.split_to(length - 1));
                     (self.place, self.fresh) = (Place::Data, true);
-                    return Ok(Some(Piece::Part(name)));
+                    return Ok(Some(Piece::Part(part)));
                 }
                 Place::Data => {
                     let (mut data, found) = self.up_to_boundary();
@@ -182,18 +206,32 @@ impl Multipart {
     }
 }
 
-/// The header fields of a part: how long they are with the empty line behind them, and the name that they give it; none where they are not whole.
-fn headers(bytes: &[u8]) -> Result<Option<(usize, String)>, Malformed> {
-    let mut name = None;
+fn delimiter(boundary: &[u8]) -> Option<Vec<u8>> {
+    (1..=BOUNDARY).contains(&boundary.len()).then(|| [b"\n--", boundary].concat())
+}
+
+fn no_boundary() -> Malformed {
+    Malformed("neither the Content-Type nor the first line of the body names a boundary".into())
+}
+
+/// The header fields of a part: how long they are with the empty line behind them, and what they say; none where they are not whole.
+fn headers(bytes: &[u8]) -> Result<Option<(usize, Part)>, Malformed> {
+    let mut part = Part::default();
     let mut from = 0;
     while let Some(end) = memchr::memchr(b'\n', &bytes[from..]).map(|at| at + from) {
         let line = bytes[from..end].strip_suffix(b"\r").unwrap_or(&bytes[from..end]);
         if line.is_empty() {
-            return Ok(Some((end + 1, name.unwrap_or_default())));
+            return Ok(Some((end + 1, part)));
         }
         let text = String::from_utf8_lossy(line);
         match text.split_once(':') {
-            Some((field, value)) if field.trim().eq_ignore_ascii_case("content-disposition") => name = parameter(value, "name"),
+            Some((field, value)) if field.trim().eq_ignore_ascii_case("content-disposition") => {
+                part.name = parameter(value, "name").unwrap_or_default();
+                part.file_name = parameter(value, "filename");
+            }
+            Some((field, value)) if field.trim().eq_ignore_ascii_case("content-type") => {
+                part.content_type = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
+            }
             Some(_) => {}
             None if text.starts_with([' ', '\t']) => {}
             None => return Err(Malformed("a line among the header fields of a part has no colon".into())),
@@ -204,7 +242,7 @@ fn headers(bytes: &[u8]) -> Result<Option<(usize, String)>, Malformed> {
 }
 
 /// A parameter of a header field, behind its first semicolon.
-fn parameter(value: &str, wanted: &str) -> Option<String> {
+pub(crate) fn parameter(value: &str, wanted: &str) -> Option<String> {
     let mut rest = value.split_once(';')?.1;
     loop {
         let (name, behind) = rest.split_once('=')?;

@@ -110,8 +110,8 @@ impl<'a> Reading<'a> {
     async fn pieces(&mut self, form: &mut Multipart, parts: &mut Parts) -> Result<(), Fault> {
         while let Some(piece) = form.next().map_err(|Malformed(why)| Fault::malformed(why))? {
             match piece {
-                Piece::Part(name) => {
-                    parts.in_file = name == FILE;
+                Piece::Part(part) => {
+                    parts.in_file = part.name == FILE;
                     parts.files += u32::from(parts.in_file);
                     if parts.files > 1 {
                         return Err(Fault::invalid(FILE, "the form has more than one part of this name"));

@@ -39,7 +39,7 @@ pub(super) fn read(query: &Query, account: AccountId) -> Result<ObjectFilter, Fa
 }
 
 /// Ids between commas.
-pub(super) fn ids(text: &str) -> Result<Vec<ObjectId>, Fault> {
+pub(in crate::cumulocity) fn ids(text: &str) -> Result<Vec<ObjectId>, Fault> {
     let ids: Vec<&str> = text.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
     if ids.len() > IDS {
         return Err(Fault::invalid("ids", format!("at most {IDS} ids at once")));

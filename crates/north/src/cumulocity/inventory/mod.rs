@@ -1,8 +1,8 @@
 //! `/inventory/managedObjects`: devices, groups and other objects.
 
 pub(super) mod children;
-mod filter;
-mod show;
+pub(super) mod filter;
+pub(super) mod show;
 
 use super::{Fault, Inbound, Paging, Reply, request::text};
 use landfall_core::{ManagedObject, NewObject, ObjectChange};
@@ -89,7 +89,7 @@ pub(super) async fn delete(inbound: Inbound) -> Result<Reply, Fault> {
 }
 
 /// An object to be made, from its body.
-fn new_object(mut fields: Map<String, Value>) -> Result<NewObject, Fault> {
+pub(super) fn new_object(mut fields: Map<String, Value>) -> Result<NewObject, Fault> {
     let all = usize::MAX;
     let kind = text(&fields, "type", all)?.map(str::to_owned);
     let name = text(&fields, "name", all)?.map(str::to_owned);

@@ -30,7 +30,7 @@ pub(super) async fn whole(inbound: &Inbound, object: &ManagedObject, children: b
 }
 
 /// An object without references.
-pub(super) fn plain(inbound: &Inbound, object: &ManagedObject) -> Value {
+pub(in crate::cumulocity) fn plain(inbound: &Inbound, object: &ManagedObject) -> Value {
     fields(inbound, object).into()
 }
 

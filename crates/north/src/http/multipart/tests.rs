@@ -4,12 +4,16 @@ use super::*;
 
 /// Name and data of each part of a body that comes in pieces of so many bytes.
 fn read(body: &[u8], piece: usize) -> Result<Vec<(String, Vec<u8>)>, Malformed> {
-    let mut multipart = Multipart::of("multipart/form-data; boundary=B")?;
+    read_of("multipart/form-data; boundary=B", body, piece)
+}
+
+fn read_of(content_type: &str, body: &[u8], piece: usize) -> Result<Vec<(String, Vec<u8>)>, Malformed> {
+    let mut multipart = Multipart::of(content_type)?;
     let mut parts: Vec<(String, Vec<u8>)> = vec![];
     let mut take = |multipart: &mut Multipart| {
         while let Some(piece) = multipart.next()? {
             match (piece, parts.last_mut()) {
-                (Piece::Part(name), _) => parts.push((name, vec![])),
+                (Piece::Part(part), _) => parts.push((part.name, vec![])),
                 (Piece::Data(data), Some((_, all))) => all.extend_from_slice(&data),
                 (Piece::Data(_), None) => panic!("data before a part"),
             }
@@ -90,9 +94,9 @@ fn the_boundary_is_what_the_content_type_names() {
         ("multipart/form-data;boundary=\"a b;c\"", Some("\n--a b;c")),
         ("multipart/form-data; charset=utf-8; BOUNDARY=x", Some("\n--x")),
         ("multipart/form-data; charset; boundary=x", Some("\n--x")),
-        ("multipart/form-data", None),
+        ("multipart/form-data", Some("")),
         ("multipart/form-data; boundary=", None),
-        ("multipart/form-data; boundary=\"x", None),
+        ("multipart/form-data; boundary=\"x", Some("")),
     ] {
         let delimiter = Multipart::of(content_type).map(|multipart| multipart.delimiter).ok();
         assert_eq!(delimiter.as_deref(), expected.map(str::as_bytes), "{content_type}");
@@ -100,4 +104,21 @@ fn the_boundary_is_what_the_content_type_names() {
     let long = format!("multipart/form-data; boundary={}", "x".repeat(BOUNDARY + 1));
     assert!(Multipart::of(&long).is_err());
     assert_eq!(media_type(" Multipart/Form-Data ;boundary=x"), "multipart/form-data");
+}
+
+#[test]
+fn the_first_line_names_the_boundary_where_the_content_type_does_not() {
+    let file = vec![("file".to_owned(), b"a\r\n--Cb".to_vec())];
+    for body in [format!("{HEAD}a\r\n--Cb\r\n--B--\r\n"), format!("{HEAD}a\r\n--Cb\r\n--B").replace("--B\r\nC", "--B \t\r\nC")] {
+        for piece in [1, 2, 7, 1_000] {
+            assert_eq!(read_of("multipart/form-data", body.as_bytes(), piece).as_ref(), Ok(&file), "{body:?} by {piece}");
+        }
+    }
+    let long = format!("--{}", "x".repeat(BOUNDARY + 1));
+    let endless = "-".repeat(BOUNDARY + PADDING + 1);
+    for body in ["", "\r\n", "--", "--\r\n", "a;b\r\n--B", &long, &endless] {
+        for piece in [1, 1_000] {
+            assert_eq!(read_of("multipart/form-data", body.as_bytes(), piece), Err(no_boundary()), "{body:?}");
+        }
+    }
 }

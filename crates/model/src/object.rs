@@ -69,7 +69,7 @@ pub struct ExternalId {
     pub account: AccountId,
     /// Kind of name, such as `c8y_Serial`; 1 to 256 characters.
     pub kind: String,
-    /// The name, 1 to 1,024 characters.
+    /// The name, 1 to 1,024 characters; with its kind at most [`ExternalId::BYTES`].
     pub value: String,
 }
 
@@ -133,6 +133,8 @@ impl FromStr for ObjectId {
 impl ExternalId {
     /// External ids of one object.
     pub const MOST: usize = 100;
+    /// Bytes of kind and name together: a row of an index in PostgreSQL takes 2,704, with the account and its own head.
+    pub const BYTES: usize = 2_400;
 }
 
 impl Object {

@@ -202,6 +202,9 @@ pub(super) fn check_external(name: &ExternalId) -> Result<()> {
         check_name(text, most)
             .map_err(|_| Error::invalid(path, format!("must be 1 to {most} characters without control characters")))?;
     }
+    if name.kind.len() + name.value.len() > ExternalId::BYTES {
+        return Err(Error::invalid("externalId", format!("with its type at most {} bytes", ExternalId::BYTES)));
+    }
     Ok(())
 }
 

@@ -2,7 +2,9 @@
 
 use super::{Ground, Tenant, cause};
 use landfall_core::{AccountChange, DeviceChange, ManagedObject, NewObject, ObjectChange, ObjectFilter, UserCaller};
-use landfall_model::{AccountSettings, Cause, ChildKind, DeviceInfo, EventBody, ObjectId, ObjectOf, PageRequest, Result};
+use landfall_model::{
+    AccountSettings, Cause, ChildKind, DeviceInfo, EventBody, ExternalId, ObjectId, ObjectOf, PageRequest, Result,
+};
 use serde_json::{Map, Value, json};
 
 const ALL: PageRequest = PageRequest { no: 0, size: 1_000 };
@@ -69,6 +71,10 @@ async fn a_device_that_starts_makes_and_names_its_object() {
     assert!(told.iter().any(|event| matches!(event.event.body, EventBody::DeviceAdded(_))), "{told:?}");
     assert_eq!(core.device(&mine.scope, record.id).await.unwrap(), *record);
     core.bind_external(&device, own.id(), "c8y_Serial", "S1").await.unwrap();
+    let wide = |bytes: usize| "\u{1f600}".repeat(bytes / 4);
+    assert_eq!(cause(core.bind_external(&device, own.id(), "wide", &wide(ExternalId::BYTES)).await), Cause::InvalidField);
+    core.bind_external(&device, own.id(), "wide", &wide(ExternalId::BYTES - 4)).await.unwrap();
+    core.unbind_external(&device, "wide", &wide(ExternalId::BYTES - 4)).await.unwrap();
     assert_eq!(core.external(&device, "c8y_Serial", "S1").await.unwrap(), own);
     assert_eq!(cause(core.bind_external(&device, own.id(), "c8y_Serial", "S1").await), Cause::NameTaken);
     // Its other devices are called as their objects.

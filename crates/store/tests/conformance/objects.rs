@@ -305,6 +305,12 @@ pub async fn external_ids_are_unique(place: Place) {
     let store = place.open();
     assert_eq!((store.object_named(&serial).await, store.object_named(&same).await), (Ok(Some(d)), Ok(Some(theirs))));
     assert_eq!(store.object_named(&external(first.account, "c8y_Serial", "1\0")).await, Ok(None));
+    // The longest one, of letters that do not compress.
+    let letters = (0..).map(|n: u32| char::from_u32(0x4e00 + n.wrapping_mul(2_654_435_761) % 20_000).unwrap());
+    let longest = external(first.account, "wide", &letters.take((ExternalId::BYTES - 4) / 3).collect::<String>());
+    store.commit(name(&longest, a)).await.unwrap();
+    assert_eq!(store.object_named(&longest).await, Ok(Some(a)));
+    store.commit(put([Write::DeleteExternalId(Box::new(longest))])).await.unwrap();
     assert_eq!(store.external_ids(d).await.unwrap(), [imei.clone(), serial.clone()]);
     store
         .commit(put([Write::DeleteExternalId(Box::new(imei.clone())), Write::DeleteExternalId(Box::new(imei.clone()))]))

@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod golden;
+mod walls;
 
 use super::{Cumulocity, OPERATIONS, Settings, router};
 use crate::http::{Origin, Peer, guarded};

@@ -10,6 +10,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+/// The id of no object.
+const NOBODY: ObjectId = ObjectId((1 << 61) - 1);
+
 /// An object that is nothing else.
 pub fn asset(account: AccountId) -> Object {
     object(account, ObjectOf::Itself, "asset")
@@ -296,10 +299,7 @@ pub async fn external_ids_are_unique(place: Place) {
     }
     assert_eq!(cause(store.commit(name(&serial, a)).await), Cause::NameTaken);
     assert_eq!(cause(store.commit(name(&external(first.account, "c8y_Serial", "2"), theirs)).await), Cause::ResourceNotFound);
-    assert_eq!(
-        cause(store.commit(name(&external(first.account, "c8y_Serial", "2"), ObjectId(5))).await),
-        Cause::ResourceNotFound
-    );
+    assert_eq!(cause(store.commit(name(&external(first.account, "c8y_Serial", "2"), NOBODY)).await), Cause::ResourceNotFound);
     assert_eq!(cause(store.commit(name(&external(first.account, "a\0", "2"), a)).await), Cause::InvalidField);
     drop(store);
     let store = place.open();
@@ -345,7 +345,7 @@ pub async fn new_objects_are_written_together(place: Place) {
         (vec![write(&made[3])], Cause::Stale),
         (vec![call(label(7), made[8].id)], Cause::NameTaken),
         (vec![call(external(b, "label", "1"), own.id)], Cause::ResourceNotFound),
-        (vec![call(external(a, "label", "x"), ObjectId(5))], Cause::ResourceNotFound),
+        (vec![call(external(a, "label", "x"), NOBODY)], Cause::ResourceNotFound),
         (most.collect(), Cause::TooMany),
     ] {
         // Beside those of their kind, before the names.

@@ -153,7 +153,7 @@ fn severity(text: &str) -> Result<Severity, Fault> {
 }
 
 /// An alarm as it is shown.
-fn view(inbound: &Inbound, alarm: &Alarm) -> Value {
+pub(super) fn view(inbound: &Inbound, alarm: &Alarm) -> Value {
     let id = telemetry::number(alarm.id.0);
     let mut body: Map<String, Value> = serde_json::from_str(&alarm.fragments).unwrap_or_default();
     body.extend([

@@ -93,7 +93,7 @@ fn statuses() -> [(&'static str, OperationStatus); 4] {
     OperationStatus::ALL.map(|status| (status.as_str(), status))
 }
 
-fn view(inbound: &Inbound, operation: Operation) -> Value {
+pub(super) fn view(inbound: &Inbound, operation: Operation) -> Value {
     let number = operation.number().to_string();
     let mut body: Map<String, Value> = operation.fragments;
     let fields = [

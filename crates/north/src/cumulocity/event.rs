@@ -111,7 +111,7 @@ pub(super) fn binary_url(inbound: &Inbound, event: DeviceEventId) -> String {
 }
 
 /// An event as it is shown.
-fn view(inbound: &Inbound, event: &DeviceEvent) -> Value {
+pub(super) fn view(inbound: &Inbound, event: &DeviceEvent) -> Value {
     let id = telemetry::number(event.id.0);
     let mut body: Map<String, Value> = serde_json::from_str(&event.fragments).unwrap_or_default();
     if let Some(Value::Object(file)) = body.get_mut(IS_BINARY) {

@@ -64,7 +64,7 @@ fn new(body: Map<String, Value>) -> Result<NewMeasurement, Fault> {
 }
 
 /// A measurement as it is shown.
-fn view(inbound: &Inbound, one: &Measurement) -> Value {
+pub(super) fn view(inbound: &Inbound, one: &Measurement) -> Value {
     let id = id(one.seq, ObjectId::of_device(one.device));
     let mut body = one.fragments.clone();
     body.extend([

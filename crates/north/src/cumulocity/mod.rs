@@ -29,6 +29,7 @@ mod media;
 mod operation;
 mod page;
 mod query;
+mod realtime;
 mod reply;
 mod request;
 mod telemetry;
@@ -71,7 +72,7 @@ pub const DIALECT: Dialect = Dialect {
     document: include_str!("../../../../spec/devicecontrol/cumulocity-devicecontrol.openapi.yaml"),
     routes: |core, settings| {
         let settings = serde_json::from_value(settings).map_err(|error| error.to_string())?;
-        Ok(router(Arc::new(Cumulocity { core, settings })))
+        Ok(router(Arc::new(Cumulocity::new(core, settings))))
     },
     form: Form { api: "cumulocity", echoes: &[], failed: |_, _| errors::failed() },
     notifier: None,
@@ -101,11 +102,20 @@ impl Default for Settings {
 struct Cumulocity {
     core: Arc<Core>,
     settings: Settings,
+    realtime: Arc<realtime::Clients>,
+}
+
+impl Cumulocity {
+    fn new(core: Arc<Core>, settings: Settings) -> Self {
+        let realtime = Arc::<realtime::Clients>::default();
+        core.enlist(&realtime);
+        Self { core, settings, realtime }
+    }
 }
 
 /// The routes of the dialect.
 fn router(state: Arc<Cumulocity>) -> Router {
-    REST.refused(operation::routes().with_state(state))
+    REST.refused(operation::routes().merge(realtime::routes()).with_state(state))
 }
 
 /// Whatever else there is under its prefixes gets an error body.

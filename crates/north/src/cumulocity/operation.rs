@@ -3,7 +3,7 @@
 use super::{
     Cumulocity, alarm, binaries, bulk, control, device_request, event, identity,
     inventory::{self, children},
-    measurement,
+    measurement, realtime,
     request::{open, served},
     tenant, user,
 };
@@ -55,6 +55,7 @@ operations! {
     delete "/alarm/alarms/{alarmId}" deleteAlarm Speak alarm::delete, "alarm";
     get "/alarm/alarms/{alarmId}" getAlarm See alarm::get, "alarm";
     put "/alarm/alarms/{alarmId}" updateAlarm Speak alarm::change, "alarm";
+    post "/cep/realtime" talkRealtimeCep See realtime::all, "realtime";
     post "/devicecontrol/bulkNewDeviceRequests" createBulkNewDeviceRequests Administer bulk::create, "bulkNewDeviceRequest";
     post "/devicecontrol/deviceCredentials" createDeviceCredentials Bootstrap device_request::credentials, "deviceCredentials";
     get "/devicecontrol/newDeviceRequests" listNewDeviceRequests See device_request::list, "newDeviceRequestCollection";
@@ -107,6 +108,8 @@ operations! {
     get "/measurement/measurements" listMeasurements See measurement::list, "measurementCollection";
     post "/measurement/measurements" createMeasurement Speak measurement::create, "measurement";
     get "/measurement/measurements/{measurementId}" getMeasurement See measurement::get, "measurement";
+    post "/notification/operations" talkOperations See realtime::operations, "realtime";
+    post "/notification/realtime" talkRealtime See realtime::all, "realtime";
     get "/tenant/currentTenant" getCurrentTenant See tenant::current, "currentTenant";
     get "/tenant/loginOptions" listLoginOptions open tenant::login_options, "loginOptionCollection";
     get "/tenant/loginOptions/{type}" getLoginOption open tenant::login_option, "loginOption";

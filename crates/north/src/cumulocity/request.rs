@@ -131,6 +131,14 @@ impl<C> Inbound<C> {
 
     /// The body, an object in JSON of at most what the listener takes: 1 MiB.
     pub async fn json(&mut self) -> Result<Map<String, Value>, Fault> {
+        match self.value().await? {
+            Value::Object(fields) => Ok(fields),
+            _ => Err(Fault::malformed("the body must be an object")),
+        }
+    }
+
+    /// The same of any JSON.
+    pub async fn value(&mut self) -> Result<Value, Fault> {
         let request = std::mem::take(self.request.get_mut());
         media::need_json(request.headers())?;
         let body = whole_body(request).await.map_err(|error| match error.status() {
@@ -138,13 +146,8 @@ impl<C> Inbound<C> {
             _ => Fault::malformed(error.to_string()),
         })?;
         let text = landfall_core::json::sound(&body).map_err(|why| Fault::malformed(format!("the body {why}")))?;
-        match serde_json::from_str(&text) {
-            Ok(Value::Object(fields)) => Ok(fields),
-            Ok(_) => Err(Fault::malformed("the body must be an object")),
-            Err(error) => {
-                Err(Fault::malformed(format!("the body is no JSON at line {} column {}", error.line(), error.column())))
-            }
-        }
+        serde_json::from_str(&text)
+            .map_err(|error| Fault::malformed(format!("the body is no JSON at line {} column {}", error.line(), error.column())))
     }
 
     /// The request itself beside what was read of it, for a body that is read in another way by an operation that answers with addresses.

@@ -88,6 +88,11 @@ pub(super) async fn delete(inbound: Inbound) -> Result<Reply, Fault> {
     Ok(Reply::done())
 }
 
+/// An object as it is shown alone.
+pub(super) async fn whole(inbound: &Inbound, object: &ManagedObject) -> Result<Value, Fault> {
+    show::whole(inbound, object, true, false).await
+}
+
 /// An object to be made, from its body.
 pub(super) fn new_object(mut fields: Map<String, Value>) -> Result<NewObject, Fault> {
     let all = usize::MAX;

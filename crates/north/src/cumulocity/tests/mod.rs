@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod golden;
+mod realtime;
 mod walls;
 
 use super::{Cumulocity, OPERATIONS, Settings, router};
@@ -28,6 +29,7 @@ pub(super) struct Scene {
     pub theirs: Tenant,
     bindings: Bindings,
     service: TowerToHyperService<Router>,
+    realtime: Arc<super::realtime::Clients>,
 }
 
 /// A request.
@@ -65,16 +67,16 @@ impl Scene {
 
     /// The same after a restart of the server.
     pub async fn restart(self) -> Self {
-        let Self { ground, mine, theirs, bindings, service } = self;
-        drop(service);
+        let Self { ground, mine, theirs, bindings, service, realtime } = self;
+        drop((service, realtime));
         Self::over(ground.restart().await, mine, theirs, bindings)
     }
 
     fn over(ground: Ground, mine: Tenant, theirs: Tenant, bindings: Bindings) -> Self {
-        let state = Arc::new(Cumulocity { core: ground.core.clone(), settings: Settings::default() });
-        let core = ground.core.clone();
+        let state = Arc::new(Cumulocity::new(ground.core.clone(), Settings::default()));
+        let (core, realtime) = (ground.core.clone(), state.realtime.clone());
         let routes = guarded(router(state), super::DIALECT.form, move || core.now());
-        Self { ground, mine, theirs, bindings, service: TowerToHyperService::new(routes) }
+        Self { ground, mine, theirs, bindings, service: TowerToHyperService::new(routes), realtime }
     }
 
     /// What golden files may name: for each user its header `Authorization`.

@@ -53,14 +53,15 @@ assert.deepEqual([again.data.numberOfCreated, again.data.credentialUpdatedList.l
 // What was made is found, and its agent hears of its operation.
 const meter = (await identity.detail({ type: "c8y_Serial", externalId: "bulk-1" })).data.managedObject.id;
 assert.equal((await inventory.detail(meter)).data.name, "Meter; 1");
-assert.equal((await inventory.list({ fragmentType: "c8y_IsDevice", pageSize: 100, withTotalPages: true })).data.length, 3);
+assert.equal((await inventory.list({ type: "c8y_Meter", pageSize: 100, withTotalPages: true })).data.length, 3);
 const agent = new Client(new BasicAuth({ tenant, user: "device_bulk-1", password: "secret1" }), base);
 agent.core.tenant = tenant;
 const heard = new Promise((resolve, reject) => {
     setTimeout(() => reject(new Error("the operation was not told")), 30000).unref();
     agent.realtime.subscribe(`/operations/${meter}`, (message) => message.data.data.status === "PENDING" && resolve(message.data.data));
 });
-await new Promise((resolve) => agent.realtime.addListener ? resolve() : setTimeout(resolve, 1000));
+// It subscribes meanwhile.
+await new Promise((resolve) => setTimeout(resolve, 1000));
 const made = (await operation.create({ deviceId: meter, description: "Restart", c8y_Restart: {} })).data;
 assert.equal((await heard).id, made.id);
 await agent.operation.update({ id: made.id, status: "SUCCESSFUL" });

@@ -25,7 +25,7 @@ secret=$(json secret <<<"$app")
 product=$("$landfall" product import docs/examples/thermometer.json --json | json productId)
 
 get() { curl -sS --fail-with-body --cacert "$ca" "$@"; }
-index() { [ "$(get "$https/openapi" | grep -o "$https/openapi/[a-z0-9]*.yaml" | wc -l)" = 3 ]; }
+index() { [ "$(get "$https/openapi" | grep -o "$https/openapi/[a-z0-9]*.yaml" | wc -l)" = 4 ]; }
 try index index
 # generated NAME: a Python package NAME_client, of which nothing is missing.
 generated() {

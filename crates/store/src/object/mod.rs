@@ -6,7 +6,7 @@
 pub(crate) mod links;
 mod list;
 mod names;
-mod read;
+pub(crate) mod read;
 
 pub(crate) use names::{drop_name, put_names};
 

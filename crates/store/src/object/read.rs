@@ -4,7 +4,7 @@ use crate::{
     device::counts,
     engine::{
         documents::{self, Conditions, id_value, parse},
-        sql::{Sql, SqlResult, Value, query_all, query_one, storable, to_db},
+        sql::{Row, Sql, SqlResult, Value, query_all, query_one, storable, to_db},
     },
     object::{
         GROUP, devices_of, find,
@@ -138,8 +138,8 @@ impl ObjectStore for SharedStore {
 }
 
 /// Devices that are behind a gateway and linked below nothing.
-const BEHIND: &str =
-    "gateway = ?1 AND id <> ?1 AND NOT EXISTS (SELECT 1 FROM object_link l WHERE l.device = device.id AND l.kind = 0)";
+const BEHIND: &str = "account = (SELECT account FROM device WHERE id = ?1) AND gateway = ?1 AND id <> ?1 \
+    AND NOT EXISTS (SELECT 1 FROM object_link l WHERE l.device = device.id AND l.kind = 0)";
 
 fn children(sql: &mut dyn Sql, parent: ObjectId, kind: ChildKind, page: PageRequest) -> SqlResult<Page<ObjectId>> {
     const COUNT: &str = "SELECT COUNT(*) FROM object_link WHERE parent = ?1 AND kind = ?2";
@@ -151,24 +151,34 @@ fn children(sql: &mut dyn Sql, parent: ObjectId, kind: ChildKind, page: PageRequ
     let mut items = query_all(sql, LINKED, &place, |row| row.int(0).map(object_id))?;
     let (skip, left) = (from.saturating_sub(total), size - items.len() as u64);
     let place = [Value::Int(to_db(left)), Value::Int(to_db(skip))];
-    let device = |row: &dyn crate::engine::sql::Row| id(row.bytes(0)?).map(|id| ObjectId::of_device(DeviceId(id)));
     match kind {
         ChildKind::Device => {
             let Some((_, Some(gateway))) = find(sql, parent)? else { return Ok(Page { total, items }) };
-            let count = format!("SELECT COUNT(*) FROM device WHERE {BEHIND}");
-            total += query_one(sql, &count, &[id_value(&gateway.0)], |row| row.seq(0))?.unwrap_or(0);
-            let text = format!("SELECT id FROM device WHERE {BEHIND} ORDER BY created_at, id LIMIT ?2 OFFSET ?3");
-            items.extend(query_all(sql, &text, &[id_value(&gateway.0), place[0], place[1]], device)?);
+            let (more, some) = behind(sql, gateway, place)?;
+            total += more;
+            items.extend(some);
         }
         ChildKind::Asset => {
             let Some((account, group)) = group_of(sql, parent)? else { return Ok(Page { total, items }) };
             total += counts::in_group(sql, account, group)?;
             let text = "SELECT device FROM group_member WHERE member_of = ?1 ORDER BY device LIMIT ?2 OFFSET ?3";
-            items.extend(query_all(sql, text, &[id_value(&group.0), place[0], place[1]], device)?);
+            items.extend(query_all(sql, text, &[id_value(&group.0), place[0], place[1]], object_of_device)?);
         }
         ChildKind::Addition => {}
     }
     Ok(Page { total, items })
+}
+
+/// How many devices are behind a gateway and linked below nothing, and so many of them after the first.
+pub(crate) fn behind(sql: &mut dyn Sql, gateway: DeviceId, [most, skip]: [Value<'_>; 2]) -> SqlResult<(u64, Vec<ObjectId>)> {
+    let count = format!("SELECT COUNT(*) FROM device WHERE {BEHIND}");
+    let total = query_one(sql, &count, &[id_value(&gateway.0)], |row| row.seq(0))?.unwrap_or(0);
+    let text = format!("SELECT id FROM device WHERE {BEHIND} ORDER BY created_at, id LIMIT ?2 OFFSET ?3");
+    Ok((total, query_all(sql, &text, &[id_value(&gateway.0), most, skip], object_of_device)?))
+}
+
+fn object_of_device(row: &dyn Row) -> SqlResult<ObjectId> {
+    id(row.bytes(0)?).map(|id| ObjectId::of_device(DeviceId(id)))
 }
 
 fn is_child(sql: &mut dyn Sql, parent: ObjectId, kind: ChildKind, child: ObjectId) -> SqlResult<bool> {

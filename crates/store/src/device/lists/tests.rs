@@ -11,6 +11,7 @@ use crate::{
         postgres::Target,
         sql::{Canceller, RowFn, Sql, SqlResult, Value, query_all},
     },
+    object::read::behind,
     onem2m::{instances, resources},
     stream::{history::history, record::tests::scratch},
     subscription::read::subscriptions,
@@ -166,6 +167,7 @@ fn every_filter_of_other_lists_has_an_index() {
         accounts(sql, Some("x"), PAGE).unwrap();
         named::<App>(sql, "app", account, PAGE).unwrap();
         named::<Product>(sql, "product", account, PAGE).unwrap();
+        behind(sql, device, [Value::Int(5), Value::Int(0)]).unwrap();
         for chosen in 0_u32..64 {
             let on = |bit: u32| chosen >> bit & 1 == 1;
             let filter = SubscriptionFilter {

@@ -96,14 +96,9 @@ impl Multipart {
         loop {
             match self.place {
                 Place::FirstLine => {
-                    let line = &self.pending[1..];
-                    let end = memchr::memchr(b'\n', line).or(self.closed.then_some(line.len()));
-                    let Some(end) = end.filter(|end| *end <= BOUNDARY + PADDING) else {
-                        return if line.len() > BOUNDARY + PADDING { Err(no_boundary()) } else { Ok(None) };
-                    };
-                    let boundary = line[..end].trim_ascii_end().strip_prefix(b"--");
-                    self.delimiter = boundary.and_then(delimiter).ok_or_else(no_boundary)?;
-                    self.place = Place::Preamble;
+                    if !self.read_first_line()? {
+                        return Ok(None);
+                    }
                 }
                 Place::Preamble => {
                     let (before, found) = self.up_to_boundary();
@@ -162,6 +157,19 @@ impl Multipart {
                 }
             }
         }
+    }
+
+    /// Takes the boundary from the first line, where the Content-Type names none; false: more must come.
+    fn read_first_line(&mut self) -> Result<bool, Malformed> {
+        let line = &self.pending[1..];
+        let end = memchr::memchr(b'\n', line).or(self.closed.then_some(line.len()));
+        let Some(end) = end.filter(|end| *end <= BOUNDARY + PADDING) else {
+            return if line.len() > BOUNDARY + PADDING { Err(no_boundary()) } else { Ok(false) };
+        };
+        let boundary = line[..end].trim_ascii_end().strip_prefix(b"--");
+        self.delimiter = boundary.and_then(delimiter).ok_or_else(no_boundary)?;
+        self.place = Place::Preamble;
+        Ok(true)
     }
 
     /// What surely stands before the next boundary; true where that follows, which is then passed.
